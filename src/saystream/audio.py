@@ -1,0 +1,45 @@
+"""Audio values that every layer shares. Light to import: NumPy is needed only by those who hold samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+    """Mono samples, shape ``(num_samples,)``, nominally in -1…1."""
+
+__all__ = ["CONTAINERS", "SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container"]
+
+Container = Literal["pcm", "wav", "mp3", "opus"]
+CONTAINERS: tuple[Container, ...] = get_args(Container)
+
+SAMPLE_RATES = (8000, 16000, 22050, 24000, 44100, 48000)
+"""Output rates in Hz. The documents name 8, 16, 24 and 48 kHz; the official SDK's docstring adds the other two."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a listener receives: the container and the rate of its mono audio."""
+
+    container: Container = "pcm"
+    sample_rate: int = 24000
+    """Hz."""
+    bit_rate_kbps: int = 128
+    """Only for containers that compress."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A stretch of mono audio that knows its own rate."""
+
+    samples: Samples
+    sample_rate: int
+    """Hz."""
+
+    @property
+    def duration_ms(self) -> float:
+        return len(self.samples) * 1000 / self.sample_rate

@@ -1,0 +1,141 @@
+"""Every limit, default and path, read once: flags over environment over ``saystream.toml`` over the defaults here.
+
+Environment variables start with ``SAYSTREAM_`` and nest with two underscores: ``SAYSTREAM_POOL__MAX_WAITING=500``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+__all__ = [
+    "LimitSettings",
+    "LogSettings",
+    "PoolSettings",
+    "RealtimeSettings",
+    "SegmenterSettings",
+    "Settings",
+    "default_data_dir",
+]
+
+
+def default_data_dir() -> Path:
+    """Where keys and, later, voices and files are kept."""
+    return Path.home() / ".local" / "share" / "saystream"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LimitSettings(_Section):
+    """What one peer may ask of the server."""
+
+    max_sessions: int = Field(1000, ge=1)
+    """Connections open at once; one more is refused with 429."""
+    max_frame_bytes: int = Field(1 << 20, ge=1024)
+    """A text frame over this ends its connection with 1009."""
+    max_buffered_characters: int = Field(200_000, ge=1)
+    """Text of one session that waits to be spoken; more is refused, the session lives on."""
+    max_pending_responses: int = Field(64, ge=1)
+    """Commits of one session that wait their turn."""
+    max_consecutive_errors: int = Field(100, ge=1)
+    """Bad events in a row, after which the connection ends with 1008."""
+
+
+class RealtimeSettings(_Section):
+    """Times and water marks of the realtime door."""
+
+    idle_timeout_s: float = Field(60.0, gt=0)
+    """No client event and no audio in flight for this long ends the connection with 1000 (rulings 11 and 12)."""
+    response_idle_ms: float = Field(1000.0, gt=0)
+    """``server_commit``: a response that has spoken everything waits this long for more text (ruling 7)."""
+    outbox_high_bytes: int = Field(256 * 1024, ge=1024)
+    """Frames waiting for a slow reader; above this, synthesis of the session pauses…"""
+    outbox_low_bytes: int = Field(64 * 1024, ge=0)
+    """…until the reader has taken it down to this."""
+    send_stall_timeout_s: float = Field(60.0, gt=0)
+    """A peer that reads nothing for this long is dropped."""
+    first_delta_ms: float = Field(40.0, gt=0)
+    """Audio in the first delta of a response: little, so that it leaves at once."""
+    delta_ms: float = Field(100.0, gt=0)
+    """Audio in every later delta."""
+
+
+class SegmenterSettings(_Section):
+    """When text is cut and spoken in ``server_commit`` mode. The meaning is in ``text/segmenter.py``."""
+
+    first_min_characters: int = Field(12, ge=1)
+    max_characters: int = Field(240, ge=20)
+    max_wait_ms: float = Field(600.0, gt=0)
+
+
+class PoolSettings(_Section):
+    """Engine processes and their queue."""
+
+    hosts_per_engine: int = Field(1, ge=1)
+    max_waiting: int = Field(2000, ge=1)
+    """Segments of all sessions that wait for an engine; one more is refused as overload."""
+    load_timeout_s: float = Field(120.0, gt=0)
+    first_chunk_timeout_s: float = Field(20.0, gt=0)
+    chunk_timeout_s: float = Field(10.0, gt=0)
+    """An engine silent for longer is taken to hang: its process is killed and started again."""
+    max_attempts: int = Field(2, ge=1)
+    """How often a segment that gave no audio yet is tried."""
+    buffered_audio_s: float = Field(60.0, gt=0)
+    """Audio of one stream held for a slow listener; above this its engine stream is paused."""
+
+
+class LogSettings(_Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json_lines: bool = False
+    """One JSON object a line for machines; otherwise lines for people."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="SAYSTREAM_",
+        env_nested_delimiter="__",
+        toml_file="saystream.toml",
+        frozen=True,
+        extra="forbid",
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(8321, ge=0, le=65535)
+    data_dir: Path = Field(default_factory=default_data_dir)
+    allow_anonymous: bool = False
+    """Serve beyond loopback although no key exists."""
+    engine: str = "auto"
+    """``auto``, or the name of one engine for everything."""
+    engine_order: tuple[str, ...] = ("hibari", "espeak")
+    """``auto`` takes the first of these that speaks the language."""
+    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of each engine, by its name."""
+    drain_timeout_s: float = Field(30.0, ge=0)
+    """After SIGTERM, how long open sessions may go on."""
+
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    realtime: RealtimeSettings = Field(default_factory=RealtimeSettings)
+    segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
+    pool: PoolSettings = Field(default_factory=PoolSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,133 @@
+"""What an engine is. An author of an engine reads this page and ``conformance.py``, nothing else.
+
+An engine turns text into float32 mono audio at a rate of its own. It lives in a child process that the pool starts
+(``host.py``), so it may block, use threads of its own, leak or crash without touching anybody else. It is built with
+the options of its configuration section as keyword arguments, then ``load()`` is called once.
+
+There are two kinds, and the callers cannot tell them apart:
+
+* whole-segment engines derive from ``SegmentEngine`` and implement ``synthesize``;
+* incremental engines implement ``open`` and return a stream that is fed while it speaks.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["Engine", "EngineInfo", "EngineStream", "SegmentEngine", "SynthesisRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine can do."""
+
+    name: str
+    sample_rate: int
+    """Rate of the audio it gives, in Hz."""
+    languages: tuple[str, ...]
+    """ISO 639-1 codes it speaks, best first; ``("*",)`` for any."""
+    voices: tuple[str, ...]
+    """Names of its own base voices; the first is the default."""
+    concurrency: int = 1
+    """Streams that it speaks at once."""
+    incremental_text: bool = False
+    """Text may be pushed while audio already comes out."""
+    quality: str = "native"
+    """``native``, ``approximate`` or ``robotic``: how its speech sounds, said to users where they choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisRequest:
+    """How one stretch of text is to be spoken."""
+
+    voice: str
+    """One of the engine's own ``voices``."""
+    language: str
+    """ISO 639-1 code."""
+    speed: float = 1.0
+    """Tempo relative to the base voice."""
+    pitch: float = 1.0
+    """Fundamental frequency relative to the base voice."""
+    formant: float = 1.0
+    """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
+
+
+class EngineStream(ABC):
+    """One stretch of speech under way.
+
+    ``push_text``, ``end_input`` and ``cancel`` may be called from another thread than the one that reads
+    ``chunks()``. Text after ``end_input`` is a caller's bug.
+    """
+
+    @abstractmethod
+    def push_text(self, text: str) -> None: ...
+
+    @abstractmethod
+    def end_input(self) -> None:
+        """No more text comes: speak what is left, then end ``chunks()``."""
+
+    @abstractmethod
+    def chunks(self) -> Iterator[Samples]:
+        """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop soon: ``chunks()`` ends at its next step, however long the text is."""
+
+
+class Engine(ABC):
+    """One loaded model. ``open`` may be called for up to ``info.concurrency`` streams at once."""
+
+    info: EngineInfo
+
+    def load(self) -> None:  # noqa: B027 - an engine without weights has nothing to load
+        """Load weights and warm up. Called once, before the first ``open``."""
+
+    @abstractmethod
+    def open(self, request: SynthesisRequest) -> EngineStream: ...
+
+
+class SegmentEngine(Engine):
+    """An engine that needs the whole text of a segment before it speaks."""
+
+    def open(self, request: SynthesisRequest) -> EngineStream:
+        return _SegmentStream(self, request)
+
+    @abstractmethod
+    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
+        """Speak ``text``. Yield as early and as often as the model allows: a cancel acts between two yields."""
+
+
+class _SegmentStream(EngineStream):
+    def __init__(self, engine: SegmentEngine, request: SynthesisRequest) -> None:
+        self._engine = engine
+        self._request = request
+        self._text: list[str] = []
+        self._input_ended = threading.Event()
+        self._cancelled = False
+
+    def push_text(self, text: str) -> None:
+        self._text.append(text)
+
+    def end_input(self) -> None:
+        self._input_ended.set()
+
+    def chunks(self) -> Iterator[Samples]:
+        self._input_ended.wait()
+        if self._cancelled:
+            return
+        for samples in self._engine.synthesize("".join(self._text), self._request):
+            if self._cancelled:
+                return
+            yield samples
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._input_ended.set()

@@ -1,0 +1,318 @@
+"""Every error that saystream raises, in one tree.
+
+* SaystreamError
+  x InvalidRequest — the caller's mistake; the session lives on
+    + InvalidEvent — not JSON, not an object, an unknown or missing type
+    + InvalidValue — a field holds what it may not hold
+    + InvalidState — a legal request at the wrong time
+    + EmptyBuffer — a commit with nothing to speak
+    + TextTooLong — more text than a limit allows
+    + ModelNotFound — no such model, or a model of another door
+    + AuthenticationFailed — the key is missing, unknown or revoked
+    + LimitReached — a quota or rate of the key is used up
+  x ProtocolAbuse — the connection cannot go on
+    + BinaryFrame, FrameTooLarge, TooManyErrors, PeerStalled
+  x ServerFault — ours
+    + EngineFault
+      - EngineCrashed, EngineStalled, EngineOutputInvalid, EngineFailed
+    + EngineUnavailable — no engine is installed for what was asked
+    + Overloaded, Draining — come back later
+  x ConfigurationError — a setting that cannot work; said at start
+  x ClientError — raised by our client and SDK
+    + ConnectionFailed, ConnectionLost
+    + RemoteProtocolError — the server broke the protocol
+    + RemoteError — the server sent an error event
+
+The class says whose fault it is and what each door shows of it; the message says what was wrong, where, and what
+would be right. Messages never hold spoken text or keys: a value is quoted only where it is a name or a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+__all__ = [
+    "AuthenticationFailed",
+    "BinaryFrame",
+    "ClientError",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "Draining",
+    "EmptyBuffer",
+    "EngineCrashed",
+    "EngineFailed",
+    "EngineFault",
+    "EngineOutputInvalid",
+    "EngineStalled",
+    "EngineUnavailable",
+    "FrameTooLarge",
+    "InvalidEvent",
+    "InvalidRequest",
+    "InvalidState",
+    "InvalidValue",
+    "LimitReached",
+    "ModelNotFound",
+    "Overloaded",
+    "PeerStalled",
+    "ProtocolAbuse",
+    "RemoteError",
+    "RemoteProtocolError",
+    "SaystreamError",
+    "ServerFault",
+    "TextTooLong",
+    "TooManyErrors",
+]
+
+_MAX_QUOTED_CHARACTERS = 64
+"""A quoted value is cut here, so that an error never echoes a whole frame back."""
+
+
+class SaystreamError(Exception):
+    """Base of the tree.
+
+    ``kind`` and ``code`` are the ``type`` and ``code`` of a realtime error event; ``http_status`` and ``http_code``
+    what an HTTP door answers; ``close_code`` the WebSocket code where the error ends the connection, else ``None``.
+    """
+
+    kind: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    http_code: ClassVar[str] = "InternalError"
+    close_code: ClassVar[int | None] = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        """Dotted path of the field at fault, such as ``session.voice``."""
+
+
+class InvalidRequest(SaystreamError):
+    """The caller's mistake. Nothing changed; the session lives on."""
+
+    kind = "invalid_request_error"
+    code = "invalid_value"
+    http_status = 400
+    http_code = "InvalidParameter"
+
+
+class InvalidEvent(InvalidRequest):
+    """A frame that is no event: broken JSON, no object, an unknown or missing ``type``."""
+
+    code = "invalid_event"
+
+
+class InvalidValue(InvalidRequest):
+    """A field holds what it may not hold.
+
+    The text follows the one published example: "Invalid value: '<given>'. Supported values are: '<allowed>'."
+    (protocol reference, realtime §6).
+    """
+
+    def __init__(self, param: str, value: object, allowed: Iterable[object] | str, *, reason: str = "") -> None:
+        """``allowed`` is a list of values or a sentence such as ``"a number from 0.5 to 2.0"``."""
+        if isinstance(allowed, str):
+            expected = f"Supported: {allowed}."
+        else:
+            expected = "Supported values are: " + ", ".join(f"'{item}'" for item in allowed) + "."
+        because = f" {reason}" if reason else ""
+        super().__init__(f"Invalid value for {param}: '{quote(value)}'.{because} {expected}", param=param)
+
+
+class InvalidState(InvalidRequest):
+    """A legal request at the wrong time."""
+
+    code = "invalid_state"
+
+
+class EmptyBuffer(InvalidRequest):
+    """A commit with nothing to speak."""
+
+    code = "input_text_buffer_commit_empty"
+
+
+class TextTooLong(InvalidRequest):
+    """More text than a limit allows; the message gives the count and the limit."""
+
+    code = "text_too_long"
+
+
+class ModelNotFound(InvalidRequest):
+    """No such model, or a model of another door; the message names what would work."""
+
+    code = "model_not_found"
+    http_status = 404
+    http_code = "ModelNotFound"
+    close_code = 1008
+
+
+class AuthenticationFailed(InvalidRequest):
+    """The key is missing, unknown or revoked."""
+
+    code = "invalid_api_key"
+    http_status = 401
+    http_code = "InvalidApiKey"
+    close_code = 1008
+
+
+class LimitReached(InvalidRequest):
+    """A limit of the key or of the server is used up for now."""
+
+    code = "rate_limit_exceeded"
+    http_status = 429
+    http_code = "Throttling.RateQuota"
+    close_code = 1008
+    retryable = True
+
+
+class ProtocolAbuse(SaystreamError):
+    """The connection cannot go on; an error event is sent, then the close code of the class."""
+
+    kind = "invalid_request_error"
+    code = "protocol_error"
+    http_status = 400
+    http_code = "InvalidParameter"
+    close_code = 1008
+
+
+class BinaryFrame(ProtocolAbuse):
+    """A binary frame on a door whose frames are text."""
+
+    code = "binary_frame"
+    close_code = 1003
+
+
+class FrameTooLarge(ProtocolAbuse):
+    """A frame over the size limit."""
+
+    code = "frame_too_large"
+    close_code = 1009
+
+
+class TooManyErrors(ProtocolAbuse):
+    """One connection sent more bad events than the limit."""
+
+    code = "too_many_errors"
+
+
+class PeerStalled(ProtocolAbuse):
+    """The peer stopped reading for longer than the limit."""
+
+    code = "peer_stalled"
+
+
+class ServerFault(SaystreamError):
+    """Our fault."""
+
+    close_code = 1011
+
+
+class EngineFault(ServerFault):
+    """An engine could not speak a segment."""
+
+    code = "engine_error"
+
+
+class EngineCrashed(EngineFault):
+    """The engine's process ended while it was speaking."""
+
+    code = "engine_crashed"
+    retryable = True
+
+
+class EngineStalled(EngineFault):
+    """The engine gave no audio for longer than the limit and was stopped."""
+
+    code = "engine_stalled"
+    retryable = True
+
+
+class EngineOutputInvalid(EngineFault):
+    """The engine gave something that is not float32 mono audio at its rate."""
+
+    code = "engine_output_invalid"
+
+
+class EngineFailed(EngineFault):
+    """The engine raised an error while it was speaking; its process lives on."""
+
+    code = "engine_failed"
+
+
+class EngineUnavailable(ServerFault):
+    """No engine is installed for what was asked; the message says what would provide one."""
+
+    code = "engine_unavailable"
+    http_status = 503
+    http_code = "InternalError"
+
+
+class Overloaded(ServerFault):
+    """More work than the server admits; come back later."""
+
+    code = "server_overloaded"
+    http_status = 503
+    http_code = "Throttling"
+    close_code = 1013
+    retryable = True
+
+
+class Draining(ServerFault):
+    """The server is about to stop and takes no new work."""
+
+    code = "server_draining"
+    http_status = 503
+    http_code = "Throttling"
+    close_code = 1012
+    retryable = True
+
+
+class ConfigurationError(SaystreamError):
+    """A setting that cannot work; said at start, with what would."""
+
+    code = "configuration_error"
+
+
+class ClientError(SaystreamError):
+    """Base of what our client and SDK raise."""
+
+    code = "client_error"
+
+
+class ConnectionFailed(ClientError):
+    """The server could not be reached or refused the handshake."""
+
+    code = "connection_failed"
+    retryable = True
+
+
+class ConnectionLost(ClientError):
+    """The connection ended before the session did."""
+
+    code = "connection_lost"
+    retryable = True
+
+
+class RemoteProtocolError(ClientError):
+    """The server sent what the protocol does not allow."""
+
+    code = "remote_protocol_error"
+
+
+class RemoteError(ClientError):
+    """The server sent an ``error`` event; ``remote_code`` is its code."""
+
+    code = "remote_error"
+
+    def __init__(self, message: str, *, remote_code: str, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.remote_code = remote_code
+
+
+def quote(value: object) -> str:
+    """``value`` as text for an error message, cut to a bounded length."""
+    text = str(value)
+    return text if len(text) <= _MAX_QUOTED_CHARACTERS else text[: _MAX_QUOTED_CHARACTERS - 1] + "…"
