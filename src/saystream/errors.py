@@ -19,7 +19,9 @@
     + Overloaded, Draining — come back later
   x ConfigurationError — a setting that cannot work; said at start
   x ClientError — raised by our client and SDK
-    + ConnectionFailed, ConnectionLost
+    + ConnectionFailed — the server could not be reached, or refuses for now
+      - HandshakeRefused — the server refuses what was asked
+    + ConnectionLost — the connection ended before the session did
     + RemoteProtocolError — the server broke the protocol
     + RemoteError — the server sent an error event
 
@@ -48,6 +50,7 @@ __all__ = [
     "EngineStalled",
     "EngineUnavailable",
     "FrameTooLarge",
+    "HandshakeRefused",
     "InvalidEvent",
     "InvalidRequest",
     "InvalidState",
@@ -112,7 +115,9 @@ class InvalidValue(InvalidRequest):
     (protocol reference, realtime §6).
     """
 
-    def __init__(self, param: str, value: object, allowed: Iterable[object] | str, *, reason: str = "") -> None:
+    def __init__(
+        self, param: str, value: object, allowed: Iterable[object] | str, *, reason: str = ""
+    ) -> None:
         """``allowed`` is a list of values or a sentence such as ``"a number from 0.5 to 2.0"``."""
         if isinstance(allowed, str):
             expected = f"Supported: {allowed}."
@@ -283,17 +288,50 @@ class ClientError(SaystreamError):
 
 
 class ConnectionFailed(ClientError):
-    """The server could not be reached or refused the handshake."""
+    """The server could not be reached, or refuses for now; the same call may work later.
+
+    ``status``, ``remote_code`` and ``retry_after_s`` are of the HTTP answer to the handshake, ``None`` without one.
+    """
 
     code = "connection_failed"
     retryable = True
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        remote_code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.remote_code = remote_code
+        self.retry_after_s = retry_after_s
+
+
+class HandshakeRefused(ConnectionFailed):
+    """The server refused the handshake for what was asked, such as a bad key: the same call is refused again."""
+
+    code = "handshake_refused"
+    retryable = False
+
 
 class ConnectionLost(ClientError):
-    """The connection ended before the session did."""
+    """The connection ended before the session did.
+
+    ``close_code`` and ``close_reason`` are of the server's close frame, ``None`` where none came.
+    """
 
     code = "connection_lost"
     retryable = True
+
+    def __init__(
+        self, message: str, *, close_code: int | None = None, close_reason: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+        self.close_reason = close_reason
 
 
 class RemoteProtocolError(ClientError):
