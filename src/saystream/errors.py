@@ -25,8 +25,9 @@
     + RemoteProtocolError — the server broke the protocol
     + RemoteError — the server sent an error event
 
-The class says whose fault it is and what each door shows of it; the message says what was wrong, where, and what
-would be right. Messages never hold spoken text or keys: a value is quoted only where it is a name or a number.
+The class says whose fault it is and what each door shows of it; the message says what was wrong, where, and
+what would be right. Messages never hold spoken text or keys: a value is quoted only where it is a name or a
+number.
 """
 
 from __future__ import annotations
@@ -75,8 +76,9 @@ _MAX_QUOTED_CHARACTERS = 64
 class SaystreamError(Exception):
     """Base of the tree.
 
-    ``kind`` and ``code`` are the ``type`` and ``code`` of a realtime error event; ``http_status`` and ``http_code``
-    what an HTTP door answers; ``close_code`` the WebSocket code where the error ends the connection, else ``None``.
+    ``kind`` and ``code`` are the ``type`` and ``code`` of a realtime error event; ``http_status`` and
+    ``http_code`` what an HTTP door answers; ``close_code`` the WebSocket code where the error ends the
+    connection, else ``None``.
     """
 
     kind: ClassVar[str] = "server_error"
@@ -290,7 +292,8 @@ class ClientError(SaystreamError):
 class ConnectionFailed(ClientError):
     """The server could not be reached, or refuses for now; the same call may work later.
 
-    ``status``, ``remote_code`` and ``retry_after_s`` are of the HTTP answer to the handshake, ``None`` without one.
+    ``status``, ``remote_code`` and ``retry_after_s`` are of the HTTP answer to the handshake, ``None`` where
+    there was none.
     """
 
     code = "connection_failed"
@@ -311,7 +314,7 @@ class ConnectionFailed(ClientError):
 
 
 class HandshakeRefused(ConnectionFailed):
-    """The server refused the handshake for what was asked, such as a bad key: the same call is refused again."""
+    """The server refused what the handshake asked for, such as a bad key: the same call is refused again."""
 
     code = "handshake_refused"
     retryable = False
@@ -320,18 +323,18 @@ class HandshakeRefused(ConnectionFailed):
 class ConnectionLost(ClientError):
     """The connection ended before the session did.
 
-    ``close_code`` and ``close_reason`` are of the server's close frame, ``None`` where none came.
+    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where none came.
     """
 
     code = "connection_lost"
     retryable = True
 
     def __init__(
-        self, message: str, *, close_code: int | None = None, close_reason: str | None = None
+        self, message: str, *, remote_close_code: int | None = None, remote_close_reason: str | None = None
     ) -> None:
         super().__init__(message)
-        self.close_code = close_code
-        self.close_reason = close_reason
+        self.remote_close_code = remote_close_code
+        self.remote_close_reason = remote_close_reason
 
 
 class RemoteProtocolError(ClientError):
