@@ -9,6 +9,7 @@
     + TextTooLong — more text than a limit allows
     + ModelNotFound — no such model, or a model of another door
     + AuthenticationFailed — the key is missing, unknown or revoked
+    + KeyNotFound — no key has this id
     + LimitReached — a quota or rate of the key is used up
   x ProtocolAbuse — the connection cannot go on
     + BinaryFrame, FrameTooLarge, TooManyErrors, PeerStalled
@@ -17,6 +18,7 @@
       - EngineCrashed, EngineStalled, EngineOutputInvalid, EngineFailed
     + EngineUnavailable — no engine is installed for what was asked
     + Overloaded, Draining — come back later
+    + StoreUnavailable — the database does not answer
   x ConfigurationError — a setting that cannot work; said at start
   x ClientError — raised by our client and SDK
     + ConnectionFailed — the server could not be reached, or refuses for now
@@ -56,6 +58,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidState",
     "InvalidValue",
+    "KeyNotFound",
     "LimitReached",
     "ModelNotFound",
     "Overloaded",
@@ -65,6 +68,7 @@ __all__ = [
     "RemoteProtocolError",
     "SaystreamError",
     "ServerFault",
+    "StoreUnavailable",
     "TextTooLong",
     "TooManyErrors",
 ]
@@ -163,6 +167,14 @@ class AuthenticationFailed(InvalidRequest):
     http_status = 401
     http_code = "InvalidApiKey"
     close_code = 1008
+
+
+class KeyNotFound(InvalidRequest):
+    """No key has this id; the message says how to list them."""
+
+    code = "key_not_found"
+    http_status = 404
+    http_code = "KeyNotFound"
 
 
 class LimitReached(InvalidRequest):
@@ -277,6 +289,16 @@ class Draining(ServerFault):
     retryable = True
 
 
+class StoreUnavailable(ServerFault):
+    """The database does not answer; nothing is let in without it."""
+
+    code = "store_unavailable"
+    http_status = 503
+    http_code = "InternalError"
+    close_code = 1013
+    retryable = True
+
+
 class ConfigurationError(SaystreamError):
     """A setting that cannot work; said at start, with what would."""
 
@@ -323,7 +345,8 @@ class HandshakeRefused(ConnectionFailed):
 class ConnectionLost(ClientError):
     """The connection ended before the session did.
 
-    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where none came.
+    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where there was
+    none.
     """
 
     code = "connection_lost"
