@@ -1,0 +1,370 @@
+"""The spine: text in, ordered responses of encoded audio out. Every door joins it here.
+
+A ``Synthesizer`` belongs to the process, a ``SynthesisSession`` to one listener's session. The methods that take
+text return at once; whoever reads ``events()`` sets the pace, because nothing is prepared beyond the next segment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from saystream.audio import AudioFormat
+from saystream.dsp.chain import Chain, EncodedAudio
+from saystream.engines.scheduler import Playback
+from saystream.errors import Overloaded, ServerFault, TextTooLong
+from saystream.response import Response
+from saystream.text.counting import billed_characters
+from saystream.text.language import LANGUAGE_CODES, detect
+from saystream.text.segmenter import Segment, Segmenter, is_speakable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from saystream.config import Settings
+    from saystream.engines.pool import EnginePool, PoolStream
+    from saystream.engines.routing import Route, Router
+
+__all__ = [
+    "ResponseAudio",
+    "ResponseEnded",
+    "ResponseStarted",
+    "SpeechConfig",
+    "SpeechEvent",
+    "SynthesisSession",
+    "Synthesizer",
+]
+
+_PREFETCHED_STREAMS = 1
+"""Segments given to an engine beyond the one that is being sent: enough to play on without a gap."""
+
+_DRY_MARGIN_MS = 300.0
+"""An incomplete sentence is spoken this long before the listener runs out of sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConfig:
+    """What the spine needs of a session's configuration."""
+
+    voice: str
+    language_type: str = "Auto"
+    audio_format: AudioFormat = field(default_factory=AudioFormat)
+    server_commit: bool = True
+    """Cut and speak text as it comes; otherwise each commit is one response."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStarted:
+    """A response begins: one continuous stream with one header and one encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseAudio:
+    encoded: bytes
+    duration_ms: float
+    late_ms: float
+    """How long the listener had been without sound, were playback begun with the first audio; 0 when in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded:
+    status: Literal["completed", "cancelled", "failed"]
+    characters: int
+    """Billed characters of the text that was spoken."""
+    audio_ms: float
+    fault: ServerFault | None = None
+    """Why it failed. No event follows it."""
+
+
+SpeechEvent = ResponseStarted | ResponseAudio | ResponseEnded
+
+
+class Synthesizer:
+    """What all sessions of one process share."""
+
+    def __init__(self, settings: Settings, *, pool: EnginePool, router: Router) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.router = router
+
+    def session(self, config: SpeechConfig) -> SynthesisSession:
+        return SynthesisSession(self, config)
+
+
+class SynthesisSession:
+    """One session: text goes in by methods that never wait, speech comes out of ``events()``.
+
+    Belongs to one event loop, whose clock it uses. The owner calls ``aclose()`` when the listener is gone.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, config: SpeechConfig) -> None:
+        self._synthesizer = synthesizer
+        self._settings = synthesizer.settings
+        self._config = config
+        self._segmenter = self._new_segmenter()
+        self._buffer: list[str] = []
+        self._buffered_characters = 0
+        self._responses: deque[Response] = deque()
+        self._playback = Playback(self._now_ms())
+        self._wake = asyncio.Event()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._finishing = False
+
+    # --- text in ---------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting_characters(self) -> int:
+        """Text that no engine has yet."""
+        in_responses = sum(response.waiting_characters for response in self._responses)
+        return self._buffered_characters + self._segmenter.pending_characters + in_responses
+
+    def push_text(self, text: str) -> None:
+        """Add text. Raises :class:`TextTooLong`, and nothing is added, when too much already waits."""
+        limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
+        if waiting + len(text) > limit:
+            raise TextTooLong(
+                f"{len(text)} characters do not fit: {waiting} of at most {limit} already wait to be spoken."
+                " Send more when some of it was spoken, or cancel the response.",
+                param="text",
+            )
+        if not self._config.server_commit:
+            self._buffer.append(text)
+            self._buffered_characters += len(text)
+        elif not self._feed(text):
+            self._add_segments(self._segmenter.push(text, self._now_ms()))
+
+    def commit(self) -> None:
+        """Speak everything that was pushed, as the rest of the open response or as one of its own."""
+        if self._config.server_commit:
+            self._add_segments(self._segmenter.flush())
+            self._segmenter = self._new_segmenter()
+            if (response := self._open_response()) is not None:
+                response.close()
+            self._wake.set()
+        elif text := "".join(self._buffer):
+            self._clear_buffer()
+            self._add_whole(text)
+
+    def clear(self) -> None:
+        """Drop text that is not yet being spoken. What was committed stays."""
+        self._clear_buffer()
+        self._segmenter.clear()
+        if self._config.server_commit and (response := self._open_response()) is not None:
+            response.drop_unspoken()
+
+    def cancel(self) -> None:
+        """End the response that is being spoken at once, and drop its text."""
+        if not self._responses:
+            return
+        response = self._responses[0]
+        if response is self._open_response():
+            self._segmenter = self._new_segmenter()
+        response.cancelled = True
+        response.stop()
+        self._wake.set()
+
+    def finish(self) -> None:
+        """No more text comes: speak the rest, then ``events()`` ends."""
+        if self._config.server_commit or is_speakable("".join(self._buffer)):
+            self.commit()
+        self._finishing = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Free the engines at once: the listener is gone, and ``events()`` is no longer read."""
+        for response in self._responses:
+            response.stop()
+        self._responses.clear()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+
+    # --- speech out ------------------------------------------------------------------------------------------------
+
+    async def events(self) -> AsyncIterator[SpeechEvent]:
+        """What happens, in order, one response after the other. Ends after ``finish()`` or a failed response."""
+        while (response := await self._next_response()) is not None:
+            yield ResponseStarted()
+            audio_ms = 0.0
+            fault: ServerFault | None = None
+            try:
+                async for audio in self._speak(response):
+                    audio_ms += audio.duration_ms
+                    yield audio
+            except ServerFault as raised:
+                fault = raised
+            response.stop()
+            self._responses.popleft()
+            yield _ended(response, audio_ms, fault)
+            if fault is not None:
+                return
+
+    async def _next_response(self) -> Response | None:
+        while not self._responses:
+            if self._finishing:
+                return None
+            await self._wait_for_text(self._segmenter.deadline_ms())
+        return self._responses[0]
+
+    async def _speak(self, response: Response) -> AsyncIterator[ResponseAudio]:
+        realtime = self._settings.realtime
+        chain = Chain(
+            self._config.audio_format, first_delta_ms=realtime.first_delta_ms, delta_ms=realtime.delta_ms
+        )
+        while (stream := await self._next_stream(response)) is not None:
+            async for chunk in stream:
+                self._prefetch(response)
+                if response.is_fed:
+                    self._restart_idle_timer()
+                for delta in chain.push(chunk):
+                    yield self._sent(delta)
+                    if response.cancelled:
+                        return
+            if response.cancelled:
+                return
+            response.streams.popleft()
+        for delta in chain.flush():
+            yield self._sent(delta)
+
+    def _sent(self, delta: EncodedAudio) -> ResponseAudio:
+        now_ms = self._now_ms()
+        late_ms = max(0.0, -self._playback.lead_ms(now_ms)) if self._playback.started else 0.0
+        self._playback.audio_sent(delta.duration_ms, now_ms)
+        return ResponseAudio(delta.encoded, delta.duration_ms, late_ms)
+
+    async def _next_stream(self, response: Response) -> PoolStream | None:
+        """The stream to send next, or ``None`` when all of the response was sent."""
+        idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
+        while not response.streams:
+            if response.has_segments:
+                response.open_next()
+            elif response.closed:
+                return None
+            elif (cut_at_ms := self._cut_at_ms()) is not None:
+                await self._wait_for_text(cut_at_ms)
+            elif self._now_ms() < idle_at_ms:
+                await self._wait_for_text(idle_at_ms)
+            else:
+                self.commit()
+        return response.streams[0]
+
+    def _prefetch(self, response: Response) -> None:
+        """Give the next segment to an engine while this one is sent, also where it starts the next response."""
+        following, ahead = response, len(response.streams) - 1
+        if response.closed and not response.has_segments and len(self._responses) > 1:
+            following = self._responses[1]
+            ahead += len(following.streams)
+        if following.has_segments and ahead < _PREFETCHED_STREAMS:
+            try:
+                following.open_next()
+            except Overloaded:
+                return  # it keeps its place and is tried again when its turn has come
+
+    # --- waiting for text ------------------------------------------------------------------------------------------
+
+    def _now_ms(self) -> float:
+        return asyncio.get_running_loop().time() * 1000
+
+    def _cut_at_ms(self) -> float | None:
+        """When waiting text is to be spoken although its sentence is not complete.
+
+        Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
+        """
+        deadline_ms = self._segmenter.deadline_ms()
+        if deadline_ms is None or not self._playback.started:
+            return deadline_ms
+        now_ms = self._now_ms()
+        return max(deadline_ms, now_ms + self._playback.lead_ms(now_ms) - _DRY_MARGIN_MS)
+
+    async def _wait_for_text(self, deadline_ms: float | None) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout_at(None if deadline_ms is None else deadline_ms / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            self._add_segments(self._segmenter.poll(self._now_ms()))
+        now_ms = self._now_ms()
+        if self._playback.lead_ms(now_ms) < 0:
+            # Silence because no text came is nobody's lateness: the next sound is a first sound again.
+            self._playback = Playback(now_ms)
+
+    def _restart_idle_timer(self) -> None:
+        """A fed response ends like any other when nothing came in or out for a while."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        delay_s = self._settings.realtime.response_idle_ms / 1000
+        self._idle_timer = asyncio.get_running_loop().call_later(delay_s, self.commit)
+
+    # --- text to responses -----------------------------------------------------------------------------------------
+
+    def _new_segmenter(self) -> Segmenter:
+        policy = self._settings.segmenter
+        return Segmenter(
+            first_min_characters=policy.first_min_characters,
+            max_characters=policy.max_characters,
+            max_wait_ms=policy.max_wait_ms,
+        )
+
+    def _clear_buffer(self) -> None:
+        self._buffer.clear()
+        self._buffered_characters = 0
+
+    def _open_response(self) -> Response | None:
+        """The response that text still joins."""
+        return self._responses[-1] if self._responses and not self._responses[-1].closed else None
+
+    def _new_response(self) -> Response:
+        response = Response(self._open_stream)
+        self._responses.append(response)
+        self._wake.set()
+        return response
+
+    def _add_segments(self, segments: list[Segment]) -> None:
+        if segments:
+            (self._open_response() or self._new_response()).add(segments)
+            self._wake.set()
+
+    def _add_whole(self, text: str) -> None:
+        """A response of its own, with all of its text known."""
+        response = self._new_response()
+        if self._takes_text_uncut(text):
+            response.feed(text)
+        else:
+            segmenter = self._new_segmenter()
+            response.add(segmenter.push(text, self._now_ms()))
+            response.add(segmenter.flush())
+        response.close()
+
+    def _feed(self, text: str) -> bool:
+        """Hand ``text`` to an engine that takes it while it speaks; ``False`` where there is none."""
+        response = self._open_response()
+        if response is None and is_speakable(text) and self._takes_text_uncut(text):
+            response = self._new_response()
+        elif response is None or not response.is_fed:
+            return False
+        response.feed(text)
+        self._restart_idle_timer()
+        return True
+
+    # --- engines ---------------------------------------------------------------------------------------------------
+
+    def _route(self, text: str) -> Route:
+        language = LANGUAGE_CODES.get(self._config.language_type) or detect(text, default="en")
+        return self._synthesizer.router.route(voice=self._config.voice, language=language)
+
+    def _takes_text_uncut(self, text: str) -> bool:
+        return self._synthesizer.pool.engine(self._route(text).engine).incremental_text
+
+    def _open_stream(self, text: str) -> PoolStream:
+        route = self._route(text)
+        return self._synthesizer.pool.open(route.engine, route.request, playback=self._playback)
+
+
+def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:
+    status: Literal["completed", "cancelled", "failed"] = "completed"
+    if fault is not None:
+        status = "failed"
+    elif response.cancelled:
+        status = "cancelled"
+    return ResponseEnded(status, billed_characters("".join(response.spoken_text)), audio_ms, fault)
