@@ -345,8 +345,8 @@ class HandshakeRefused(ConnectionFailed):
 class ConnectionLost(ClientError):
     """The connection ended before the session did.
 
-    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where there was
-    none.
+    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where none
+    came.
     """
 
     code = "connection_lost"
