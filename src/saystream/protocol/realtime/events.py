@@ -1,0 +1,344 @@
+"""Every event of the realtime protocol, as a frozen struct whose tag is its wire ``type``.
+
+Fields follow the protocol's published tables. A field with a default here is one that a peer may leave out;
+everything but ``UNSET`` is always written.
+
+Events are keyword-only. Unknown keys of a peer are ignored: the published shapes have grown over time.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+import pybase64
+from msgspec import UNSET, UnsetType
+
+from saystream.errors import RemoteProtocolError
+from saystream.protocol.realtime.session_config import Mode, SessionConfig, SessionPatch
+
+__all__ = [
+    "CLIENT_EVENT_TYPES",
+    "SERVER_EVENT_TYPES",
+    "AudioDelta",
+    "AudioDone",
+    "ClientEvent",
+    "ContentPart",
+    "ContentPartAdded",
+    "ContentPartDone",
+    "Error",
+    "ErrorBody",
+    "InputTokensDetails",
+    "Item",
+    "OutputItemAdded",
+    "OutputItemDone",
+    "OutputTokensDetails",
+    "Response",
+    "ResponseCancel",
+    "ResponseCreated",
+    "ResponseDone",
+    "ResponseStatus",
+    "ServerEvent",
+    "Session",
+    "SessionCreated",
+    "SessionFinish",
+    "SessionFinished",
+    "SessionUpdate",
+    "SessionUpdated",
+    "TextAppend",
+    "TextClear",
+    "TextCleared",
+    "TextCommit",
+    "TextCommitted",
+    "Usage",
+    "wire_type",
+]
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    event_id: str = ""
+    """Unique within the connection. Clients may leave it out; every event of a server has one."""
+
+
+# --- client events -------------------------------------------------------------------------------------
+
+
+class SessionUpdate(_Event, frozen=True, kw_only=True, tag="session.update"):
+    """Sets the configuration; answered by ``session.updated`` or ``error``."""
+
+    session: SessionPatch
+
+
+class TextAppend(_Event, frozen=True, kw_only=True, tag="input_text_buffer.append"):
+    """Adds to the text buffer; not acknowledged."""
+
+    text: str
+
+
+class TextCommit(_Event, frozen=True, kw_only=True, tag="input_text_buffer.commit"):
+    """Speak what is in the buffer now."""
+
+
+class TextClear(_Event, frozen=True, kw_only=True, tag="input_text_buffer.clear"):
+    """Empties the buffer; answered by ``input_text_buffer.cleared``."""
+
+
+class ResponseCancel(_Event, frozen=True, kw_only=True, tag="response.cancel"):
+    """Ends the open response at once."""
+
+
+class SessionFinish(_Event, frozen=True, kw_only=True, tag="session.finish"):
+    """No more text: what remains is spoken, then ``session.finished`` comes."""
+
+
+# --- parts of server events ----------------------------------------------------------------------------
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``session`` object that a server sends."""
+
+    object: str = "realtime.session"
+    mode: Mode
+    model: str
+    voice: str
+    response_format: str
+    sample_rate: int
+    """Hz."""
+    id: str
+    """``sess_…``"""
+    language_type: str | UnsetType = UNSET
+    speech_rate: float | UnsetType = UNSET
+    volume: int | UnsetType = UNSET
+    pitch_rate: float | UnsetType = UNSET
+    bit_rate: int | UnsetType = UNSET
+    """kbit/s"""
+    enable_tn: bool | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    optimize_instructions: bool | UnsetType = UNSET
+
+    @classmethod
+    def created(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
+        """The short form of ``session.created``: the documented example and no field more."""
+        return cls(
+            mode=config.mode,
+            model=model,
+            voice=config.voice,
+            response_format=config.response_format,
+            sample_rate=config.sample_rate,
+            id=session_id,
+        )
+
+    @classmethod
+    def updated(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
+        """The whole configuration in force.
+
+        ``instructions`` and ``optimize_instructions`` belong to few models: left out unless set.
+        """
+        return msgspec.structs.replace(
+            cls.created(session_id=session_id, model=model, config=config),
+            language_type=config.language_type,
+            speech_rate=config.speech_rate,
+            volume=config.volume,
+            pitch_rate=config.pitch_rate,
+            bit_rate=config.bit_rate,
+            enable_tn=config.enable_tn,
+            instructions=config.instructions or UNSET,
+            optimize_instructions=config.optimize_instructions or UNSET,
+        )
+
+
+ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
+"""The documents name all but ``cancelled``, which answers ``response.cancel`` here (ruling 10)."""
+
+
+class ContentPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of an item: the audio, whose text stays empty."""
+
+    type: str = "audio"
+    text: str | UnsetType = UNSET
+    """In the events of the part and the item."""
+    transcript: str | UnsetType = UNSET
+    """In ``response.done``, which calls it so."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """What a response puts out: one message with one audio part."""
+
+    id: str
+    """``item_…``"""
+    object: str = "realtime.item"
+    type: str = "message"
+    status: ResponseStatus
+    role: str = "assistant"
+    content: tuple[ContentPart, ...] = ()
+
+
+class InputTokensDetails(msgspec.Struct, frozen=True, kw_only=True):
+    text_tokens: int
+
+
+class OutputTokensDetails(msgspec.Struct, frozen=True, kw_only=True):
+    text_tokens: int = 0
+    audio_tokens: int
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a response is billed for: characters (Qwen3-TTS) or tokens (Qwen-TTS)."""
+
+    characters: int | UnsetType = UNSET
+    total_tokens: int | UnsetType = UNSET
+    input_tokens: int | UnsetType = UNSET
+    output_tokens: int | UnsetType = UNSET
+    input_tokens_details: InputTokensDetails | UnsetType = UNSET
+    output_tokens_details: OutputTokensDetails | UnsetType = UNSET
+
+    @classmethod
+    def of_characters(cls, characters: int) -> Usage:
+        return cls(characters=characters)
+
+    @classmethod
+    def of_tokens(cls, *, text_tokens: int, audio_tokens: int) -> Usage:
+        """``text_tokens`` went in, ``audio_tokens`` came out."""
+        return cls(
+            total_tokens=text_tokens + audio_tokens,
+            input_tokens=text_tokens,
+            output_tokens=audio_tokens,
+            input_tokens_details=InputTokensDetails(text_tokens=text_tokens),
+            output_tokens_details=OutputTokensDetails(audio_tokens=audio_tokens),
+        )
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """One stretch of audio. ``modalities`` and ``usage`` are sent in ``response.done`` alone."""
+
+    id: str
+    """``resp_…``"""
+    object: str = "realtime.response"
+    conversation_id: str = ""
+    status: ResponseStatus
+    modalities: tuple[str, ...] | UnsetType = UNSET
+    voice: str = ""
+    output: tuple[Item, ...] = ()
+    usage: Usage | UnsetType = UNSET
+    """Left out only where a fault came before anything was counted."""
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The published shapes differ; a server of ours fills all five fields (ruling 3)."""
+
+    type: str = ""
+    """``invalid_request_error`` or ``server_error``."""
+    code: str
+    message: str
+    param: str | None = None
+    """Dotted path of the field at fault."""
+    event_id: str | None = None
+    """The client event at fault."""
+
+
+# --- server events -------------------------------------------------------------------------------------
+
+
+class SessionCreated(_Event, frozen=True, kw_only=True, tag="session.created"):
+    session: Session
+
+
+class SessionUpdated(_Event, frozen=True, kw_only=True, tag="session.updated"):
+    session: Session
+
+
+class TextCommitted(_Event, frozen=True, kw_only=True, tag="input_text_buffer.committed"):
+    item_id: str
+    """The item that will hold the audio (ruling 9); the documented example is the empty string."""
+
+
+class TextCleared(_Event, frozen=True, kw_only=True, tag="input_text_buffer.cleared"):
+    pass
+
+
+class ResponseCreated(_Event, frozen=True, kw_only=True, tag="response.created"):
+    response: Response
+
+
+class OutputItemAdded(_Event, frozen=True, kw_only=True, tag="response.output_item.added"):
+    response_id: str
+    output_index: int = 0
+    item: Item
+
+
+class _PartEvent(_Event, frozen=True, kw_only=True):
+    response_id: str
+    item_id: str
+    output_index: int = 0
+    content_index: int = 0
+
+
+class ContentPartAdded(_PartEvent, frozen=True, kw_only=True, tag="response.content_part.added"):
+    part: ContentPart
+
+
+class AudioDelta(_PartEvent, frozen=True, kw_only=True, tag="response.audio.delta"):
+    delta: str
+    """Base64; ``audio`` is what it stands for."""
+
+    @property
+    def audio(self) -> bytes:
+        """The decoded audio. Raises ``RemoteProtocolError`` when ``delta`` is no base64."""
+        try:
+            return pybase64.b64decode(self.delta, validate=True)
+        except ValueError as error:
+            raise RemoteProtocolError("response.audio.delta holds no valid base64", param="delta") from error
+
+
+class AudioDone(_PartEvent, frozen=True, kw_only=True, tag="response.audio.done"):
+    pass
+
+
+class ContentPartDone(_PartEvent, frozen=True, kw_only=True, tag="response.content_part.done"):
+    part: ContentPart
+
+
+class OutputItemDone(_Event, frozen=True, kw_only=True, tag="response.output_item.done"):
+    response_id: str
+    output_index: int = 0
+    item: Item
+
+
+class ResponseDone(_Event, frozen=True, kw_only=True, tag="response.done"):
+    response: Response
+
+
+class SessionFinished(_Event, frozen=True, kw_only=True, tag="session.finished"):
+    pass
+
+
+class Error(_Event, frozen=True, kw_only=True, tag="error"):
+    error: ErrorBody
+
+
+ClientEvent = SessionUpdate | TextAppend | TextCommit | TextClear | ResponseCancel | SessionFinish
+ServerEvent = (
+    SessionCreated
+    | SessionUpdated
+    | TextCommitted
+    | TextCleared
+    | ResponseCreated
+    | OutputItemAdded
+    | ContentPartAdded
+    | AudioDelta
+    | AudioDone
+    | ContentPartDone
+    | OutputItemDone
+    | ResponseDone
+    | SessionFinished
+    | Error
+)
+
+
+def wire_type(event: ClientEvent | ServerEvent | type[ClientEvent] | type[ServerEvent]) -> str:
+    """The ``type`` of an event or of its class, as it is on the wire."""
+    return str(event.__struct_config__.tag)
+
+
+CLIENT_EVENT_TYPES: Final = tuple(wire_type(event) for event in ClientEvent.__args__)
+SERVER_EVENT_TYPES: Final = tuple(wire_type(event) for event in ServerEvent.__args__)
