@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8321, ge=0, le=65535)
     data_dir: Path = Field(default_factory=default_data_dir)
+    database_url: str | None = Field(None, repr=False)
+    """An SQLAlchemy URL with an async driver, maybe with a password; ``None`` is SQLite in ``data_dir``."""
     allow_anonymous: bool = False
     """Serve beyond loopback although no key exists."""
     engine: str = "auto"
