@@ -1,0 +1,44 @@
+"""The errors of the SDK: the vendor's by name, and ours in a shape that its callers already catch."""
+
+from __future__ import annotations
+
+from saystream.errors import ConnectionFailed, ConnectionLost
+
+__all__ = ["ConnectFailed", "DashScopeException", "ModelRequired", "NotConnected"]
+
+
+class DashScopeException(Exception):
+    """Base of the vendor's errors."""
+
+
+class ModelRequired(DashScopeException):
+    """An object was made without a model."""
+
+
+class ConnectFailed(ConnectionFailed, TimeoutError, ConnectionError):
+    """``connect()`` did not reach a session. A TimeoutError, because the vendor's SDK raises that here.
+
+    ``status``, ``remote_code`` and ``retry_after_s`` tell of a refused handshake; ``__cause__`` is the error
+    of our client.
+    """
+
+    @classmethod
+    def from_failure(cls, failure: ConnectionFailed) -> ConnectFailed:
+        return cls(
+            failure.message,
+            status=failure.status,
+            remote_code=failure.remote_code,
+            retry_after_s=failure.retry_after_s,
+        )
+
+
+class NotConnected(ConnectionLost, ConnectionError):
+    """A call on an object that is not connected: before ``connect()``, or after the connection ended."""
+
+    @classmethod
+    def from_lost(cls, lost: ConnectionLost) -> NotConnected:
+        return cls(
+            lost.message,
+            remote_close_code=lost.remote_close_code,
+            remote_close_reason=lost.remote_close_reason,
+        )
