@@ -1,0 +1,272 @@
+"""Answers whether a model takes a voice, a format, a rate or a parameter; refuses with what it does take.
+
+The facts are in ``models.toml`` and ``voices.toml``. What this build can make of a format is not asked here.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import resources
+from typing import Any
+
+from saystream.catalog.entries import Door, Model, Voice
+from saystream.errors import InvalidValue, ModelNotFound, quote
+
+__all__ = ["Catalog", "load"]
+
+_MAX_NAME_CHARACTERS = 64
+"""Longer names get no suggestion: comparing them is slow and they are no slip of the pen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    lowest: float
+    highest: float
+    default: float
+    whole: bool = False
+    unit: str = ""
+
+    def __contains__(self, number: object) -> bool:
+        if not isinstance(number, int if self.whole else (int, float)):
+            return False
+        return self.lowest <= number <= self.highest
+
+    def __str__(self) -> str:
+        return f"a {'whole ' if self.whole else ''}number from {self.lowest} to {self.highest}{self.unit}"
+
+
+# Protocol reference, realtime §4.
+_RANGES = {
+    "speech_rate": _Range(0.5, 2.0, 1.0),
+    "volume": _Range(0, 100, 50, whole=True),
+    "pitch_rate": _Range(0.5, 2.0, 1.0),
+    "bit_rate": _Range(6, 510, 128, whole=True, unit=" (kbit/s)"),
+}
+
+
+class Catalog:
+    """The models and voices of Qwen-TTS. ``load()`` gives the one that is shipped."""
+
+    def __init__(
+        self, models: Iterable[Model], voices: Iterable[Voice], elsewhere: Mapping[str, str]
+    ) -> None:
+        """``elsewhere`` maps the beginning of a foreign model's name to the path that serves it."""
+        self.models = tuple(models)
+        self.system_voices = tuple(voices)
+        self._elsewhere = dict(elsewhere)
+        self._model_by_name = {model.name: model for model in self.models}
+        self._voice_by_name = {voice.name: voice for voice in self.system_voices}
+        self._voices_by_model = {
+            model.name: {voice.name: voice for voice in self.system_voices if model.name in voice.models}
+            for model in self.models
+        }
+
+    def model(self, name: str, *, door: Door) -> Model:
+        """The model of that name at ``door``. Raises ModelNotFound, which names the right path or model."""
+        model = self._model_by_name.get(name)
+        if model is None:
+            raise self._unknown_model(name, [known for known in self.models if known.door == door])
+        if model.door != door:
+            raise ModelNotFound(
+                f"Model '{name}' is not served here: it belongs to {model.path}.", param="model"
+            )
+        return model
+
+    def voice(self, name: str, *, param: str = "voice") -> Voice:
+        """The system voice of that name. Raises InvalidValue."""
+        voice = self._voice_by_name.get(name)
+        if voice is None:
+            raise _unknown_voice(name, self._voice_by_name, "", param)
+        return voice
+
+    def voices(self, model: str) -> tuple[Voice, ...]:
+        """The system voices that ``model`` takes: none where its voices are cloned or designed."""
+        return tuple(self._voices_by_model[self._any_door(model).name].values())
+
+    def default_voice(self, model: str) -> str:
+        """The voice of a session that names none; empty where the model has no voice of its own."""
+        return self._any_door(model).default_voice
+
+    def check(
+        self,
+        model: str,
+        *,
+        voice: str,
+        response_format: str,
+        sample_rate: int,
+        language_type: str,
+        speech_rate: float,
+        volume: int,
+        pitch_rate: float,
+        bit_rate: int,
+        instructions: str | None,
+        optimize_instructions: bool | None,
+        prefix: str = "session.",
+    ) -> None:
+        """Refuse what ``model`` does not take. A parameter left at its default is taken by every model.
+
+        Raises InvalidValue for the first field at fault, its ``param`` beginning with ``prefix``, or
+        ModelNotFound.
+        """
+        entry = self._any_door(model)
+        self._check_voice(entry, voice, f"{prefix}voice")
+        _check_choice(entry, f"{prefix}response_format", response_format, entry.response_formats)
+        _check_choice(entry, f"{prefix}sample_rate", sample_rate, entry.sample_rates)
+        _check_choice(entry, f"{prefix}language_type", language_type, ("Auto", *entry.languages))
+        numbers = {
+            "speech_rate": speech_rate,
+            "volume": volume,
+            "pitch_rate": pitch_rate,
+            "bit_rate": bit_rate,
+        }
+        for field, number in numbers.items():
+            self._check_number(entry, field, number, prefix)
+        if instructions and "instructions" not in entry.parameters:
+            # The words of an instruction may be private; their number is enough to recognise them.
+            given = f"{len(instructions)} characters"
+            raise self._untaken(entry, "instructions", given, "none", prefix)
+        if optimize_instructions and "optimize_instructions" not in entry.parameters:
+            raise self._untaken(entry, "optimize_instructions", "true", "false", prefix)
+
+    def _any_door(self, name: str) -> Model:
+        model = self._model_by_name.get(name)
+        if model is None:
+            raise self._unknown_model(name, self.models)
+        return model
+
+    def _unknown_model(self, name: str, offered: Sequence[Model]) -> ModelNotFound:
+        beginnings = [beginning for beginning in self._elsewhere if name.startswith(beginning)]
+        if beginnings:
+            path = self._elsewhere[max(beginnings, key=len)]
+            message = f"Model '{quote(name)}' is not served here: it belongs to {path}."
+            return ModelNotFound(message, param="model")
+        names = [model.name for model in offered]
+        said = f"Model '{quote(name)}' does not exist." if name else "No model was named."
+        dated = (model.name for model in offered if model.undated == name)
+        near = next(dated, None) or _nearest(name, names)
+        suggestion = f" Did you mean '{near}'?" if near else ""
+        return ModelNotFound(f"{said}{suggestion} Models: {', '.join(names)}.", param="model")
+
+    def _check_voice(self, model: Model, voice: str, param: str) -> None:
+        if model.voice_kind != "system":
+            raise self._no_voice_yet(model, voice, param)
+        taken = self._voices_by_model[model.name]
+        if voice in taken:
+            return
+        known = self._voice_by_name.get(voice)
+        if known is None:
+            raise _unknown_voice(voice, taken, f" of {model.name}", param)
+        takers = (self._model_by_name[name] for name in known.models)
+        reason = f"{model.name} does not take this voice; {_patterns(takers, model.door)} do."
+        raise InvalidValue(param, voice, _how_many(taken, f" of {model.name}"), reason=reason)
+
+    def _no_voice_yet(self, model: Model, voice: str, param: str) -> InvalidValue:
+        reason = f"{model.name} takes no system voices."
+        known = self._voice_by_name.get(voice)
+        if known is not None:
+            takers = (self._model_by_name[name] for name in known.models)
+            reason += f" This one goes with {_patterns(takers, model.door)}."
+        allowed = f"voices {model.voice_kind} for {model.name}, and none exists yet"
+        return InvalidValue(param, voice, allowed, reason=reason)
+
+    def _check_number(self, model: Model, field: str, number: float, prefix: str) -> None:
+        bounds = _RANGES[field]
+        if field not in model.parameters and number != bounds.default:
+            raise self._untaken(model, field, number, str(bounds.default), prefix)
+        if number not in bounds:
+            raise InvalidValue(f"{prefix}{field}", number, str(bounds))
+
+    def _untaken(self, model: Model, field: str, given: object, default: str, prefix: str) -> InvalidValue:
+        takers = _patterns((other for other in self.models if field in other.parameters), model.door)
+        reason = f"{model.name} does not take {field}" + (f"; {takers} do." if takers else ".")
+        return InvalidValue(f"{prefix}{field}", given, f"{default}, the default", reason=reason)
+
+
+def _check_choice(model: Model, param: str, value: object, taken: tuple[object, ...]) -> None:
+    if value not in taken:
+        raise InvalidValue(param, value, taken, reason=f"{model.name} does not take it.")
+
+
+def _unknown_voice(name: str, taken: Mapping[str, Voice], whose: str, param: str) -> InvalidValue:
+    near = _nearest(name, taken)
+    reason = "No such voice" + (f"; did you mean '{near}'?" if near else ".")
+    return InvalidValue(param, name, _how_many(taken, whose), reason=reason)
+
+
+def _how_many(taken: Mapping[str, Voice], whose: str) -> str:
+    return f"{len(taken)} voices{whose}; `saystream voices` lists them, case matters"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    if len(name) > _MAX_NAME_CHARACTERS:
+        return None
+    by_folded = {known.casefold(): known for known in names}
+    matches = get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[matches[0]] if matches else None
+
+
+def _patterns(models: Iterable[Model], door: Door) -> str:
+    """The models of ``door``, their versions drawn together: ``qwen-tts-realtime*``."""
+    undated = dict.fromkeys(model.undated for model in models if model.door == door)
+    return ", ".join(f"{name}*" for name in undated)
+
+
+@functools.cache
+def load() -> Catalog:
+    """The catalogue that is shipped, read once."""
+    written = _read("models.toml")
+    models = [
+        _model(name, door, written, entry)
+        for door, entries in written["models"].items()
+        for name, entry in entries.items()
+    ]
+    voices = [
+        _voice(name, models, written["languages"], entry) for name, entry in _read("voices.toml").items()
+    ]
+    return Catalog(models, voices, written["elsewhere"])
+
+
+def _read(file: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files(__package__).joinpath(file).read_text(encoding="utf-8"))
+
+
+def _model(name: str, door: Door, written: Mapping[str, Any], entry: Mapping[str, Any]) -> Model:
+    family = written["families"][entry["family"]]
+    facts = {**written["doors"][door], **family, **family.get(door, {}), **entry}
+    limit = facts.get("text_limit", {})
+    return Model(
+        name=name,
+        door=door,
+        path=facts["path"],
+        family=facts["family"],
+        summary=facts["summary"],
+        stands_for=facts.get("stands_for"),
+        voice_kind=facts["voice_kind"],
+        voice_set=facts.get("voice_set"),
+        default_voice=facts.get("default_voice", ""),
+        languages=tuple(facts.get("languages", written["languages"])),
+        response_formats=tuple(facts["response_formats"]),
+        sample_rates=tuple(facts["sample_rates"]),
+        parameters=(*facts["audio_parameters"], *facts.get("style_parameters", ())),
+        usage=facts["usage"],
+        max_characters=limit.get("characters"),
+        max_tokens=limit.get("tokens"),
+    )
+
+
+def _voice(name: str, models: Iterable[Model], languages: list[str], entry: Mapping[str, Any]) -> Voice:
+    sets = entry["in"].split()
+    return Voice(
+        name=name,
+        chinese_name=entry["chinese"],
+        sex=entry["sex"],
+        age=entry["age"],
+        character=entry["character"],
+        dialect=entry.get("dialect"),
+        languages=tuple(languages),
+        models=tuple(model.name for model in models if model.voice_set in sets),
+    )

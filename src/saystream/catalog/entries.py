@@ -1,0 +1,81 @@
+"""What the catalogue says of one model and of one voice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from saystream.audio import Container
+
+__all__ = ["Age", "Door", "Model", "Sex", "Voice", "VoiceKind"]
+
+Age = Literal["child", "young", "adult", "old"]
+Door = Literal["realtime", "http"]
+Sex = Literal["female", "male"]
+VoiceKind = Literal["system", "cloned", "designed"]
+
+_VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|latest)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model name and everything it takes."""
+
+    name: str
+    door: Door
+    """The protocol that serves it."""
+    path: str
+    """Of that door, such as ``/api-ws/v1/realtime``."""
+    family: str
+    """``instruct-flash``, ``flash``, ``vc``, ``vd`` or ``qwen-tts``."""
+    summary: str
+    stands_for: str | None
+    """The dated model that an undated name means today; ``None`` for a dated one."""
+    voice_kind: VoiceKind
+    voice_set: str | None
+    """Which system voices it takes; ``None`` unless ``voice_kind`` is ``system``."""
+    default_voice: str
+    """Empty where the model has no voice of its own."""
+    languages: tuple[str, ...]
+    """Words of ``language_type``; every model also takes ``Auto``."""
+    response_formats: tuple[Container, ...]
+    sample_rates: tuple[int, ...]
+    """Hz."""
+    parameters: tuple[str, ...]
+    """The parameters it takes beyond those of every model."""
+    usage: Literal["characters", "tokens"]
+    """What its usage counts."""
+    max_characters: int | None
+    """Of one text; ``None`` where nothing, or tokens, are limited."""
+    max_tokens: int | None
+    """Of one text; ``None`` where nothing, or characters, are limited."""
+
+    @property
+    def undated(self) -> str:
+        """The name without its date or ``-latest``: what the versions of a model have in common."""
+        return _VERSION.sub("", self.name)
+
+    @property
+    def snapshot_of(self) -> str | None:
+        """The undated name of a dated model; ``None`` for a name without a date."""
+        return self.undated if self.stands_for is None and self.undated != self.name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One system voice."""
+
+    name: str
+    """As it goes over the wire; case matters."""
+    chinese_name: str
+    sex: Sex
+    age: Age
+    character: str
+    """A few words."""
+    dialect: str | None
+    """What its Chinese is, where that is not Mandarin."""
+    languages: tuple[str, ...]
+    """Words of ``language_type``; the model may speak fewer."""
+    models: tuple[str, ...]
+    """Names of the models that take it, in the catalogue's order."""

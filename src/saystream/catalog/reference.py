@@ -1,0 +1,129 @@
+"""The reference page of models and voices, made from the data.
+
+``python -m saystream.catalog.reference > docs/reference/models-and-voices.md``
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from saystream.catalog import Catalog, Door, Model, load
+
+__all__ = ["markdown"]
+
+_DOORS: dict[Door, str] = {"realtime": "Realtime models", "http": "HTTP models"}
+
+_OPENING = """\
+# Models and voices
+
+<!-- Made from src/saystream/catalog by `python -m saystream.catalog.reference`. Do not edit by hand. -->
+
+These are the models and voices of the catalogue and what each model takes. Names are case-sensitive. A
+value that a model does not take is refused with an `invalid_value` error that says what it does take; a
+parameter left at its default is taken by every model. The ten languages are Chinese, English, French,
+German, Russian, Italian, Spanish, Portuguese, Japanese and Korean.
+"""
+
+_PARAMETERS = """\
+## Parameters
+
+| Parameter | Values | Default |
+|---|---|---|
+| `language_type` | `Auto` or a language of the model | `Auto` |
+| `speech_rate`, `pitch_rate` | 0.5 to 2.0 | 1.0 |
+| `volume` | 0 to 100, a whole number | 50 |
+| `bit_rate` | 6 to 510 kbit/s, a whole number | 128 |
+| `instructions` | text | none |
+| `optimize_instructions` | true or false | false |
+| `enable_tn` | true or false; every model | true |
+"""
+
+_VOICES = """\
+Marked are the models that take the voice:
+
+* **I**: `qwen3-tts-instruct-flash*`
+* **F**: `qwen3-tts-flash*`, but for the snapshots of 2025-09-18
+* **S**: those snapshots
+* **Q**: every `qwen-tts*`
+* **L**: every `qwen-tts*` but `qwen-tts` and `qwen-tts-2025-04-10`
+
+The realtime model of a name takes the same voices, and `qwen-tts-realtime*` takes Q and L. The models for
+cloned and designed voices take none of these.
+
+`Ebona` is in older voice tables and not in the current one; she is taken where F stands.
+
+The age is our reading of the character. It guides the recipe by which an engine with other voices speaks
+this one.
+"""
+
+_MARKS = (
+    ("I", "qwen3-tts-instruct-flash"),
+    ("F", "qwen3-tts-flash"),
+    ("S", "qwen3-tts-flash-2025-09-18"),
+)
+
+
+def markdown(catalog: Catalog) -> str:
+    """The whole page, ending in one newline."""
+    sections = [_OPENING]
+    for door, title in _DOORS.items():
+        models = [model for model in catalog.models if model.door == door]
+        sections.append(f"## {title}\n\nPath: `{models[0].path}`\n\n{_model_table(models, catalog)}")
+    sections += [_PARAMETERS, f"## Voices\n\n{_VOICES}", _voice_table(catalog)]
+    return "\n".join(sections)
+
+
+def _model_table(models: Iterable[Model], catalog: Catalog) -> str:
+    rows = [
+        (
+            f"`{model.name}`" + (f" = `{model.stands_for}`" if model.stands_for else ""),
+            model.summary,
+            str(len(catalog.voices(model.name))) if model.voice_kind == "system" else model.voice_kind,
+            str(len(model.languages)) if len(model.languages) > 2 else ", ".join(model.languages),
+            " ".join(model.response_formats),
+            " ".join(f"{rate / 1000:g}" for rate in model.sample_rates),
+            " ".join(f"`{parameter}`" for parameter in model.parameters) or "–",
+            _text_limit(model),
+            model.usage,
+        )
+        for model in models
+    ]
+    head = (
+        "Model",
+        "What it is",
+        "Voices",
+        "Languages",
+        "Formats",
+        "kHz",
+        "Also takes",
+        "Text limit",
+        "Usage",
+    )
+    return _table(head, rows)
+
+
+def _text_limit(model: Model) -> str:
+    if model.max_characters is not None:
+        return f"{model.max_characters} characters"
+    return "–" if model.max_tokens is None else f"{model.max_tokens} tokens"
+
+
+def _voice_table(catalog: Catalog) -> str:
+    rows = []
+    for voice in catalog.system_voices:
+        marks = [mark for mark, model in _MARKS if model in voice.models]
+        if "qwen-tts-latest" in voice.models:
+            marks.append("Q" if "qwen-tts" in voice.models else "L")
+        row = (f"`{voice.name}`", voice.chinese_name, voice.sex, voice.age, voice.character)
+        rows.append((*row, voice.dialect or "–", " ".join(marks)))
+    return _table(("Voice", "Name", "Sex", "Age", "Character", "Dialect", "Models"), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown(load()))
