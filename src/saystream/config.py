@@ -90,6 +90,8 @@ class PoolSettings(_Section):
     """An engine silent for longer is taken to hang: its process is killed and started again."""
     max_attempts: int = Field(2, ge=1)
     """How often a segment that gave no audio yet is tried."""
+    restart_delay_max_s: float = Field(10.0, ge=0)
+    """Longest wait before an engine process that keeps ending is started again."""
     buffered_audio_s: float = Field(60.0, gt=0)
     """Audio of one stream held for a slow listener; above this its engine stream is paused."""
 

@@ -1,0 +1,97 @@
+"""The frames on the pipe between the gateway and an engine's process.
+
+A frame is a payload length, a kind and the number of the stream that it concerns, then the payload. Both ends
+run the same version of this package, so nothing here is negotiated.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import BinaryIO, TypeAlias
+
+from saystream.errors import EngineCrashed
+
+__all__ = ["MAX_PAYLOAD_BYTES", "Frame", "FrameSplitter", "Kind", "pack", "read_frame"]
+
+MAX_PAYLOAD_BYTES = 1 << 26
+"""No text or audio piece comes near; a larger length means that something else wrote into the pipe."""
+
+_HEADER = struct.Struct("<IBI")
+
+
+class Kind(IntEnum):
+    """What a frame says. The gateway sends the first group, the engine's process the second."""
+
+    OPTIONS = 1
+    """First of all: the options of the engine, a JSON object."""
+    OPEN = 2
+    """Open a stream: a SynthesisRequest as JSON."""
+    TEXT = 3
+    """More text, UTF-8."""
+    END_INPUT = 4
+    CANCEL = 5
+    """Stop soon. Answered with DONE or FAILED like every stream, which frees its slot."""
+    HOLD = 6
+    """Send no more audio until RESUME."""
+    RESUME = 7
+
+    READY = 16
+    """The engine is loaded: an EngineInfo as JSON."""
+    NOT_LOADED = 17
+    """It could not be loaded: the reason, UTF-8; then the process ends."""
+    AUDIO = 18
+    """float32 little-endian mono samples."""
+    DONE = 19
+    """The stream has ended and its slot is free."""
+    FAILED = 20
+    """The engine raised an error; the slot is free. The error's type, UTF-8."""
+    INVALID_OUTPUT = 21
+    """The engine gave something that is not audio; the slot is free. What it was, UTF-8."""
+
+
+Frame: TypeAlias = tuple[int, int, bytes]
+"""Kind, number of the stream, payload."""
+
+
+def pack(kind: Kind, stream: int = 0, payload: bytes | memoryview = b"") -> bytes:
+    """The bytes of one frame. Raises ValueError for a payload over ``MAX_PAYLOAD_BYTES``."""
+    num_bytes = payload.nbytes if isinstance(payload, memoryview) else len(payload)
+    if num_bytes > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"a frame holds {MAX_PAYLOAD_BYTES} bytes, not {num_bytes}")
+    return b"".join((_HEADER.pack(num_bytes, kind, stream), payload))
+
+
+def read_frame(pipe: BinaryIO) -> Frame | None:
+    """The next frame of a blocking pipe; None once its other end is closed, also in the middle of a frame."""
+    header = pipe.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    num_bytes, kind, stream = _HEADER.unpack(header)
+    payload = pipe.read(num_bytes)
+    return (kind, stream, payload) if len(payload) == num_bytes else None
+
+
+class FrameSplitter:
+    """Cuts what arrives, however it is chunked, into frames."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def push(self, received: bytes) -> list[Frame]:
+        """The frames that are complete now. Raises EngineCrashed when this can be no frame of ours."""
+        if self._rest:
+            received = self._rest + received
+        frames: list[Frame] = []
+        start = 0
+        while len(received) - start >= _HEADER.size:
+            num_bytes, kind, stream = _HEADER.unpack_from(received, start)
+            if num_bytes > MAX_PAYLOAD_BYTES:
+                raise EngineCrashed("The engine's process wrote something that is no frame.")
+            end = start + _HEADER.size + num_bytes
+            if end > len(received):
+                break
+            frames.append((kind, stream, received[start + _HEADER.size : end]))
+            start = end
+        self._rest = received[start:]
+        return frames

@@ -1,0 +1,261 @@
+"""The engines of a gateway: processes that are kept up, and one queue for each engine.
+
+A process that ends is started again. A stream that had given no audio yet is then run again, up to
+``max_attempts`` times; one that had is ended with a fault, because its listener has heard a part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from saystream.config import PoolSettings
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.hosted import HostedEngine
+from saystream.engines.scheduler import Playback, Scheduler
+from saystream.engines.streams import PoolStream
+from saystream.errors import Draining, EngineFault, EngineUnavailable
+
+__all__ = ["EngineLoad", "EnginePool", "PoolStream"]
+
+_MS = 1000
+_FIRST_RESTART_DELAY_S = 0.1
+_MAX_DOUBLINGS = 20
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How busy one engine is now."""
+
+    hosts_up: int
+    """Processes that are loaded and alive."""
+    restarts: int
+    """Processes started beyond the first ones."""
+    waiting: int
+    """Streams that wait for a slot or for their text."""
+    running: int
+    """Streams that hold a slot."""
+
+
+class EnginePool:
+    """All engines of a gateway. ``start`` engines, ``open`` streams, ``aclose`` at the end.
+
+    ``clock`` gives monotonic seconds; the ``Playback`` of every stream has to be of the same clock.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        engine_options: Mapping[str, Mapping[str, object]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._engine_options = engine_options
+        self._clock = clock
+        self._queues: dict[str, _EngineQueue] = {}
+        self._closed = False
+
+    async def start(self, names: Iterable[str]) -> None:
+        """Start the processes of these engines and wait until each is loaded, or is known not to load.
+
+        An engine that does not load raises nothing here: ``engine`` and ``open`` say what was wrong with it.
+        """
+        fresh = [name for name in dict.fromkeys(names) if name not in self._queues]
+        for name in fresh:
+            self._queues[name] = _EngineQueue(
+                name, self._engine_options.get(name, {}), self._settings, clock=self._clock
+            )
+        await asyncio.gather(*(self._queues[name].start() for name in fresh))
+
+    async def aclose(self) -> None:
+        """Stop all processes. Streams that are not over end with Draining."""
+        self._closed = True
+        await asyncio.gather(*(engine_queue.aclose() for engine_queue in self._queues.values()))
+
+    def engine(self, name: str) -> EngineInfo:
+        """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
+        return self._queue(name).info
+
+    def open(self, engine: str, request: SynthesisRequest, *, playback: Playback) -> PoolStream:
+        """Queue a stream; its place among those of the same ``playback`` is by the order of these calls.
+
+        Raises EngineUnavailable, Overloaded when the engine's queue is full, and Draining after ``aclose``.
+        """
+        if self._closed:
+            raise Draining("The engines are being stopped.")
+        return self._queue(engine).open(request, playback)
+
+    def snapshot(self) -> dict[str, EngineLoad]:
+        """How busy each started engine is."""
+        return {name: engine_queue.load for name, engine_queue in self._queues.items()}
+
+    def _queue(self, name: str) -> _EngineQueue:
+        try:
+            return self._queues[name]
+        except KeyError:
+            started = ", ".join(sorted(self._queues)) or "none"
+            raise EngineUnavailable(f"Engine '{name}' is not started; started: {started}.") from None
+
+
+class _EngineQueue:
+    """The processes of one engine and the streams that wait for them (streams.StreamOwner)."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, object],
+        settings: PoolSettings,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._name = name
+        self._options = options
+        self._settings = settings
+        self._clock = clock
+        self._scheduler: Scheduler[PoolStream] = Scheduler(max_waiting=settings.max_waiting)
+        self._streams: set[PoolStream] = set()
+        self._hosts: list[HostedEngine] = []
+        """Those that are loaded."""
+        self._keepers: list[asyncio.Task[None]] = []
+        self._info: EngineInfo | None = None
+        self._fault: EngineUnavailable | None = None
+        """Why no process is up, when it is more than a restart under way."""
+        self._failures = 0
+        """Ends of processes since one of them last finished a stream."""
+        self._restarts = 0
+
+    @property
+    def info(self) -> EngineInfo:
+        if self._fault is not None:
+            raise EngineUnavailable(self._fault.message)
+        if self._info is None:
+            raise EngineUnavailable(f"Engine '{self._name}' is not loaded yet.")
+        return self._info
+
+    @property
+    def load(self) -> EngineLoad:
+        return EngineLoad(
+            hosts_up=len(self._hosts),
+            restarts=self._restarts,
+            waiting=self._scheduler.waiting,
+            running=self._scheduler.running,
+        )
+
+    async def start(self) -> None:
+        """Start every process; those of an engine that loads in none are not tried again."""
+        tried = [asyncio.Event() for _ in range(self._settings.hosts_per_engine)]
+        self._keepers = [asyncio.create_task(self._keep_up(event)) for event in tried]
+        for event in tried:
+            await event.wait()
+        if self._info is None:
+            await self._stop_keepers()
+
+    async def aclose(self) -> None:
+        for stream in self._streams:
+            stream.fail(Draining("The engines are being stopped."))
+        self._forget_waiting()
+        await self._stop_keepers()
+
+    def open(self, request: SynthesisRequest, playback: Playback) -> PoolStream:
+        stream = PoolStream(
+            self,
+            request,
+            incremental_text=self.info.incremental_text,
+            buffered_audio_s=self._settings.buffered_audio_s,
+        )
+        self._scheduler.add(stream, playback)
+        self._streams.add(stream)
+        return stream
+
+    # For its streams.
+
+    def can_start(self, stream: PoolStream) -> None:
+        self._scheduler.ready(stream, self._clock() * _MS)
+        self._dispatch()
+
+    def withdrawn(self, stream: PoolStream) -> None:
+        self._scheduler.cancel(stream)
+        self._streams.discard(stream)
+        self._dispatch()  # a later stream of the same session may have waited behind it
+
+    def slot_freed(self, stream: PoolStream, fault: EngineFault | None) -> None:
+        if fault is None:
+            self._failures = 0
+        self._scheduler.done(stream)
+        self._streams.discard(stream)
+        self._dispatch()
+
+    def process_lost(self, stream: PoolStream) -> bool:
+        if stream.attempts >= self._settings.max_attempts:
+            return False
+        self._scheduler.retry(stream)
+        self._dispatch()
+        return True
+
+    def _dispatch(self) -> None:
+        for stream in self._scheduler.next(sum(host.free_slots for host in self._hosts)):
+            stream.run_on(max(self._hosts, key=lambda host: host.free_slots))
+
+    # Its processes.
+
+    async def _keep_up(self, tried: asyncio.Event) -> None:
+        """Keep one process up until cancelled; ``tried`` is set once it is loaded or known not to load."""
+        try:
+            while True:
+                host = HostedEngine(self._name, self._options, self._settings, clock=self._clock)
+                if await self._load(host):
+                    tried.set()
+                    try:
+                        await host.wait_gone()
+                    finally:
+                        self._hosts.remove(host)
+                        await host.stop()
+                tried.set()
+                self._failures += 1
+                await asyncio.sleep(self._restart_delay_s())
+                self._restarts += 1
+        finally:
+            tried.set()
+
+    async def _load(self, host: HostedEngine) -> bool:
+        try:
+            self._info = await host.start()
+        except EngineUnavailable as fault:
+            _log.warning("engine_not_loaded", engine=self._name, reason=fault.message)
+            if not self._hosts:
+                self._fault = fault
+                self._fail_waiting(fault)
+            return False
+        self._hosts.append(host)
+        self._fault = None
+        _log.info("engine_loaded", engine=self._name, hosts_up=len(self._hosts))
+        self._dispatch()
+        return True
+
+    def _restart_delay_s(self) -> float:
+        """None after one crash, then longer with each in a row."""
+        if self._failures <= 1:
+            return 0.0
+        delay_s: float = _FIRST_RESTART_DELAY_S * 2 ** min(self._failures - 2, _MAX_DOUBLINGS)
+        return min(self._settings.restart_delay_max_s, delay_s)
+
+    def _fail_waiting(self, fault: EngineUnavailable) -> None:
+        """No process is up, so every stream is a waiting one."""
+        for stream in self._streams:
+            stream.fail(EngineUnavailable(fault.message))
+        self._forget_waiting()
+
+    def _forget_waiting(self) -> None:
+        self._streams = {stream for stream in self._streams if not self._scheduler.cancel(stream)}
+
+    async def _stop_keepers(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)

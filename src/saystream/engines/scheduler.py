@@ -1,0 +1,218 @@
+"""Which waiting job an engine runs next. Pure: times are passed in, acting is up to the pool.
+
+The rule is least slack: the job whose listener runs out of audio first goes first, so that many sessions on
+one engine sound without gaps. The slack of all listeners shrinks at the same pace, so the order is kept by
+the absolute time at which each runs dry, which changes only when audio is sent.
+
+Two rules stand above it: the jobs of one session start in the order in which they were added, and while other
+sessions wait, a session is given no more than its equal share of the slots.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from saystream.errors import Overloaded
+
+__all__ = ["Playback", "Scheduler"]
+
+JobT = TypeVar("JobT", bound=Hashable)
+
+_STALE_ALLOWANCE = 64
+"""Outdated heap items beyond one for each session; above this the heap is built anew."""
+
+
+class Playback:
+    """How far one session's listener is ahead of what was sent: written by the spine, read by the scheduler.
+
+    All times are milliseconds of one monotonic clock.
+    """
+
+    __slots__ = ("runs_dry_at_ms",)
+
+    def __init__(self, now_ms: float) -> None:
+        self.runs_dry_at_ms = now_ms
+        """When the listener has heard everything; before the first audio, when it began to wait."""
+
+    def audio_sent(self, duration_ms: float, now_ms: float) -> None:
+        """A listener that had run dry starts to play again only now."""
+        self.runs_dry_at_ms = max(self.runs_dry_at_ms, now_ms) + duration_ms
+
+    def interrupted(self, now_ms: float) -> None:
+        """The listener threw away what it had not heard yet, as after ``response.cancel``."""
+        self.runs_dry_at_ms = min(self.runs_dry_at_ms, now_ms)
+
+    def lead_ms(self, now_ms: float) -> float:
+        """Audio that the listener has left; negative: how long it has been waiting in silence."""
+        return self.runs_dry_at_ms - now_ms
+
+
+class _Session(Generic[JobT]):
+    __slots__ = ("playback", "running", "ticket", "waiting")
+
+    def __init__(self, playback: Playback) -> None:
+        self.playback = playback
+        self.waiting: deque[_Entry[JobT]] = deque()
+        self.running = 0
+        self.ticket = 0
+        """Only the heap item with this number is valid."""
+
+
+class _Entry(Generic[JobT]):
+    __slots__ = ("job", "order", "ready_at_ms", "running", "session")
+
+    def __init__(self, job: JobT, session: _Session[JobT], order: int) -> None:
+        self.job = job
+        self.session = session
+        self.order = order
+        self.ready_at_ms = math.inf
+        self.running = False
+
+    @property
+    def due_at_ms(self) -> float:
+        """A session that was silent on purpose is urgent from when it had something to say, not from when it
+        fell silent."""
+        return max(self.session.playback.runs_dry_at_ms, self.ready_at_ms)
+
+
+class Scheduler(Generic[JobT]):
+    """The waiting and the running jobs of one engine.
+
+    A job is any hashable object. ``add`` it, say ``ready``, run what ``next`` gives, then say ``done``. A
+    session is known by its ``Playback``.
+    """
+
+    def __init__(self, *, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+        self._entries: dict[JobT, _Entry[JobT]] = {}
+        self._sessions: dict[Playback, _Session[JobT]] = {}
+        self._heap: list[tuple[float, int, int, _Session[JobT]]] = []
+        self._added = 0
+        self._running = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._entries) - self._running
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    def add(self, job: JobT, playback: Playback) -> None:
+        """Let ``job`` wait. It holds its place in its session, but starts only after ``ready``.
+
+        Raises Overloaded, and adds nothing, when ``max_waiting`` jobs wait already.
+        """
+        if self.waiting >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} segments are waiting for this engine, which is the limit.")
+        session = self._sessions.get(playback)
+        if session is None:
+            session = self._sessions[playback] = _Session(playback)
+        self._added += 1
+        entry = self._entries[job] = _Entry(job, session, self._added)
+        session.waiting.append(entry)
+
+    def ready(self, job: JobT, now_ms: float) -> None:
+        """The job can start from now on. Harmless when it already could."""
+        entry = self._entries[job]
+        if entry.ready_at_ms == math.inf:
+            entry.ready_at_ms = now_ms
+            if entry.session.waiting[0] is entry:
+                self._enqueue(entry.session)
+
+    def next(self, free_slots: int) -> list[JobT]:
+        """At most ``free_slots`` jobs to start now, most urgent first; they are running from here on."""
+        started: list[JobT] = []
+        slots = self._running + free_slots
+        while len(started) < free_slots:
+            session = self._most_urgent(slots)
+            if session is None:
+                break
+            entry = session.waiting.popleft()
+            entry.running = True
+            session.running += 1
+            self._running += 1
+            self._enqueue(session)
+            started.append(entry.job)
+        return started
+
+    def done(self, job: JobT) -> None:
+        """A running job has ended, however it ended."""
+        entry = self._entries.pop(job)
+        self._stop(entry)
+        self._drop_if_empty(entry.session)
+
+    def retry(self, job: JobT) -> None:
+        """A running job has to run again: it waits at its old place, also when the queue is full."""
+        entry = self._entries[job]
+        self._stop(entry)
+        session = entry.session
+        place = sum(1 for other in session.waiting if other.order < entry.order)
+        session.waiting.insert(place, entry)
+        if place == 0:
+            self._enqueue(session)
+
+    def cancel(self, job: JobT) -> bool:
+        """Forget a waiting job and return True. A running one keeps its slot until ``done``: False."""
+        entry = self._entries[job]
+        if entry.running:
+            return False
+        del self._entries[job]
+        session = entry.session
+        was_head = session.waiting[0] is entry
+        session.waiting.remove(entry)
+        if was_head:
+            self._enqueue(session)
+        self._drop_if_empty(session)
+        return True
+
+    def _stop(self, entry: _Entry[JobT]) -> None:
+        entry.running = False
+        entry.session.running -= 1
+        self._running -= 1
+
+    def _drop_if_empty(self, session: _Session[JobT]) -> None:
+        if not session.waiting and not session.running:
+            session.ticket += 1
+            del self._sessions[session.playback]
+
+    def _enqueue(self, session: _Session[JobT]) -> None:
+        """Put the session into the heap under its first waiting job, and void what it had there."""
+        session.ticket += 1
+        head = session.waiting[0] if session.waiting else None
+        if head is None or head.ready_at_ms == math.inf:
+            return
+        heapq.heappush(self._heap, (head.due_at_ms, head.order, session.ticket, session))
+        if len(self._heap) > 2 * len(self._sessions) + _STALE_ALLOWANCE:
+            self._heap = [item for item in self._heap if item[2] == item[3].ticket]
+            heapq.heapify(self._heap)
+
+    def _most_urgent(self, slots: int) -> _Session[JobT] | None:
+        """Take a session out of the heap: the most urgent within its share, else the most urgent of all.
+
+        Only sessions that run something can be beyond their share, so no more than ``slots`` are passed over.
+        """
+        share = max(1, slots // max(1, len(self._sessions)))
+        passed: list[tuple[float, int, int, _Session[JobT]]] = []
+        chosen: _Session[JobT] | None = None
+        while self._heap and chosen is None:
+            item = heapq.heappop(self._heap)
+            due_at_ms, order, ticket, session = item
+            if ticket != session.ticket:
+                continue
+            now_due_at_ms = session.waiting[0].due_at_ms
+            if now_due_at_ms > due_at_ms:  # audio was sent since: less urgent than the heap knew
+                heapq.heappush(self._heap, (now_due_at_ms, order, ticket, session))
+            elif session.running < share:
+                chosen = session
+            else:
+                passed.append(item)
+        if chosen is None and passed:
+            chosen = passed.pop(0)[3]
+        for item in passed:
+            heapq.heappush(self._heap, item)
+        return chosen
