@@ -1,0 +1,204 @@
+"""JSON text to events and back, with every fault of a peer named.
+
+Whatever a peer sends, ``decode_client_event`` gives an event or raises an error that it documents. The quick
+way decodes straight into the typed structs; only a refused frame is read again, to say which field is at
+fault.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import pybase64
+
+from saystream.errors import (
+    FrameTooLarge,
+    InvalidEvent,
+    InvalidRequest,
+    InvalidValue,
+    RemoteProtocolError,
+    quote,
+)
+from saystream.protocol.realtime.events import (
+    CLIENT_EVENT_TYPES,
+    ClientEvent,
+    ServerEvent,
+    SessionUpdate,
+    wire_type,
+)
+from saystream.protocol.realtime.session_config import FIELDS, SessionPatch
+
+__all__ = [
+    "DeltaFrames",
+    "check_frame_size",
+    "decode_client_event",
+    "decode_server_event",
+    "encode",
+    "event_id_of",
+    "unknown_session_keys",
+]
+
+
+class _SessionKeys(msgspec.Struct):
+    session: dict[str, msgspec.Raw]
+
+
+_CLIENT_DECODER: Final[msgspec.json.Decoder[ClientEvent]] = msgspec.json.Decoder(ClientEvent)
+_SERVER_DECODER: Final[msgspec.json.Decoder[ServerEvent]] = msgspec.json.Decoder(ServerEvent)
+_ENCODER: Final = msgspec.json.Encoder()
+_KEYS_DECODER: Final[msgspec.json.Decoder[_SessionKeys]] = msgspec.json.Decoder(_SessionKeys)
+_CLIENT_CLASSES: Final = {wire_type(event): event for event in ClientEvent.__args__}
+
+_NOT_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeEncodeError)
+"""What the decoder raises: broken JSON, JSON nested too deeply, a lone surrogate in the text."""
+
+_JSON_TYPES: Final = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    dict: "an object",
+    list: "an array",
+    type(None): "null",
+}
+
+
+def check_frame_size(frame: str, max_frame_bytes: int) -> None:
+    """Raise ``FrameTooLarge`` when ``frame`` has more than ``max_frame_bytes`` bytes as UTF-8."""
+    if len(frame) * 4 <= max_frame_bytes:
+        return  # no character takes more than four bytes
+    size = len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
+    if size > max_frame_bytes:
+        raise FrameTooLarge(f"A frame of {size} bytes came; the limit is {max_frame_bytes}.")
+
+
+def decode_client_event(frame: str) -> ClientEvent:
+    """The event in ``frame``.
+
+    Raises ``InvalidEvent`` when it is no event (not JSON, not an object, nested too deeply, a lone surrogate,
+    an unknown ``type``) and ``InvalidValue``, whose ``param`` is the path of the field, when a field is
+    missing or of the wrong type.
+    """
+    try:
+        return _CLIENT_DECODER.decode(frame)
+    except msgspec.ValidationError as error:
+        raise _explained(frame) from error
+    except _NOT_JSON as error:
+        raise InvalidEvent(f"The frame is not valid JSON: {quote(_reason(error))}.") from error
+
+
+def decode_server_event(frame: str) -> ServerEvent:
+    """The event in ``frame``. Raises ``RemoteProtocolError`` when it is none that the protocol knows."""
+    try:
+        return _SERVER_DECODER.decode(frame)
+    except _NOT_JSON as error:
+        raise RemoteProtocolError(
+            f"The server sent a frame that is no event: {quote(_reason(error))}."
+        ) from error
+
+
+def encode(event: ClientEvent | ServerEvent) -> str:
+    """One frame of text."""
+    return _ENCODER.encode(event).decode()
+
+
+def event_id_of(frame: str) -> str:
+    """The ``event_id`` of a refused frame, so that the error can name it; empty when there is none."""
+    try:
+        event_id = _object_in(frame).get("event_id", "")
+    except InvalidRequest:
+        return ""
+    return event_id if isinstance(event_id, str) else ""
+
+
+def unknown_session_keys(frame: str) -> tuple[str, ...]:
+    """The keys of a ``session.update`` that are no fields: ignored, but worth a line in the log.
+
+    Raises ``InvalidEvent`` when a key is no text.
+    """
+    try:
+        update = _KEYS_DECODER.decode(frame)
+    except _NOT_JSON as error:
+        raise InvalidEvent(f"A key of session is not valid JSON: {quote(_reason(error))}.") from error
+    return tuple(quote(key) for key in update.session if key not in FIELDS)
+
+
+class DeltaFrames:
+    """The ``response.audio.delta`` frames of one response.
+
+    A server writes more of these than of all other events together, so a frame is put together from text made
+    once; it is equal to what ``encode`` makes of an ``AudioDelta``. No id may need escaping in JSON.
+    """
+
+    def __init__(self, *, response_id: str, item_id: str) -> None:
+        self._head = '{"type":"response.audio.delta","event_id":"'
+        self._middle = (
+            f'","response_id":"{response_id}","item_id":"{item_id}"'
+            ',"output_index":0,"content_index":0,"delta":"'
+        )
+
+    def frame(self, event_id: str, audio: bytes) -> str:
+        return f'{self._head}{event_id}{self._middle}{pybase64.b64encode_as_string(audio)}"}}'
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeEncodeError):
+        return "a lone surrogate"
+    return str(error)
+
+
+def _object_in(frame: str) -> dict[str, Any]:
+    """``frame`` without regard to events. Raises ``InvalidEvent`` when it is no JSON object."""
+    try:
+        value = msgspec.json.decode(frame)
+    except _NOT_JSON as error:
+        raise InvalidEvent(f"The frame is not valid JSON: {quote(_reason(error))}.") from error
+    if not isinstance(value, dict):
+        raise InvalidEvent(f"An event is a JSON object; {_JSON_TYPES[type(value)]} came.")
+    return value
+
+
+def _explained(frame: str) -> InvalidRequest:
+    """Why the typed decoder refused ``frame``."""
+    try:
+        event = _object_in(frame)
+    except InvalidEvent as error:
+        return error
+    kind = event.get("type")
+    if not isinstance(kind, str):
+        came = _JSON_TYPES[type(kind)] if "type" in event else "none"
+        return InvalidEvent(f"An event has a string 'type'; {came} came.", param="type")
+    if kind not in _CLIENT_CLASSES:
+        known = ", ".join(CLIENT_EVENT_TYPES)
+        return InvalidEvent(f"Unknown event type '{quote(kind)}'. A client may send: {known}.", param="type")
+    fault = _first_fault(_CLIENT_CLASSES[kind], event, "")
+    # A key that occurs twice can be right the second time, which is the one that an untyped reading keeps.
+    return fault or InvalidEvent(f"A field of {kind} has the wrong type.")
+
+
+def _first_fault(event: type[msgspec.Struct], fields: dict[str, Any], path: str) -> InvalidValue | None:
+    for field in msgspec.structs.fields(event):
+        param = path + field.encode_name
+        if field.encode_name not in fields:
+            if field.required:
+                return InvalidValue(param, "", _expected(param), reason="The field is missing.")
+            continue
+        value = fields[field.encode_name]
+        try:
+            msgspec.convert(value, field.type)
+        except msgspec.ValidationError:
+            if event is SessionUpdate and field.type is SessionPatch and isinstance(value, dict):
+                return _first_fault(SessionPatch, value, f"{param}.")
+            # What came is named by its type: it may be the text to speak.
+            return InvalidValue(param, _JSON_TYPES[type(value)], _expected(param))
+    return None
+
+
+def _expected(param: str) -> str:
+    if param == "session":
+        return "an object"
+    field = FIELDS.get(param.removeprefix("session."))
+    return field.allowed_words if field else "a string"

@@ -1,0 +1,487 @@
+"""The server's end of a realtime connection, without the connection.
+
+The owner feeds it frames, acts on the events that it returns, tells it what is spoken, and after every call
+sends what ``frames_to_send`` gives; when ``close`` is set, that is the last thing to do.
+
+The core holds no text. It keeps what it needs to refuse: whether something waits to be committed, which
+commits wait for their response, and the states of ``state.py``. One commit is one response: the owner starts
+a response for each commit, in order, also when nothing comes of its text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, assert_never
+
+from msgspec import UNSET
+
+from saystream.errors import (
+    BinaryFrame,
+    EmptyBuffer,
+    FrameTooLarge,
+    InvalidRequest,
+    InvalidState,
+    LimitReached,
+    ProtocolAbuse,
+    SaystreamError,
+    TooManyErrors,
+)
+from saystream.protocol.realtime.codec import (
+    DeltaFrames,
+    check_frame_size,
+    decode_client_event,
+    encode,
+    event_id_of,
+    unknown_session_keys,
+)
+from saystream.protocol.realtime.events import (
+    AudioDone,
+    ClientEvent,
+    ContentPart,
+    ContentPartAdded,
+    ContentPartDone,
+    Error,
+    ErrorBody,
+    Item,
+    OutputItemAdded,
+    OutputItemDone,
+    Response,
+    ResponseCancel,
+    ResponseCreated,
+    ResponseDone,
+    ResponseStatus,
+    ServerEvent,
+    Session,
+    SessionCreated,
+    SessionFinish,
+    SessionFinished,
+    SessionUpdate,
+    SessionUpdated,
+    TextAppend,
+    TextClear,
+    TextCleared,
+    TextCommit,
+    TextCommitted,
+    Usage,
+    wire_type,
+)
+from saystream.protocol.realtime.session_config import SessionConfig
+from saystream.protocol.realtime.state import ClientState, ConnectionState, ServerState, SessionState
+
+__all__ = ["UPDATE_REFUSED", "Close", "ServerConnection"]
+
+UPDATE_REFUSED: Final = "Session update error: session already started or finished or failed."
+"""The documented text for a ``session.update`` that comes too late."""
+
+_MAX_REASON_BYTES: Final = 123
+"""A WebSocket close frame carries no more (RFC 6455, section 5.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """How the WebSocket is to be closed."""
+
+    code: int
+    reason: str
+
+
+class _OpenResponse:
+    """What the events of one response have in common."""
+
+    def __init__(self, *, response_id: str, item_id: str, voice: str, committed: bool) -> None:
+        self.id = response_id
+        self.item_id = item_id
+        self.voice = voice
+        self.committed = committed
+        """The client has committed it: text that comes now belongs to the next one."""
+        self.deltas = DeltaFrames(response_id=response_id, item_id=item_id)
+
+    def item(self, status: ResponseStatus, *content: ContentPart) -> Item:
+        return Item(id=self.item_id, status=status, content=content)
+
+
+class ServerConnection:
+    """What a server may do, and what a client gets for what it does.
+
+    Nothing that a peer sends makes it raise. ``RuntimeError`` and ``ValueError`` are mistakes of its owner.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        config: SessionConfig,
+        new_id: Callable[[str], str],
+        check: Callable[[SessionConfig], None],
+        max_frame_bytes: int,
+        max_consecutive_errors: int,
+        max_pending_responses: int,
+        is_speakable: Callable[[str], bool] = lambda text: not text.isspace(),
+    ) -> None:
+        """``config`` is what every session of the connection begins with.
+
+        ``new_id("event")`` gives an id nobody had yet, of letters, digits, ``_`` and ``-``, that begins with
+        ``event_``; other prefixes are ``sess``, ``resp`` and ``item``. ``check`` raises ``InvalidRequest``
+        for a configuration that the model does not take. ``is_speakable`` says whether a piece of text, never
+        empty, gives a commit something to speak.
+        """
+        self.config = config
+        self.session_id = ""
+        self.ignored_keys: tuple[str, ...] = ()
+        """Keys of the last accepted ``session.update`` that are no fields (ruling 5)."""
+        self.close: Close | None = None
+        self._model = model
+        self._initial_config = config
+        self._new_id = new_id
+        self._check = check
+        self._max_frame_bytes = max_frame_bytes
+        self._max_consecutive_errors = max_consecutive_errors
+        self._max_pending_responses = max_pending_responses
+        self._is_speakable = is_speakable
+        self._states = ConnectionState()
+        self._outbox: list[str] = []
+        self._committed_items: deque[str] = deque()
+        self._response: _OpenResponse | None = None
+        self._text_waits = False
+        """Speakable text that belongs to no response yet."""
+        self._append_can_be_undone = False
+        """The last event was an append, and is why ``_text_waits``."""
+        self._errors_in_row = 0
+        self._refused_last = False
+
+    @property
+    def state(self) -> SessionState:
+        return self._states.session
+
+    @property
+    def response_open(self) -> bool:
+        return self._response is not None
+
+    @property
+    def pending_responses(self) -> int:
+        """Commits whose response has not been started."""
+        return len(self._committed_items)
+
+    def frames_to_send(self) -> list[str]:
+        """Takes what is queued, in the order in which it must be sent."""
+        frames, self._outbox = self._outbox, []
+        return frames
+
+    # --- what the peer does ------------------------------------------------------------------------------
+
+    def receive_text(self, frame: str) -> ClientEvent | None:
+        """The event to act on, or ``None`` where there is nothing to do: it was refused, or changes nothing.
+
+        A refusal queues an error and leaves everything as it was. After ``close`` is set, frames are ignored.
+        """
+        if self.close is not None:
+            return None
+        if not self._refused_last:
+            self._errors_in_row = 0
+        self._refused_last = False
+        self._append_can_be_undone = False
+        try:
+            check_frame_size(frame, self._max_frame_bytes)
+        except FrameTooLarge as abuse:
+            self._abort(abuse)
+            return None
+        try:
+            event = decode_client_event(frame)
+        except InvalidRequest as mistake:
+            self.refuse(mistake, event_id_of(frame))
+            return None
+        try:
+            return self._accepted(event, frame)
+        except InvalidRequest as mistake:
+            self.refuse(mistake, event.event_id)
+            return None
+
+    def receive_binary(self) -> None:
+        """A binary frame came: error, close 1003."""
+        if self.close is None:
+            self._abort(BinaryFrame("Frames are text with one JSON object each; a binary frame came."))
+
+    def refuse(self, error: SaystreamError, event_id: str = "") -> None:
+        """Answer the last event with an error; the session lives on unless it is one error too many.
+
+        For the mistakes that only the owner can see. A refused append is taken back here as well, so call it
+        before the next ``receive_text``; no other event that ``receive_text`` returned can be taken back.
+        Does nothing when ``close`` is set.
+        """
+        if self.close is not None:
+            return
+        self._refused_last = True
+        self._errors_in_row += 1
+        if self._append_can_be_undone:
+            self._text_waits = False
+        self._send_error(error, event_id)
+        if self._errors_in_row >= self._max_consecutive_errors:
+            self._abort(TooManyErrors(f"{self._errors_in_row} events in a row were refused."))
+
+    def _accepted(self, event: ClientEvent, frame: str) -> ClientEvent | None:
+        if isinstance(event, SessionUpdate):
+            return self._update(event, frame)
+        kind = wire_type(event)
+        self._states.check_client_event(kind)
+        match event:
+            case TextAppend(text=text):
+                needs_action = self._append(text)
+            case TextCommit():
+                needs_action = self._commit()
+            case TextClear():
+                needs_action = self._clear()
+            case ResponseCancel():
+                needs_action = bool(self._response or self._committed_items or self._text_waits)
+            case SessionFinish():
+                needs_action = self._finish()
+            case _:
+                assert_never(event)
+        self._states.client_event(kind)
+        return event if needs_action else None
+
+    def _update(self, event: SessionUpdate, frame: str) -> SessionUpdate | None:
+        ignored_keys = unknown_session_keys(frame)
+        is_new_session = self._states.client is ClientState.FINISHED
+        if is_new_session:
+            config = self._initial_config.merged(event.session)
+        elif self._states.client is ClientState.OPEN and self._states.server is ServerState.BEFORE_TEXT:
+            config = self.config.merged(event.session)
+        else:
+            self._refuse_change(event)
+            self._send(SessionUpdated(event_id=self._event_id(), session=self._session()))
+            return None
+        self._check(config)
+        self._states.client_event("session.update")
+        self.ignored_keys = ignored_keys
+        if is_new_session:
+            self.open()
+        self.config = config
+        self._send(SessionUpdated(event_id=self._event_id(), session=self._session()))
+        return event
+
+    def _refuse_change(self, event: SessionUpdate) -> None:
+        """Once started, an update may ask only for what is in force; once finishing, for nothing."""
+        try:
+            self._states.check_client_event("session.update")
+            changes = self.config.merged(event.session) != self.config
+        except InvalidRequest:
+            changes = True
+        if changes:
+            raise InvalidRequest(UPDATE_REFUSED, param="session")
+
+    def _append(self, text: str) -> bool:
+        # Text joins the open response until the client commits that one; only other text waits for a commit.
+        joins = self.config.mode == "server_commit" and self._response and not self._response.committed
+        if text and not joins and not self._text_waits and self._is_speakable(text):
+            self._text_waits = True
+            self._append_can_be_undone = True
+        return True
+
+    def _commit(self) -> bool:
+        if not self._close_open_response():
+            if not self._text_waits:
+                raise EmptyBuffer("The text buffer holds nothing to speak.", param="text")
+            limit = self._max_pending_responses
+            if len(self._committed_items) >= limit:
+                raise LimitReached(
+                    f"{limit} commits wait for their response already, which is the limit."
+                    " The text stays in the buffer; commit it when a response is done."
+                )
+            self._commit_item()
+        return True
+
+    def _clear(self) -> bool:
+        self._text_waits = False
+        self._send(TextCleared(event_id=self._event_id()))
+        return True
+
+    def _finish(self) -> bool:
+        if self._states.client is not ClientState.OPEN:
+            return False
+        # The last text is always taken, also over the limit of commits: nothing can follow it.
+        if not self._close_open_response() and self._text_waits:
+            self._commit_item()
+        return True
+
+    def _close_open_response(self) -> bool:
+        """``server_commit``: the open response takes no more text. ``False`` where none was taking any."""
+        if self.config.mode == "commit" or self._response is None or self._response.committed:
+            return False
+        self._response.committed = True
+        return True
+
+    def _commit_item(self) -> None:
+        item_id = self._new_id("item")
+        self._send(TextCommitted(event_id=self._event_id(), item_id=item_id))
+        self._committed_items.append(item_id)
+        self._text_waits = False
+        self._append_can_be_undone = False
+
+    # --- what the owner does -----------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Begin the connection with ``session.created``."""
+        session_id = self._new_id("sess")
+        session = Session.created(session_id=session_id, model=self._model, config=self._initial_config)
+        self._send(SessionCreated(event_id=self._event_id(), session=session))
+        self.session_id = session_id
+
+    def start_response(self) -> str:
+        """Open the next response: that of the oldest commit or, in ``server_commit``, one of the owner's own.
+
+        Queues its opening events and returns its id. No other response may be open.
+        """
+        self._require("response.created")
+        committed = bool(self._committed_items)
+        if not committed:
+            if self.config.mode == "commit":
+                raise RuntimeError("there is no commit to answer with a response")
+            self._commit_item()
+        response = _OpenResponse(
+            response_id=self._new_id("resp"),
+            item_id=self._committed_items.popleft(),
+            voice=self.config.voice,
+            committed=committed,
+        )
+        self._response = response
+        body = Response(id=response.id, status="in_progress", voice=response.voice)
+        self._send(ResponseCreated(event_id=self._event_id(), response=body))
+        self._send(
+            OutputItemAdded(
+                event_id=self._event_id(), response_id=response.id, item=response.item("in_progress")
+            )
+        )
+        self._send(
+            ContentPartAdded(
+                event_id=self._event_id(),
+                response_id=response.id,
+                item_id=response.item_id,
+                part=ContentPart(text=""),
+            )
+        )
+        return response.id
+
+    def send_audio(self, audio: bytes) -> None:
+        """Queue one ``response.audio.delta`` of the open response. ``audio`` must not be empty."""
+        if not audio:
+            raise ValueError("a delta without audio")
+        self._advance("response.audio.delta")
+        assert self._response is not None
+        self._outbox.append(self._response.deltas.frame(self._event_id(), audio))
+
+    def finish_response(
+        self,
+        status: Literal["completed", "cancelled", "failed", "incomplete"],
+        usage: Usage | None,
+        *,
+        text_waits: bool = False,
+    ) -> None:
+        """Queue the closing events of the open response.
+
+        ``text_waits`` tells, in ``server_commit``, that the response had stopped taking text by itself and
+        that speakable text came after that: a commit is not empty then. ``usage`` is left out of
+        ``response.done`` where nothing was counted.
+        """
+        self._require("response.audio.done")
+        response = self._response
+        assert response is not None
+        self._response = None
+        self._text_waits = self._text_waits or text_waits
+        item_status: ResponseStatus = "completed" if status == "completed" else "incomplete"
+        self._send(AudioDone(event_id=self._event_id(), response_id=response.id, item_id=response.item_id))
+        self._send(
+            ContentPartDone(
+                event_id=self._event_id(),
+                response_id=response.id,
+                item_id=response.item_id,
+                part=ContentPart(text=""),
+            )
+        )
+        self._send(
+            OutputItemDone(
+                event_id=self._event_id(),
+                response_id=response.id,
+                item=response.item(item_status, ContentPart(text="")),
+            )
+        )
+        done = Response(
+            id=response.id,
+            status=status,
+            modalities=("text", "audio"),
+            voice=response.voice,
+            output=(response.item(item_status, ContentPart(transcript="")),),
+            usage=UNSET if usage is None else usage,
+        )
+        self._send(ResponseDone(event_id=self._event_id(), response=done))
+
+    def finish_session(self) -> None:
+        """Everything was spoken: ``session.finished``. The client must have asked for it."""
+        self._require("session.finished")
+        if self._committed_items:
+            raise RuntimeError(f"{len(self._committed_items)} commits have had no response")
+        self._send(SessionFinished(event_id=self._event_id()))
+        self._text_waits = False
+
+    def fail(self, fault: SaystreamError, usage: Usage | None = None) -> None:
+        """End the connection for ``fault``: an error, the end of an open response, then close with its code.
+
+        ``usage`` is that of the open response. May be called before ``open``. Does nothing when ``close`` is
+        set.
+        """
+        if self.close is not None:
+            return
+        self._send_error(fault, "")
+        if self._response is not None:
+            self.finish_response("failed", usage)
+        self._close(fault.close_code or 1011, fault.message)
+
+    def shut(self, code: int, reason: str) -> None:
+        """Close in good order, after what is queued. Does nothing when ``close`` is set."""
+        if self.close is None:
+            self._close(code, reason)
+
+    # --- sending -----------------------------------------------------------------------------------------
+
+    def _event_id(self) -> str:
+        return self._new_id("event")
+
+    def _session(self) -> Session:
+        return Session.updated(session_id=self.session_id, model=self._model, config=self.config)
+
+    def _send_error(self, error: SaystreamError, event_id: str) -> None:
+        body = ErrorBody(
+            type=error.kind,
+            code=error.code,
+            message=error.message,
+            param=error.param,
+            event_id=event_id or None,
+        )
+        self._send(Error(event_id=self._event_id(), error=body))
+
+    def _abort(self, abuse: ProtocolAbuse) -> None:
+        self._send_error(abuse, "")
+        self._close(abuse.close_code or 1008, abuse.message)
+
+    def _close(self, code: int, reason: str) -> None:
+        cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+        self.close = Close(code, cut)
+        self._response = None
+        self._states.closed()
+
+    def _send(self, event: ServerEvent) -> None:
+        self._advance(wire_type(event))
+        self._outbox.append(encode(event))
+
+    def _advance(self, kind: str) -> None:
+        try:
+            self._states.server_event(kind)
+        except InvalidState as error:
+            raise RuntimeError(error.message) from None
+
+    def _require(self, kind: str) -> None:
+        try:
+            self._states.check_server_event(kind)
+        except InvalidState as error:
+            raise RuntimeError(error.message) from None
