@@ -1,0 +1,49 @@
+"""How an engine speaks a system voice: with one of its base voices, changed in speed, pitch and vocal tract.
+
+The recipes are in ``recipes.toml``.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+
+from saystream import catalog
+from saystream.engines.base import EngineInfo
+
+__all__ = ["Recipe", "recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to ask of an engine for one voice. The ratios are those of ``SynthesisRequest``."""
+
+    base: str
+    """One of the engine's own voices."""
+    speed: float = 1.0
+    pitch: float = 1.0
+    formant: float = 1.0
+
+
+def recipe(voice: str, engine: EngineInfo) -> Recipe:
+    """How ``engine`` speaks the system voice ``voice``.
+
+    An engine without a recipe for it uses its own voice of that name, else its first voice, unchanged: how
+    the voices of a stranger's engine sound is not known here. Raises InvalidValue for an unknown voice.
+    """
+    name = catalog.load().voice(voice).name
+    written = _written().get(engine.name, {}).get(name)
+    if written is not None:
+        return written
+    return Recipe(name if name in engine.voices else engine.voices[0])
+
+
+@functools.cache
+def _written() -> dict[str, dict[str, Recipe]]:
+    text = resources.files(__package__).joinpath("recipes.toml").read_text(encoding="utf-8")
+    return {
+        engine: {voice: Recipe(*values) for voice, values in voices.items()}
+        for engine, voices in tomllib.loads(text).items()
+    }

@@ -1,0 +1,107 @@
+"""Chooses the engine for a language and turns a system voice into what that engine is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.recipes import recipe
+from saystream.errors import EngineUnavailable
+from saystream.text.language import LANGUAGE_CODES
+
+__all__ = ["Choice", "Route", "Router"]
+
+_LANGUAGE_NAMES = {code: name for name, code in LANGUAGE_CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who speaks, and what they are asked for."""
+
+    engine: str
+    request: SynthesisRequest
+    quality: str
+    """Of the engine's speech: ``EngineInfo.quality``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which engine speaks a language."""
+
+    language_type: str
+    """The language as a session names it, such as ``Chinese``."""
+    language: str
+    """ISO 639-1 code."""
+    engine: str | None
+    """``None`` where nobody speaks it."""
+    quality: str | None
+    """Of that engine's speech."""
+
+
+class Router:
+    """For each language the first engine of an order that speaks it; a fixed engine is an order of one."""
+
+    def __init__(self, order: Sequence[str], engines: Mapping[str, EngineInfo]) -> None:
+        """``engines`` are those that can run here; other names in ``order`` are passed over."""
+        self._order = tuple(order)
+        self._engines = dict(engines)
+        self._eligible = [self._engines[name] for name in self._order if name in self._engines]
+
+    def route(self, *, voice: str, language: str) -> Route:
+        """How ``voice`` says something in ``language`` (ISO 639-1).
+
+        Raises EngineUnavailable when no engine of the order speaks the language, with what would help;
+        InvalidValue when there is no such voice.
+        """
+        engine = self._speaker(language)
+        if engine is None:
+            raise EngineUnavailable(self._what_would_help(language))
+        ingredients = recipe(voice, engine)
+        request = SynthesisRequest(
+            voice=ingredients.base,
+            language=language,
+            speed=ingredients.speed,
+            pitch=ingredients.pitch,
+            formant=ingredients.formant,
+        )
+        return Route(engine.name, request, engine.quality)
+
+    def describe(self) -> tuple[Choice, ...]:
+        """The choice for each of the ten languages of a session."""
+        return tuple(self._choice(name, code) for name, code in LANGUAGE_CODES.items())
+
+    def _choice(self, language_type: str, language: str) -> Choice:
+        engine = self._speaker(language)
+        if engine is None:
+            return Choice(language_type, language, None, None)
+        return Choice(language_type, language, engine.name, engine.quality)
+
+    def _speaker(self, language: str) -> EngineInfo | None:
+        return next((engine for engine in self._eligible if _speaks(engine, language)), None)
+
+    def _what_would_help(self, language: str) -> str:
+        name = _LANGUAGE_NAMES.get(language)
+        spoken = f"{name} ({language})" if name else f"the language '{language}'"
+        in_use = ", ".join(f"{engine.name} ({' '.join(engine.languages)})" for engine in self._eligible)
+        problem = f"No engine in use speaks {spoken}; in use: {in_use or 'none'}."
+        unused = [
+            name
+            for name, engine in self._engines.items()
+            if name not in self._order and _speaks(engine, language)
+        ]
+        missing = [name for name in self._order if name not in self._engines]
+        advice = []
+        if unused:
+            advice.append(
+                f"Installed and able to: {', '.join(unused)}; choose by the setting engine or engine_order."
+            )
+        if missing:
+            advice.append(f"Named in the settings but not usable here: {', '.join(missing)}.")
+        if not advice:
+            advice.append("Install an engine that speaks it; `saystream engines` lists those installed.")
+        return " ".join((problem, *advice))
+
+
+def _speaks(engine: EngineInfo, language: str) -> bool:
+    return language in engine.languages or "*" in engine.languages

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+import re
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from saystream.catalog import Voice, load
+from saystream.engines.base import EngineInfo
+from saystream.engines.recipes import Recipe, recipe
+from saystream.engines.registry import load_engine_class
+from saystream.errors import InvalidValue
+
+VOICES = load().system_voices
+ENGINES = ("hibari", "espeak")
+
+# About what a listener just tells apart in one voice: 5 % of tempo, half a semitone, 4 % of vocal tract.
+JUST_NOTICEABLE = {"speed": 0.05, "pitch": 0.03, "formant": 0.04}
+ANOTHER_BASE = 2.0
+LEAST_DISTANCE = 1.4
+
+
+def stranger(name: str, voices: tuple[str, ...] = ("first", "second")) -> EngineInfo:
+    return EngineInfo(name=name, sample_rate=8000, languages=("*",), voices=voices)
+
+
+def recipes(engine: str) -> dict[str, Recipe]:
+    return {voice.name: recipe(voice.name, stranger(engine)) for voice in VOICES}
+
+
+def distance(one: Recipe, other: Recipe) -> float:
+    steps = [
+        math.log(getattr(one, ratio) / getattr(other, ratio)) / least
+        for ratio, least in JUST_NOTICEABLE.items()
+    ]
+    return math.hypot(*steps, ANOTHER_BASE if one.base != other.base else 0.0)
+
+
+def frequency(engine: str, made: Recipe) -> float:
+    """Fundamental frequency: in Hz for eSpeak NG, relative to the one base voice for hibari."""
+    if engine == "hibari":
+        return made.pitch
+    loader = pytest.importorskip("espeakng_loader")
+    variant = (Path(loader.get_data_path()) / "voices" / "!v" / made.base).read_text()
+    written = re.search(r"^pitch\s+(\d+)\s+(\d+)", variant, re.MULTILINE)
+    lowest, highest = (int(hertz) for hertz in written.groups()) if written else (82, 118)
+    return mean((lowest, highest)) * made.pitch
+
+
+def grown(sex: str) -> list[Voice]:
+    return [voice for voice in VOICES if voice.sex == sex and voice.age != "child"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_two_voices_are_alike(engine: str) -> None:
+    made = recipes(engine)
+    near = {
+        (one, other): round(distance(made[one], made[other]), 2)
+        for one, other in combinations(made, 2)
+        if distance(made[one], made[other]) < LEAST_DISTANCE
+    }
+
+    assert not near
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_men_are_below_women_and_women_below_children(engine: str) -> None:
+    made = recipes(engine)
+    men, women, children = (
+        [frequency(engine, made[voice.name]) for voice in voices]
+        for voices in (grown("male"), grown("female"), [voice for voice in VOICES if voice.age == "child"])
+    )
+
+    assert max(men) < min(women)
+    assert max(women) < min(children)
+
+
+def test_hibari_makes_men_larger_and_children_smaller_than_women() -> None:
+    made = recipes("hibari")
+    men, women, children = (
+        [made[voice.name].formant for voice in voices]
+        for voices in (grown("male"), grown("female"), [voice for voice in VOICES if voice.age == "child"])
+    )
+
+    assert 0.8 <= min(men) and max(men) <= 0.9 < min(women)
+    assert max(women) < min(children)
+
+
+def test_espeak_speaks_men_with_male_variants_and_everyone_else_with_female_ones() -> None:
+    for voice in VOICES:
+        base = recipe(voice.name, stranger("espeak")).base
+        is_man = voice.sex == "male" and voice.age != "child"
+        assert base[0] == ("m" if is_man else "f"), voice.name
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("sex", ["female", "male"])
+def test_the_old_are_slower_and_lower_than_others_of_their_sex(engine: str, sex: str) -> None:
+    made = recipes(engine)
+    old = [made[voice.name] for voice in grown(sex) if voice.age == "old"]
+    others = [made[voice.name] for voice in grown(sex) if voice.age != "old"]
+
+    assert max(one.speed for one in old) < mean(one.speed for one in others)
+    assert max(frequency(engine, one) for one in old) < mean(frequency(engine, one) for one in others)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_default_voice_is_a_base_voice_unchanged(engine: str) -> None:
+    made = recipe("Cherry", stranger(engine))
+
+    assert (made.speed, made.pitch, made.formant) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_recipe_is_within_what_effects_can_do_well(engine: str) -> None:
+    for voice, made in recipes(engine).items():
+        assert 0.8 <= made.speed <= 1.3, voice
+        assert 0.5 <= made.pitch <= 1.5, voice
+        assert 0.8 <= made.formant <= 1.2, voice
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_recipe_starts_from_a_voice_that_the_engine_has(engine: str) -> None:
+    has = load_engine_class(engine).info.voices
+
+    assert {made.base for made in recipes(engine).values()} <= set(has)
+
+
+def test_an_engine_without_recipes_uses_its_first_voice_unchanged() -> None:
+    assert recipe("Ethan", stranger("organ")) == Recipe("first", 1.0, 1.0, 1.0)
+
+
+def test_an_engine_without_recipes_that_has_the_voice_uses_it() -> None:
+    assert recipe("Ethan", stranger("organ", ("Cherry", "Ethan"))) == Recipe("Ethan")
+
+
+def test_an_unknown_voice_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="'Cherry'"):
+        recipe("cherry", stranger("hibari"))

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saystream.catalog import load
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.recipes import recipe
+from saystream.engines.routing import Choice, Router
+from saystream.errors import EngineUnavailable, InvalidValue
+
+
+def engine(name: str, *languages: str, quality: str = "native") -> EngineInfo:
+    return EngineInfo(name=name, sample_rate=24000, languages=languages, voices=("base",), quality=quality)
+
+
+HIBARI = engine("hibari", "en")
+ESPEAK = engine("espeak", "en", "de", "zh", quality="robotic")
+TONE = engine("tone", "*", quality="approximate")
+
+
+def router(*order: str, installed: tuple[EngineInfo, ...] = (HIBARI, ESPEAK, TONE)) -> Router:
+    return Router(order, {one.name: one for one in installed})
+
+
+@pytest.mark.parametrize(
+    ("order", "language", "chosen"),
+    [
+        (("hibari", "espeak"), "en", "hibari"),
+        (("espeak", "hibari"), "en", "espeak"),
+        (("hibari", "espeak"), "zh", "espeak"),
+        (("hibari", "tone"), "th", "tone"),
+        (("absent", "hibari"), "en", "hibari"),
+        (("tone",), "en", "tone"),
+    ],
+)
+def test_the_first_of_the_order_that_speaks_the_language_is_chosen(
+    order: tuple[str, ...], language: str, chosen: str
+) -> None:
+    assert router(*order).route(voice="Cherry", language=language).engine == chosen
+
+
+def test_a_route_carries_the_recipe_and_the_quality() -> None:
+    route = router("hibari", "espeak").route(voice="Marcus", language="en")
+    made = recipe("Marcus", HIBARI)
+
+    assert route.request == SynthesisRequest(
+        voice=made.base, language="en", speed=made.speed, pitch=made.pitch, formant=made.formant
+    )
+    assert (route.engine, route.quality) == ("hibari", "native")
+    assert router("espeak").route(voice="Marcus", language="zh").quality == "robotic"
+
+
+def test_an_unknown_voice_is_refused() -> None:
+    with pytest.raises(InvalidValue):
+        router("tone").route(voice="Nobody", language="en")
+
+
+def test_a_language_that_nobody_speaks_is_named_with_what_is_in_use() -> None:
+    with pytest.raises(EngineUnavailable) as caught:
+        router("hibari", installed=(HIBARI,)).route(voice="Cherry", language="zh")
+
+    assert "speaks Chinese (zh); in use: hibari (en)." in caught.value.message
+    assert "`saystream engines`" in caught.value.message
+
+
+def test_a_language_beyond_the_ten_is_named_by_its_code() -> None:
+    with pytest.raises(EngineUnavailable, match="the language 'th'"):
+        router("hibari").route(voice="Cherry", language="th")
+
+
+def test_an_able_engine_outside_the_order_is_offered() -> None:
+    with pytest.raises(EngineUnavailable, match="Installed and able to: espeak, tone; choose by the setting"):
+        router("hibari").route(voice="Cherry", language="zh")
+
+
+def test_an_engine_of_the_order_that_cannot_run_is_named() -> None:
+    with pytest.raises(EngineUnavailable, match="not usable here: espeak, kokoro"):
+        router("hibari", "espeak", "kokoro", installed=(HIBARI,)).route(voice="Cherry", language="de")
+
+
+def test_without_any_engine_the_message_says_so() -> None:
+    with pytest.raises(EngineUnavailable, match="in use: none"):
+        router("hibari", installed=()).route(voice="Cherry", language="en")
+
+
+def test_the_description_names_a_choice_for_each_of_the_ten_languages() -> None:
+    choices = router("hibari", "espeak").describe()
+
+    assert len(choices) == 10
+    assert Choice("English", "en", "hibari", "native") in choices
+    assert Choice("Chinese", "zh", "espeak", "robotic") in choices
+    assert Choice("Korean", "ko", None, None) in choices
+
+
+LANGUAGES = ("en", "de", "zh", "th", "*")
+
+
+@given(
+    spoken=st.lists(st.sets(st.sampled_from(LANGUAGES)), max_size=5),
+    language=st.sampled_from(LANGUAGES[:-1]),
+    voice=st.sampled_from([voice.name for voice in load().system_voices]),
+)
+def test_a_choice_speaks_the_language_and_nobody_before_it_does(
+    spoken: list[set[str]], language: str, voice: str
+) -> None:
+    installed = tuple(engine(f"e{number}", *sorted(some)) for number, some in enumerate(spoken))
+    able = [one.name for one in installed if {language, "*"} & set(one.languages)]
+    router_of_all = router(*(one.name for one in installed), installed=installed)
+    if able:
+        assert router_of_all.route(voice=voice, language=language).engine == able[0]
+    else:
+        with pytest.raises(EngineUnavailable):
+            router_of_all.route(voice=voice, language=language)
