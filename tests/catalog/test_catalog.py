@@ -154,6 +154,12 @@ def test_an_open_weights_spelling_is_refused_with_the_wire_spelling() -> None:
     assert "'Ono Anna'" in refusal("qwen3-tts-flash-realtime", voice="Ono_Anna").message
 
 
+def test_a_very_long_name_is_refused_without_a_suggestion() -> None:
+    message = refusal("qwen3-tts-flash-realtime", voice="Cherry" * 1000).message
+
+    assert "did you mean" not in message and len(message) < 400
+
+
 def test_a_refused_voice_does_not_list_all_the_others() -> None:
     message = refusal("qwen3-tts-flash-realtime", voice="Nobody at all").message
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import runpy
+import sys
 from pathlib import Path
+
+import pytest
 
 from saystream.catalog import load
 from saystream.catalog.reference import markdown
@@ -19,3 +23,13 @@ def test_the_page_has_a_row_for_every_model_and_voice() -> None:
 
     assert all(f"\n| `{model.name}`" in page for model in load().models)
     assert all(f"\n| `{voice.name}` | {voice.chinese_name} |" in page for voice in load().system_voices)
+
+
+def test_the_page_is_printed_by_its_module(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "saystream.catalog.reference")
+
+    runpy.run_module("saystream.catalog.reference", run_name="__main__")
+
+    assert capsys.readouterr().out == markdown(load())
