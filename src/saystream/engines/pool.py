@@ -33,7 +33,8 @@ _log = structlog.get_logger(__name__)
 class EngineLoad:
     """How busy one engine is now."""
 
-    hosts_up: int
+    engine: str
+    hosts: int
     """Processes that are loaded and alive."""
     restarts: int
     """Processes started beyond the first ones."""
@@ -77,7 +78,11 @@ class EnginePool:
     async def aclose(self) -> None:
         """Stop all processes. Streams that are not over end with Draining."""
         self._closed = True
-        await asyncio.gather(*(engine_queue.aclose() for engine_queue in self._queues.values()))
+        await asyncio.gather(*(started.aclose() for started in self._queues.values()))
+
+    def engines(self) -> dict[str, EngineInfo]:
+        """The started engines that can run now."""
+        return {name: started.info for name, started in self._queues.items() if started.available}
 
     def engine(self, name: str) -> EngineInfo:
         """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
@@ -92,9 +97,9 @@ class EnginePool:
             raise Draining("The engines are being stopped.")
         return self._queue(engine).open(request, playback)
 
-    def snapshot(self) -> dict[str, EngineLoad]:
+    def load(self) -> tuple[EngineLoad, ...]:
         """How busy each started engine is."""
-        return {name: engine_queue.load for name, engine_queue in self._queues.items()}
+        return tuple(engine_queue.load for engine_queue in self._queues.values())
 
     def _queue(self, name: str) -> _EngineQueue:
         try:
@@ -132,6 +137,10 @@ class _EngineQueue:
         self._restarts = 0
 
     @property
+    def available(self) -> bool:
+        return self._info is not None and self._fault is None
+
+    @property
     def info(self) -> EngineInfo:
         if self._fault is not None:
             raise EngineUnavailable(self._fault.message)
@@ -142,7 +151,8 @@ class _EngineQueue:
     @property
     def load(self) -> EngineLoad:
         return EngineLoad(
-            hosts_up=len(self._hosts),
+            engine=self._name,
+            hosts=len(self._hosts),
             restarts=self._restarts,
             waiting=self._scheduler.waiting,
             running=self._scheduler.running,
@@ -235,7 +245,7 @@ class _EngineQueue:
             return False
         self._hosts.append(host)
         self._fault = None
-        _log.info("engine_loaded", engine=self._name, hosts_up=len(self._hosts))
+        _log.info("engine_loaded", engine=self._name, hosts=len(self._hosts))
         self._dispatch()
         return True
 
