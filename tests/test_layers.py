@@ -1,0 +1,174 @@
+"""Who may import whom, read from the source. The directions are those of ``docs/topics/architecture.md``."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "saystream"
+
+GROUND = {"errors", "audio"}
+SECOND = GROUND | {"config", "catalog", "protocol", "text", "dsp"}
+THIRD = SECOND | {"engines", "models", "voices"}
+
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "audio": {"errors"},
+    # The second layer looks down, never sideways.
+    "config": GROUND,
+    "catalog": GROUND,
+    "protocol": GROUND,
+    "text": GROUND,
+    "dsp": GROUND,
+    "engines": SECOND,
+    "models": SECOND,
+    # Voices may ask an engine what it is.
+    "voices": SECOND | {"engines"},
+    "response": THIRD,
+    "synthesis": THIRD | {"response"},
+    "server": THIRD | {"synthesis"},
+    "cluster": THIRD | {"synthesis", "server"},
+    "client": GROUND | {"protocol"},
+    "sdk": GROUND | {"protocol", "client"},
+    "bench": GROUND | {"protocol", "client"},
+    "cli": THIRD | {"synthesis", "server", "cluster", "client", "bench"},
+    "__main__": {"cli"},
+    "__init__": GROUND | {"client"},
+}
+"""What each part may import of the others; a part may always import itself and the package's version."""
+
+INPUT_AND_OUTPUT = {
+    "aiosqlite", "asyncio", "concurrent", "http", "multiprocessing", "random", "secrets", "select",
+    "selectors", "signal", "socket", "socketserver", "sqlalchemy", "sqlite3", "ssl", "starlette",
+    "subprocess", "tempfile", "threading", "time", "urllib", "uuid", "uvicorn", "uvloop", "websockets",
+}  # fmt: skip
+"""Loops, threads, sockets, files, clocks and random sources: a pure module is given what it needs of them."""
+
+PURE = ("protocol", "text", "dsp", "catalog", "engines/scheduler.py")
+
+LIGHT_PARTS = ("errors", "audio", "protocol", "client", "sdk", "__init__")
+BASE_DEPENDENCIES = {"msgspec", "pybase64", "websockets"}
+"""What the base install brings. An optional package, such as one that plays, is imported where it is used."""
+
+
+def modules_of(part: str) -> list[Path]:
+    """The files of a folder or of a single module, by its path below ``saystream``."""
+    path = SOURCE / part
+    if path.is_dir():
+        return sorted(path.rglob("*.py"))
+    return [file for file in [path, path.with_suffix(".py")] if file.is_file()]
+
+
+def parts() -> Iterator[str]:
+    for path in sorted(SOURCE.iterdir()):
+        if path.is_dir() and any(path.rglob("*.py")):
+            yield path.name
+        elif path.suffix == ".py":
+            yield path.stem
+
+
+def imports_of(path: Path, *, when_loaded: bool = False) -> Iterator[str]:
+    """Absolute dotted names that a file imports: ``from saystream import errors`` gives ``saystream.errors``.
+
+    With ``when_loaded`` only what importing the module itself imports: not the bodies of functions, and not
+    what only a type checker reads.
+    """
+    package = ["saystream", *path.relative_to(SOURCE).parent.parts]
+    pending: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while pending:
+        node = pending.pop()
+        if when_loaded and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if when_loaded and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending.extend(node.orelse)
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def part_named(name: str) -> str | None:
+    """The part of saystream that an imported name belongs to; None for another package or for the version."""
+    package, _, rest = name.partition(".")
+    if package != "saystream" or rest in ("", "__version__"):
+        return None
+    return rest.split(".")[0]
+
+
+@pytest.mark.parametrize("part", list(parts()))
+def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
+    assert part in ALLOWED, f"say in ALLOWED what saystream.{part} may import"
+    allowed = ALLOWED[part] | {part}
+    breaches = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in modules_of(part)
+        for name in imports_of(path)
+        if (target := part_named(name)) is not None and target not in allowed
+    ]
+    assert not breaches
+
+
+@pytest.mark.parametrize("part", PURE)
+def test_a_pure_part_imports_no_loop_thread_socket_clock_or_random_source(part: str) -> None:
+    breaches = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in modules_of(part)
+        for name in imports_of(path)
+        if name.split(".")[0] in INPUT_AND_OUTPUT
+    ]
+    assert not breaches
+
+
+@pytest.mark.parametrize("part", PURE)
+def test_a_pure_part_awaits_nothing_and_opens_no_file(part: str) -> None:
+    breaches = []
+    for path in modules_of(part):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            is_async = isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await)
+            is_open = (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
+            )
+            if is_async or is_open:
+                breaches.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    assert not breaches
+
+
+@pytest.mark.parametrize("part", LIGHT_PARTS)
+def test_the_client_side_needs_nothing_but_the_base_install(part: str) -> None:
+    allowed = set(sys.stdlib_module_names) | BASE_DEPENDENCIES | {"saystream"}
+    breaches = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in modules_of(part)
+        for name in imports_of(path, when_loaded=True)
+        if name.split(".")[0] not in allowed
+    ]
+    assert not breaches
+
+
+def test_a_breach_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "protocol" / "realtime").mkdir(parents=True)
+    module = tmp_path / "protocol" / "realtime" / "state.py"
+    module.write_text(
+        "from ...server import app\nfrom .events import Error\nimport time\ndef late():\n import numpy\n"
+    )
+    monkeypatch.setattr("test_layers.SOURCE", tmp_path)
+    assert list(parts()) == ["protocol"]
+    assert set(imports_of(module)) == {
+        "saystream.server.app",
+        "saystream.protocol.realtime.events.Error",
+        "time",
+        "numpy",
+    }
+    assert "numpy" not in set(imports_of(module, when_loaded=True))
+    with pytest.raises(AssertionError, match=r"state\.py imports saystream\.server\.app"):
+        test_a_part_imports_only_what_lies_below_it("protocol")
+    with pytest.raises(AssertionError, match=r"state\.py imports time"):
+        test_a_pure_part_imports_no_loop_thread_socket_clock_or_random_source("protocol")
