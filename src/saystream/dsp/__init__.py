@@ -1,0 +1,1 @@
+"""Sound as computation: no I/O. Every stage is ``push(x) -> [y]``, ``flush() -> [y]``."""
