@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from saystream.config import Settings
-from saystream.errors import ConfigurationError, SaystreamError
-from saystream.server.keys import Key, KeyStore
-from saystream.server.store import open_store
+from saystream.cli.shared import errors_in_one_line, settings_with
+
+if TYPE_CHECKING:
+    from saystream.server.keys import Key, KeyStore
 
 __all__ = ["app"]
 
@@ -40,7 +38,7 @@ def create(
     data_dir: _DataDir = None,
 ) -> None:
     """Make a key and print it. It is shown this once: only a hash is kept."""
-    with _said_in_one_line():
+    with errors_in_one_line():
         made = _with_store(data_dir, lambda store: store.create(name))
     if as_json:
         typer.echo(json.dumps({**_as_json(made.key), "key": made.secret}, ensure_ascii=False))
@@ -55,7 +53,7 @@ def create(
 @app.command("list")
 def list_keys(as_json: _Json = False, data_dir: _DataDir = None) -> None:
     """List every key, revoked ones too, without the secrets."""
-    with _said_in_one_line():
+    with errors_in_one_line():
         keys = _with_store(data_dir, lambda store: store.list())
     if as_json:
         typer.echo(json.dumps([_as_json(key) for key in keys], ensure_ascii=False))
@@ -72,7 +70,7 @@ def revoke(
     data_dir: _DataDir = None,
 ) -> None:
     """Revoke a key for good. A running server refuses it within seconds; open sessions go on."""
-    with _said_in_one_line():
+    with errors_in_one_line():
         key = _with_store(data_dir, lambda store: store.revoke(key_id))
     if as_json:
         typer.echo(json.dumps(_as_json(key), ensure_ascii=False))
@@ -81,30 +79,15 @@ def revoke(
 
 
 def _with_store(data_dir: Path | None, action: Callable[[KeyStore], Awaitable[_Result]]) -> _Result:
-    flags: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
+    # Imported here: `saystream --help` should not wait for the server's libraries.
+    from saystream.server.keys import KeyStore
+    from saystream.server.store import open_store
 
     async def run() -> _Result:
-        async with open_store(Settings(**flags)) as engine:
+        async with open_store(settings_with(data_dir=data_dir)) as engine:
             return await action(KeyStore(engine))
 
     return asyncio.run(run())
-
-
-@contextmanager
-def _said_in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        _fail(ConfigurationError(f"setting {field}: {first['msg']}", param=field))
-    except SaystreamError as error:
-        _fail(error)
-
-
-def _fail(error: SaystreamError) -> None:
-    typer.echo(f"error: {error.message}", err=True)
-    raise typer.Exit(1)
 
 
 def _as_json(key: Key) -> dict[str, str | None]:
