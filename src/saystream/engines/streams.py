@@ -61,7 +61,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._hosted: HostedStream | None = None
         self._sounding = False
         self._chunks: deque[AudioChunk] = deque()
-        self._buffered_ms = 0.0
+        self.buffered_ms = 0.0
+        """Audio that has come and was not read."""
         self._held = False
         self._over = False
         self._fault: SaystreamError | None = None
@@ -116,8 +117,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
             finally:
                 self._reader = None
         chunk = self._chunks.popleft()
-        self._buffered_ms -= chunk.duration_ms
-        if self._held and self._buffered_ms <= self._high_ms / 2:
+        self.buffered_ms -= chunk.duration_ms
+        if self._held and self.buffered_ms <= self._high_ms / 2:
             self._held = False
             if self._hosted is not None and not self._over:
                 self._hosted.resume()
@@ -155,8 +156,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._sounding = True
             self._text.clear()
         self._chunks.append(chunk)
-        self._buffered_ms += chunk.duration_ms
-        if self._buffered_ms > self._high_ms and not self._held and self._hosted is not None:
+        self.buffered_ms += chunk.duration_ms
+        if self.buffered_ms > self._high_ms and not self._held and self._hosted is not None:
             self._held = True
             self._hosted.hold()
         self._wake_reader()

@@ -1,0 +1,71 @@
+"""Engines whose every step a test decides."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, SynthesisRequest
+
+INFO = EngineInfo(name="scripted", sample_rate=16000, languages=("*",), voices=("only",), concurrency=2)
+REQUEST = SynthesisRequest(voice="only", language="en")
+
+PATIENCE_S = 10.0
+"""How long a test waits for what has to come."""
+
+
+class SpeakingEngine(SegmentEngine):
+    """Says what ``speak`` yields for a text; also anything that is no audio."""
+
+    info = INFO
+
+    def __init__(self, speak: Callable[[str], Iterator[Any]]) -> None:
+        self._speak = speak
+
+    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
+        return self._speak(text)
+
+
+class EchoEngine(Engine):
+    """Incremental: for each character, ten samples that hold its code as a fraction of 1000."""
+
+    info = EngineInfo(
+        name="echo",
+        sample_rate=16000,
+        languages=("*",),
+        voices=("only",),
+        incremental_text=True,
+        concurrency=2,
+    )
+
+    def __init__(self) -> None:
+        self.may_open = threading.Event()
+        self.may_open.set()
+
+    def open(self, request: SynthesisRequest) -> EngineStream:
+        assert self.may_open.wait(PATIENCE_S)
+        return EchoStream()
+
+
+class EchoStream(EngineStream):
+    def __init__(self) -> None:
+        self._text: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def push_text(self, text: str) -> None:
+        if "unpronounceable" in text:
+            raise ValueError(text)
+        self._text.put(text)
+
+    def end_input(self) -> None:
+        self._text.put("")
+
+    def cancel(self) -> None:
+        self._text.put("")
+
+    def chunks(self) -> Iterator[Any]:
+        while text := self._text.get(timeout=PATIENCE_S):
+            yield np.repeat([ord(character) / 1000 for character in text], 10).astype(np.float32)
