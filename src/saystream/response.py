@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from saystream.text.segmenter import is_speakable
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -46,6 +44,11 @@ class Response:
     def is_fed(self) -> bool:
         return self._feed is not None
 
+    @property
+    def text(self) -> str:
+        """All of it, spoken or not."""
+        return "".join([*self.spoken_text, *(segment.text for segment in self._segments)])
+
     def add(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
             self._segments.append(segment)
@@ -54,7 +57,7 @@ class Response:
     def open_next(self) -> None:
         """Give the next segment to an engine. It stays where it is when that raises."""
         segment = self._segments[0]
-        if is_speakable(segment.text):
+        if segment.speakable:
             stream = self._open_stream(segment.text)
             stream.push_text(segment.text)
             stream.end_input()

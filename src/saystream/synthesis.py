@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from saystream.audio import AudioFormat
 from saystream.dsp.chain import Chain, EncodedAudio
+from saystream.engines.pool import EnginePool
+from saystream.engines.routing import Router
 from saystream.engines.scheduler import Playback
 from saystream.errors import Overloaded, ServerFault, TextTooLong
 from saystream.response import Response
-from saystream.text.counting import billed_characters
 from saystream.text.language import LANGUAGE_CODES, detect
 from saystream.text.segmenter import Segment, Segmenter, is_speakable
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from saystream.config import Settings
-    from saystream.engines.pool import EnginePool, PoolStream
-    from saystream.engines.routing import Route, Router
+    from saystream.engines.pool import PoolStream
+    from saystream.engines.routing import Route
 
 __all__ = [
     "ResponseAudio",
@@ -71,8 +73,8 @@ class ResponseAudio:
 @dataclass(frozen=True, slots=True)
 class ResponseEnded:
     status: Literal["completed", "cancelled", "failed"]
-    characters: int
-    """Billed characters of the text that was spoken."""
+    text: str
+    """What was spoken; for counting, never for logs."""
     audio_ms: float
     fault: ServerFault | None = None
     """Why it failed. No event follows it."""
@@ -88,6 +90,23 @@ class Synthesizer:
         self.settings = settings
         self.pool = pool
         self.router = router
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, settings: Settings) -> AsyncIterator[Synthesizer]:
+        """A synthesizer whose engines are up.
+
+        Raises :class:`~saystream.errors.EngineUnavailable` where none of the wanted engines can be.
+        """
+        wanted = settings.engine_order if settings.engine == "auto" else (settings.engine,)
+        pool = EnginePool(settings.pool, settings.engines, clock=asyncio.get_running_loop().time)
+        try:
+            await pool.start(wanted)
+            if not pool.engines():
+                pool.engine(wanted[-1])  # raises, with the reason
+            yield cls(settings, pool=pool, router=Router(wanted, pool.engines()))
+        finally:
+            await pool.aclose()
 
     def session(self, config: SpeechConfig) -> SynthesisSession:
         return SynthesisSession(self, config)
@@ -108,11 +127,29 @@ class SynthesisSession:
         self._buffered_characters = 0
         self._responses: deque[Response] = deque()
         self._playback = Playback(self._now_ms())
+        self._has_sound = False
+        """The listener hears something, or should: a gap from now on is our lateness."""
         self._wake = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._finishing = False
 
     # --- text in ---------------------------------------------------------------------------------------------------
+
+    def configure(self, config: SpeechConfig) -> None:
+        """Another configuration, from before the first ``ResponseStarted``; text that was pushed is kept."""
+        cut = "".join(response.text for response in self._responses)
+        uncut = "".join(segment.text for segment in self._segmenter.flush())
+        text = "".join(self._buffer) + cut + uncut
+        self.close()
+        self._clear_buffer()
+        self._segmenter = self._new_segmenter()
+        self._config = config
+        self.push_text(text)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something was committed, or cut, that has not been sent to its end."""
+        return bool(self._responses)
 
     @property
     def waiting_characters(self) -> int:
@@ -163,6 +200,8 @@ class SynthesisSession:
             self._segmenter = self._new_segmenter()
         response.cancelled = True
         response.stop()
+        self._playback.interrupted(self._now_ms())
+        self._has_sound = False
         self._wake.set()
 
     def finish(self) -> None:
@@ -229,8 +268,9 @@ class SynthesisSession:
 
     def _sent(self, delta: EncodedAudio) -> ResponseAudio:
         now_ms = self._now_ms()
-        late_ms = max(0.0, -self._playback.lead_ms(now_ms)) if self._playback.started else 0.0
+        late_ms = max(0.0, -self._playback.lead_ms(now_ms)) if self._has_sound else 0.0
         self._playback.audio_sent(delta.duration_ms, now_ms)
+        self._has_sound = True
         return ResponseAudio(delta.encoded, delta.duration_ms, late_ms)
 
     async def _next_stream(self, response: Response) -> PoolStream | None:
@@ -272,10 +312,9 @@ class SynthesisSession:
         Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
         """
         deadline_ms = self._segmenter.deadline_ms()
-        if deadline_ms is None or not self._playback.started:
+        if deadline_ms is None or not self._has_sound:
             return deadline_ms
-        now_ms = self._now_ms()
-        return max(deadline_ms, now_ms + self._playback.lead_ms(now_ms) - _DRY_MARGIN_MS)
+        return max(deadline_ms, self._playback.runs_dry_at_ms - _DRY_MARGIN_MS)
 
     async def _wait_for_text(self, deadline_ms: float | None) -> None:
         self._wake.clear()
@@ -284,10 +323,8 @@ class SynthesisSession:
                 await self._wake.wait()
         except TimeoutError:
             self._add_segments(self._segmenter.poll(self._now_ms()))
-        now_ms = self._now_ms()
-        if self._playback.lead_ms(now_ms) < 0:
-            # Silence because no text came is nobody's lateness: the next sound is a first sound again.
-            self._playback = Playback(now_ms)
+        if self._playback.lead_ms(self._now_ms()) < 0:
+            self._has_sound = False  # silence because no text came is nobody's lateness
 
     def _restart_idle_timer(self) -> None:
         """A fed response ends like any other when nothing came in or out for a while."""
@@ -367,4 +404,4 @@ def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> Re
         status = "failed"
     elif response.cancelled:
         status = "cancelled"
-    return ResponseEnded(status, billed_characters("".join(response.spoken_text)), audio_ms, fault)
+    return ResponseEnded(status, "".join(response.spoken_text), audio_ms, fault)

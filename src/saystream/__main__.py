@@ -1,0 +1,5 @@
+"""``python -m saystream``."""
+
+from saystream.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""``saystream serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saystream.cli.shared import errors_in_one_line, settings_with
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 8321]")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="'auto', or one engine for everything. [default: auto]")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where keys are kept.")] = None,
+    allow_anonymous: Annotated[
+        bool | None, typer.Option("--allow-anonymous", help="Serve a network although no key exists.")
+    ] = None,
+) -> None:
+    """Start the server. Stops on Ctrl-C or SIGTERM when open sessions have spoken to their end."""
+    with errors_in_one_line():
+        settings = settings_with(
+            host=host, port=port, engine=engine, data_dir=data_dir, allow_anonymous=allow_anonymous
+        )
+        # Imported here: `saystream --help` should not wait for the server's libraries.
+        from saystream.server.logs import configure
+        from saystream.server.runner import run_server
+
+        configure(settings.log)
+        run_server(settings)

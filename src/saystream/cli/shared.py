@@ -1,0 +1,38 @@
+"""What several commands need: settings from flags, and errors in one line that a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from saystream.config import Settings
+from saystream.errors import ConfigurationError, SaystreamError
+
+__all__ = ["errors_in_one_line", "settings_with"]
+
+
+def settings_with(**flags: Any) -> Settings:
+    """The settings in force, with the flags that were given; ``None`` means a flag was not.
+
+    Raises ConfigurationError that names the setting at fault.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"setting {field}: {first['msg']}", param=field) from None
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Known errors become one line on stderr and exit code 1; anything else is a bug and keeps its traceback."""
+    try:
+        yield
+    except SaystreamError as error:
+        typer.echo(f"error: {error.message}", err=True)
+        raise typer.Exit(1) from None

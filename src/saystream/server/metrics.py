@@ -1,0 +1,89 @@
+"""The name and the type of every metric, in one place. Labels never hold text, keys or peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client.core import Metric
+
+    from saystream.engines.pool import EnginePool
+
+__all__ = ["Metrics"]
+
+_LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+_FACTOR_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 3.0)
+
+
+class Metrics:
+    """What the doors report. The engines' part is read from the pool when somebody asks."""
+
+    def __init__(self, pool: EnginePool) -> None:
+        self.registry = CollectorRegistry()
+        self.sessions = Gauge("saystream_sessions", "Connections open now", registry=self.registry)
+        self.refused = Counter(
+            "saystream_handshakes_refused",
+            "Handshakes refused, by error code",
+            ["code"],
+            registry=self.registry,
+        )
+        self.first_audio_s = Histogram(
+            "saystream_first_audio_seconds",
+            "From the first text of a response (its commit, in commit mode) to its first audio",
+            registry=self.registry,
+            buckets=_LATENCY_BUCKETS_S,
+        )
+        self.chunk_lag_s = Histogram(
+            "saystream_chunk_lag_seconds",
+            "How much later than its place in playback a chunk was ready",
+            registry=self.registry,
+            buckets=_LATENCY_BUCKETS_S,
+        )
+        self.underruns = Counter(
+            "saystream_underruns",
+            "Chunks that were ready after the listener ran out of sound",
+            registry=self.registry,
+        )
+        self.real_time_factor = Histogram(
+            "saystream_response_real_time_factor",
+            "Time that a response took from its start to its last audio, by the length of its audio",
+            registry=self.registry,
+            buckets=_FACTOR_BUCKETS,
+        )
+        self.responses = Counter(
+            "saystream_responses", "Responses ended, by status", ["status"], registry=self.registry
+        )
+        self.faults = Counter(
+            "saystream_faults", "Responses that failed, by error code", ["code"], registry=self.registry
+        )
+        self.audio_s = Counter("saystream_audio_seconds", "Audio sent", registry=self.registry)
+        self.characters = Counter("saystream_characters", "Billed characters spoken", registry=self.registry)
+        self.registry.register(_PoolCollector(pool))
+
+    def exposition(self) -> bytes:
+        """Everything in the text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class _PoolCollector:
+    def __init__(self, pool: EnginePool) -> None:
+        self._pool = pool
+
+    def collect(self) -> Iterable[Metric]:
+        hosts = GaugeMetricFamily("saystream_engine_hosts", "Engine processes that are up", labels=["engine"])
+        waiting = GaugeMetricFamily("saystream_queue", "Segments that wait for an engine", labels=["engine"])
+        running = GaugeMetricFamily("saystream_running", "Segments being spoken", labels=["engine"])
+        restarts = CounterMetricFamily(
+            "saystream_host_restarts", "Engine processes started again", labels=["engine"]
+        )
+        for load in self._pool.load():
+            hosts.add_metric([load.engine], load.hosts)
+            waiting.add_metric([load.engine], load.waiting)
+            running.add_metric([load.engine], load.running)
+            restarts.add_metric([load.engine], load.restarts)
+        return (hosts, waiting, running, restarts)

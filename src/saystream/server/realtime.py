@@ -1,0 +1,412 @@
+"""The realtime door: moves frames between a WebSocket, the protocol core and the spine.
+
+Three tasks serve a connection. The reader takes events and acts on them at once: it never waits for synthesis or for
+the peer to read. The speaker takes audio out of the spine, and waits while the outbox is full. The sender empties
+the outbox into the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from secrets import token_hex
+from typing import TYPE_CHECKING, assert_never
+
+import structlog
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocketDisconnect
+
+from saystream.audio import AudioFormat
+from saystream.dsp.encoders import ENCODERS
+from saystream.errors import (
+    Draining,
+    InvalidRequest,
+    InvalidValue,
+    LimitReached,
+    ModelNotFound,
+    PeerStalled,
+    SaystreamError,
+)
+from saystream.protocol.realtime.events import (
+    ClientEvent,
+    ResponseCancel,
+    SessionFinish,
+    SessionUpdate,
+    TextAppend,
+    TextClear,
+    TextCommit,
+    Usage,
+)
+from saystream.protocol.realtime.server import ServerConnection
+from saystream.protocol.realtime.session_config import SessionConfig
+from saystream.server.outbox import Outbox
+from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
+from saystream.text.segmenter import is_speakable
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+    from starlette.websockets import WebSocket
+
+    from saystream.catalog import Catalog
+    from saystream.server.auth import Authenticator
+    from saystream.server.metrics import Metrics
+    from saystream.synthesis import SynthesisSession, Synthesizer
+
+__all__ = ["PATH", "RealtimeDoor"]
+
+PATH = "/api-ws/v1/realtime"
+
+_EVENTS_BEFORE_YIELD = 16
+"""Events that arrived in one read are acted on without waiting; others get a turn after this many."""
+
+_log = structlog.get_logger(__name__)
+
+
+def _new_id(prefix: str) -> str:
+    """Ids look like the documented ones: a prefix and about 21 characters."""
+    return f"{prefix}_{token_hex(11)}"
+
+
+class RealtimeDoor:
+    """All realtime connections of one process."""
+
+    def __init__(
+        self, synthesizer: Synthesizer, *, catalog: Catalog, authenticator: Authenticator, metrics: Metrics
+    ) -> None:
+        self.synthesizer = synthesizer
+        self.settings = synthesizer.settings
+        self.catalog = catalog
+        self.metrics = metrics
+        self._authenticator = authenticator
+        self._connections: set[_Connection] = set()
+        self._left = asyncio.Event()
+        """A connection has ended."""
+        self.draining = False
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One connection, from its handshake to its close."""
+        try:
+            await self._admit(websocket)
+        except SaystreamError as error:
+            self.metrics.refused.labels(error.code).inc()
+            _log.info("handshake refused", code=error.code)
+            await websocket.send_denial_response(_error_response(error))
+            return
+        connection = _Connection(self, websocket)
+        self._connections.add(connection)
+        self.metrics.sessions.inc()
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+            self._left.set()
+            self.metrics.sessions.dec()
+
+    def check(self, model: str, config: SessionConfig) -> None:
+        """Raises InvalidValue for what the model does not take, or what this build cannot make yet."""
+        self.catalog.check(
+            model,
+            voice=config.voice,
+            response_format=config.response_format,
+            sample_rate=config.sample_rate,
+            language_type=config.language_type,
+            speech_rate=config.speech_rate,
+            volume=config.volume,
+            pitch_rate=config.pitch_rate,
+            bit_rate=config.bit_rate,
+            instructions=config.instructions,
+            optimize_instructions=config.optimize_instructions,
+        )
+        if config.response_format not in ENCODERS:
+            raise InvalidValue("session.response_format", config.response_format, ENCODERS)
+
+    def usage(self, model: str, ended: ResponseEnded) -> Usage:
+        """What a response is billed for (ruling 22)."""
+        if self.catalog.model(model, door="realtime").usage == "characters":
+            return Usage.of_characters(billed_characters(ended.text))
+        return Usage.of_tokens(
+            text_tokens=estimated_text_tokens(ended.text), audio_tokens=audio_tokens(ended.audio_ms)
+        )
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new connection; let open ones speak to their end, at most for ``timeout_s``."""
+        self.draining = True
+        for connection in list(self._connections):
+            connection.drain()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._until_empty()
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.fail(Draining("the server stops now"))
+            await self._until_empty()
+
+    async def _until_empty(self) -> None:
+        while self._connections:
+            self._left.clear()
+            await self._left.wait()
+
+    async def _admit(self, websocket: WebSocket) -> None:
+        if self.draining:
+            raise Draining("the server is about to stop and takes no new sessions")
+        await self._authenticator.authenticate(websocket.headers)
+        limit = self.settings.limits.max_sessions
+        if len(self._connections) >= limit:
+            raise LimitReached(f"all {limit} sessions of this server are taken")
+
+
+def _error_response(error: SaystreamError) -> JSONResponse:
+    headers = {"Retry-After": "5"} if error.retryable else None
+    body = {"code": error.http_code, "message": error.message, "request_id": token_hex(16)}
+    return JSONResponse(body, status_code=error.http_status, headers=headers)
+
+
+class _Connection:
+    def __init__(self, door: RealtimeDoor, websocket: WebSocket) -> None:
+        self._door = door
+        self._websocket = websocket
+        self._settings = door.settings.realtime
+        self._model = websocket.query_params.get("model", "")
+        limits = door.settings.limits
+        self._core = ServerConnection(
+            model=self._model,
+            config=SessionConfig(voice=self._default_voice()),
+            new_id=_new_id,
+            check=self._check,
+            max_frame_bytes=limits.max_frame_bytes,
+            max_consecutive_errors=limits.max_consecutive_errors,
+            max_pending_responses=limits.max_pending_responses,
+            is_speakable=is_speakable,
+        )
+        self._outbox = Outbox(
+            high_bytes=self._settings.outbox_high_bytes, low_bytes=self._settings.outbox_low_bytes
+        )
+        self._session: SynthesisSession | None = None
+        self._session_started = asyncio.Event()
+        self._response_id = ""
+        self._draining = False
+        self._last_active_s = time.monotonic()
+        self._text_since_s: float | None = None
+        self._response_since_s = 0.0
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        await self._websocket.accept()
+        self._open()
+        with structlog.contextvars.bound_contextvars(session=self._core.session_id, model=self._model):
+            _log.info("session opened")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    reader = tasks.create_task(self._read())
+                    speaker = tasks.create_task(self._speak())
+                    await self._send()
+                    reader.cancel()
+                    speaker.cancel()
+            except* (WebSocketDisconnect, PeerStalled) as gone:
+                _log.info("peer gone", reason=type(gone.exceptions[0]).__name__)
+            finally:
+                if self._session is not None:
+                    self._session.close()
+            _log.info("session closed")
+
+    def drain(self) -> None:
+        """Close when what was committed has been spoken."""
+        self._draining = True
+        if not self._core.response_open and (self._session is None or not self._session.has_work):
+            self.fail(Draining("the server is about to stop"))
+
+    def fail(self, fault: SaystreamError) -> None:
+        """Say what went wrong, then close."""
+        self._core.fail(fault)
+        self._flush()
+
+    def _open(self) -> None:
+        # A refused handshake would reach users of the official SDK only as a time-out, so a bad model is answered
+        # inside the connection (ruling 6).
+        try:
+            self._door.catalog.model(self._model, door="realtime")
+        except ModelNotFound as error:
+            self._core.fail(error)
+        else:
+            self._core.open()
+        self._flush()
+
+    def _default_voice(self) -> str:
+        try:
+            return self._door.catalog.default_voice(self._model)
+        except ModelNotFound:
+            return ""  # the connection is about to be refused
+
+    def _flush(self, *, audio_of: str = "") -> None:
+        self._outbox.put(self._core.frames_to_send(), audio_of=audio_of)
+        if self._core.close is not None:
+            self._outbox.close()
+
+    # --- the sender ------------------------------------------------------------------------------------------------
+
+    async def _send(self) -> None:
+        while (frame := await self._outbox.take()) is not None:
+            try:
+                async with asyncio.timeout(self._settings.send_stall_timeout_s):
+                    await self._websocket.send_text(frame)
+            except TimeoutError:
+                raise PeerStalled("the peer stopped reading") from None
+        assert self._core.close is not None  # only a close ends the outbox
+        await self._websocket.close(self._core.close.code, self._core.close.reason)
+
+    # --- the reader ------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        since_yield = 0
+        while self._core.close is None:
+            message = await self._receive()
+            if message is None:
+                continue
+            self._last_active_s = time.monotonic()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
+            if (frame := message.get("text")) is None:
+                self._core.receive_binary()
+            elif (event := self._core.receive_text(frame)) is not None:
+                self._act_or_refuse(event)
+            self._flush()
+            since_yield += 1
+            if since_yield >= _EVENTS_BEFORE_YIELD:
+                since_yield = 0
+                await asyncio.sleep(0)
+
+    async def _receive(self) -> Message | None:
+        """The next message, or ``None`` after a while without one."""
+        try:
+            async with asyncio.timeout(self._settings.idle_timeout_s):
+                return await self._websocket.receive()
+        except TimeoutError:
+            self._close_when_idle()
+            return None
+
+    def _close_when_idle(self) -> None:
+        idle_s = self._settings.idle_timeout_s
+        busy = self._core.response_open or len(self._outbox) > 0
+        if not busy and time.monotonic() - self._last_active_s >= idle_s:
+            self._core.shut(1000, f"idle for {idle_s:g} s")
+            self._flush()
+
+    def _act_or_refuse(self, event: ClientEvent) -> None:
+        try:
+            self._act(event)
+        except InvalidRequest as mistake:
+            self._core.refuse(mistake, event.event_id)
+        except SaystreamError as fault:
+            self.fail(fault)
+
+    def _act(self, event: ClientEvent) -> None:
+        session = self._session or self._start_session()
+        match event:
+            case SessionUpdate():
+                session.configure(self._speech_config())
+            case TextAppend(text=text):
+                session.push_text(text)
+                self._note_text()
+            case TextCommit():
+                session.commit()
+                self._text_since_s = time.monotonic()
+            case TextClear():
+                session.clear()
+            case ResponseCancel():
+                session.cancel()
+                self._outbox.drop_audio(self._response_id)
+            case SessionFinish():
+                session.finish()
+            case _:
+                assert_never(event)
+
+    def _note_text(self) -> None:
+        """First-audio latency counts from the first text of a response, or from its commit."""
+        if self._text_since_s is None and not self._core.response_open:
+            self._text_since_s = time.monotonic()
+
+    def _start_session(self) -> SynthesisSession:
+        self._check(self._core.config)  # a model may have no voice until an update names one
+        self._session = self._door.synthesizer.session(self._speech_config())
+        self._session_started.set()
+        return self._session
+
+    def _speech_config(self) -> SpeechConfig:
+        config = self._core.config
+        return SpeechConfig(
+            voice=config.voice,
+            language_type=config.language_type,
+            audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
+            server_commit=config.mode == "server_commit",
+        )
+
+    def _check(self, config: SessionConfig) -> None:
+        self._door.check(self._model, config)
+
+    # --- the speaker -----------------------------------------------------------------------------------------------
+
+    async def _speak(self) -> None:
+        while True:
+            await self._session_started.wait()
+            self._session_started.clear()
+            assert self._session is not None
+            async for event in self._session.events():
+                if self._core.close is not None:
+                    return
+                self._tell(event)
+                await self._outbox.writable()
+            if self._core.close is not None:
+                return
+            self._session = None
+            self._core.finish_session()
+            self._flush()
+
+    def _tell(self, event: SpeechEvent) -> None:
+        match event:
+            case ResponseStarted():
+                self._response_id = self._core.start_response()
+                self._response_since_s = time.monotonic()
+                self._flush()
+            case ResponseAudio():
+                self._core.send_audio(event.encoded)
+                self._flush(audio_of=self._response_id)
+                self._measure(event)
+            case ResponseEnded():
+                self._end_response(event)
+            case _:
+                assert_never(event)
+
+    def _end_response(self, ended: ResponseEnded) -> None:
+        metrics = self._door.metrics
+        characters = billed_characters(ended.text)
+        metrics.responses.labels(ended.status).inc()
+        metrics.characters.inc(characters)
+        if ended.audio_ms:
+            took_s = time.monotonic() - self._response_since_s
+            metrics.real_time_factor.observe(took_s * 1000 / ended.audio_ms)
+        _log.info(
+            "response ended", status=ended.status, characters=characters, audio_ms=round(ended.audio_ms)
+        )
+        if ended.fault is not None:
+            metrics.faults.labels(ended.fault.code).inc()
+            _log.error("response failed", code=ended.fault.code, message=ended.fault.message)
+            self._core.fail(ended.fault, self._door.usage(self._model, ended))
+        else:
+            self._core.finish_response(ended.status, self._door.usage(self._model, ended))
+        self._flush()
+        if self._draining and self._core.close is None:
+            self.drain()
+
+    def _measure(self, audio: ResponseAudio) -> None:
+        now_s = time.monotonic()
+        self._last_active_s = now_s
+        metrics = self._door.metrics
+        metrics.audio_s.inc(audio.duration_ms / 1000)
+        metrics.chunk_lag_s.observe(audio.late_ms / 1000)
+        if audio.late_ms > 0:
+            metrics.underruns.inc()
+        if self._text_since_s is not None:
+            metrics.first_audio_s.observe(now_s - self._text_since_s)
+            self._text_since_s = None
