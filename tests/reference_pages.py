@@ -13,7 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from saystream import config
+from saystream import catalog, config
+from saystream.catalog.reference import markdown
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 
@@ -120,7 +121,11 @@ def cli_page() -> str:
     return html.unescape(page).strip() + "\n"
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+PAGES = {
+    "cli.md": cli_page,
+    "models-and-voices.md": lambda: markdown(catalog.load()),
+    "settings.md": settings_page,
+}
 
 
 if __name__ == "__main__":

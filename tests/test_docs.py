@@ -46,3 +46,12 @@ def test_the_index_leads_to_every_page() -> None:
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     written = (reference_pages.REFERENCE / name).read_text("utf-8")
     assert written == reference_pages.PAGES[name](), "run scripts/docs"
+
+
+def test_the_licence_of_every_package_of_the_server_is_listed() -> None:
+    lock = (REPOSITORY / "requirements" / "server.txt").read_text("utf-8")
+    packages = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    page = (REPOSITORY / "docs" / "topics" / "licences.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| ([a-z0-9-]+)", page, re.MULTILINE))
+    assert len(packages) > 10
+    assert packages <= listed
