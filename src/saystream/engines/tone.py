@@ -1,0 +1,204 @@
+"""A sine instead of a voice: needs no weights, costs nearly nothing and always gives the same samples.
+
+Tests and load tests use it in the place of a real engine. It can be as slow, as uneven and as faulty as they
+ask.
+
+A text lasts as long as speech would, in whole stretches of 50 ms. A stretch holds whole periods, so audio can
+be cut or joined between any two of them without a step: a step in what a listener gets is a fault of the
+server.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.engines.options import read_options
+from saystream.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["STRETCH_MS", "ToneEngine", "ToneOptions", "pauses_s"]
+
+STRETCH_MS = 50
+"""Every duration is a multiple of this: eleven periods of 220 Hz, 1,200 samples at 24 kHz."""
+
+_WIDE_CHARACTER_WEIGHT = 3
+"""A Chinese character is a syllable: five take a second, as fifteen letters and spaces do."""
+
+_AMPLITUDE = 0.3
+
+_CRASH_EXIT_STATUS = 70
+
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
+Stretches = Annotated[int, msgspec.Meta(ge=STRETCH_MS, le=10_000, multiple_of=STRETCH_MS)]
+
+
+class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it sounds, how slow it is, and what goes wrong."""
+
+    frequency_hz: Annotated[float, msgspec.Meta(ge=20, le=4000)] = 220.0
+    """At pitch 1.0. Taken to the nearest multiple of 20 Hz, as every pitch is: whole periods in a stretch."""
+    sample_rate: Annotated[int, msgspec.Meta(ge=8000, le=48000, multiple_of=1000 // STRETCH_MS)] = 24000
+    """Hz; whole samples in a stretch."""
+    ms_per_character: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1000 / 15
+    """Duration of a letter or a space at speed 1.0; a wide character lasts three times as long."""
+    chunk_ms: Stretches = 100
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 64
+    incremental: bool = False
+    """Speak text as it is pushed."""
+
+    real_time_factor: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
+    """Time that a chunk takes, as a share of its duration."""
+    first_chunk_delay_ms: Milliseconds = 0.0
+    jitter_ms: Milliseconds = 0.0
+    """Up to this much more for each chunk, evenly distributed; the same for the same text and seed."""
+    seed: int = 0
+
+    fault: Literal["none", "crash", "hang", "nan", "wrong_dtype", "error"] = "none"
+    """``crash`` ends the process and ``hang`` does not even obey a cancel; ``error`` raises; the other two
+    give one chunk of that kind and go on."""
+    fault_text: str = ""
+    """Only in texts that contain this."""
+    fault_after_ms: Annotated[int, msgspec.Meta(ge=0, multiple_of=STRETCH_MS)] = 0
+    """Audio given before the fault; a shorter text gives all of its audio first."""
+
+
+class ToneEngine(Engine):
+    """Takes the fields of :class:`ToneOptions` as keywords. Raises ConfigurationError for one that cannot
+    be."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = read_options("tone", ToneOptions, options)
+        self.info = EngineInfo(
+            name="tone",
+            sample_rate=self.options.sample_rate,
+            languages=("*",),
+            voices=("tone",),
+            concurrency=self.options.concurrency,
+            incremental_text=self.options.incremental,
+            quality="robotic",
+        )
+
+    def open(self, request: SynthesisRequest) -> EngineStream:
+        """Raises InvalidValue for an unknown voice. ``formant`` has no meaning for a sine."""
+        if request.voice not in self.info.voices:
+            raise InvalidValue("voice", request.voice, self.info.voices)
+        return _ToneStream(self.options, request)
+
+
+class _ToneStream(EngineStream):
+    def __init__(self, options: ToneOptions, request: SynthesisRequest) -> None:
+        self._options = options
+        self._speed = request.speed
+        self._sound = _sound(options.sample_rate, options.frequency_hz * request.pitch, options.chunk_ms)
+        self._text = ""
+        self._input_ended = False
+        self._more = threading.Condition()
+        self._cancelled = threading.Event()
+
+    def push_text(self, text: str) -> None:
+        with self._more:
+            self._text += text
+            self._more.notify()
+
+    def end_input(self) -> None:
+        with self._more:
+            self._input_ended = True
+            self._more.notify()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        with self._more:
+            self._more.notify()
+
+    def chunks(self) -> Iterator[Samples]:
+        spoken_ms = 0
+        faulty = self._options.fault != "none"
+        pauses: Iterator[float] | None = None
+        while (due_ms := self._wait_for_text(spoken_ms)) > spoken_ms:
+            pauses = pauses or pauses_s(self._options, self._text)
+            if faulty and self._fault_is_due(spoken_ms):
+                faulty = False
+                yield from self._go_wrong()
+            chunk_ms = min(due_ms - spoken_ms, self._options.chunk_ms)
+            if faulty and 0 < (until_fault_ms := self._options.fault_after_ms - spoken_ms) < chunk_ms:
+                chunk_ms = until_fault_ms
+            if self._cancelled.wait(next(pauses) + chunk_ms * self._options.real_time_factor / 1000):
+                return
+            spoken_ms += chunk_ms
+            yield self._sound[: chunk_ms * self._options.sample_rate // 1000]
+        if faulty and spoken_ms and not self._cancelled.is_set() and self._options.fault_text in self._text:
+            yield from self._go_wrong()
+
+    def _wait_for_text(self, spoken_ms: int) -> int:
+        """Milliseconds that the text lasts, once that is more than ``spoken_ms`` or final; 0 when
+        cancelled."""
+        with self._more:
+            while not self._cancelled.is_set():
+                if self._input_ended:
+                    return self._duration_ms(final=True)
+                if self._options.incremental and (due_ms := self._duration_ms(final=False)) > spoken_ms:
+                    return due_ms
+                self._more.wait()
+            return 0
+
+    def _duration_ms(self, *, final: bool) -> int:
+        """Of the text so far, in whole stretches; one at least of a text that is not blank."""
+        if not self._text.strip():
+            return 0
+        stretches = _weight(self._text) * self._options.ms_per_character / self._speed / STRETCH_MS
+        return STRETCH_MS * (max(1, round(stretches)) if final else int(stretches))
+
+    def _fault_is_due(self, spoken_ms: int) -> bool:
+        return spoken_ms >= self._options.fault_after_ms and self._options.fault_text in self._text
+
+    def _go_wrong(self) -> Iterator[Samples]:
+        match self._options.fault:
+            case "crash":
+                os._exit(_CRASH_EXIT_STATUS)
+            case "hang":
+                threading.Event().wait()
+            case "error":
+                raise RuntimeError("The tone engine was told to fail.")
+            case "nan":
+                yield np.full_like(self._sound, np.nan)
+            case _:
+                yield (self._sound * 32767).astype(np.int16)  # the fault is the type
+
+
+def pauses_s(options: ToneOptions, text: str) -> Iterator[float]:
+    """Seconds before each chunk of ``text``, apart from the real-time factor; without end."""
+    chance = random.Random(f"{options.seed} {text}")
+    pause_ms = options.first_chunk_delay_ms
+    while True:
+        yield (pause_ms + chance.uniform(0, options.jitter_ms)) / 1000
+        pause_ms = 0.0
+
+
+def _weight(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + (_WIDE_CHARACTER_WEIGHT - 1) * wide
+
+
+@lru_cache(maxsize=256)
+def _sound(sample_rate: int, frequency_hz: float, duration_ms: int) -> Samples:
+    """The sine that all streams of one pitch share; nobody may write to it."""
+    periods = max(1, round(frequency_hz * STRETCH_MS / 1000))
+    num_samples = STRETCH_MS * sample_rate // 1000
+    stretch = _AMPLITUDE * np.sin(2 * np.pi * periods * np.arange(num_samples) / num_samples)
+    sound = np.tile(stretch.astype(np.float32), duration_ms // STRETCH_MS)
+    sound.flags.writeable = False
+    return sound

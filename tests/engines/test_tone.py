@@ -1,0 +1,268 @@
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.engines.tone import STRETCH_MS, ToneEngine, ToneOptions, pauses_s
+from saystream.errors import ConfigurationError, InvalidValue
+
+REQUEST = SynthesisRequest(voice="tone", language="en")
+MS = 24
+"""Samples."""
+
+
+def speak(engine: ToneEngine, *pieces: str, request: SynthesisRequest = REQUEST) -> list[np.ndarray]:
+    stream = engine.open(request)
+    for piece in pieces:
+        stream.push_text(piece)
+    stream.end_input()
+    return list(stream.chunks())
+
+
+def joined(chunks: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([*chunks, np.zeros(0, np.float32)])
+
+
+class Reader(threading.Thread):
+    """Reads a stream in a thread of its own."""
+
+    def __init__(self, stream: EngineStream) -> None:
+        super().__init__(daemon=True)
+        self.stream = stream
+        self.chunks: list[np.ndarray] = []
+        self.heard = threading.Semaphore(0)
+        self.start()
+
+    def run(self) -> None:
+        for chunk in self.stream.chunks():
+            self.chunks.append(chunk)
+            self.heard.release()
+
+    def ends(self, within_s: float = 5.0) -> bool:
+        self.join(within_s)
+        return not self.is_alive()
+
+
+def test_fifteen_letters_last_a_second() -> None:
+    assert len(joined(speak(ToneEngine(), "fifteen letters"))) == 1000 * MS
+
+
+def test_a_chinese_character_lasts_as_long_as_three_letters() -> None:
+    assert len(joined(speak(ToneEngine(), "你好世界们"))) == 1000 * MS
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
+def test_speed_divides_the_duration(speed: float) -> None:
+    request = SynthesisRequest(voice="tone", language="en", speed=speed)
+    assert len(joined(speak(ToneEngine(), "letter" * 40, request=request))) == 16000 * MS / speed
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+def test_a_blank_text_gives_no_audio(text: str) -> None:
+    assert speak(ToneEngine(), text) == []
+
+
+@given(
+    st.text(min_size=1, max_size=60).filter(str.strip), st.sampled_from([8000, 16000, 24000, 44100, 48000])
+)
+def test_audio_is_whole_stretches_that_join_without_a_step(text: str, sample_rate: int) -> None:
+    stretch = sample_rate * STRETCH_MS // 1000
+    sound = joined(speak(ToneEngine(sample_rate=sample_rate), text))
+    assert len(sound) % stretch == 0
+    assert sound.dtype == np.float32
+    twice = np.concatenate([sound, sound])
+    assert np.abs(np.diff(twice)).max() <= np.abs(np.diff(sound[:stretch])).max() + 1e-6
+
+
+@pytest.mark.parametrize(("pitch", "heard_hz"), [(0.6, 140), (1.0, 220), (1.6, 360)])
+def test_pitch_moves_the_tone_to_the_nearest_multiple_of_twenty_hertz(pitch: float, heard_hz: int) -> None:
+    request = SynthesisRequest(voice="tone", language="en", pitch=pitch)
+    sound = joined(speak(ToneEngine(), "fifteen letters", request=request))
+    assert np.abs(np.fft.rfft(sound)).argmax() == heard_hz
+
+
+def test_an_unknown_voice_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="'tone'"):
+        ToneEngine().open(SynthesisRequest(voice="Cherry", language="en"))
+
+
+def test_chunks_have_the_length_asked_for_and_the_last_the_rest() -> None:
+    chunks = speak(ToneEngine(chunk_ms=300), "fifteen letters")
+    assert [len(chunk) // MS for chunk in chunks] == [300, 300, 300, 100]
+
+
+def test_the_sound_is_shared_and_cannot_be_written_to() -> None:
+    first, second = (speak(ToneEngine(), "letters")[0] for _ in range(2))
+    assert np.shares_memory(first, second)
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 1.0
+
+
+@given(st.lists(st.text(max_size=20), max_size=6))
+def test_incremental_text_gives_the_audio_of_the_whole_text(pieces: list[str]) -> None:
+    whole = joined(speak(ToneEngine(), "".join(pieces)))
+    np.testing.assert_array_equal(joined(speak(ToneEngine(incremental=True), *pieces)), whole)
+
+
+def test_incremental_text_is_spoken_before_it_ends() -> None:
+    engine = ToneEngine(incremental=True)
+    assert engine.info.incremental_text
+    reader = Reader(engine.open(REQUEST))
+    reader.stream.push_text("fifteen letters")
+    for _ in range(10):
+        assert reader.heard.acquire(timeout=5)
+    reader.stream.push_text(", and on")
+    assert reader.heard.acquire(timeout=5)
+    reader.stream.end_input()
+    assert reader.ends()
+
+
+def test_a_text_that_is_whole_only_at_its_end_is_not_spoken_before() -> None:
+    stream = ToneEngine().open(REQUEST)
+    reader = Reader(stream)
+    stream.push_text("fifteen letters")
+    assert not reader.ends(within_s=0.05)
+    assert reader.chunks == []
+    stream.end_input()
+    assert reader.ends()
+    assert len(reader.chunks) == 10
+
+
+def test_speaking_takes_the_share_of_the_duration_asked_for() -> None:
+    engine = ToneEngine(real_time_factor=0.1, first_chunk_delay_ms=30)
+    start = time.monotonic()
+    speak(engine, "fifteen letters")
+    assert 0.130 <= time.monotonic() - start < 1.0
+
+
+def test_jitter_comes_on_top_and_is_the_same_for_the_same_text_and_seed() -> None:
+    def pauses(text: str, seed: int) -> list[float]:
+        options = ToneOptions(first_chunk_delay_ms=100, jitter_ms=60, seed=seed)
+        return list(islice(pauses_s(options, text), 50))
+
+    first, *later = pauses("letters", 1)
+    assert 0.1 <= first <= 0.16
+    assert 0.0 <= min(later) < 0.02 < 0.04 < max(later) <= 0.06
+    assert pauses("letters", 1) == [first, *later]
+    assert pauses("letters", 2) != [first, *later] != pauses("other letters", 1)
+
+
+@pytest.mark.parametrize("slow", [{"real_time_factor": 1000}, {"first_chunk_delay_ms": 3_600_000}])
+def test_cancel_ends_a_pause_at_once(slow: dict[str, float]) -> None:
+    reader = Reader(ToneEngine(**slow).open(REQUEST))
+    reader.stream.push_text("fifteen letters")
+    reader.stream.end_input()
+    reader.stream.cancel()
+    assert reader.ends()
+    assert reader.chunks == []
+
+
+def test_cancel_ends_the_wait_for_text() -> None:
+    reader = Reader(ToneEngine().open(REQUEST))
+    reader.stream.push_text("fifteen letters")
+    reader.stream.cancel()
+    assert reader.ends()
+    assert reader.chunks == []
+
+
+def test_cancel_between_two_chunks_ends_them() -> None:
+    stream = ToneEngine().open(REQUEST)
+    stream.push_text("fifteen letters")
+    stream.end_input()
+    chunks = stream.chunks()
+    next(chunks)
+    stream.cancel()
+    assert list(chunks) == []
+
+
+def heard_until_it_fails(engine: ToneEngine, text: str) -> list[int]:
+    """Milliseconds of each chunk before the error."""
+    stream = engine.open(REQUEST)
+    stream.push_text(text)
+    stream.end_input()
+    heard = []
+    with pytest.raises(RuntimeError, match="told to fail"):
+        for chunk in stream.chunks():
+            heard.append(len(chunk) // MS)
+    return heard
+
+
+def test_an_error_comes_after_the_audio_asked_for() -> None:
+    engine = ToneEngine(fault="error", fault_after_ms=250)
+    assert heard_until_it_fails(engine, "fifteen letters") == [100, 100, 50]
+
+
+def test_a_fault_beyond_the_end_comes_at_the_end() -> None:
+    engine = ToneEngine(fault="error", fault_after_ms=5000)
+    assert sum(heard_until_it_fails(engine, "fifteen letters")) == 1000
+
+
+def test_only_texts_with_the_marker_are_at_fault() -> None:
+    engine = ToneEngine(fault="error", fault_text="bad")
+    assert len(speak(engine, "fifteen letters")) == 10
+    assert heard_until_it_fails(engine, "fifteen bad letters") == []
+
+
+def test_a_blank_text_has_no_fault() -> None:
+    assert speak(ToneEngine(fault="error", fault_after_ms=50), " ") == []
+
+
+def test_nan_and_the_wrong_type_come_once_and_speech_goes_on() -> None:
+    with_nan = speak(ToneEngine(fault="nan", fault_after_ms=100), "fifteen letters")
+    assert [bool(np.isnan(chunk).all()) for chunk in with_nan] == [False, True, *[False] * 9]
+    with_integers = speak(ToneEngine(fault="wrong_dtype"), "fifteen letters")
+    assert [chunk.dtype for chunk in with_integers] == [np.int16, *[np.float32] * 10]
+
+
+def test_a_hanging_stream_does_not_even_obey_a_cancel() -> None:
+    reader = Reader(ToneEngine(fault="hang", fault_after_ms=100).open(REQUEST))
+    reader.stream.push_text("fifteen letters")
+    reader.stream.end_input()
+    assert reader.heard.acquire(timeout=5)
+    reader.stream.cancel()
+    if reader.chunks:
+        reader.join(0.05)
+    assert len(reader.chunks) == 1
+
+
+def test_a_crash_ends_the_process() -> None:
+    program = (
+        "from saystream.engines.base import SynthesisRequest\n"
+        "from saystream.engines.tone import ToneEngine\n"
+        "stream = ToneEngine(fault='crash', fault_after_ms=100).open(SynthesisRequest('tone', 'en'))\n"
+        "stream.push_text('fifteen letters')\n"
+        "stream.end_input()\n"
+        "for chunk in stream.chunks():\n"
+        "    print(len(chunk), flush=True)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (70, "2400\n")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"chunk_ms": 35},
+        {"chunk_ms": 0},
+        {"sample_rate": 22050},
+        {"frequency_hz": 0},
+        {"real_time_factor": -1},
+        {"ms_per_character": 0},
+        {"concurrency": 0},
+        {"fault": "explode"},
+        {"fault_after_ms": 75},
+        {"no_such_option": 1},
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        ToneEngine(**option)
