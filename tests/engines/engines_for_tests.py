@@ -11,8 +11,8 @@ import numpy as np
 
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, SynthesisRequest
 
-INFO = EngineInfo(name="scripted", sample_rate=16000, languages=("*",), voices=("only",), concurrency=2)
-REQUEST = SynthesisRequest(voice="only", language="en")
+INFO = EngineInfo(name="scripted", sample_rate=16000, languages=("*",), voices=("tone",), concurrency=2)
+REQUEST = SynthesisRequest(voice="tone", language="en")
 
 PATIENCE_S = 10.0
 """How long a test waits for what has to come."""
@@ -37,7 +37,7 @@ class EchoEngine(Engine):
         name="echo",
         sample_rate=16000,
         languages=("*",),
-        voices=("only",),
+        voices=("tone",),
         incremental_text=True,
         concurrency=2,
     )

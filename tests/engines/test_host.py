@@ -14,7 +14,8 @@ import pytest
 
 from saystream.engines.base import Engine, EngineInfo
 from saystream.engines.frames import Frame, Kind, pack, read_frame
-from saystream.engines.host import EngineHost
+from saystream.engines.host import EngineHost, why_not_loaded
+from saystream.errors import EngineUnavailable
 
 from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine
 
@@ -338,4 +339,17 @@ def test_an_engine_that_is_not_installed_is_named_before_the_process_ends():
 def test_an_option_that_the_engine_refuses_is_never_repeated():
     with process("tone", b'{"no_such_option": "secret key"}') as child:
         kind, _, payload = read_frame(child.stdout)
-        assert (kind, payload) == (Kind.NOT_LOADED, b"TypeError")
+        assert kind == Kind.NOT_LOADED
+        assert b"no_such_option" in payload and b"secret" not in payload
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (EngineUnavailable("Install it with pip."), "EngineUnavailable: Install it with pip."),
+        (ImportError("No module named 'torch'"), "ImportError: No module named 'torch'"),
+        (RuntimeError("bad key: secret"), "RuntimeError"),
+    ],
+)
+def test_of_a_stranger_s_error_while_loading_only_the_type_is_told(error, told):
+    assert why_not_loaded(error) == told

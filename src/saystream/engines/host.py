@@ -30,7 +30,7 @@ from saystream.errors import SaystreamError, quote
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["EngineHost", "main"]
+__all__ = ["EngineHost", "main", "why_not_loaded"]
 
 _PIECE_MS = 200
 """Longest stretch of audio in one frame: the gateway serves other sessions between two."""
@@ -219,7 +219,7 @@ def _pieces(samples: Samples, num_samples: int) -> Iterator[Samples]:
         yield samples[start : start + num_samples]
 
 
-def _why(error: Exception) -> str:
+def why_not_loaded(error: Exception) -> str:
     """Why an engine did not load. Only our own errors and import errors surely name no secret option."""
     if isinstance(error, SaystreamError | ImportError):
         return f"{type(error).__name__}: {error}"
@@ -254,7 +254,7 @@ def main(name: str) -> None:
         try:
             engine = _load(name, first[2])
         except Exception as error:  # an engine is a stranger's code
-            replies.write(pack(Kind.NOT_LOADED, 0, _why(error).encode()))
+            replies.write(pack(Kind.NOT_LOADED, 0, why_not_loaded(error).encode()))
             replies.flush()
             os._exit(1)
         EngineHost(engine, commands, replies).serve()

@@ -92,6 +92,7 @@ class HostedStream:
         self._sounding = True
         if self.deadline != inf:
             self.deadline = self._host.chunk_deadline()
+            self._host.watch(self.deadline)
         self.listener.audio_came(chunk)
 
     def _set_deadline(self) -> None:
@@ -270,7 +271,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
             self._loaded.set_exception(self._unavailable(reason))
 
     def _unavailable(self, reason: str) -> EngineUnavailable:
-        return EngineUnavailable(f"Engine '{self._name}' is not available: {reason}.")
+        return EngineUnavailable(f"Engine '{self._name}' is not available: {reason.rstrip('.')}.")
 
     def _printed(self, output: bytes) -> None:
         """What an engine prints while it loads is kept for the log. Later it may print what it speaks: only
