@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -44,9 +46,9 @@ async def open_store(settings: Settings) -> AsyncIterator[AsyncEngine]:
     engine = _create_engine(url)
     try:
         try:
-            _make_private_file(url)
+            _prepare_sqlite_file(url)
             await _migrate(engine)
-        except (SQLAlchemyError, CommandError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, CommandError, OSError) as error:
             raise ConfigurationError(_why_not_opened(url, error), param="database_url") from error
         yield engine
     finally:
@@ -95,8 +97,6 @@ def _create_engine(url: URL) -> AsyncEngine:
 
 def _prepare_sqlite_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    # WAL: a command line that writes never stops the server from reading.
-    cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
@@ -106,19 +106,33 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def _make_private_file(url: URL) -> None:
+def _prepare_sqlite_file(url: URL) -> None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
     path = Path(url.database)
     if not path.parent.exists():
         path.parent.mkdir(parents=True, mode=0o700)
-    try:
-        # Before SQLite makes it with the umask's mode. The side files (-wal, -shm) take the mode of this one.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        # By name, not through a descriptor: closing one drops the locks that SQLite holds in this process.
-        if path.stat().st_mode & 0o077:
+    with _locked(path.parent):
+        if not path.exists():
+            # Before SQLite makes it with the umask's mode. The side files (-wal, -shm) take the mode of this one.
+            path.touch(mode=0o600)
+        elif path.stat().st_mode & 0o077:
             path.chmod(0o600)
+        with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as connection:
+            # WAL: a command line that writes never stops the server from reading. It stays with the file. Under
+            # the lock: of two processes that switch at once, SQLite fails one without waiting.
+            connection.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One process at a time. The directory is locked: a lock on the file would be lost to SQLite's own."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 async def _migrate(engine: AsyncEngine) -> None:
