@@ -1,0 +1,207 @@
+"""Cuts a stream of text into segments to speak: the first one early, later ones growing, nothing ever lost.
+
+The rules, with ``first`` for ``first_min_characters``. Sizes are visible characters, of which a han, kana or
+hangul one counts twice:
+
+1. The first segment ends at a sentence end from 5 on, or at a clause end from ``first`` on. Later ones end at a
+   sentence end: from 2, 4 and then 8 times ``first`` on, but never later than half of ``max_characters``.
+2. A Thai space, which parts clauses and sentences alike, ends a segment as a sentence end does, from ``first`` on.
+3. No segment is longer than ``max_characters`` code points. One that would be is cut at its last sentence end,
+   else clause end, else space, else beside a han or hiragana character, else beside a symbol, else between two
+   characters.
+4. What was not cut within ``max_wait_ms`` is cut by ``poll``: at the last sentence end, or clause end from
+   ``first`` on, that leaves nothing late behind, else at the last complete word. A word that may still be growing
+   may wait once more as long. Text has then come more slowly than it should: the next segment ends at a sentence or
+   clause end from ``first`` on, and later ones grow again.
+
+Which punctuation ends what is decided in ``boundaries``. A cut made by ``push`` depends on the text since
+the last cut alone, character by character; it never depends on how that text was split into pushes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from saystream.errors import ConfigurationError
+from saystream.text.boundaries import Boundary, BoundaryKind, BoundaryScanner
+from saystream.text.breaks import growing_word_start, length_break
+
+__all__ = ["Segment", "Segmenter", "is_speakable"]
+
+_OPENING_SENTENCE_WEIGHT = 5
+"""As short as "Hello." or "你好。": enough to speak, and a list number or an "Ok." is not."""
+_MAX_DOUBLINGS = 3
+_SMALLEST_LENGTH_LIMIT = 20
+
+
+def is_speakable(text: str) -> bool:
+    """Whether there is a letter or a digit in it. Blanks and symbols alone give nothing to hear."""
+    return any(map(str.isalnum, text))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the text. All segments of a text, joined, are the text."""
+
+    text: str
+    index: int
+    """Counts up from 0 over the life of the segmenter."""
+
+    @property
+    def speakable(self) -> bool:
+        """Whether it need go to an engine at all."""
+        return is_speakable(self.text)
+
+
+class Segmenter:
+    """Give every piece of text to ``push``, call ``poll`` when ``deadline_ms`` has come, and ``flush`` at
+    the end.
+
+    All times are milliseconds of one monotonic clock, the caller's. At most ``max_characters`` are held back.
+    """
+
+    def __init__(self, *, first_min_characters: int, max_characters: int, max_wait_ms: float) -> None:
+        """Raises ``ConfigurationError`` for sizes below 1 (20 for ``max_characters``) and for a wait that
+        is not above 0."""
+        if first_min_characters < 1:
+            raise ConfigurationError(f"first_min_characters must be at least 1, not {first_min_characters}")
+        if max_characters < _SMALLEST_LENGTH_LIMIT:
+            raise ConfigurationError(
+                f"max_characters must be at least {_SMALLEST_LENGTH_LIMIT}, not {max_characters}"
+            )
+        if not max_wait_ms > 0:
+            raise ConfigurationError(f"max_wait_ms must be above 0, not {max_wait_ms}")
+        self._first_min = first_min_characters
+        self._max_characters = max_characters
+        self._max_wait_ms = max_wait_ms
+        self._next_index = 0
+        self._doublings = 0
+        self._is_opening = True
+        """Nothing was given out yet since the start, a flush or a clear."""
+        self._scanned = 0
+        """Code points given out or dropped: where the pending text starts in all text."""
+        self._arrival_starts: list[int] = []
+        self._arrival_times: list[float] = []
+        self._restart()
+
+    @property
+    def pending_characters(self) -> int:
+        """Code points held back."""
+        return len(self._scanner.characters)
+
+    def push(self, text: str, now_ms: float) -> list[Segment]:
+        """Take more text; the segments that it completed."""
+        if text and (not self._arrival_times or self._arrival_times[-1] != now_ms):
+            self._arrival_starts.append(self._scanned + self.pending_characters)
+            self._arrival_times.append(now_ms)
+        segments: list[Segment] = []
+        self._scan(text, segments)
+        return segments
+
+    def poll(self, now_ms: float) -> list[Segment]:
+        """The segments that have waited long enough at ``now_ms``; none before ``deadline_ms``."""
+        segments: list[Segment] = []
+        while (deadline := self.deadline_ms()) is not None and deadline <= now_ms:
+            rest = self._cut(self._late_break(now_ms), segments)
+            self._doublings = 0
+            self._scan(rest, segments)
+        return segments
+
+    def deadline_ms(self) -> float | None:
+        """When ``poll`` will give something; ``None`` while nothing that can be spoken waits."""
+        first_spoken = self._scanner.first_spoken
+        if first_spoken is None:
+            return None
+        arrived = self._arrival_times[bisect_right(self._arrival_starts, self._scanned + first_spoken) - 1]
+        waits = 1 if first_spoken < self._growing_word_start() else 2
+        return arrived + waits * self._max_wait_ms
+
+    def flush(self) -> list[Segment]:
+        """All the rest, however small; what comes next starts at rule 1 again."""
+        segments: list[Segment] = []
+        if self.pending_characters:
+            self._cut(self.pending_characters, segments)
+        self._doublings = 0
+        self._is_opening = True
+        return segments
+
+    def clear(self) -> None:
+        """Drop what was not given out yet; what comes next starts at rule 1 again."""
+        self._scanned += self.pending_characters
+        self._doublings = 0
+        self._is_opening = True
+        self._arrival_starts.clear()
+        self._arrival_times.clear()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._scanner = BoundaryScanner()
+        self._last_sentence: int | None = None
+        self._last_clause: int | None = None
+
+    def _scan(self, text: str, segments: list[Segment]) -> None:
+        # A stack: what a cut leaves over is scanned again, before the text that comes after it.
+        waiting = list(reversed(text))
+        while waiting:
+            position = self._step(waiting.pop())
+            if position is not None:
+                waiting.extend(reversed(self._cut(position, segments)))
+
+    def _step(self, character: str) -> int | None:
+        """Where to cut now that ``character`` is there."""
+        scanner = self._scanner
+        boundary = scanner.step(character)
+        if boundary is not None and boundary.position <= self._max_characters:
+            if self._takes(boundary):
+                return boundary.position
+            if boundary.kind is BoundaryKind.SENTENCE:
+                self._last_sentence = boundary.position
+            elif boundary.weight >= self._first_min:
+                self._last_clause = boundary.position
+        if len(scanner.characters) <= self._max_characters:
+            return None
+        return length_break(scanner.characters, self._max_characters, self._last_sentence, self._last_clause)
+
+    def _takes(self, boundary: Boundary) -> bool:
+        """Whether what ends here is large enough (rules 1 and 2)."""
+        if self._doublings == 0:
+            if self._is_opening and boundary.kind is BoundaryKind.SENTENCE:
+                return boundary.weight >= min(self._first_min, _OPENING_SENTENCE_WEIGHT)
+            return boundary.weight >= self._first_min
+        if boundary.kind is BoundaryKind.CLAUSE:
+            return False
+        return boundary.weight >= min(self._first_min << self._doublings, self._max_characters // 2)
+
+    def _growing_word_start(self) -> int:
+        return growing_word_start(self._scanner.characters, self._scanner.word_start)
+
+    def _late_break(self, now_ms: float) -> int:
+        """Where to cut what has waited too long."""
+        characters = self._scanner.characters
+        still_fresh = bisect_right(self._arrival_times, now_ms - self._max_wait_ms)
+        late_end = len(characters)
+        if still_fresh < len(self._arrival_starts):
+            late_end = self._arrival_starts[still_fresh] - self._scanned
+        for position in (self._last_sentence, self._last_clause):
+            if position is not None and position >= late_end:
+                return position
+        word_start = self._growing_word_start()
+        first_spoken = self._scanner.first_spoken
+        return word_start if first_spoken is not None and first_spoken < word_start else len(characters)
+
+    def _cut(self, position: int, segments: list[Segment]) -> str:
+        """Give out the text before ``position``; what is left, which is to be scanned again."""
+        characters = self._scanner.characters
+        segment = Segment("".join(characters[:position]), self._next_index)
+        segments.append(segment)
+        self._next_index += 1
+        if segment.speakable:
+            self._doublings = min(self._doublings + 1, _MAX_DOUBLINGS)
+            self._is_opening = False
+        self._scanned += position
+        outdated = bisect_right(self._arrival_starts, self._scanned) - 1
+        if outdated > 0:
+            del self._arrival_starts[:outdated], self._arrival_times[:outdated]
+        self._restart()
+        return "".join(characters[position:])
