@@ -75,6 +75,7 @@ class Session:
         self._updated: asyncio.Future[SessionFields] | None = None
         self._update_id = ""
         self._finished = False
+        self._ended: ClientError | None = None
 
     @property
     def id(self) -> str:
@@ -112,7 +113,7 @@ class Session:
         answer: asyncio.Future[SessionFields] = asyncio.get_running_loop().create_future()
         self._update_id, self._updated = event_id_of(frame), answer
         try:
-            await self._transport.send(frame)
+            await self._send(frame)
             async with asyncio.timeout(self._timeouts.reply_s):
                 return await answer
         except TimeoutError:
@@ -122,23 +123,23 @@ class Session:
 
     async def append(self, text: str) -> None:
         """Add to the server's text buffer."""
-        await self._transport.send(self._protocol.append_text(text))
+        await self._send(self._protocol.append_text(text))
 
     async def commit(self) -> None:
         """Speak what is in the buffer now."""
-        await self._transport.send(self._protocol.commit())
+        await self._send(self._protocol.commit())
 
     async def clear(self) -> None:
         """Empty the server's text buffer."""
-        await self._transport.send(self._protocol.clear())
+        await self._send(self._protocol.clear())
 
     async def cancel(self) -> None:
         """End the response that is being spoken."""
-        await self._transport.send(self._protocol.cancel())
+        await self._send(self._protocol.cancel())
 
     async def finish(self) -> None:
         """No more text: the server speaks the rest, then iterating ends."""
-        await self._transport.send(self._protocol.finish())
+        await self._send(self._protocol.finish())
 
     async def __aiter__(self) -> AsyncIterator[ServerEvent]:
         """Every event but the answers to ``connect`` and ``update``, up to ``session.finished``.
@@ -175,6 +176,11 @@ class Session:
             await asyncio.wait([self._reader])
             if not self._reader.cancelled():
                 self._reader.result()
+
+    async def _send(self, frame: str) -> None:
+        if self._ended is not None:
+            raise self._ended
+        await self._transport.send(frame)
 
     async def _read(self) -> None:
         """The background task: frames to events, until the connection ends."""
@@ -241,9 +247,9 @@ class Session:
 
     def _end(self, error: ClientError | None) -> None:
         """Nothing more will come: whoever waits is told."""
-        reason = error or ConnectionLost("the connection was closed after session.finished")
+        self._ended = error or ConnectionLost("the connection was closed after session.finished")
         for waiting in (self._created, self._updated):
-            _fail(waiting, reason)
+            _fail(waiting, self._ended)
         self._inbox.end(error)
 
 
