@@ -50,8 +50,9 @@ def length_break(
 def growing_word_start(characters: list[str], word_start: int) -> int:
     """Where the last word begins if it may go on in the text still to come; the length if it is complete.
 
-    ``word_start`` is where the characters after the last one that ends a word begin. Complete is what ends with a space, a han or hiragana character, or punctuation that is not inside a
-    number or an address so far. Of Thai without spaces only the last syllable part may go on.
+    ``word_start`` is where the characters after the last one that ends a word begin. Complete is what ends with a
+    space, a han or hiragana character, or punctuation that is not inside a number or an address so far. Of Thai
+    without spaces only the last syllable part may go on.
     """
     length = len(characters)
     if word_start == length:
