@@ -30,7 +30,7 @@ def length_break(
     """
     if last_sentence is not None:
         return last_sentence
-    floor = limit // 4
+    floor = max(1, limit // 4)
     if last_clause is not None and last_clause >= floor:
         return last_clause
     places: tuple[tuple[Callable[[list[str], int], bool], int], ...] = (
