@@ -76,22 +76,22 @@ class FrameSplitter:
     """Cuts what arrives, however it is chunked, into frames."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._received = bytearray()
 
     def push(self, received: bytes) -> list[Frame]:
         """The frames that are complete now. Raises EngineCrashed when this can be no frame of ours."""
-        if self._rest:
-            received = self._rest + received
+        self._received += received
         frames: list[Frame] = []
         start = 0
-        while len(received) - start >= _HEADER.size:
-            num_bytes, kind, stream = _HEADER.unpack_from(received, start)
-            if num_bytes > MAX_PAYLOAD_BYTES:
-                raise EngineCrashed("The engine's process wrote something that is no frame.")
-            end = start + _HEADER.size + num_bytes
-            if end > len(received):
-                break
-            frames.append((kind, stream, received[start + _HEADER.size : end]))
-            start = end
-        self._rest = received[start:]
+        with memoryview(self._received) as view:
+            while len(view) - start >= _HEADER.size:
+                num_bytes, kind, stream = _HEADER.unpack_from(view, start)
+                if num_bytes > MAX_PAYLOAD_BYTES:
+                    raise EngineCrashed("The engine's process wrote something that is no frame.")
+                end = start + _HEADER.size + num_bytes
+                if end > len(view):
+                    break
+                frames.append((kind, stream, bytes(view[start + _HEADER.size : end])))
+                start = end
+        del self._received[:start]
         return frames

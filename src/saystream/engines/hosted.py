@@ -57,10 +57,10 @@ class HostedStream:
 
     __slots__ = ("_host", "_input_ended", "_number", "_sounding", "deadline", "listener")
 
-    def __init__(self, host: HostedEngine, number: int, listener: Listener) -> None:
+    def __init__(self, host: HostedEngine, number: int, listener: Listener, *, input_ended: bool) -> None:
         self._host = host
         self._number = number
-        self._input_ended = False
+        self._input_ended = input_ended
         self._sounding = False
         self.listener = listener
         self.deadline = inf
@@ -73,7 +73,7 @@ class HostedStream:
     def end_input(self) -> None:
         self._input_ended = True
         self._host.send(Kind.END_INPUT, self._number)
-        self._set_deadline()
+        self.expect_audio()
 
     def cancel(self) -> None:
         self._host.send(Kind.CANCEL, self._number)
@@ -86,7 +86,7 @@ class HostedStream:
 
     def resume(self) -> None:
         self._host.send(Kind.RESUME, self._number)
-        self._set_deadline()
+        self.expect_audio()
 
     def audio_came(self, chunk: AudioChunk) -> None:
         self._sounding = True
@@ -95,7 +95,8 @@ class HostedStream:
             self._host.watch(self.deadline)
         self.listener.audio_came(chunk)
 
-    def _set_deadline(self) -> None:
+    def expect_audio(self) -> None:
+        """Audio is due from now on, unless the engine may still wait for text."""
         if self._input_ended:
             host = self._host
             self.deadline = host.chunk_deadline() if self._sounding else host.first_chunk_deadline()
@@ -170,11 +171,20 @@ class HostedEngine(asyncio.SubprocessProtocol):
             return 0
         return self._info.concurrency - len(self._streams)
 
-    def open(self, request: SynthesisRequest, listener: Listener) -> HostedStream:
-        """Open a stream in one of the free slots."""
+    def open(
+        self, request: SynthesisRequest, listener: Listener, *, text: str, input_ended: bool
+    ) -> HostedStream:
+        """Open a stream in one of the free slots, with the text so far."""
         number = next(self._numbers) % _STREAM_NUMBERS
-        stream = self._streams[number] = HostedStream(self, number, listener)
-        self.send(Kind.OPEN, number, msgspec.json.encode(request))
+        stream = self._streams[number] = HostedStream(self, number, listener, input_ended=input_ended)
+        if self._stdin is not None:
+            # In one write: the process wakes once.
+            self._stdin.write(
+                pack(Kind.OPEN, number, msgspec.json.encode(request))
+                + (pack(Kind.TEXT, number, text.encode()) if text else b"")
+                + (pack(Kind.END_INPUT, number) if input_ended else b"")
+            )
+        stream.expect_audio()
         return stream
 
     async def wait_gone(self) -> None:

@@ -134,11 +134,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
     def run_on(self, host: HostedEngine) -> None:
         """Start it in a process, from its beginning."""
         self.attempts += 1
-        self._hosted = host.open(self.request, self)
-        if self._text:
-            self._hosted.push_text("".join(self._text))
-        if self._input_ended:
-            self._hosted.end_input()
+        text = "".join(self._text)
+        self._hosted = host.open(self.request, self, text=text, input_ended=self._input_ended)
 
     def fail(self, fault: SaystreamError) -> None:
         """End it with ``fault``, which its reader gets after the audio that came before."""
