@@ -118,15 +118,16 @@ def test_the_default_voice_is_a_base_voice_unchanged(engine: str) -> None:
 def test_every_recipe_is_within_what_effects_can_do_well(engine: str) -> None:
     for voice, made in recipes(engine).items():
         assert 0.8 <= made.speed <= 1.3, voice
-        assert 0.5 <= made.pitch <= 1.5, voice
+        assert 0.5 <= made.pitch <= 1.6, voice
         assert 0.8 <= made.formant <= 1.2, voice
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_recipe_starts_from_a_voice_that_the_engine_has(engine: str) -> None:
-    has = load_engine_class(engine).info.voices
+    loaded = load_engine_class(engine)()
+    loaded.load()
 
-    assert {made.base for made in recipes(engine).values()} <= set(has)
+    assert {made.base for made in recipes(engine).values()} <= set(loaded.info.voices)
 
 
 def test_an_engine_without_recipes_uses_its_first_voice_unchanged() -> None:
