@@ -375,6 +375,7 @@ async def test_a_server_that_breaks_the_protocol_is_left(frame: str | bytes) -> 
         transport.give(frame)
         with pytest.raises(RemoteProtocolError):
             await anext(aiter(session))
+        await turns()
         assert transport.closed_with == (1002, "protocol error")
 
 
@@ -384,7 +385,8 @@ async def test_a_silent_server_is_given_up() -> None:
     async with session_on(transport) as session:
         with pytest.raises(ConnectionLost, match=r"nothing came from the server for 90 s"):
             await anext(aiter(session))
-        assert transport.closed_with == (1000, "")
+        await turns()
+        assert transport.closed_with == (1000, "nothing came")
 
 
 @on_virtual_time

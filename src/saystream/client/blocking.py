@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -30,8 +31,10 @@ class BlockingTransport(Protocol):
 class BlockingWebSocket:
     """A BlockingTransport over a WebSocket. A thread of the WebSocket library reads the socket."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, closing: ExitStack) -> None:
+        """``closing`` has entered ``connection``."""
         self._connection = connection
+        self._closing = closing
 
     def send(self, frame: str) -> None:
         try:
@@ -47,26 +50,31 @@ class BlockingWebSocket:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._connection.close(code, reason)
+        self._closing.close()
 
 
 def open_blocking(
     url: str, headers: Mapping[str, str], timeouts: Timeouts, limits: Limits
 ) -> BlockingWebSocket:
     """Connect to ``url``, a full URL. Raises ConnectionFailed, also for a refused handshake."""
+    # The library means its connect() for a with statement alone; the stack stands in for one.
+    closing = ExitStack()
     try:
-        connection = connect(
-            url,
-            additional_headers=headers,
-            user_agent_header=None,
-            compression=None,
-            proxy=proxy_for(url),
-            open_timeout=timeouts.open_s,
-            close_timeout=timeouts.close_s,
-            ping_interval=None,
-            max_size=limits.max_frame_bytes,
-            max_queue=limits.max_queued_events,
+        connection = closing.enter_context(
+            connect(
+                url,
+                additional_headers=headers,
+                user_agent_header=None,
+                compression=None,
+                proxy=proxy_for(url),
+                open_timeout=timeouts.open_s,
+                close_timeout=timeouts.close_s,
+                ping_interval=None,
+                max_size=limits.max_frame_bytes,
+                max_queue=limits.max_queued_events,
+            )
         )
     except (OSError, WebSocketException) as error:
         raise failure(error, url) from error
     keep_alive(connection.socket)
-    return BlockingWebSocket(connection)
+    return BlockingWebSocket(connection, closing)

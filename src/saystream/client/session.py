@@ -192,12 +192,23 @@ class Session:
             if not self._alarm.rang:
                 raise
             self._end(ConnectionLost(f"nothing came from the server for {self._timeouts.receive_s:g} s"))
-            await self._transport.close()
+            await self._abandon(1000, "nothing came")
         except RemoteProtocolError as error:
             self._end(error)
-            await self._transport.close(1002, "protocol error")
+            await self._abandon(1002, "protocol error")
         finally:
             self._inbox.end(None)
+
+    async def _abandon(self, code: int, reason: str) -> None:
+        """Close while dropping what still comes: the server's close frame is behind it."""
+        closing = asyncio.ensure_future(self._transport.close(code, reason))
+        try:
+            while True:
+                await self._transport.receive()
+        except ConnectionLost:
+            await closing
+        finally:
+            closing.cancel()
 
     async def _read_until_lost(self) -> None:
         while True:
