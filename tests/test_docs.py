@@ -48,6 +48,11 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
     assert written == reference_pages.PAGES[name](), "run scripts/docs"
 
 
+def test_every_setting_says_what_it_means() -> None:
+    silent = [line for line in reference_pages.settings_page().splitlines() if line.endswith("|  |")]
+    assert not silent
+
+
 def test_the_licence_of_every_package_of_the_server_is_listed() -> None:
     lock = (REPOSITORY / "requirements" / "server.txt").read_text("utf-8")
     packages = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))

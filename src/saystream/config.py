@@ -71,23 +71,29 @@ class RealtimeSettings(_Section):
 
 
 class SegmenterSettings(_Section):
-    """When text is cut and spoken in ``server_commit`` mode. The meaning is in ``text/segmenter.py``."""
+    """When text is cut and spoken in ``server_commit`` mode. The rules are in ``text/segmenter.py``."""
 
     first_min_characters: int = Field(12, ge=1)
+    """Visible characters from which the first segment may end at a clause; a han, kana or hangul one counts 2."""
     max_characters: int = Field(240, ge=20)
+    """No segment is longer."""
     max_wait_ms: float = Field(600.0, gt=0)
+    """Text that was not cut by then is spoken up to its last complete word."""
 
 
 class PoolSettings(_Section):
     """Engine processes and their queue."""
 
     hosts_per_engine: int = Field(1, ge=1)
+    """Processes of each engine that run side by side."""
     max_waiting: int = Field(2000, ge=1)
     """Segments of all sessions that wait for an engine; one more is refused as overload."""
     load_timeout_s: float = Field(120.0, gt=0)
+    """An engine process that is not ready by then is taken to hang."""
     first_chunk_timeout_s: float = Field(20.0, gt=0)
+    """The same for a segment that was begun and has given no audio yet."""
     chunk_timeout_s: float = Field(10.0, gt=0)
-    """An engine silent for longer is taken to hang: its process is killed and started again."""
+    """The same between two pieces of audio: its process is killed and started again."""
     max_attempts: int = Field(2, ge=1)
     """How often a segment that gave no audio yet is tried."""
     restart_delay_max_s: float = Field(10.0, ge=0)
@@ -97,7 +103,10 @@ class PoolSettings(_Section):
 
 
 class LogSettings(_Section):
+    """What is written to standard error."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """Nothing below this is written."""
     json_lines: bool = False
     """One JSON object a line for machines; otherwise lines for people."""
 
@@ -112,8 +121,11 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
+    """Address to listen on; one that a network reaches needs a key, see ``allow_anonymous``."""
     port: int = Field(8321, ge=0, le=65535)
+    """0 takes a free one."""
     data_dir: Path = Field(default_factory=default_data_dir)
+    """Where keys are kept."""
     database_url: str | None = Field(None, repr=False)
     """An SQLAlchemy URL with an async driver, maybe with a password; ``None`` is SQLite in ``data_dir``."""
     allow_anonymous: bool = False
