@@ -146,6 +146,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
             await self._loop.subprocess_exec(
                 lambda: self,
                 sys.executable,
+                "-P",  # nothing is imported from the folder that the gateway was started in
                 "-m",
                 "saystream.engines.host",
                 self._name,
