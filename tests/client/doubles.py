@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,8 +32,9 @@ def spoken(text: str) -> bytes:
 
 
 def new_ids() -> Callable[[str], str]:
-    count = itertools.count(1)
-    return lambda prefix: f"{prefix}_{next(count)}"
+    """Ids that count up, each prefix for itself."""
+    counts: defaultdict[str, itertools.count[int]] = defaultdict(lambda: itertools.count(1))
+    return lambda prefix: f"{prefix}_{next(counts[prefix])}"
 
 
 def known_voice(config: SessionConfig) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -128,12 +129,13 @@ def keep_alive(sock: socket.socket) -> None:
     """Let the kernel probe a silent peer, so that a dead network is noticed in less than a minute."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", _PROBE_AFTER_S),
-        ("TCP_KEEPINTVL", _PROBE_EVERY_S),
-        ("TCP_KEEPCNT", _PROBES),
-    ):
-        option = getattr(socket, name, None)  # not every system has the three
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    with suppress(OSError):  # the server may have closed it already; what it said is still to be read
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_KEEPIDLE", _PROBE_AFTER_S),
+            ("TCP_KEEPINTVL", _PROBE_EVERY_S),
+            ("TCP_KEEPCNT", _PROBES),
+        ):
+            option = getattr(socket, name, None)  # not every system has the three
+            if option is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)

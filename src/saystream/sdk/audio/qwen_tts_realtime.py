@@ -5,6 +5,7 @@ Where this differs on purpose is told in ``docs/howto/use-the-sdk.md``.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import threading
@@ -30,9 +31,6 @@ _log = logging.getLogger(__name__)
 
 _TIMEOUTS = Timeouts(open_s=5.0, close_s=1.0)
 """``open_s`` is the vendor's own."""
-_FIRST_EVENT_S = 1.0
-"""``connect()`` waits this long for ``session.created``, so that ``get_session_id()`` knows it afterwards:
-the vendor's SDK polls every 0.1 s, and in that time the event had come."""
 _NO_STATUS = 1005
 """What the WebSocket library says for a close frame without a code."""
 
@@ -60,6 +58,27 @@ class _Link:
         self.settled = threading.Event()
         """``session.created`` was handled, or the connection ended."""
         self.ended: ConnectionLost | None = None
+        self.thread: threading.Thread | None = None
+
+    def close(self) -> None:
+        self.closing = True
+        self.transport.close()
+
+
+_links: set[_Link] = set()
+"""Every connection that has not ended."""
+
+
+@atexit.register
+def _end_links() -> None:
+    """A program that ends while connected is still told of the close, on which many close their file.
+
+    Documented samples leave right after ``session.finished``; with daemon threads alone their last bytes are lost.
+    """
+    for link in tuple(_links):
+        link.close()
+        if link.thread is not None:
+            link.thread.join(_TIMEOUTS.close_s)
 
 
 @unique
@@ -93,6 +112,9 @@ class QwenTtsRealtime:
         open_blocking
     )
     """The network seam: a subclass may bring another."""
+    _first_event_s = 1.0
+    """``connect()`` waits this long for ``session.created``, so that ``get_session_id()`` knows it afterwards:
+    the vendor's SDK polls every 0.1 s, and in that time the event had come."""
 
     def __init__(
         self,
@@ -142,8 +164,12 @@ class QwenTtsRealtime:
             self._tell_closed(None, None)
             raise ConnectFailed.from_failure(failure) from failure
         link = self._link = _Link(transport)
-        threading.Thread(target=self._receive, args=(link,), name="qwen-tts-realtime", daemon=True).start()
-        link.settled.wait(_FIRST_EVENT_S)
+        _links.add(link)
+        link.thread = threading.Thread(
+            target=self._receive, args=(link,), name="qwen-tts-realtime", daemon=True
+        )
+        link.thread.start()
+        link.settled.wait(self._first_event_s)
         if link.ended is not None:
             raise ConnectFailed(self._why_ended(link.ended)) from link.ended
         self.callback.on_open()
@@ -221,8 +247,7 @@ class QwenTtsRealtime:
         """End the connection; ``on_close(None, None)`` follows. Does nothing where there is none."""
         link, self._link = self._link, None
         if link is not None:
-            link.closing = True
-            link.transport.close()
+            link.close()
 
     def get_session_id(self) -> str | None:
         """``None`` until the handler of ``session.created`` has returned."""
@@ -282,6 +307,7 @@ class QwenTtsRealtime:
             self._tell_closed(None, None)
         else:
             self._tell_closed(code, lost.remote_close_reason or None)
+        _links.discard(link)
         link.settled.set()
 
     def _handle(self, event: dict[str, Any], arrived_s: float, link: _Link) -> None:
