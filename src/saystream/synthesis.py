@@ -387,7 +387,9 @@ class SynthesisSession:
     # --- engines ---------------------------------------------------------------------------------------------------
 
     def _route(self, text: str) -> Route:
-        language = LANGUAGE_CODES.get(self._config.language_type) or detect(text, default="en")
+        # A declared language decides where its script allows it: the vendor's own samples declare Chinese and send
+        # English sentences.
+        language = detect(text, default=LANGUAGE_CODES.get(self._config.language_type, "en"))
         return self._synthesizer.router.route(voice=self._config.voice, language=language)
 
     def _takes_text_uncut(self, text: str) -> bool:

@@ -1,7 +1,8 @@
 """Opens sessions, sends them text, and notes when each piece of audio came.
 
 The listener begins to play at the first delta. The lag of a delta is how much later it came than its place in that
-playback; a session stays open until its playback is over, so that all of them really are open at once.
+playback. Where there are several sessions, each stays open until its playback is over, so that they really are
+concurrent.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ async def _run_session(load: Load, delay_s: float) -> SessionTiming:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_write(session, load, timing))
                 tasks.create_task(_listen(session, load, timing))
-            await _play_to_the_end(timing)
+            if load.sessions > 1:
+                await _play_to_the_end(timing)
     except* ClientError as failures:
         timing.error = str(failures.exceptions[0])
     return timing

@@ -58,6 +58,10 @@ class ServerProcess:
     ) -> None:
         self._stop()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def usage(self) -> Usage:
         own = self._gateway.cpu_times()
         engines = (child.cpu_times() for child in self._gateway.children(recursive=True))

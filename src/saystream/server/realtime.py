@@ -60,6 +60,10 @@ PATH = "/api-ws/v1/realtime"
 _EVENTS_BEFORE_YIELD = 16
 """Events that arrived in one read are acted on without waiting; others get a turn after this many."""
 
+_REFUSAL_LINGER_S = 0.5
+"""The official SDK looks every 100 ms whether it is connected: one refused and closed at once would wait for its
+time-out of 5 s, although it was told why."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -254,6 +258,8 @@ class _Connection:
             except TimeoutError:
                 raise PeerStalled("the peer stopped reading") from None
         assert self._core.close is not None  # only a close ends the outbox
+        if not self._core.session_id:
+            await asyncio.sleep(_REFUSAL_LINGER_S)
         await self._websocket.close(self._core.close.code, self._core.close.reason)
 
     # --- the reader ------------------------------------------------------------------------------------------------

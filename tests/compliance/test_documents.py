@@ -1,0 +1,92 @@
+"""The programs printed in the vendor's documents, with nothing changed but URL and key."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.sdk
+
+_VENDOR_URL = re.compile(r"wss://dashscope[^'\"]*/api-ws/v1/realtime")
+_NULL_SOUND_CARD = Path(__file__).parent / "null_pyaudio"
+
+
+def document(shared_dir: Path, number: str) -> str:
+    (page,) = (shared_dir / "seeds").glob(f"{number}_*.txt")
+    return page.read_text("utf-8")
+
+
+def between(text: str, start: str, end: str, occurrence: int = 0) -> str:
+    """The stretch from ``start`` (with it) to the next ``end`` (without it), its indentation removed."""
+    begin = [match.start() for match in re.finditer(re.escape(start), text)][occurrence]
+    return textwrap.dedent(text[text.rfind("\n", 0, begin) + 1 : text.index(end, begin)])
+
+
+def run(script: Path, python: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [python, script.name],
+        cwd=script.parent,
+        env={**os.environ, "DASHSCOPE_API_KEY": "sk-any", **environment},
+        input="Hello there. This was typed by a person.\n\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(params=["2.0.2", "1.25.11", "ours"])
+def sdk_sample(
+    request: pytest.FixtureRequest, shared_dir: Path, tone_url: str, tmp_path: Path
+) -> Callable[[str, str], str]:
+    """Runs a sample of the SDK's page with an official SDK or with ours; what it printed."""
+    page = document(shared_dir, "000")
+
+    def sample(start: str, end: str) -> str:
+        code = _VENDOR_URL.sub(tone_url, between(page, start, end))
+        python = Path(sys.executable)
+        if request.param == "ours":
+            code = code.replace("import dashscope\n", "import saystream.sdk as dashscope\n")
+            code = code.replace("from dashscope.", "from saystream.sdk.")
+        else:
+            python = request.getfixturevalue("dashscope_python")(request.param)
+        script = tmp_path / "sample.py"
+        script.write_text(code, "utf-8")
+        return run(script, python).stdout
+
+    return sample
+
+
+def test_the_server_commit_sample_of_the_sdk_page(sdk_sample, tmp_path):
+    printed = sdk_sample("import os\nimport base64", "Commit mode\n")
+    assert "session finished" in printed
+    assert len((tmp_path / "result_24k.pcm").read_bytes()) > 5 * 48000
+
+
+def test_the_commit_sample_of_the_sdk_page(sdk_sample, tmp_path):
+    printed = sdk_sample("import base64\nimport os", "Visit GitHub")
+    assert printed.count("done") == 3
+    assert all(len((tmp_path / f"result_{number}_24k.pcm").read_bytes()) > 48000 for number in range(3))
+
+
+@pytest.mark.parametrize("script", ["server_commit.py", "commit.py"])
+def test_the_asyncio_client_of_the_guide_and_its_scripts(script, shared_dir, tone_url, tmp_path):
+    page = document(shared_dir, "001")
+    client = between(page, "# -- coding: utf-8 --", "  3. Select a speech synthesis mode")
+    start = "import os\n    import asyncio\n    import logging"
+    occurrence = ["server_commit.py", "commit.py"].index(script)
+    end = f"You can run {script}"
+    (tmp_path / "tts_realtime_client.py").write_text(client, "utf-8")
+    (tmp_path / script).write_text(_VENDOR_URL.sub(tone_url, between(page, start, end, occurrence)), "utf-8")
+    run(tmp_path / script, Path(sys.executable), PYTHONPATH=str(_NULL_SOUND_CARD))
+    with wave.open(str(tmp_path / "outputs" / "qwen_tts_output.wav")) as spoken:
+        assert spoken.getnframes() / spoken.getframerate() > 1
