@@ -333,10 +333,13 @@ class QwenTtsRealtime:
             _log.exception("on_close failed")
 
     def _why_ended(self, lost: ConnectionLost) -> str:
-        """A server that knows no such model accepts, says why in an ``error`` event, and closes."""
+        """A server that knows no such model accepts, says why in an ``error`` event, and closes.
+
+        The reason of its close frame may hold the same, cut to the 123 bytes that fit.
+        """
         match self.last_message:
             case {"type": "error", "error": {"message": str(message)}}:
-                return f"{lost.message} ({message})"
+                return f"the server closed the connection with {lost.remote_close_code}: {message}"
         return lost.message
 
 
