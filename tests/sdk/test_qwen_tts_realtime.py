@@ -615,3 +615,14 @@ def test_without_a_callback_everything_still_works(server_url: str) -> None:
     tts.finish()
     wait_for(lambda: tts.ws is None)
     assert (tts.get_last_message() or {})["type"] == "session.finished"
+
+
+def test_an_on_close_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Clumsy(Recorder):
+        def on_close(self, close_status_code: int | None, close_msg: str | None) -> None:
+            raise ZeroDivisionError
+
+    with serving(refusal=Refusal(401)) as server:
+        with pytest.raises(TimeoutError):
+            QwenTtsRealtime(MODEL, callback=Clumsy(), url=server.url).connect()
+    assert "on_close failed" in caplog.text

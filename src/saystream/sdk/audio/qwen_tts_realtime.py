@@ -163,6 +163,7 @@ class QwenTtsRealtime:
         except ConnectionFailed as failure:
             self._tell_closed(None, None)
             raise ConnectFailed.from_failure(failure) from failure
+        self.last_message = None
         link = self._link = _Link(transport)
         _links.add(link)
         link.thread = threading.Thread(
