@@ -98,7 +98,7 @@ class PoolSettings(_Section):
     """How often a segment that gave no audio yet is tried."""
     restart_delay_max_s: float = Field(10.0, ge=0)
     """Longest wait before an engine process that keeps ending is started again."""
-    buffered_audio_s: float = Field(60.0, gt=0)
+    buffered_audio_s: float = Field(15.0, gt=0)
     """Audio of one stream held for a slow listener; above this its engine stream is paused."""
 
 

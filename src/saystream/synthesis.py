@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from saystream.audio import AudioFormat
@@ -17,13 +17,13 @@ from saystream.dsp.chain import Chain, EncodedAudio
 from saystream.engines.pool import EnginePool
 from saystream.engines.routing import Router
 from saystream.engines.scheduler import Playback
-from saystream.errors import Overloaded, ServerFault, TextTooLong
+from saystream.errors import ServerFault, TextTooLong
 from saystream.response import Response
 from saystream.text.language import LANGUAGE_CODES, detect
-from saystream.text.segmenter import Segment, Segmenter, is_speakable
+from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from saystream.config import Settings
     from saystream.engines.pool import PoolStream
@@ -44,6 +44,9 @@ _PREFETCHED_STREAMS = 1
 
 _DRY_MARGIN_MS = 300.0
 """An incomplete sentence is spoken this long before the listener runs out of sound."""
+
+_LANGUAGE_SAMPLE_CHARACTERS = 1000
+"""Enough to tell the script of a text that is handed over uncut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,20 @@ class Synthesizer:
     def session(self, config: SpeechConfig) -> SynthesisSession:
         return SynthesisSession(self, config)
 
+    async def speak(self, config: SpeechConfig, text: str) -> AsyncIterator[SpeechEvent]:
+        """The events of one response that says ``text``, for doors that have all of it at once.
+
+        Closing the iterator early frees the engine. Raises TextTooLong.
+        """
+        session = self.session(replace(config, server_commit=False))
+        session.push_text(text)
+        session.finish()
+        try:
+            async for event in session.events():
+                yield event
+        finally:
+            session.close()
+
 
 class SynthesisSession:
     """One session: text goes in by methods that never wait, speech comes out of ``events()``.
@@ -122,10 +139,13 @@ class SynthesisSession:
         self._synthesizer = synthesizer
         self._settings = synthesizer.settings
         self._config = config
-        self._segmenter = self._new_segmenter()
         self._buffer: list[str] = []
+        """``commit`` mode: text that was not committed."""
         self._buffered_characters = 0
         self._responses: deque[Response] = deque()
+        """In order; in ``server_commit``, the last one may still take text and may have nothing to say yet."""
+        self._speaking: Response | None = None
+        """The first of them, once its ``ResponseStarted`` was given out."""
         self._playback = Playback(self._now_ms())
         self._has_sound = False
         """The listener hears something, or should: a gap from now on is our lateness."""
@@ -135,27 +155,28 @@ class SynthesisSession:
 
     # --- text in ---------------------------------------------------------------------------------------------------
 
-    def configure(self, config: SpeechConfig) -> None:
-        """Another configuration, from before the first ``ResponseStarted``; text that was pushed is kept."""
-        cut = "".join(response.text for response in self._responses)
-        uncut = "".join(segment.text for segment in self._segmenter.flush())
-        text = "".join(self._buffer) + cut + uncut
-        self.close()
-        self._clear_buffer()
-        self._segmenter = self._new_segmenter()
-        self._config = config
-        self.push_text(text)
-
     @property
     def has_work(self) -> bool:
-        """Whether something was committed, or cut, that has not been sent to its end."""
-        return bool(self._responses)
+        """Whether something will be spoken, or still is, if nothing more is asked for."""
+        return any(response.speakable for response in self._responses)
+
+    @property
+    def text_joins(self) -> bool:
+        """Whether text that is pushed now becomes part of the response that is being spoken."""
+        return self._speaking is not None and not self._speaking.closed
 
     @property
     def waiting_characters(self) -> int:
         """Text that no engine has yet."""
-        in_responses = sum(response.waiting_characters for response in self._responses)
-        return self._buffered_characters + self._segmenter.pending_characters + in_responses
+        return self._buffered_characters + sum(response.waiting_characters for response in self._responses)
+
+    def configure(self, config: SpeechConfig) -> None:
+        """Another configuration, from before the first ``ResponseStarted``; text that was pushed is kept."""
+        text = "".join([*self._buffer, *(response.take_text() for response in self._responses)])
+        self.close()
+        self._clear_buffer()
+        self._config = config
+        self.push_text(text)
 
     def push_text(self, text: str) -> None:
         """Add text. Raises :class:`TextTooLong`, and nothing is added, when too much already waits."""
@@ -166,48 +187,53 @@ class SynthesisSession:
                 " Send more when some of it was spoken, or cancel the response.",
                 param="text",
             )
-        if not self._config.server_commit:
+        if self._config.server_commit:
+            self._add_to_open_response(text)
+        else:
             self._buffer.append(text)
             self._buffered_characters += len(text)
-        elif not self._feed(text):
-            self._add_segments(self._segmenter.push(text, self._now_ms()))
 
     def commit(self) -> None:
-        """Speak everything that was pushed, as the rest of the open response or as one of its own."""
-        if self._config.server_commit:
-            self._add_segments(self._segmenter.flush())
-            self._segmenter = self._new_segmenter()
-            if (response := self._open_response()) is not None:
+        """Speak everything that was pushed, as the rest of the open response or as one of its own.
+
+        Does nothing where there is nothing to hear in it.
+        """
+        if not self._config.server_commit:
+            if is_speakable(text := "".join(self._buffer)):
+                self._clear_buffer()
+                self._add_whole(text)
+        elif (response := self._open_response()) is not None:
+            if response.speakable:
                 response.close()
+            else:
+                self._responses.pop()
             self._wake.set()
-        elif text := "".join(self._buffer):
-            self._clear_buffer()
-            self._add_whole(text)
 
     def clear(self) -> None:
         """Drop text that is not yet being spoken. What was committed stays."""
         self._clear_buffer()
-        self._segmenter.clear()
-        if self._config.server_commit and (response := self._open_response()) is not None:
+        response = self._open_response()
+        if response is not None and response is self._speaking:
             response.drop_unspoken()
+        elif response is not None:
+            response.stop()
+            self._responses.pop()
 
     def cancel(self) -> None:
-        """End the response that is being spoken at once, and drop its text."""
-        if not self._responses:
+        """End the response that is being spoken, or comes next, at once, and drop its text."""
+        response = next((response for response in self._responses if not response.cancelled), None)
+        if response is None:
             return
-        response = self._responses[0]
-        if response is self._open_response():
-            self._segmenter = self._new_segmenter()
         response.cancelled = True
         response.stop()
-        self._playback.interrupted(self._now_ms())
-        self._has_sound = False
+        if response is self._speaking:
+            self._playback.interrupted(self._now_ms())
+            self._has_sound = False
         self._wake.set()
 
     def finish(self) -> None:
         """No more text comes: speak the rest, then ``events()`` ends."""
-        if self._config.server_commit or is_speakable("".join(self._buffer)):
-            self.commit()
+        self.commit()
         self._finishing = True
         self._wake.set()
 
@@ -221,32 +247,37 @@ class SynthesisSession:
 
     # --- speech out ------------------------------------------------------------------------------------------------
 
-    async def events(self) -> AsyncIterator[SpeechEvent]:
+    async def events(self) -> AsyncGenerator[SpeechEvent, None]:
         """What happens, in order, one response after the other. Ends after ``finish()`` or a failed response."""
         while (response := await self._next_response()) is not None:
+            self._speaking = response
             yield ResponseStarted()
             audio_ms = 0.0
             fault: ServerFault | None = None
             try:
-                async for audio in self._speak(response):
-                    audio_ms += audio.duration_ms
-                    yield audio
+                async with aclosing(self._speak(response)) as speech:
+                    async for audio in speech:
+                        audio_ms += audio.duration_ms
+                        yield audio
             except ServerFault as raised:
                 fault = raised
             response.stop()
             self._responses.popleft()
+            self._speaking = None
             yield _ended(response, audio_ms, fault)
             if fault is not None:
                 return
 
     async def _next_response(self) -> Response | None:
-        while not self._responses:
-            if self._finishing:
+        while True:
+            response = self._responses[0] if self._responses else None
+            if response is None and self._finishing:
                 return None
-            await self._wait_for_text(self._segmenter.deadline_ms())
-        return self._responses[0]
+            if response is not None and response.can_begin():
+                return response
+            await self._wait_for_text(None if response is None else response.deadline_ms())
 
-    async def _speak(self, response: Response) -> AsyncIterator[ResponseAudio]:
+    async def _speak(self, response: Response) -> AsyncGenerator[ResponseAudio, None]:
         realtime = self._settings.realtime
         chain = Chain(
             self._config.audio_format, first_delta_ms=realtime.first_delta_ms, delta_ms=realtime.delta_ms
@@ -254,16 +285,15 @@ class SynthesisSession:
         while (stream := await self._next_stream(response)) is not None:
             async for chunk in stream:
                 self._prefetch(response)
-                if response.is_fed:
-                    self._restart_idle_timer()
+                self._restart_idle_timer(response)
                 for delta in chain.push(chunk):
                     yield self._sent(delta)
                     if response.cancelled:
                         return
+            response.first_stream_sent()
+        for delta in chain.flush():
             if response.cancelled:
                 return
-            response.streams.popleft()
-        for delta in chain.flush():
             yield self._sent(delta)
 
     def _sent(self, delta: EncodedAudio) -> ResponseAudio:
@@ -276,42 +306,44 @@ class SynthesisSession:
     async def _next_stream(self, response: Response) -> PoolStream | None:
         """The stream to send next, or ``None`` when all of the response was sent."""
         idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
-        while not response.streams:
-            if response.has_segments:
+        while not response.cancelled:
+            if response.streams:
+                return response.streams[0]
+            if response.has_segment():
                 response.open_next()
             elif response.closed:
                 return None
-            elif (cut_at_ms := self._cut_at_ms()) is not None:
+            elif (cut_at_ms := self._cut_at_ms(response)) is not None:
                 await self._wait_for_text(cut_at_ms)
             elif self._now_ms() < idle_at_ms:
                 await self._wait_for_text(idle_at_ms)
             else:
-                self.commit()
-        return response.streams[0]
+                response.close()
+        return None
 
     def _prefetch(self, response: Response) -> None:
         """Give the next segment to an engine while this one is sent, also where it starts the next response."""
         following, ahead = response, len(response.streams) - 1
-        if response.closed and not response.has_segments and len(self._responses) > 1:
+        if response.closed and not response.has_segment() and len(self._responses) > 1:
             following = self._responses[1]
             ahead += len(following.streams)
-        if following.has_segments and ahead < _PREFETCHED_STREAMS:
+        if ahead < _PREFETCHED_STREAMS and following.can_begin() and following.has_segment():
             try:
                 following.open_next()
-            except Overloaded:
-                return  # it keeps its place and is tried again when its turn has come
+            except ServerFault:
+                return  # it keeps its place, and is tried again when its turn has come
 
     # --- waiting for text ------------------------------------------------------------------------------------------
 
     def _now_ms(self) -> float:
         return asyncio.get_running_loop().time() * 1000
 
-    def _cut_at_ms(self) -> float | None:
+    def _cut_at_ms(self, response: Response) -> float | None:
         """When waiting text is to be spoken although its sentence is not complete.
 
         Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
         """
-        deadline_ms = self._segmenter.deadline_ms()
+        deadline_ms = response.deadline_ms()
         if deadline_ms is None or not self._has_sound:
             return deadline_ms
         return max(deadline_ms, self._playback.runs_dry_at_ms - _DRY_MARGIN_MS)
@@ -322,26 +354,20 @@ class SynthesisSession:
             async with asyncio.timeout_at(None if deadline_ms is None else deadline_ms / 1000):
                 await self._wake.wait()
         except TimeoutError:
-            self._add_segments(self._segmenter.poll(self._now_ms()))
+            if (response := self._open_response()) is not None:
+                response.poll(self._now_ms())
         if self._playback.lead_ms(self._now_ms()) < 0:
             self._has_sound = False  # silence because no text came is nobody's lateness
 
-    def _restart_idle_timer(self) -> None:
+    def _restart_idle_timer(self, response: Response) -> None:
         """A fed response ends like any other when nothing came in or out for a while."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        delay_s = self._settings.realtime.response_idle_ms / 1000
-        self._idle_timer = asyncio.get_running_loop().call_later(delay_s, self.commit)
+        if response.is_fed and not response.closed:
+            delay_s = self._settings.realtime.response_idle_ms / 1000
+            self._idle_timer = asyncio.get_running_loop().call_later(delay_s, response.close)
 
     # --- text to responses -----------------------------------------------------------------------------------------
-
-    def _new_segmenter(self) -> Segmenter:
-        policy = self._settings.segmenter
-        return Segmenter(
-            first_min_characters=policy.first_min_characters,
-            max_characters=policy.max_characters,
-            max_wait_ms=policy.max_wait_ms,
-        )
 
     def _clear_buffer(self) -> None:
         self._buffer.clear()
@@ -352,15 +378,25 @@ class SynthesisSession:
         return self._responses[-1] if self._responses and not self._responses[-1].closed else None
 
     def _new_response(self) -> Response:
-        response = Response(self._open_stream)
+        policy = self._settings.segmenter
+        segmenter = Segmenter(
+            first_min_characters=policy.first_min_characters,
+            max_characters=policy.max_characters,
+            max_wait_ms=policy.max_wait_ms,
+        )
+        response = Response(segmenter, self._open_stream)
         self._responses.append(response)
-        self._wake.set()
         return response
 
-    def _add_segments(self, segments: list[Segment]) -> None:
-        if segments:
-            (self._open_response() or self._new_response()).add(segments)
-            self._wake.set()
+    def _add_to_open_response(self, text: str) -> None:
+        response = self._open_response() or self._new_response()
+        begins = not response.speakable and is_speakable(text)
+        if response.is_fed or (begins and self._takes_text_uncut(text)):
+            response.feed(text)
+            self._restart_idle_timer(response)
+        else:
+            response.add(text, self._now_ms())
+        self._wake.set()
 
     def _add_whole(self, text: str) -> None:
         """A response of its own, with all of its text known."""
@@ -368,28 +404,17 @@ class SynthesisSession:
         if self._takes_text_uncut(text):
             response.feed(text)
         else:
-            segmenter = self._new_segmenter()
-            response.add(segmenter.push(text, self._now_ms()))
-            response.add(segmenter.flush())
+            response.add(text, self._now_ms())
         response.close()
-
-    def _feed(self, text: str) -> bool:
-        """Hand ``text`` to an engine that takes it while it speaks; ``False`` where there is none."""
-        response = self._open_response()
-        if response is None and is_speakable(text) and self._takes_text_uncut(text):
-            response = self._new_response()
-        elif response is None or not response.is_fed:
-            return False
-        response.feed(text)
-        self._restart_idle_timer()
-        return True
+        self._wake.set()
 
     # --- engines ---------------------------------------------------------------------------------------------------
 
     def _route(self, text: str) -> Route:
         # A declared language decides where its script allows it: the vendor's own samples declare Chinese and send
         # English sentences.
-        language = detect(text, default=LANGUAGE_CODES.get(self._config.language_type, "en"))
+        default = LANGUAGE_CODES.get(self._config.language_type, "en")
+        language = detect(text[:_LANGUAGE_SAMPLE_CHARACTERS], default=default)
         return self._synthesizer.router.route(voice=self._config.voice, language=language)
 
     def _takes_text_uncut(self, text: str) -> bool:

@@ -55,7 +55,7 @@ class Recorder(realtime.QwenTtsRealtimeCallback):
             while self.seen.count(what) < count:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise SystemExit("no %s within %s s; seen: %s" % (what, timeout, self.seen))
+                    raise SystemExit(f"no {what} within {timeout} s; seen: {self.seen}")
                 self.changed.wait(left)
 
 

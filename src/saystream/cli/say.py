@@ -21,7 +21,9 @@ from saystream.audio import AudioFormat
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
 from saystream.client import connect
+from saystream.config import LogSettings
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
+from saystream.server.logs import configure
 from saystream.synthesis import ResponseAudio, ResponseEnded, SpeechConfig, Synthesizer
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def say(
     """Say TEXT aloud, or into a file."""
     with errors_in_one_line():
         settings = settings_with(engine=engine)
+        configure(LogSettings(level="warning"))
         patch = SessionPatch(voice=voice, language_type=language, mode=mode)
         job = _Job(model, SessionConfig().merged(patch), text)
         audio = _remote(url, job) if url else _local(settings, job)
