@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import selectors
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 
@@ -32,17 +33,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._jumping.now_s
 
 
-def on_virtual_time(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+def on_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Run a test on a VirtualTimeLoop of its own."""
 
-    async def whole() -> None:
-        await test()
+    async def whole(arguments: Mapping[str, Any]) -> None:
+        await test(**arguments)
 
-    def run() -> None:
+    def run(**arguments: Any) -> None:
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(whole())
+            runner.run(whole(arguments))
 
-    # The name and the place, but not the signature of a coroutine: pytest is to see a plain function.
+    # The name, the place and the arguments, but pytest is to see a plain function.
     updated: Any = functools.update_wrapper(run, test)
     del updated.__wrapped__
+    updated.__signature__ = inspect.signature(test)
     return run
