@@ -86,6 +86,7 @@ class Engine(ABC):
     """One loaded model. ``open`` may be called for up to ``info.concurrency`` streams at once."""
 
     info: EngineInfo
+    """Read once ``load`` has returned."""
 
     def load(self) -> None:  # noqa: B027 - an engine without weights has nothing to load
         """Load weights and warm up. Called once, before the first ``open``."""

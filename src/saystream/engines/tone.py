@@ -179,7 +179,7 @@ class _ToneStream(EngineStream):
 
 def pauses_s(options: ToneOptions, text: str) -> Iterator[float]:
     """Seconds before each chunk of ``text``, apart from the real-time factor; without end."""
-    chance = random.Random(f"{options.seed} {text}")
+    chance = random.Random(f"{options.seed} {text!a}")
     pause_ms = options.first_chunk_delay_ms
     while True:
         yield (pause_ms + chance.uniform(0, options.jitter_ms)) / 1000

@@ -1,0 +1,410 @@
+"""The checks that an engine's author runs on it. Every built-in engine passes them.
+
+In a test of the engine's own package::
+
+    from saystream.engines.conformance import check_engine
+
+    def test_my_engine_is_one():
+        assert check_engine(MyEngine()) == []
+
+The engine runs in the test's own process here. In service it runs in a process of its own, which the pool
+kills when it hangs; that is not checked.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["Finding", "check_engine", "median_pitch_hz"]
+
+_SENTENCES = {
+    "en": "The train to the airport leaves at half past nine tomorrow morning.",
+    "zh": "去机场的火车明天早上九点半出发，请不要迟到。",
+    "ja": "くうこうゆきのでんしゃは、あしたのあさくじはんにでます。",
+    "ko": "공항으로 가는 기차는 내일 아침 아홉 시 반에 출발합니다.",
+    "de": "Der Zug zum Flughafen fährt morgen früh um halb zehn ab.",
+    "fr": "Le train pour l'aéroport part demain matin à neuf heures et demie.",
+    "es": "El tren al aeropuerto sale mañana por la mañana a las nueve y media.",
+    "it": "Il treno per l'aeroporto parte domani mattina alle nove e mezza.",
+    "pt": "O trem para o aeroporto sai amanhã de manhã às nove e meia.",
+    "ru": "Поезд в аэропорт отправляется завтра утром в половине десятого.",
+}
+"""A sentence of four seconds or so in each language of the service."""
+
+_ODD_TEXTS = {
+    "an empty text": "",
+    "blanks": " \t\n ",
+    "punctuation": "…?! -- ,;",
+    "emoji": "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "a NUL and other control characters": "a\x00b\x01\x1b[0m\x7f",
+    "combining marks without a base": "\u0301\u0308" * 20,
+    "text from right to left": "שלום עולם مرحبا",
+    "a lone surrogate": "a\ud800b",
+    "markup": "<speak>&amp;<break/></speak> [[a]] {x}",
+    "a word without an end": "ab1" * 200,
+    "a number without an end": "7" * 200,
+}
+
+_MAX_MAGNITUDE = 1.5
+_MIN_PEAK = 0.01
+_MS_PER_CHARACTER = (20, 250)
+"""Hurried and very slow speech; a wide character, such as a Chinese one, counts as three. Audio that is said
+to have half or twice its rate falls outside for most voices."""
+_WIDE_CHARACTER_WEIGHT = 3
+_MAX_ODD_TEXT_S = 300.0
+
+_PATIENCE_S = 120.0
+"""A stream that has not ended by then never will."""
+_CANCEL_PATIENCE_S = 1.0
+_LONG_TEXT_SENTENCES = 30
+_MAX_VOICES = 50
+_MAX_STREAMS = 4
+
+_TOLERANCE = 0.1
+"""Of measured speed and pitch: less than a listener could name."""
+_REPEAT_TOLERANCE = 0.05
+"""Of the duration of the same text spoken twice; a model may vary it a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as ``base.py`` promises."""
+
+    check: str
+    """What was checked, such as ``cancel``."""
+    problem: str
+    """A sentence that says what happened and what should have."""
+
+
+def check_engine(
+    engine: Engine, *, sentence: str | None = None, deterministic: bool = False
+) -> list[Finding]:
+    """Load ``engine`` and try it; an empty list means that it conforms.
+
+    ``engine`` is built and not yet loaded. ``sentence`` is one of 40 to 100 letters in its first language,
+    where that is not a language of the service. ``deterministic``: the same text has to give the same
+    samples.
+    """
+    try:
+        engine.load()
+        info = engine.info
+    except Exception as error:  # an engine may raise anything; so in every check
+        return [Finding("load", f"load() raised {error!r}.")]
+    if problems := list(_description(info)):
+        return [Finding("description", problem) for problem in problems]
+    language = "en" if info.languages[0] == "*" else info.languages[0]
+    bench = _Bench(engine, language, sentence or _SENTENCES.get(language, _SENTENCES["en"]), deterministic)
+    findings = []
+    for check in _CHECKS:
+        name = check.__name__.removeprefix("_").replace("_", " ")
+        try:
+            findings += [Finding(name, problem) for problem in check(bench)]
+        except _Broken as broken:
+            findings.append(Finding(name, str(broken)))
+    return findings
+
+
+def median_pitch_hz(samples: Samples, sample_rate: int) -> float | None:
+    """Median fundamental of the voiced parts, found by autocorrelation between 60 and 500 Hz; ``None`` where
+    less than a fifth of the sounding parts is voiced."""
+    length = sample_rate * 60 // 1000
+    num_frames = len(samples) // (length // 2) - 1
+    if num_frames < 1:
+        return None
+    frames = np.stack([samples[start * (length // 2) :][:length] for start in range(num_frames)]).astype(
+        float
+    )
+    frames = frames[np.sqrt((frames**2).mean(axis=1)) > 0.1 * np.abs(samples).max()]
+    window = np.hanning(length)
+    correlation = _autocorrelation((frames - frames.mean(axis=1, keepdims=True)) * window)
+    correlation /= np.maximum(_autocorrelation(window[np.newaxis]), 1e-3)
+    shortest, longest = sample_rate // 500, sample_rate // 60
+    pitches = [sample_rate / lag for row in correlation if (lag := _period(row, shortest, longest))]
+    return float(np.median(pitches)) if len(pitches) > len(frames) / 5 else None
+
+
+def _autocorrelation(frames: Any) -> Any:
+    """Of each row, 1 at lag 0."""
+    length = frames.shape[1]
+    rows = np.fft.irfft(np.abs(np.fft.rfft(frames, 2 * length, axis=1)) ** 2, axis=1)[:, :length]
+    return rows / np.maximum(rows[:, :1], 1e-12)
+
+
+def _period(correlation: Any, shortest: int, longest: int) -> int:
+    """The first lag that is nearly the best: later ones are its multiples. 0 where the frame is not
+    voiced."""
+    part = correlation[shortest:longest]
+    if part.max() < 0.6:
+        return 0
+    peaks = (part[1:-1] >= part[:-2]) & (part[1:-1] >= part[2:]) & (part[1:-1] > 0.85 * part.max())
+    return int(shortest + 1 + peaks.argmax()) if peaks.any() else 0
+
+
+class _Broken(Exception):
+    """A check cannot go on."""
+
+
+class _Reading:
+    """A stream that is read to its end in a thread of its own, so that one that hangs is noticed."""
+
+    def __init__(self, stream: EngineStream) -> None:
+        self.stream = stream
+        self.chunks: list[Any] = []
+        self.first = threading.Event()
+        """Set with the first chunk, and at the end."""
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for samples in self.stream.chunks():
+                self.chunks.append(samples)
+                self.first.set()
+        except BaseException as error:  # also what would end this thread unseen
+            self._error = error
+        self.first.set()
+
+    def ends(self, within_s: float) -> bool:
+        self._thread.join(within_s)
+        if self._error is not None:
+            raise _Broken(f"chunks() raised {self._error!r}.")
+        return not self._thread.is_alive()
+
+    def audio(self) -> Samples:
+        """All of it, once the stream has ended and each chunk was looked at."""
+        if not self.ends(_PATIENCE_S):
+            self.stream.cancel()
+            raise _Broken(f"chunks() did not end within {_PATIENCE_S:g} s after end_input().")
+        for samples in self.chunks:
+            if problem := _chunk_problem(samples):
+                raise _Broken(problem)
+        return np.concatenate([*self.chunks, np.zeros(0, np.float32)])
+
+
+def _chunk_problem(samples: Any) -> str:
+    if not isinstance(samples, np.ndarray):
+        return f"A chunk is a {type(samples).__name__}; it has to be a NumPy array."
+    if samples.dtype != np.float32 or samples.ndim != 1:
+        return f"A chunk is {samples.dtype} with {samples.ndim} dimensions; it has to be float32 with one."
+    if not np.isfinite(samples).all():
+        return "A chunk holds NaN or infinity."
+    if samples.size and np.abs(samples).max() > _MAX_MAGNITUDE:
+        return f"A chunk reaches {np.abs(samples).max():g}; samples have to lie within -1…1."
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """A loaded engine and what is said with it."""
+
+    engine: Engine
+    language: str
+    sentence: str
+    deterministic: bool
+
+    @property
+    def info(self) -> EngineInfo:
+        return self.engine.info
+
+    def open(self, **request: Any) -> EngineStream:
+        voice = request.pop("voice", self.info.voices[0])
+        try:
+            return self.engine.open(SynthesisRequest(voice=voice, language=self.language, **request))
+        except Exception as error:
+            raise _Broken(f"open() raised {error!r}.") from error
+
+    def read(self, *pieces: str, **request: Any) -> _Reading:
+        reading = _Reading(self.open(**request))
+        for piece in pieces:
+            reading.stream.push_text(piece)
+        reading.stream.end_input()
+        return reading
+
+    def say(self, *pieces: str, **request: Any) -> Samples:
+        return self.read(*pieces, **request).audio()
+
+    def seconds(self, *pieces: str, **request: Any) -> float:
+        return len(self.say(*pieces, **request)) / self.info.sample_rate
+
+    def sentences(self, count: int) -> str:
+        return " ".join([self.sentence] * count)
+
+
+def _description(info: EngineInfo) -> Iterator[str]:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", info.name):
+        yield f"The name '{info.name}' is not in small letters, digits, '-' and '_'."
+    if not 8000 <= info.sample_rate <= 192_000:
+        yield f"The sample rate {info.sample_rate} is not between 8000 and 192000 Hz."
+    if not info.languages or not all(re.fullmatch(r"\*|[a-z]{2}", code) for code in info.languages):
+        yield f"The languages {info.languages} are not ISO 639-1 codes or '*'."
+    if not info.voices or len(set(info.voices)) < len(info.voices):
+        yield f"The voices {info.voices} are none, or some are alike."
+    if info.concurrency < 1:
+        yield f"The concurrency {info.concurrency} is below 1."
+    if info.quality not in ("native", "approximate", "robotic"):
+        yield f"The quality '{info.quality}' is not one of native, approximate, robotic."
+
+
+def _audio(bench: _Bench) -> Iterator[str]:
+    samples = bench.say(bench.sentence)
+    if not len(samples) or np.abs(samples).max() < _MIN_PEAK:
+        yield "A sentence gives no sound."
+        return
+    letters = sum(
+        _WIDE_CHARACTER_WEIGHT if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in bench.sentence
+    )
+    each_ms = len(samples) * 1000 / bench.info.sample_rate / letters
+    if not _MS_PER_CHARACTER[0] <= each_ms <= _MS_PER_CHARACTER[1]:
+        yield f"A letter lasts {each_ms:.0f} ms at {bench.info.sample_rate} Hz; is that its rate?"
+
+
+def _every_voice(bench: _Bench) -> Iterator[str]:
+    for voice in bench.info.voices[:_MAX_VOICES]:
+        try:
+            if not len(bench.say(bench.sentence, voice=voice)):
+                yield f"The voice '{voice}' says nothing."
+        except _Broken as broken:
+            yield f"The voice '{voice}' fails: {broken}"
+
+
+def _unknown_voice(bench: _Bench) -> Iterator[str]:
+    try:
+        bench.say(bench.sentence, voice="no such voice")
+    except _Broken:
+        return
+    yield "An unknown voice is not refused; the listener hears another without being told."
+
+
+def _odd_texts(bench: _Bench) -> Iterator[str]:
+    for name, text in _ODD_TEXTS.items():
+        try:
+            if (seconds := bench.seconds(text)) > _MAX_ODD_TEXT_S:
+                yield f"It speaks {seconds:.0f} s for {name}."
+        except _Broken as broken:
+            yield f"It fails on {name}: {broken}"
+
+
+def _text_in_pieces(bench: _Bench) -> Iterator[str]:
+    whole = bench.seconds(bench.sentence)
+    apart = bench.seconds(*bench.sentence)
+    if abs(apart - whole) > _REPEAT_TOLERANCE * whole:
+        yield f"Text pushed letter by letter lasts {apart:.2f} s, and {whole:.2f} s at once."
+
+
+def _long_text(bench: _Bench) -> Iterator[str]:
+    reading = bench.read(bench.sentences(_LONG_TEXT_SENTENCES))
+    seconds = len(reading.audio()) / bench.info.sample_rate
+    expected = _LONG_TEXT_SENTENCES * bench.seconds(bench.sentence)
+    if not 0.7 * expected <= seconds <= 1.5 * expected:
+        yield f"{_LONG_TEXT_SENTENCES} sentences last {seconds:.0f} s, one alone so often {expected:.0f} s."
+    if len(reading.chunks) < _LONG_TEXT_SENTENCES / 3:
+        yield f"{seconds:.0f} s come in {len(reading.chunks)} chunks; more are needed for a cancel to act."
+
+
+def _cancel(bench: _Bench) -> Iterator[str]:
+    waiting = _Reading(bench.open())
+    waiting.stream.push_text(bench.sentence)
+    waiting.stream.cancel()
+    if not waiting.ends(_CANCEL_PATIENCE_S):
+        yield "A cancel before end_input() does not end chunks()."
+    speaking = bench.read(bench.sentences(_LONG_TEXT_SENTENCES))
+    speaking.first.wait(_PATIENCE_S)
+    start = time.monotonic()
+    speaking.stream.cancel()
+    if not speaking.ends(_PATIENCE_S):
+        raise _Broken("A cancel while it speaks does not end chunks().")
+    if (taken_s := time.monotonic() - start) > _CANCEL_PATIENCE_S:
+        yield f"A cancel while it speaks takes {taken_s:.1f} s; at most {_CANCEL_PATIENCE_S:g} s is allowed."
+    speaking.stream.cancel()
+    if not len(bench.say(bench.sentence)):
+        yield "After a cancelled stream the next one says nothing."
+
+
+def _repetition(bench: _Bench) -> Iterator[str]:
+    first, again = bench.say(bench.sentence), bench.say(bench.sentence)
+    if bench.deterministic and not np.array_equal(first, again):
+        yield "The same text gives other samples the second time."
+    if abs(len(first) - len(again)) > _REPEAT_TOLERANCE * len(first):
+        yield "The same text lasts longer or shorter the second time."
+
+
+def _streams_at_once(bench: _Bench) -> Iterator[str]:
+    texts = [bench.sentences(count) for count in range(1, min(bench.info.concurrency, _MAX_STREAMS) + 1)]
+    alone = [bench.say(text) for text in texts]
+    together = [reading.audio() for reading in [bench.read(text) for text in texts]]
+    for before, beside in zip(alone, together, strict=True):
+        longer = abs(len(beside) - len(before)) > _REPEAT_TOLERANCE * len(before)
+        if longer or (bench.deterministic and not np.array_equal(before, beside)):
+            yield f"One of {len(texts)} streams at once gives other audio than alone: do they share state?"
+            return
+
+
+def _speed(bench: _Bench) -> Iterator[str]:
+    text = bench.sentences(2)
+    base = bench.seconds(text)
+    for speed in (0.8, 1.25):
+        heard = base / bench.seconds(text, speed=speed)
+        if abs(heard / speed - 1) > _TOLERANCE:
+            yield f"Asked for speed {speed:g}, it speaks at {heard:.2f}. See saystream.dsp.effects.timbre."
+
+
+def _pitch(bench: _Bench) -> Iterator[str]:
+    rate = bench.info.sample_rate
+    base = median_pitch_hz(bench.say(bench.sentence), rate)
+    if base is None:  # a whisper, or no voice at all
+        return
+    for pitch in (0.8, 1.25):
+        heard = median_pitch_hz(bench.say(bench.sentence, pitch=pitch), rate)
+        if heard is None or abs(heard / base / pitch - 1) > _TOLERANCE:
+            found = "none" if heard is None else f"{heard / base:.2f}"
+            yield f"Asked for pitch {pitch:g}, it speaks at {found}. See saystream.dsp.effects.timbre."
+
+
+def _formant(bench: _Bench) -> Iterator[str]:
+    base, moved = bench.seconds(bench.sentence), bench.seconds(bench.sentence, formant=0.85)
+    if abs(moved - base) > _REPEAT_TOLERANCE * base:
+        yield f"With formant 0.85 a sentence lasts {moved:.2f} s instead of {base:.2f} s."
+
+
+def _incremental_text(bench: _Bench) -> Iterator[str]:
+    if not bench.info.incremental_text:
+        return
+    reading = _Reading(bench.open())
+    reading.stream.push_text(bench.sentences(3))
+    reading.first.wait(_PATIENCE_S)
+    if not reading.chunks:
+        yield "It claims incremental text, but gives no audio for three sentences before end_input()."
+    reading.stream.end_input()
+    reading.audio()
+
+
+_CHECKS: tuple[Callable[[_Bench], Iterator[str]], ...] = (
+    _audio,
+    _every_voice,
+    _unknown_voice,
+    _odd_texts,
+    _text_in_pieces,
+    _long_text,
+    _cancel,
+    _repetition,
+    _streams_at_once,
+    _speed,
+    _pitch,
+    _formant,
+    _incremental_text,
+)

@@ -1,0 +1,146 @@
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saystream.engines.base import SynthesisRequest
+from saystream.engines.conformance import check_engine, median_pitch_hz
+from saystream.engines.espeak import VOICES, EspeakEngine
+from saystream.errors import ConfigurationError, InvalidValue
+
+SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
+
+
+@pytest.fixture(scope="module")
+def engine() -> EspeakEngine:
+    loaded = EspeakEngine()
+    loaded.load()
+    return loaded
+
+
+def speak(engine: EspeakEngine, text: str, **request: object) -> np.ndarray:
+    stream = engine.open(SynthesisRequest(**{"voice": "f2", "language": "en", **request}))
+    stream.push_text(text)
+    stream.end_input()
+    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+
+
+def seconds(engine: EspeakEngine, text: str, **request: object) -> float:
+    return len(speak(engine, text, **request)) / engine.info.sample_rate
+
+
+def trailing_silence_ms(samples: np.ndarray) -> float:
+    return (len(samples) - 1 - np.flatnonzero(np.abs(samples) > 0.001)[-1]) * 1000 / 22050
+
+
+def test_it_conforms() -> None:
+    assert check_engine(EspeakEngine()) == []
+
+
+def test_it_says_what_it_is(engine: EspeakEngine) -> None:
+    info = engine.info
+    assert (info.sample_rate, info.concurrency, info.quality) == (22050, 1, "robotic")
+    assert info.languages[0] == "en"
+    assert {"en", "zh", "de", "it", "pt", "es", "ja", "ko", "fr", "ru", "th"} <= set(info.languages)
+    assert len(info.languages) > 80
+
+
+def test_every_language_is_spoken(engine: EspeakEngine) -> None:
+    for language in engine.info.languages:
+        assert np.abs(speak(engine, "abc 123", language=language)).max() > 0.05, language
+
+
+def test_the_tones_of_mandarin_are_not_read_aloud(engine: EspeakEngine) -> None:
+    """An older eSpeak says "jin yi tian yi", which takes as long as when it is asked to."""
+    assert seconds(engine, "今天", language="zh") < 0.7 * seconds(engine, "今一天一", language="zh")
+
+
+def test_languages_differ(engine: EspeakEngine) -> None:
+    lengths = [seconds(engine, "25", language=language) for language in ("en", "de", "pt", "fr")]
+    assert len({round(length, 2) for length in lengths}) == len(lengths)
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_women_speak_higher_than_men(engine: EspeakEngine, voice: str) -> None:
+    pitch = median_pitch_hz(speak(engine, SENTENCE, voice=voice), 22050)
+    assert pitch is not None
+    assert 170 < pitch < 240 if voice.startswith("f") else 80 < pitch < 125
+
+
+@pytest.mark.parametrize("voice", ["f2", "f3", "f5", "m1", "m3"])
+@pytest.mark.parametrize("pitch", [0.75, 0.9, 1.15, 1.5, 1.9])
+def test_the_pitch_follows_within_a_tenth_also_beyond_the_range_of_the_library(
+    engine: EspeakEngine, pitch: float, voice: str
+) -> None:
+    base = median_pitch_hz(speak(engine, SENTENCE, voice=voice), 22050)
+    heard = median_pitch_hz(speak(engine, SENTENCE, voice=voice, pitch=pitch), 22050)
+    assert base is not None and heard is not None
+    assert heard / base == pytest.approx(pitch, rel=0.1)
+
+
+@pytest.mark.parametrize("speed", [0.3, 0.5, 0.8, 1.25, 2.0, 3.0])
+def test_the_speed_follows_also_beyond_the_range_of_the_library(engine: EspeakEngine, speed: float) -> None:
+    heard = seconds(engine, SENTENCE) / seconds(engine, SENTENCE, speed=speed)
+    assert heard == pytest.approx(speed, rel=0.1)
+
+
+@pytest.mark.parametrize(("text", "language"), [("Hello there.", "en"), ("你好。", "zh"), ("Hello?", "en")])
+def test_a_sentence_ends_in_a_pause(engine: EspeakEngine, text: str, language: str) -> None:
+    assert 120 < trailing_silence_ms(speak(engine, text, language=language)) < 500
+
+
+def test_a_text_cut_between_two_words_has_no_pause(engine: EspeakEngine) -> None:
+    assert trailing_silence_ms(speak(engine, "Hello there")) < 50
+
+
+def test_control_characters_are_no_commands(engine: EspeakEngine) -> None:
+    """With a control-A the library would take "80S" for a change of its speed."""
+    assert seconds(engine, "\x0180S Hello there.") == pytest.approx(
+        seconds(engine, " 80S Hello there."), rel=0.05
+    )
+
+
+def test_what_follows_a_nul_is_spoken(engine: EspeakEngine) -> None:
+    assert seconds(engine, "Hello\x00there.") == pytest.approx(seconds(engine, "Hello there."), rel=0.05)
+
+
+def test_a_cancelled_or_abandoned_stream_leaves_the_library_free(engine: EspeakEngine) -> None:
+    for give_up in ("cancel", "abandon"):
+        stream = engine.open(SynthesisRequest(voice="f2", language="en"))
+        stream.push_text("Hello there. " * 500)
+        stream.end_input()
+        chunks = stream.chunks()
+        next(chunks)
+        if give_up == "cancel":
+            stream.cancel()
+            assert list(chunks) == []
+        else:
+            del chunks
+        assert all(thread.name != "espeak" for thread in threading.enumerate())
+        assert seconds(engine, "Hello.") > 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    text=st.text(st.characters(exclude_categories=()), max_size=80),
+    language=st.sampled_from(["en", "zh", "ja"]),
+)
+def test_any_text_gives_audio_or_nothing(engine: EspeakEngine, text: str, language: str) -> None:
+    sound = speak(engine, text, language=language)
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+
+
+@pytest.mark.parametrize("request_fields", [{"voice": "nobody"}, {"language": "xx"}], ids=str)
+def test_an_unknown_voice_or_language_is_refused(
+    engine: EspeakEngine, request_fields: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidValue, match=next(iter(request_fields))):
+        speak(engine, "Hello.", **request_fields)
+
+
+def test_there_are_no_options() -> None:
+    with pytest.raises(ConfigurationError, match="voice"):
+        EspeakEngine(voice="f2")

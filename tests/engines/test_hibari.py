@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saystream.engines.base import SynthesisRequest
+from saystream.engines.conformance import check_engine, median_pitch_hz
+from saystream.engines.hibari import HibariEngine
+from saystream.errors import ConfigurationError, InvalidValue
+
+SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
+MS = 24
+"""Samples."""
+
+
+@pytest.fixture(scope="module")
+def engine() -> HibariEngine:
+    loaded = HibariEngine()
+    loaded.load()
+    return loaded
+
+
+def chunks(engine: HibariEngine, text: str, **request: object) -> list[np.ndarray]:
+    stream = engine.open(SynthesisRequest(**{"voice": "heart", "language": "en", **request}))
+    stream.push_text(text)
+    stream.end_input()
+    return list(stream.chunks())
+
+
+def speak(engine: HibariEngine, text: str, **request: object) -> np.ndarray:
+    return np.concatenate([*chunks(engine, text, **request), np.zeros(0, np.float32)])
+
+
+def silence_ms(samples: np.ndarray) -> tuple[float, float]:
+    """Before the first sound and after the last."""
+    audible = np.flatnonzero(np.abs(samples) > 0.001)
+    return audible[0] / MS, (len(samples) - 1 - audible[-1]) / MS
+
+
+def test_it_conforms() -> None:
+    assert check_engine(HibariEngine(), deterministic=True) == []
+
+
+@pytest.mark.parametrize("text", [SENTENCE, "Hello.", "First,", "She", "Hmm"])
+def test_the_first_sound_comes_within_thirty_milliseconds(engine: HibariEngine, text: str) -> None:
+    assert silence_ms(speak(engine, text))[0] <= 30
+
+
+@pytest.mark.parametrize(
+    ("text", "pause_ms"),
+    [("Hello there.", 300), ('"Really?"', 300), ("Hello there,", 150), ("Hello there", 40)],
+)
+def test_the_pause_after_a_text_is_that_of_its_punctuation(
+    engine: HibariEngine, text: str, pause_ms: int
+) -> None:
+    assert silence_ms(speak(engine, text))[1] == pytest.approx(pause_ms, abs=1)
+
+
+def test_sentences_come_one_by_one(engine: HibariEngine) -> None:
+    one = sum(map(len, chunks(engine, "Hello there.")))
+    stream = engine.open(SynthesisRequest(voice="heart", language="en"))
+    stream.push_text("Hello there. " * 50)
+    stream.end_input()
+    reading = stream.chunks()
+    assert len(next(reading)) <= 200 * MS
+    stream.cancel()
+    assert list(reading) == []
+    assert sum(map(len, chunks(engine, "Hello there. Hello there."))) == pytest.approx(2 * one, rel=0.1)
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.25, 1.5])
+def test_speed_is_exact(engine: HibariEngine, speed: float) -> None:
+    base = len(speak(engine, SENTENCE))
+    assert len(speak(engine, SENTENCE, speed=speed)) == pytest.approx(base / speed, rel=0.01)
+
+
+@pytest.mark.parametrize(("pitch", "formant"), [(0.6, 0.84), (0.8, 0.95), (1.4, 1.15)])
+def test_a_recipe_moves_the_pitch_and_keeps_the_duration(
+    engine: HibariEngine, pitch: float, formant: float
+) -> None:
+    base, changed = speak(engine, SENTENCE), speak(engine, SENTENCE, pitch=pitch, formant=formant)
+    assert len(changed) == len(base)
+    heard, before = median_pitch_hz(changed, 24000), median_pitch_hz(base, 24000)
+    assert heard is not None and before is not None
+    assert heard / before == pytest.approx(pitch, rel=0.05)
+    assert np.abs(changed).max() < 1.0
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "😀", "你好，世界。", "שלום", "\x00"])
+def test_what_has_no_english_reading_is_passed_over(engine: HibariEngine, text: str) -> None:
+    assert len(speak(engine, text)) == 0
+
+
+@pytest.mark.parametrize("text", ["7" * 500, "1,000." * 100, "ab1" * 100, "word " * 300, "A" * 1000])
+def test_text_without_a_place_to_cut_is_cut_nevertheless(engine: HibariEngine, text: str) -> None:
+    """Uncut, the first raises in the package and the others take time that grows faster than the text."""
+    stream = engine.open(SynthesisRequest(voice="heart", language="en"))
+    stream.push_text(text)
+    stream.end_input()
+    assert len(next(stream.chunks())) > 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=()), max_size=80))
+def test_any_text_gives_audio_or_nothing(engine: HibariEngine, text: str) -> None:
+    sound = speak(engine, text)
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+
+
+def test_an_unknown_voice_is_refused(engine: HibariEngine) -> None:
+    with pytest.raises(InvalidValue, match="'heart'"):
+        chunks(engine, "Hello.", voice="emma")
+
+
+@pytest.mark.parametrize("option", [{"threads": 0}, {"concurrency": 0}, {"voice": "emma"}], ids=str)
+def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        HibariEngine(**option)
