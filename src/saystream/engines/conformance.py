@@ -114,6 +114,8 @@ def check_engine(
             findings += [Finding(name, problem) for problem in check(bench)]
         except _Broken as broken:
             findings.append(Finding(name, str(broken)))
+        except Exception as error:  # push_text(), end_input() or cancel()
+            findings.append(Finding(name, f"The stream raised {error!r}."))
     return findings
 
 
@@ -127,7 +129,8 @@ def median_pitch_hz(samples: Samples, sample_rate: int) -> float | None:
     frames = np.stack([samples[start * (length // 2) :][:length] for start in range(num_frames)]).astype(
         float
     )
-    frames = frames[np.sqrt((frames**2).mean(axis=1)) > 0.1 * np.abs(samples).max()]
+    loudness = np.sqrt((frames**2).mean(axis=1))
+    frames = frames[loudness > 0.2 * loudness.max()]
     window = np.hanning(length)
     correlation = _autocorrelation((frames - frames.mean(axis=1, keepdims=True)) * window)
     correlation /= np.maximum(_autocorrelation(window[np.newaxis]), 1e-3)
@@ -358,7 +361,7 @@ def _speed(bench: _Bench) -> Iterator[str]:
     text = bench.sentences(2)
     base = bench.seconds(text)
     for speed in (0.8, 1.25):
-        heard = base / bench.seconds(text, speed=speed)
+        heard = base / max(bench.seconds(text, speed=speed), 0.001)
         if abs(heard / speed - 1) > _TOLERANCE:
             yield f"Asked for speed {speed:g}, it speaks at {heard:.2f}. See saystream.dsp.effects.timbre."
 
