@@ -15,19 +15,17 @@ __all__ = ["Outbox"]
 class Outbox:
     """A queue with one reader, the sending task.
 
-    ``put`` never waits, so that the answer to a client's event never does; who makes audio waits in ``writable()``
-    while more than ``high_bytes`` lie here, until the peer has taken them down to ``low_bytes``.
+    ``put`` never waits. Who makes audio waits in ``writable()`` while more than ``high_bytes`` lie here, until the peer
+    has taken them down to ``low_bytes``. Who answers the client's events waits in ``answerable()`` in the same way, but
+    for the answers alone: audio that the peer does not read must not keep its cancel from being read.
     """
 
     def __init__(self, *, high_bytes: int, low_bytes: int) -> None:
-        self._high_bytes = high_bytes
-        self._low_bytes = low_bytes
+        self._everything = _Gate(high_bytes, low_bytes)
+        self._answers = _Gate(high_bytes, low_bytes)
         self._frames: deque[tuple[str, str]] = deque()
         """Each with the response whose audio it is, or an empty string."""
-        self._waiting_bytes = 0
         self._not_empty = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -37,17 +35,21 @@ class Outbox:
         """``audio_of`` names the response whose audio the frames are; a cancel may drop them."""
         for frame in frames:
             self._frames.append((frame, audio_of))
-            self._waiting_bytes += len(frame)
+            self._everything.add(len(frame))
+            if not audio_of:
+                self._answers.add(len(frame))
         if self._frames:
             self._not_empty.set()
-        if self._waiting_bytes > self._high_bytes:
-            self._writable.clear()
 
     def drop_audio(self, response_id: str) -> None:
         """Forget the audio of a response that was not sent yet; everything else keeps its order."""
-        self._frames = deque(entry for entry in self._frames if entry[1] != response_id)
-        self._waiting_bytes = sum(len(frame) for frame, _ in self._frames)
-        self._note_taken()
+        kept: deque[tuple[str, str]] = deque()
+        for frame, audio_of in self._frames:
+            if audio_of == response_id:
+                self._everything.take(len(frame))
+            else:
+                kept.append((frame, audio_of))
+        self._frames = kept
 
     def close(self) -> None:
         """Nothing more will be put; ``take`` ends when the rest is taken."""
@@ -55,7 +57,10 @@ class Outbox:
         self._not_empty.set()
 
     async def writable(self) -> None:
-        await self._writable.wait()
+        await self._everything.opened()
+
+    async def answerable(self) -> None:
+        await self._answers.opened()
 
     async def take(self) -> str | None:
         """The next frame, or ``None`` after the last one of a closed outbox."""
@@ -64,11 +69,32 @@ class Outbox:
                 return None
             self._not_empty.clear()
             await self._not_empty.wait()
-        frame, _ = self._frames.popleft()
-        self._waiting_bytes -= len(frame)
-        self._note_taken()
+        frame, audio_of = self._frames.popleft()
+        self._everything.take(len(frame))
+        if not audio_of:
+            self._answers.take(len(frame))
         return frame
 
-    def _note_taken(self) -> None:
+
+class _Gate:
+    """Shut while too many bytes wait: above ``high_bytes``, until there are ``low_bytes`` again."""
+
+    def __init__(self, high_bytes: int, low_bytes: int) -> None:
+        self._high_bytes = high_bytes
+        self._low_bytes = low_bytes
+        self._waiting_bytes = 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def add(self, num_bytes: int) -> None:
+        self._waiting_bytes += num_bytes
+        if self._waiting_bytes > self._high_bytes:
+            self._open.clear()
+
+    def take(self, num_bytes: int) -> None:
+        self._waiting_bytes -= num_bytes
         if self._waiting_bytes <= self._low_bytes:
-            self._writable.set()
+            self._open.set()
+
+    async def opened(self) -> None:
+        await self._open.wait()
