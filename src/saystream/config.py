@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 __all__ = [
+    "FileSettings",
     "LimitSettings",
     "LogSettings",
     "PoolSettings",
@@ -43,12 +44,35 @@ class LimitSettings(_Section):
     """Connections open at once; one more is refused with 429."""
     max_frame_bytes: int = Field(1 << 20, ge=1024)
     """A text frame over this ends its connection with 1009."""
+    max_body_bytes: int = Field(1 << 20, ge=1024)
+    """The body of an HTTP request; a larger one is refused and not read to its end."""
+    body_timeout_s: float = Field(30.0, gt=0)
+    """The body of an HTTP request has to arrive within this."""
     max_buffered_characters: int = Field(200_000, ge=1)
     """Text of one session that waits to be spoken; more is refused, the session lives on."""
     max_pending_responses: int = Field(64, ge=1)
     """Commits of one session that wait their turn."""
     max_consecutive_errors: int = Field(100, ge=1)
     """Bad events in a row, after which the connection ends with 1008."""
+
+
+class FileSettings(_Section):
+    """Where the audio of the HTTP doors is kept, and for how long."""
+
+    url: str | None = Field(None, repr=False)
+    """Where files are stored: ``s3://bucket/folder``, ``gs://…``, ``az://…``, with credentials from those services' own
+    environment variables; none is the folder ``files`` in ``data_dir``."""
+    secret: str | None = Field(None, min_length=32, repr=False)
+    """Signs the links. Servers that share a store need the same; none is the file ``files.key`` in ``data_dir``, made
+    when it is missing."""
+    url_ttl_s: float = Field(86_400.0, gt=0)
+    """A link works for this long (ruling 20); its file is removed soon after."""
+    max_total_bytes: int = Field(10 << 30, ge=1 << 20)
+    """Above this the oldest files are removed, although their links have not expired: speech goes on."""
+    sweep_interval_s: float = Field(600.0, gt=0)
+    """How often expired files are looked for."""
+    finish_abandoned: bool = True
+    """Speak a request to its end, and keep its file, although the client that streamed it has gone."""
 
 
 class RealtimeSettings(_Section):
@@ -125,9 +149,12 @@ class Settings(BaseSettings):
     port: int = Field(8321, ge=0, le=65535)
     """0 takes a free one."""
     data_dir: Path = Field(default_factory=default_data_dir)
-    """Where keys are kept."""
+    """Where keys and audio files are kept."""
     database_url: str | None = Field(None, repr=False)
     """An SQLAlchemy URL with an async driver, maybe with a password; ``None`` is SQLite in ``data_dir``."""
+    public_url: str | None = None
+    """The address that clients reach this server by, such as ``https://speech.example.com``, for links to audio files;
+    none takes the ``Host`` of each request."""
     allow_anonymous: bool = False
     """Serve beyond loopback although no key exists."""
     engine: str = "auto"
@@ -141,6 +168,7 @@ class Settings(BaseSettings):
 
     limits: LimitSettings = Field(default_factory=LimitSettings)
     realtime: RealtimeSettings = Field(default_factory=RealtimeSettings)
+    files: FileSettings = Field(default_factory=FileSettings)
     segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     log: LogSettings = Field(default_factory=LogSettings)

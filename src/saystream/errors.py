@@ -10,7 +10,15 @@
     + ModelNotFound — no such model, or a model of another door
     + AuthenticationFailed — the key is missing, unknown or revoked
     + KeyNotFound — no key has this id
+    + OriginRefused — a web page of elsewhere asks a server that needs no key
+    + PathNotFound, MethodNotAllowed — nothing answers there, or not so
+    + InvalidBody — the body of a request is no JSON object
+      - BodyTimedOut, MissingModel, MissingInput
+    + BodyTooLarge — more bytes than a request may have
+    + UnsupportedMediaType — the body of a request says it is no JSON
     + LimitReached — a quota or rate of the key is used up
+    + AccessDenied — a link is not one of ours, was changed, or has expired
+    + NoSuchFile — a link is right, and its file is gone
   x ProtocolAbuse — the connection cannot go on
     + BinaryFrame, FrameTooLarge, TooManyErrors, PeerStalled
   x ServerFault — ours
@@ -18,7 +26,7 @@
       - EngineCrashed, EngineStalled, EngineOutputInvalid, EngineFailed
     + EngineUnavailable — no engine is installed for what was asked
     + Overloaded, Draining — come back later
-    + StoreUnavailable — the database does not answer
+    + StoreUnavailable — the database or the store of files does not answer
   x ConfigurationError — a setting that cannot work; said at start
   x ClientError — raised by our client and SDK
     + ConnectionFailed — the server could not be reached, or refuses for now
@@ -38,8 +46,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
+    "AccessDenied",
     "AuthenticationFailed",
     "BinaryFrame",
+    "BodyTimedOut",
+    "BodyTooLarge",
     "ClientError",
     "ConfigurationError",
     "ConnectionFailed",
@@ -54,13 +65,18 @@ __all__ = [
     "EngineUnavailable",
     "FrameTooLarge",
     "HandshakeRefused",
+    "InvalidBody",
     "InvalidEvent",
     "InvalidRequest",
     "InvalidState",
     "InvalidValue",
     "KeyNotFound",
     "LimitReached",
+    "MissingInput",
+    "MissingModel",
     "ModelNotFound",
+    "NoSuchFile",
+    "OriginRefused",
     "Overloaded",
     "PeerStalled",
     "ProtocolAbuse",
@@ -71,6 +87,7 @@ __all__ = [
     "StoreUnavailable",
     "TextTooLong",
     "TooManyErrors",
+    "UnsupportedMediaType",
 ]
 
 _MAX_QUOTED_CHARACTERS = 64
@@ -177,6 +194,50 @@ class KeyNotFound(InvalidRequest):
     http_code = "KeyNotFound"
 
 
+class OriginRefused(InvalidRequest):
+    """A web page of elsewhere asks a server that needs no key; the message names the setting that allows it."""
+
+    code = "origin_refused"
+    http_status = 403
+    http_code = "AccessDenied"
+
+
+class PathNotFound(InvalidRequest):
+    """Nothing of the server answers at this path."""
+
+    code = "not_found"
+    http_status = 404
+    http_code = "NotFound"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The path answers to another HTTP method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class InvalidBody(InvalidRequest):
+    """The body of an HTTP request is no JSON object, or a field of it has another type."""
+
+    code = "invalid_body"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body of an HTTP request has more bytes than the limit."""
+
+    code = "body_too_large"
+    http_status = 413
+    http_code = "BadRequest.TooLarge"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body of an HTTP request says that it is something else than JSON."""
+
+    code = "unsupported_media_type"
+    http_status = 415
+
+
 class LimitReached(InvalidRequest):
     """A limit of the key or of the server is used up for now."""
 
@@ -185,6 +246,43 @@ class LimitReached(InvalidRequest):
     http_code = "Throttling.RateQuota"
     close_code = 1008
     retryable = True
+
+
+class BodyTimedOut(InvalidBody):
+    """A body that did not arrive in time."""
+
+    code = "body_timed_out"
+    http_status = 408
+
+
+class MissingModel(InvalidBody):
+    """The body names no model."""
+
+    code = "missing_model"
+    http_code = "BadRequest.EmptyModel"
+
+
+class MissingInput(InvalidBody):
+    """The body has no ``input``."""
+
+    code = "missing_input"
+    http_code = "BadRequest.EmptyInput"
+
+
+class AccessDenied(InvalidRequest):
+    """A link that is not signed by this server, was changed, or has expired."""
+
+    code = "access_denied"
+    http_status = 403
+    http_code = "AccessDenied"
+
+
+class NoSuchFile(InvalidRequest):
+    """There is no file behind this path."""
+
+    code = "no_such_file"
+    http_status = 404
+    http_code = "NotFound"
 
 
 class ProtocolAbuse(SaystreamError):
@@ -290,7 +388,7 @@ class Draining(ServerFault):
 
 
 class StoreUnavailable(ServerFault):
-    """The database does not answer; nothing is let in without it."""
+    """The database, or the store of files, does not answer; nothing is let in without it."""
 
     code = "store_unavailable"
     http_status = 503

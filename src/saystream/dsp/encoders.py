@@ -16,7 +16,17 @@ from saystream.errors import InvalidValue
 if TYPE_CHECKING:
     from saystream.audio import AudioFormat, Samples
 
-__all__ = ["ENCODERS", "Encoder", "PcmEncoder", "WavEncoder", "make_encoder"]
+__all__ = [
+    "ENCODERS",
+    "WAV_HEADER_BYTES",
+    "Encoder",
+    "PcmEncoder",
+    "WavEncoder",
+    "make_encoder",
+    "wav_header",
+]
+
+WAV_HEADER_BYTES = 44
 
 _UNKNOWN_SIZE = 0xFFFFFFFF
 """RIFF sizes cannot be known while streaming; readers take this value as "until the end" (ruling 13)."""
@@ -49,7 +59,7 @@ class WavEncoder(PcmEncoder):
 
     def __init__(self, audio_format: AudioFormat) -> None:
         super().__init__(audio_format)
-        self._header = _wav_header(audio_format.sample_rate)
+        self._header = wav_header(audio_format.sample_rate)
 
     def push(self, samples: Samples) -> bytes:
         return self._take_header() + super().push(samples)
@@ -62,13 +72,14 @@ class WavEncoder(PcmEncoder):
         return header
 
 
-def _wav_header(sample_rate: int) -> bytes:
+def wav_header(sample_rate: int, *, num_bytes: int | None = None) -> bytes:
+    """The header of mono 16-bit audio: ``num_bytes`` of samples, or as many as will follow."""
     bytes_per_frame = 2
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", _UNKNOWN_SIZE, b"WAVE"),
+        *(b"RIFF", _UNKNOWN_SIZE if num_bytes is None else WAV_HEADER_BYTES - 8 + num_bytes, b"WAVE"),
         *(b"fmt ", 16, 1, 1, sample_rate, sample_rate * bytes_per_frame, bytes_per_frame, 16),
-        *(b"data", _UNKNOWN_SIZE),
+        *(b"data", _UNKNOWN_SIZE if num_bytes is None else num_bytes),
     )
 
 

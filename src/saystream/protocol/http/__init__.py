@@ -1,0 +1,1 @@
+"""DashScope's HTTP interface: bodies and event streams, without any I/O."""

@@ -1,0 +1,239 @@
+"""Request and response bodies of Qwen-TTS over HTTP (protocol reference, http §2).
+
+What a peer sends gives a request or raises an error that names the field at fault; it never quotes what is
+spoken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+import pybase64
+from msgspec import UNSET, UnsetType
+
+from saystream.errors import InvalidBody, InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
+from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
+
+__all__ = [
+    "PATH",
+    "AudioBody",
+    "GenerationAnswer",
+    "GenerationRequest",
+    "InputTokenDetails",
+    "Output",
+    "OutputTokenDetails",
+    "Usage",
+    "decode_request",
+    "encode_part",
+]
+
+PATH: Final = "/api/v1/services/aigc/multimodal-generation/generation"
+
+_LANGUAGE_OF: Final = {language.lower(): language for language in LANGUAGE_TYPES}
+_INPUT_FIELDS: Final = {"text", "voice"}
+_ANYWHERE_FIELDS: Final = {"language_type", "instructions", "optimize_instructions"}
+_JSON_TYPES: Final = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    dict: "an object",
+    list: "an array",
+    type(None): "null",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What a client wants to hear."""
+
+    model: str
+    text: str
+    voice: str
+    language_type: str = "Auto"
+    """In the spelling of ``LANGUAGE_TYPES``."""
+    instructions: str = ""
+    optimize_instructions: bool = False
+    unknown_fields: tuple[str, ...] = ()
+    """Ignored, but worth a line in the log. Cut to a bounded length."""
+
+
+def decode_request(body: bytes) -> GenerationRequest:
+    """The request in ``body``.
+
+    ``language_type``, ``instructions`` and ``optimize_instructions`` may stand in ``input`` or in
+    ``parameters``; ``input`` wins (ruling 19). A field that is null is a field that is not there.
+
+    Raises InvalidBody where it is no JSON object, MissingModel, MissingInput, and InvalidValue whose ``param``
+    is the path of the field at fault.
+    """
+    fields = _json_object(body)
+    model = _string(fields, "model", "model")
+    if not model:
+        raise MissingModel("The model property is required.", param="model")
+    given = _object(fields, "input")
+    if not given:
+        raise MissingInput("The input property is required.", param="input")
+    parameters = _object(fields, "parameters")
+    text = _string(given, "text", "input.text")
+    if not text:
+        raise InvalidRequest("The text property is required.", param="input.text")
+    voice = _string(given, "voice", "input.voice")
+    if not voice:
+        raise InvalidRequest("The voice property is required.", param="input.voice")
+    return GenerationRequest(
+        model=model,
+        text=text,
+        voice=voice,
+        language_type=_language_type(given, parameters),
+        instructions=_string(*_place("instructions", given, parameters)),
+        optimize_instructions=_boolean(*_place("optimize_instructions", given, parameters)),
+        unknown_fields=_unknown(given, parameters),
+    )
+
+
+class InputTokenDetails(msgspec.Struct, frozen=True):
+    text_tokens: int
+
+
+class OutputTokenDetails(msgspec.Struct, frozen=True):
+    audio_tokens: int
+    text_tokens: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is billed. Made by one of the class methods."""
+
+    characters: int | UnsetType = UNSET
+    total_tokens: int | UnsetType = UNSET
+    input_tokens: int | UnsetType = UNSET
+    output_tokens: int | UnsetType = UNSET
+    input_tokens_details: InputTokenDetails | UnsetType = UNSET
+    output_tokens_details: OutputTokenDetails | UnsetType = UNSET
+
+    @classmethod
+    def of_characters(cls, characters: int) -> Usage:
+        """Of a Qwen3 model."""
+        return cls(characters=characters)
+
+    @classmethod
+    def of_tokens(cls, *, text_tokens: int, audio_tokens: int) -> Usage:
+        """Of a ``qwen-tts`` model."""
+        return cls(
+            total_tokens=text_tokens + audio_tokens,
+            input_tokens=text_tokens,
+            output_tokens=audio_tokens,
+            input_tokens_details=InputTokenDetails(text_tokens),
+            output_tokens_details=OutputTokenDetails(audio_tokens),
+        )
+
+
+class AudioBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    data: str
+    """Base64; empty where the audio is behind ``url``."""
+    expires_at: int
+    """Unix seconds, after which ``url`` does not work."""
+    id: str
+    url: str | UnsetType = UNSET
+    """Of the whole file; only when it is complete."""
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    finish_reason: Literal["null", "stop"]
+    """The *word* null while there is more to come."""
+    audio: AudioBody
+
+
+class GenerationAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an answer without SSE, and the data of the last frame with it."""
+
+    output: Output
+    usage: Usage
+    request_id: str
+
+    @classmethod
+    def complete(cls, *, request_id: str, url: str, expires_at: int, usage: Usage) -> GenerationAnswer:
+        audio = AudioBody(data="", expires_at=expires_at, id=_audio_id(request_id), url=url)
+        return cls(output=Output(finish_reason="stop", audio=audio), usage=usage, request_id=request_id)
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(self)
+
+
+def encode_part(audio: bytes, *, request_id: str, expires_at: int, usage: Usage) -> bytes:
+    """The data of a frame that carries audio."""
+    body = AudioBody(
+        data=pybase64.b64encode_as_string(audio), expires_at=expires_at, id=_audio_id(request_id)
+    )
+    output = Output(finish_reason="null", audio=body)
+    return GenerationAnswer(output=output, usage=usage, request_id=request_id).encode()
+
+
+def _audio_id(request_id: str) -> str:
+    return f"audio_{request_id}"
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise InvalidBody(f"The body is not valid JSON: {quote(error)}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidBody("The body is not valid JSON: it is not UTF-8.") from error
+    except RecursionError as error:
+        raise InvalidBody("The body is not valid JSON: it is nested too deeply.") from error
+    if not isinstance(fields, dict):
+        raise InvalidBody(f"The body has to be a JSON object; {_JSON_TYPES[type(fields)]} came.")
+    return fields
+
+
+def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise InvalidValue(name, _JSON_TYPES[type(value)], "an object")
+    return value or {}
+
+
+def _place(name: str, given: dict[str, Any], parameters: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
+    if given.get(name) is not None:
+        return given, name, f"input.{name}"
+    return parameters, name, f"parameters.{name}"
+
+
+def _string(fields: dict[str, Any], name: str, param: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidValue(param, _JSON_TYPES[type(value)], "a string")
+    if "\0" in value:
+        raise InvalidRequest(f"{param} holds a NUL character.", param=param)
+    return value
+
+
+def _boolean(fields: dict[str, Any], name: str, param: str) -> bool:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidValue(param, _JSON_TYPES[type(value)], "true or false")
+    return bool(value)
+
+
+def _language_type(given: dict[str, Any], parameters: dict[str, Any]) -> str:
+    fields, name, param = _place("language_type", given, parameters)
+    word = _string(fields, name, param) or "Auto"
+    language_type = _LANGUAGE_OF.get(word.lower())
+    if language_type is None:
+        raise InvalidValue(param, word, LANGUAGE_TYPES)
+    return language_type
+
+
+def _unknown(given: dict[str, Any], parameters: dict[str, Any]) -> tuple[str, ...]:
+    """``stream`` is known: one class of the official SDK sends it, and it means nothing."""
+    names = [f"input.{name}" for name in given if name not in _INPUT_FIELDS | _ANYWHERE_FIELDS]
+    names += [f"parameters.{name}" for name in parameters if name not in _ANYWHERE_FIELDS | {"stream"}]
+    return tuple(quote(name) for name in names[:10])
