@@ -135,6 +135,20 @@ def test_a_refused_new_session_can_be_asked_for_again(
     assert client.state is SessionState.BEFORE_TEXT
 
 
+def test_of_two_updates_for_a_new_session_one_may_be_refused(
+    pair: tuple[ServerConnection, ClientConnection],
+) -> None:
+    server, client = pair
+    server.receive_text(client.finish())
+    server.finish_session()
+    deliver(server, client)
+    frames = [client.update_session(SessionPatch(voice=voice)) for voice in (UNTAKEN_VOICE, "Ethan")]
+    for frame in frames:
+        server.receive_text(frame)
+        deliver(server, client)
+    assert client.state is SessionState.BEFORE_TEXT
+
+
 def test_an_error_about_another_event_does_not_end_a_new_session(
     pair: tuple[ServerConnection, ClientConnection],
 ) -> None:

@@ -385,11 +385,33 @@ def test_text_that_came_too_late_for_a_response_can_be_committed() -> None:
     server = make_server()
     append(server, "Hello.")
     server.start_response()
+    server.take_no_more_text()
     append(server, "Too late.")
-    server.finish_response("completed", USAGE, text_waits=True)
+    server.finish_response("completed", USAGE)
     sent(server)
     assert commit(server) is not None
     assert kinds(sent(server)) == ["input_text_buffer.committed"]
+
+
+def test_a_commit_that_meets_a_response_already_ending_is_for_the_next() -> None:
+    server = make_server()
+    append(server, "Hello.")
+    server.start_response()
+    server.take_no_more_text()
+    sent(server)
+    commit(server)
+    assert only_error(server)["code"] == "input_text_buffer_commit_empty"
+    append(server, "More.")
+    commit(server)
+    assert kinds(sent(server)) == ["input_text_buffer.committed"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_there_may_be_no_response_that_takes_text(mode: str) -> None:
+    server = make_server(mode=mode)
+    before = memory_of(server)
+    server.take_no_more_text()
+    assert memory_of(server) == before
 
 
 def test_the_finish_closes_the_open_response() -> None:
@@ -538,12 +560,15 @@ def test_a_refused_update_after_the_end_begins_no_session(session: dict[str, Any
     assert memory_of(server) == before
 
 
-def test_text_that_was_left_over_is_not_in_the_new_session() -> None:
+def test_nothing_of_an_old_session_is_in_the_buffer_of_the_new() -> None:
     server = make_server()
     append(server, "Hello.")
     server.start_response()
+    server.take_no_more_text()
+    append(server, "Too late.")
+    server.finish_response("cancelled", USAGE)
     finish(server)
-    server.finish_response("cancelled", USAGE, text_waits=True)
+    speak(server)
     server.finish_session()
     update(server)
     sent(server)
@@ -743,8 +768,7 @@ def test_a_refusal_after_the_response_took_the_text_changes_nothing() -> None:
     append(server, "one")
     server.start_response()
     server.refuse(Overloaded("busy"))
-    server.finish_response("completed", USAGE, text_waits=True)
-    sent(server)
+    assert kinds(sent(server))[-1] == "error"
     assert commit(server) is not None
 
 

@@ -34,7 +34,7 @@ from saystream.protocol.realtime.events import (
     wire_type,
 )
 from saystream.protocol.realtime.session_config import SessionPatch
-from saystream.protocol.realtime.state import ClientState, ConnectionState, SessionState
+from saystream.protocol.realtime.state import ConnectionState, ServerState, SessionState
 
 __all__ = ["ClientConnection"]
 
@@ -56,6 +56,7 @@ class ClientConnection:
         self._states = ConnectionState()
         self._item_id = ""
         self._restart_id = ""
+        """The last update that asked for a new session and was not answered."""
 
     @property
     def state(self) -> SessionState:
@@ -63,10 +64,9 @@ class ClientConnection:
 
     def update_session(self, patch: SessionPatch) -> str:
         """Ask for a configuration; after ``session.finished``, for a new session with it."""
-        is_restart = self._states.client is ClientState.FINISHED
         event = SessionUpdate(event_id=self._new_id("event"), session=patch)
         frame = self._send(event)
-        if is_restart:
+        if self._states.server is ServerState.FINISHED:
             self._restart_id = event.event_id
         return frame
 

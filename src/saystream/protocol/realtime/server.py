@@ -95,7 +95,7 @@ class _OpenResponse:
         self.item_id = item_id
         self.voice = voice
         self.committed = committed
-        """The client has committed it: text that comes now belongs to the next one."""
+        """It takes no more text: what comes now belongs to the next one."""
         self.deltas = DeltaFrames(response_id=response_id, item_id=item_id)
 
     def item(self, status: ResponseStatus, *content: ContentPart) -> Item:
@@ -371,24 +371,25 @@ class ServerConnection:
         assert self._response is not None
         self._outbox.append(self._response.deltas.frame(self._event_id(), audio))
 
+    def take_no_more_text(self) -> None:
+        """``server_commit``: the open response takes no more text, as if the client had committed it.
+
+        For a response that the owner ends by itself: text that comes from now on waits for the next one, and a
+        commit is for that text. Does nothing where no response was taking text.
+        """
+        self._close_open_response()
+
     def finish_response(
-        self,
-        status: Literal["completed", "cancelled", "failed", "incomplete"],
-        usage: Usage | None,
-        *,
-        text_waits: bool = False,
+        self, status: Literal["completed", "cancelled", "failed", "incomplete"], usage: Usage | None
     ) -> None:
         """Queue the closing events of the open response.
 
-        ``text_waits`` tells, in ``server_commit``, that the response had stopped taking text by itself and
-        that speakable text came after that: a commit is not empty then. ``usage`` is left out of
-        ``response.done`` where nothing was counted.
+        ``usage`` is left out of ``response.done`` where nothing was counted.
         """
         self._require("response.audio.done")
         response = self._response
         assert response is not None
         self._response = None
-        self._text_waits = self._text_waits or text_waits
         item_status: ResponseStatus = "completed" if status == "completed" else "incomplete"
         self._send(AudioDone(event_id=self._event_id(), response_id=response.id, item_id=response.item_id))
         self._send(
@@ -422,7 +423,6 @@ class ServerConnection:
         if self._committed_items:
             raise RuntimeError(f"{len(self._committed_items)} commits have had no response")
         self._send(SessionFinished(event_id=self._event_id()))
-        self._text_waits = False
 
     def fail(self, fault: SaystreamError, usage: Usage | None = None) -> None:
         """End the connection for ``fault``: an error, the end of an open response, then close with its code.
