@@ -35,8 +35,7 @@ _LEAD_MS = 20
 """Silence before the first sound: room for the part of a soft beginning that is below the threshold."""
 
 _PAUSES_MS = {".": 300, "!": 300, "?": 300, "…": 300, ",": 150, ";": 200, ":": 200, "—": 200}
-"""Silence after the last sound, by the punctuation at the end; the model gives 300 to 490 after
-everything."""
+"""Silence after the last sound, by the last punctuation; the model gives 300 to 490 after everything."""
 
 _NO_PUNCTUATION_PAUSE_MS = 40
 """A text that was cut between two words goes on."""
@@ -45,8 +44,15 @@ _MAX_PHONEMES = 400
 """Of one pass of the model, 20 s of sound: its time and memory grow faster than the text."""
 
 _PIECE_MS = 200
-"""The stages that change the voice work piece by piece, so that the first sound does not wait for the
-last."""
+"""A voice is changed piece by piece, so that the first sound does not wait for the last."""
+
+_HURRIED_FROM = 1.35
+"""Speed from which the model itself is made to hurry and only the rest is left to splicing, which then loses
+too much: at speed 2 DNSMOS gave 2.6 instead of 2.0. Up to here splicing alone is as good, and exact."""
+
+_HURRIED_SPEED = 1.5
+_HURRIED_EFFECT = 1.6
+"""The model's speed moves in whole frames a phoneme: told 1.25 it gives 1.1, told 1.5, 1.48 to 1.68."""
 
 _SEED = 0
 """Of the breath in the voice: the same text always sounds the same."""
@@ -92,20 +98,23 @@ class HibariEngine(SegmentEngine):
         unknown voice."""
         if request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
-        # The model's own speed moves in steps of whole frames a phoneme: asked for 1.25 it gives 1.1, for 1.5
-        # 1.6.
+        hurried = request.speed >= _HURRIED_FROM
         stages = timbre(
-            self.info.sample_rate, speed=request.speed, pitch=request.pitch, formant=request.formant
+            self.info.sample_rate,
+            speed=request.speed / _HURRIED_EFFECT if hurried else request.speed,
+            pitch=request.pitch,
+            formant=request.formant,
         )
-        yield from shaped(self._pieces(text), stages)
+        yield from shaped(self._pieces(text, hurried=hurried), stages)
 
-    def _pieces(self, text: str) -> Iterator[Samples]:
+    def _pieces(self, text: str, *, hurried: bool) -> Iterator[Samples]:
+        speed, effect = (_HURRIED_SPEED, _HURRIED_EFFECT) if hurried else (1.0, 1.0)
         piece = self.info.sample_rate * _PIECE_MS // 1000
         chance = np.random.default_rng(_SEED)
         for phonemes in self._phonemes(text):
-            sound = self._model.from_ids(self._model.ids(phonemes), rng=chance)
+            sound = self._model.from_ids(self._model.ids(phonemes), speed, chance)
             pause_ms = _PAUSES_MS.get(phonemes.rstrip("\"'”’) ")[-1:], _NO_PUNCTUATION_PAUSE_MS)
-            sound = _trimmed(sound, self.info.sample_rate, pause_ms)
+            sound = _trimmed(sound, self.info.sample_rate, round(pause_ms / effect))
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 
