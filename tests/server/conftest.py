@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from saystream.config import Settings
 from saystream.server.store import open_store
+
+from .live import Live, live_server
 
 
 @pytest.fixture
@@ -15,3 +18,20 @@ async def store_engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """The engine of a new, empty database."""
     async with open_store(Settings(data_dir=tmp_path, database_url=None)) as engine:
         yield engine
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
+    """A server whose engine takes no time, for the tests of one module: they mark themselves
+    ``asyncio(loop_scope="module")``."""
+    async with live_server(tmp_path_factory.mktemp("server"), realtime={"response_idle_ms": 200}) as live:
+        yield live
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def slow_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
+    """A server whose engine speaks four times as fast as a person."""
+    async with live_server(
+        tmp_path_factory.mktemp("server"), engines={"tone": {"real_time_factor": 0.25}}
+    ) as live:
+        yield live

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client.core import Metric
 
     from saystream.engines.pool import EnginePool
+    from saystream.synthesis import ResponseAudio, ResponseEnded
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "ResponseTimer"]
 
 _LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 _FACTOR_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 3.0)
@@ -34,7 +36,8 @@ class Metrics:
         )
         self.first_audio_s = Histogram(
             "saystream_first_audio_seconds",
-            "From the first text of a response (its commit, in commit mode) to its first audio",
+            "From the first text of a response (its commit, in commit mode) to its first audio; not counting the"
+            " response before it",
             registry=self.registry,
             buckets=_LATENCY_BUCKETS_S,
         )
@@ -68,6 +71,60 @@ class Metrics:
     def exposition(self) -> bytes:
         """Everything in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class ResponseTimer:
+    """Measures the responses of one connection."""
+
+    def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` gives monotonic seconds."""
+        self._metrics = metrics
+        self._clock = clock
+        self._text_at_s: float | None = None
+        """When the text of the next response came."""
+        self._due_since_s: float | None = None
+        """Since when the first audio of the open response is waited for."""
+        self._started_at_s = 0.0
+        self._last_audio_at_s = 0.0
+        self._free_at_s = 0.0
+        """When the last response had ended."""
+
+    def text_came(self) -> None:
+        """Text for the next response: its first counts."""
+        if self._text_at_s is None:
+            self._text_at_s = self._clock()
+
+    def text_committed(self) -> None:
+        """``commit`` mode: what came before was not yet to be spoken."""
+        self._text_at_s = self._clock()
+
+    def text_dropped(self) -> None:
+        self._text_at_s = None
+
+    def started(self) -> None:
+        self._started_at_s = self._clock()
+        self._due_since_s = max(self._text_at_s or 0.0, self._free_at_s)
+        self._text_at_s = None
+
+    def audio_came(self, audio: ResponseAudio) -> None:
+        now_s = self._last_audio_at_s = self._clock()
+        self._metrics.audio_s.inc(audio.duration_ms / 1000)
+        self._metrics.chunk_lag_s.observe(audio.late_ms / 1000)
+        if audio.late_ms > 0:
+            self._metrics.underruns.inc()
+        if self._due_since_s is not None:
+            self._metrics.first_audio_s.observe(now_s - self._due_since_s)
+            self._due_since_s = None
+
+    def ended(self, ended: ResponseEnded, *, characters: int) -> None:
+        self._free_at_s = self._clock()
+        self._metrics.responses.labels(ended.status).inc()
+        self._metrics.characters.inc(characters)
+        if ended.audio_ms:
+            took_s = self._last_audio_at_s - self._started_at_s
+            self._metrics.real_time_factor.observe(took_s * 1000 / ended.audio_ms)
+        if ended.fault is not None:
+            self._metrics.faults.labels(ended.fault.code).inc()
 
 
 class _PoolCollector:

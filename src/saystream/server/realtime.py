@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing, suppress
 from secrets import token_hex
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 from starlette.responses import JSONResponse
@@ -26,6 +27,7 @@ from saystream.errors import (
     ModelNotFound,
     PeerStalled,
     SaystreamError,
+    ServerFault,
 )
 from saystream.protocol.realtime.events import (
     ClientEvent,
@@ -39,12 +41,16 @@ from saystream.protocol.realtime.events import (
 )
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
+from saystream.protocol.realtime.state import SessionState
+from saystream.server.metrics import ResponseTimer
 from saystream.server.outbox import Outbox
 from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
 from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from starlette.types import Message
     from starlette.websockets import WebSocket
 
@@ -63,6 +69,9 @@ _EVENTS_BEFORE_YIELD = 16
 _REFUSAL_LINGER_S = 0.5
 """The official SDK looks every 100 ms whether it is connected: one refused and closed at once would wait for its
 time-out of 5 s, although it was told why."""
+
+_FAREWELL_S = 2.0
+"""Where the time to drain is over, how long connections have to send why they are closed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -144,7 +153,9 @@ class RealtimeDoor:
         except TimeoutError:
             for connection in list(self._connections):
                 connection.fail(Draining("the server stops now"))
-            await self._until_empty()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL_S):
+                    await self._until_empty()
 
     async def _until_empty(self) -> None:
         while self._connections:
@@ -152,9 +163,9 @@ class RealtimeDoor:
             await self._left.wait()
 
     async def _admit(self, websocket: WebSocket) -> None:
+        await self._authenticator.authenticate(websocket.headers)
         if self.draining:
             raise Draining("the server is about to stop and takes no new sessions")
-        await self._authenticator.authenticate(websocket.headers)
         limit = self.settings.limits.max_sessions
         if len(self._connections) >= limit:
             raise LimitReached(f"all {limit} sessions of this server are taken")
@@ -191,8 +202,7 @@ class _Connection:
         self._response_id = ""
         self._draining = False
         self._last_active_s = time.monotonic()
-        self._text_since_s: float | None = None
-        self._response_since_s = 0.0
+        self._timer = ResponseTimer(door.metrics)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -203,8 +213,8 @@ class _Connection:
             _log.info("session opened")
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    reader = tasks.create_task(self._read())
-                    speaker = tasks.create_task(self._speak())
+                    reader = tasks.create_task(self._answering_for(self._read()))
+                    speaker = tasks.create_task(self._answering_for(self._speak()))
                     await self._send()
                     reader.cancel()
                     speaker.cancel()
@@ -215,11 +225,33 @@ class _Connection:
                     self._session.close()
             _log.info("session closed")
 
+    async def _answering_for(self, task: Coroutine[Any, Any, None]) -> None:
+        """A bug of ours must not leave the peer without a word."""
+        try:
+            await task
+        except (WebSocketDisconnect, PeerStalled):
+            raise
+        except Exception:
+            _log.exception("connection failed")
+            self.fail(ServerFault("the server failed; its log says more"))
+
     def drain(self) -> None:
-        """Close when what was committed has been spoken."""
+        """Close when what was given to be spoken has been."""
         self._draining = True
-        if not self._core.response_open and (self._session is None or not self._session.has_work):
-            self.fail(Draining("the server is about to stop"))
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        if not self._draining or self._core.close is not None:
+            return
+        reason = Draining("the server is about to stop")
+        if self._core.state is SessionState.FINISHED:
+            self._core.shut(Draining.close_code, reason.message)
+            self._flush()
+        elif self._core.state is not SessionState.FINISHING and not self._is_speaking():
+            self.fail(reason)
+
+    def _is_speaking(self) -> bool:
+        return self._core.response_open or (self._session is not None and self._session.has_work)
 
     def fail(self, fault: SaystreamError) -> None:
         """Say what went wrong, then close."""
@@ -252,52 +284,63 @@ class _Connection:
 
     async def _send(self) -> None:
         while (frame := await self._outbox.take()) is not None:
-            try:
-                async with asyncio.timeout(self._settings.send_stall_timeout_s):
-                    await self._websocket.send_text(frame)
-            except TimeoutError:
-                raise PeerStalled("the peer stopped reading") from None
+            await self._unless_stalled(self._websocket.send_text(frame))
         assert self._core.close is not None  # only a close ends the outbox
         if not self._core.session_id:
             await asyncio.sleep(_REFUSAL_LINGER_S)
-        await self._websocket.close(self._core.close.code, self._core.close.reason)
+        await self._unless_stalled(self._websocket.close(self._core.close.code, self._core.close.reason))
+
+    async def _unless_stalled(self, sending: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with asyncio.timeout(self._settings.send_stall_timeout_s):
+                await sending
+        except TimeoutError:
+            raise PeerStalled("the peer stopped reading") from None
 
     # --- the reader ------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
         since_yield = 0
-        while self._core.close is None:
-            message = await self._receive()
-            if message is None:
-                continue
+        while (message := await self._receive()) is not None:
             self._last_active_s = time.monotonic()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
-            if (frame := message.get("text")) is None:
-                self._core.receive_binary()
-            elif (event := self._core.receive_text(frame)) is not None:
-                self._act_or_refuse(event)
+            self._obey(message.get("text"))
             self._flush()
+            await self._outbox.answerable()
             since_yield += 1
             if since_yield >= _EVENTS_BEFORE_YIELD:
                 since_yield = 0
                 await asyncio.sleep(0)
 
     async def _receive(self) -> Message | None:
-        """The next message, or ``None`` after a while without one."""
-        try:
-            async with asyncio.timeout(self._settings.idle_timeout_s):
-                return await self._websocket.receive()
-        except TimeoutError:
-            self._close_when_idle()
-            return None
+        """The next message; ``None`` once the connection is to be closed, as it is after a while without one."""
+        while self._core.close is None:
+            try:
+                async with asyncio.timeout(self._idle_left_s()):
+                    return await self._websocket.receive()
+            except TimeoutError:
+                if self._idle_left_s() <= 0:
+                    self._core.shut(1000, f"idle for {self._settings.idle_timeout_s:g} s")
+                    self._flush()
+        return None
 
-    def _close_when_idle(self) -> None:
+    def _idle_left_s(self) -> float:
         idle_s = self._settings.idle_timeout_s
-        busy = self._core.response_open or len(self._outbox) > 0
-        if not busy and time.monotonic() - self._last_active_s >= idle_s:
-            self._core.shut(1000, f"idle for {idle_s:g} s")
-            self._flush()
+        if self._core.response_open or len(self._outbox) > 0:
+            return idle_s
+        return self._last_active_s + idle_s - time.monotonic()
+
+    def _obey(self, frame: str | None) -> None:
+        if frame is None:
+            self._core.receive_binary()
+            return
+        if self._session is not None and not self._session.text_joins:
+            self._core.take_no_more_text()
+        event = self._core.receive_text(frame)
+        if event is not None:
+            self._act_or_refuse(event)
+            self._close_if_drained()
 
     def _act_or_refuse(self, event: ClientEvent) -> None:
         try:
@@ -311,15 +354,22 @@ class _Connection:
         session = self._session or self._start_session()
         match event:
             case SessionUpdate():
+                if self._core.ignored_keys:
+                    _log.debug("unknown keys ignored", unknown_fields=self._core.ignored_keys)
                 session.configure(self._speech_config())
             case TextAppend(text=text):
+                if not self._core.config.voice:
+                    self._check(self._core.config)  # a model may have none until an update names it
                 session.push_text(text)
-                self._note_text()
+                if not session.text_joins:
+                    self._timer.text_came()
             case TextCommit():
                 session.commit()
-                self._text_since_s = time.monotonic()
+                if self._core.config.mode == "commit":
+                    self._timer.text_committed()
             case TextClear():
                 session.clear()
+                self._timer.text_dropped()
             case ResponseCancel():
                 session.cancel()
                 self._outbox.drop_audio(self._response_id)
@@ -328,13 +378,7 @@ class _Connection:
             case _:
                 assert_never(event)
 
-    def _note_text(self) -> None:
-        """First-audio latency counts from the first text of a response, or from its commit."""
-        if self._text_since_s is None and not self._core.response_open:
-            self._text_since_s = time.monotonic()
-
     def _start_session(self) -> SynthesisSession:
-        self._check(self._core.config)  # a model may have no voice until an update names one
         self._session = self._door.synthesizer.session(self._speech_config())
         self._session_started.set()
         return self._session
@@ -358,61 +402,45 @@ class _Connection:
             await self._session_started.wait()
             self._session_started.clear()
             assert self._session is not None
-            async for event in self._session.events():
-                if self._core.close is not None:
-                    return
-                self._tell(event)
-                await self._outbox.writable()
+            async with aclosing(self._session.events()) as events:
+                async for event in events:
+                    if self._core.close is not None:
+                        return
+                    self._tell(event)
+                    await self._outbox.writable()
             if self._core.close is not None:
                 return
             self._session = None
             self._core.finish_session()
             self._flush()
+            self._close_if_drained()
 
     def _tell(self, event: SpeechEvent) -> None:
         match event:
             case ResponseStarted():
                 self._response_id = self._core.start_response()
-                self._response_since_s = time.monotonic()
+                self._timer.started()
                 self._flush()
             case ResponseAudio():
+                self._last_active_s = time.monotonic()
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
-                self._measure(event)
+                self._timer.audio_came(event)
             case ResponseEnded():
                 self._end_response(event)
             case _:
                 assert_never(event)
 
     def _end_response(self, ended: ResponseEnded) -> None:
-        metrics = self._door.metrics
         characters = billed_characters(ended.text)
-        metrics.responses.labels(ended.status).inc()
-        metrics.characters.inc(characters)
-        if ended.audio_ms:
-            took_s = time.monotonic() - self._response_since_s
-            metrics.real_time_factor.observe(took_s * 1000 / ended.audio_ms)
+        self._timer.ended(ended, characters=characters)
         _log.info(
             "response ended", status=ended.status, characters=characters, audio_ms=round(ended.audio_ms)
         )
         if ended.fault is not None:
-            metrics.faults.labels(ended.fault.code).inc()
-            _log.error("response failed", code=ended.fault.code, message=ended.fault.message)
+            _log.error("response failed", code=ended.fault.code, error=ended.fault)
             self._core.fail(ended.fault, self._door.usage(self._model, ended))
         else:
             self._core.finish_response(ended.status, self._door.usage(self._model, ended))
         self._flush()
-        if self._draining and self._core.close is None:
-            self.drain()
-
-    def _measure(self, audio: ResponseAudio) -> None:
-        now_s = time.monotonic()
-        self._last_active_s = now_s
-        metrics = self._door.metrics
-        metrics.audio_s.inc(audio.duration_ms / 1000)
-        metrics.chunk_lag_s.observe(audio.late_ms / 1000)
-        if audio.late_ms > 0:
-            metrics.underruns.inc()
-        if self._text_since_s is not None:
-            metrics.first_audio_s.observe(now_s - self._text_since_s)
-            self._text_since_s = None
+        self._close_if_drained()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from saystream.server.app import create_app
 from saystream.server.auth import check_binding
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
 
     from saystream.config import Settings
 
-__all__ = ["run_server"]
+__all__ = ["run_server", "uvicorn_config"]
 
 _MAX_LIBRARY_FRAME_BYTES = 16 << 20
 """Above this the WebSocket library itself closes with 1009. Below it, and above our own limit, the core can still say
 what was wrong before it closes."""
+
+_FAREWELL_S = 15.0
+"""After its session has ended, how long a peer may take to read the rest and to answer the close; uvicorn closes after
+10 s."""
+
+_SHUTDOWN_TIMEOUT_S = 3
+"""Draining is over by then: whatever is still open has been told to close."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,11 +46,16 @@ def run_server(settings: Settings) -> None:
     """
     asyncio.run(_check(settings))
     app = create_app(settings)
-    config = uvicorn.Config(
+    _Server(uvicorn_config(app, settings), app, settings).run()
+
+
+def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """How the application is served."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        ws="websockets-sansio",
+        ws=_WebSocketProtocol,
         ws_max_size=_MAX_LIBRARY_FRAME_BYTES,
         # Base64 audio compresses to half, for fifty times the CPU of a frame (docs/topics/architecture.md).
         ws_per_message_deflate=False,
@@ -51,8 +64,29 @@ def run_server(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
     )
-    _Server(config, app, settings).run()
+
+
+class _WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Does not wait for ever until a peer has read what is left for it.
+
+    A closed transport stays open, with its socket and its buffer, until the buffer is empty.
+    """
+
+    _farewell: asyncio.TimerHandle | None = None
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if not self.writable.is_set():
+            self.transport.abort()
+        elif not self.disconnected:
+            self._farewell = self.loop.call_later(_FAREWELL_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._farewell is not None:
+            self._farewell.cancel()
 
 
 async def _check(settings: Settings) -> None:
@@ -65,28 +99,32 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._settings = settings
-        self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        """Set while sessions can be open."""
+        self._told_to_stop = False
+        self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
+        self._loop = asyncio.get_running_loop()
         for server in self.servers:
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
                 _log.info("listening", host=host, port=port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._loop is None or self._draining is not None:
+        if self._loop is None or self._told_to_stop:
             super().handle_exit(sig, frame)
             return
+        self._told_to_stop = True
         self._loop.call_soon_threadsafe(self._start_drain)
 
     def _start_drain(self) -> None:
-        if self._draining is None:
-            self._draining = asyncio.ensure_future(self._drain())
+        self._draining = asyncio.ensure_future(self._drain())
 
     async def _drain(self) -> None:
         _log.info("draining", timeout_s=self._settings.drain_timeout_s)
-        await self._app.state.door.drain(self._settings.drain_timeout_s)
-        self.should_exit = True
+        try:
+            await self._app.state.door.drain(self._settings.drain_timeout_s)
+        finally:
+            self.should_exit = True
