@@ -114,7 +114,7 @@ class Synthesizer:
     def session(self, config: SpeechConfig) -> SynthesisSession:
         return SynthesisSession(self, config)
 
-    async def speak(self, config: SpeechConfig, text: str) -> AsyncIterator[SpeechEvent]:
+    async def speak(self, config: SpeechConfig, text: str) -> AsyncGenerator[SpeechEvent, None]:
         """The events of one response that says ``text``, for doors that have all of it at once.
 
         Closing the iterator early frees the engine. Raises TextTooLong.

@@ -1,0 +1,105 @@
+"""Links to audio files: signed, and good until a time that is written in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from saystream.errors import AccessDenied, ConfigurationError, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+__all__ = ["SECRET_FILE", "LinkSigner", "base_url", "read_secret"]
+
+SECRET_FILE = "files.key"
+
+_EXPIRES = re.compile(r"\d{1,12}")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+
+class LinkSigner:
+    """Gives paths an end and a signature, and checks them.
+
+    Whoever has a link may read its file: there is nothing else to know or to send. Without the secret nobody can make
+    one, or change the path or the end of one.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def query(self, path: str, expires_at: int) -> str:
+        """What follows the ``?``; ``expires_at`` in Unix seconds."""
+        return f"expires={expires_at}&signature={self._signature(path, str(expires_at))}"
+
+    def check(self, path: str, query: Mapping[str, str], *, now_s: float) -> None:
+        """Raises AccessDenied unless ``query`` is of this path and still good at ``now_s`` (Unix seconds)."""
+        expires, signature = query.get("expires", ""), query.get("signature", "")
+        expected = self._signature(path, expires)
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass")):
+            raise AccessDenied("The signature does not belong to this link.", param="signature")
+        if not _EXPIRES.fullmatch(expires) or now_s >= int(expires):
+            raise AccessDenied("The link has expired.", param="expires")
+
+    def _signature(self, path: str, expires: str) -> str:
+        signed = f"{path}\n{expires}".encode("utf-8", "surrogatepass")
+        digest = hmac.digest(self._secret, signed, hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def read_secret(data_dir: Path) -> bytes:
+    """The secret in ``data_dir``, made with mode 0600 where there is none.
+
+    Processes that start at once agree on one. Raises ConfigurationError where it can be neither read nor made.
+    """
+    path = data_dir / SECRET_FILE
+    try:
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_secret(path)
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot keep a secret in {path}: {error.strerror}", param="data_dir"
+        ) from error
+    if len(secret) < 32:
+        raise ConfigurationError(
+            f"{path} is too short for a secret; remove it, and it is made anew", param="data_dir"
+        )
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+        os.link(draft, path)  # fails where another process was first, and never shows half of a secret
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def base_url(request: Request, public_url: str | None) -> str:
+    """How the client reached this server, without a slash at its end: ``public_url`` if it is set, else what the
+    request says.
+
+    Raises InvalidRequest for a ``Host`` that is no host name.
+    """
+    if public_url:
+        return public_url.rstrip("/")
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        # Not quoted: it is none of ours, and would end up in a log.
+        raise InvalidRequest("The header Host is missing, or no host name.", param="Host")
+    return f"{request.url.scheme}://{host}"
