@@ -64,12 +64,40 @@ def test_an_interruption_does_not_shorten_a_silence():
 
 def test_the_session_that_runs_dry_first_goes_first():
     scheduler = scheduler_of(("far", sounding(3000)), ("near", sounding(1000)), ("between", sounding(2000)))
-    assert scheduler.next(3) == ["near", "between", "far"]
+    assert scheduler.next(3, 0) == ["near", "between", "far"]
 
 
-def test_a_session_that_does_not_sound_yet_goes_before_one_that_does():
-    scheduler = scheduler_of(("sounding", sounding(500)), ("silent", Playback(0)))
-    assert scheduler.next(1) == ["silent"]
+def test_a_session_that_does_not_sound_yet_goes_before_one_that_has_audio_left():
+    scheduler = scheduler_of(("sounding", sounding(1500)), ("silent", Playback(0)))
+    assert scheduler.next(1, 0) == ["silent"]
+
+
+def test_a_session_that_is_about_to_run_dry_goes_before_one_that_has_just_come():
+    scheduler = scheduler_of(("dry soon", sounding(900)))
+    scheduler.add("new", Playback(10))
+    scheduler.ready("new", 10)
+    assert scheduler.next(1, 10) == ["dry soon"]
+
+
+def test_sessions_with_plenty_of_audio_leave_half_of_the_slots_to_the_others():
+    scheduler = scheduler_of(*((f"far {n}", sounding(9000)) for n in range(4)))
+    assert scheduler.next(4, 0) == ["far 0", "far 1"]
+    scheduler.add("new", Playback(10))
+    scheduler.ready("new", 10)
+    assert scheduler.next(2, 10) == ["new"]
+    scheduler.done("far 0")
+    assert scheduler.next(2, 10) == ["far 2"]
+
+
+def test_a_session_whose_audio_has_been_heard_may_use_any_slot():
+    scheduler = scheduler_of(*((f"far {n}", sounding(9000)) for n in range(4)))
+    assert scheduler.next(4, 0) == ["far 0", "far 1"]
+    assert scheduler.next(2, 7000) == ["far 2", "far 3"]
+
+
+def test_one_slot_is_never_kept_free():
+    scheduler = scheduler_of(("far", sounding(9000)))
+    assert scheduler.next(1, 0) == ["far"]
 
 
 def test_among_sessions_that_do_not_sound_yet_the_older_goes_first():
@@ -77,19 +105,19 @@ def test_among_sessions_that_do_not_sound_yet_the_older_goes_first():
     for name, now_ms in (("late", 30), ("early", 10), ("middle", 20)):
         scheduler.add(name, Playback(now_ms))
         scheduler.ready(name, now_ms)
-    assert scheduler.next(3) == ["early", "middle", "late"]
+    assert scheduler.next(3, 0) == ["early", "middle", "late"]
 
 
 def test_equal_sessions_go_in_order_of_arrival():
     scheduler = scheduler_of(*((str(n), Playback(0)) for n in range(10)))
-    assert scheduler.next(10) == [str(n) for n in range(10)]
+    assert scheduler.next(10, 0) == [str(n) for n in range(10)]
 
 
 def test_audio_sent_while_a_job_waits_makes_it_less_urgent():
     one, two = sounding(1000), sounding(2000)
     scheduler = scheduler_of(("one", one), ("two", two))
     one.audio_sent(5000, now_ms=0)
-    assert scheduler.next(2) == ["two", "one"]
+    assert scheduler.next(2, 0) == ["two", "one"]
 
 
 def test_a_session_that_was_silent_on_purpose_is_not_ahead_of_one_that_waits_longer():
@@ -97,14 +125,14 @@ def test_a_session_that_was_silent_on_purpose_is_not_ahead_of_one_that_waits_lon
     scheduler = scheduler_of(("waiting", waiting), now_ms=50_000)
     scheduler.add("idle", idle)
     scheduler.ready("idle", 60_000)
-    assert scheduler.next(1) == ["waiting"]
+    assert scheduler.next(1, 0) == ["waiting"]
 
 
 def test_jobs_of_one_session_start_in_their_order():
     session = Playback(0)
     scheduler = scheduler_of(("a", session), ("b", session), ("c", session))
-    assert scheduler.next(2) == ["a", "b"]
-    assert scheduler.next(1) == ["c"]
+    assert scheduler.next(2, 0) == ["a", "b"]
+    assert scheduler.next(1, 0) == ["c"]
 
 
 def test_a_job_is_not_started_before_it_is_ready_and_holds_up_only_its_own_session():
@@ -115,10 +143,10 @@ def test_a_job_is_not_started_before_it_is_ready_and_holds_up_only_its_own_sessi
     scheduler.ready("b", 1)
     scheduler.add("c", other)
     scheduler.ready("c", 2)
-    assert scheduler.next(9) == ["c"]
+    assert scheduler.next(9, 0) == ["c"]
     scheduler.ready("a", 3)
     scheduler.ready("a", 4)
-    assert scheduler.next(9) == ["a", "b"]
+    assert scheduler.next(9, 0) == ["a", "b"]
 
 
 # --- fairness
@@ -130,30 +158,30 @@ def test_a_session_gets_no_more_than_its_share_while_others_wait():
     for n in range(3):
         scheduler.add(f"other {n}", Playback(10))
         scheduler.ready(f"other {n}", 10)
-    assert set(scheduler.next(4)) == {"greedy 0", "other 0", "other 1", "other 2"}
+    assert set(scheduler.next(4, 0)) == {"greedy 0", "other 0", "other 1", "other 2"}
 
 
 def test_a_session_alone_may_use_every_slot():
     greedy = Playback(0)
     scheduler = scheduler_of(*((f"greedy {n}", greedy) for n in range(8)))
-    assert len(scheduler.next(4)) == 4
+    assert len(scheduler.next(4, 0)) == 4
 
 
 def test_slots_that_shares_leave_over_go_to_the_most_urgent():
     urgent, calm = sounding(100), sounding(9000)
     jobs = [(f"{name} {n}", playback) for n in range(3) for name, playback in (("u", urgent), ("c", calm))]
     scheduler = scheduler_of(*jobs)
-    assert scheduler.next(3) == ["u 0", "c 0", "u 1"]
+    assert scheduler.next(3, 0) == ["u 0", "c 0", "u 1"]
 
 
 def test_a_slot_that_a_greedy_session_frees_goes_to_the_one_that_waits():
     greedy = Playback(0)
     scheduler = scheduler_of(*((f"greedy {n}", greedy) for n in range(8)))
-    assert len(scheduler.next(2)) == 2
+    assert len(scheduler.next(2, 0)) == 2
     scheduler.add("other", Playback(100))
     scheduler.ready("other", 100)
     scheduler.done("greedy 0")
-    assert scheduler.next(1) == ["other"]
+    assert scheduler.next(1, 0) == ["other"]
 
 
 # --- end, cancel, retry, bounds
@@ -173,13 +201,13 @@ def test_a_cancelled_waiting_job_is_forgotten_and_frees_its_session():
     session = Playback(0)
     scheduler = scheduler_of(("a", session), ("b", session))
     assert scheduler.cancel("a")
-    assert scheduler.next(9) == ["b"]
+    assert scheduler.next(9, 0) == ["b"]
     assert scheduler.waiting == 0
 
 
 def test_a_cancelled_running_job_keeps_its_slot_until_it_is_done():
     scheduler = scheduler_of(("a", Playback(0)))
-    scheduler.next(1)
+    scheduler.next(1, 0)
     assert not scheduler.cancel("a")
     assert scheduler.running == 1
     scheduler.done("a")
@@ -190,17 +218,17 @@ def test_a_cancelled_running_job_keeps_its_slot_until_it_is_done():
 def test_a_job_that_runs_again_goes_before_the_later_ones_of_its_session(first_lost):
     session = Playback(0)
     scheduler = scheduler_of(("a", session), ("b", session), ("c", session))
-    assert scheduler.next(2) == ["a", "b"]
+    assert scheduler.next(2, 0) == ["a", "b"]
     scheduler.retry(first_lost)
     scheduler.retry("b" if first_lost == "a" else "a")
-    assert scheduler.next(9) == ["a", "b", "c"]
+    assert scheduler.next(9, 0) == ["a", "b", "c"]
 
 
 def test_a_job_runs_again_also_when_the_queue_is_full():
     scheduler: Scheduler[str] = Scheduler(max_waiting=1)
     scheduler.add("a", Playback(0))
     scheduler.ready("a", 0)
-    scheduler.next(1)
+    scheduler.next(1, 0)
     scheduler.add("b", Playback(0))
     scheduler.retry("a")
     assert scheduler.waiting == 2
@@ -223,7 +251,7 @@ def test_two_thousand_waiting_jobs_cost_microseconds_each():
     for job in range(2000):
         scheduler.add(job, playbacks[job % 500])
         scheduler.ready(job, job)
-    while started := scheduler.next(1):
+    while started := scheduler.next(1, 0):
         playback = playbacks[started[0] % 500]
         playback.audio_sent(2000, now_ms=started[0])
         scheduler.done(started[0])
@@ -251,7 +279,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.added = 0
 
     def start(self, free_slots: int) -> list[int]:
-        started = self.scheduler.next(free_slots)
+        started = self.scheduler.next(free_slots, self.now_ms)
         for job in started:
             assert job in self.waiting and job in self.ready
             earlier = [
@@ -356,5 +384,5 @@ def test_a_waiting_job_is_served_although_new_sessions_never_stop_coming():
         for n in range(2):  # twice as much as the one slot can do
             scheduler.add(f"{now_ms} {n}", Playback(now_ms))
             scheduler.ready(f"{now_ms} {n}", now_ms)
-        started = scheduler.next(1)
+        started = scheduler.next(1, 0)
         scheduler.done(started[0])

@@ -210,7 +210,8 @@ class _EngineQueue:
         return True
 
     def _dispatch(self) -> None:
-        for stream in self._scheduler.next(sum(host.free_slots for host in self._hosts)):
+        free_slots = sum(host.free_slots for host in self._hosts)
+        for stream in self._scheduler.next(free_slots, self._clock() * _MS):
             stream.run_on(max(self._hosts, key=lambda host: host.free_slots))
 
     # Its processes.

@@ -4,8 +4,10 @@ The rule is least slack: the job whose listener runs out of audio first goes fir
 one engine sound without gaps. The slack of all listeners shrinks at the same pace, so the order is kept by
 the absolute time at which each runs dry, which changes only when audio is sent.
 
-Two rules stand above it: the jobs of one session start in the order in which they were added, and while other
-sessions wait, a session is given no more than its equal share of the slots.
+Three rules stand above it: the jobs of one session start in the order in which they were added; while other
+sessions wait, a session is given no more than its equal share of the slots; and a job once started is not
+interrupted, so sessions that have plenty of audio left use at most half of the slots, and one that is about to run
+dry, or has no sound yet, finds a free one.
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ from saystream.errors import Overloaded
 __all__ = ["Playback", "Scheduler"]
 
 JobT = TypeVar("JobT", bound=Hashable)
+
+_SAFETY_MS = 1000.0
+"""A job takes time: a listener who has less than this left comes before one who has not heard anything yet."""
+_PLENTY_MS = 2000.0
+"""Audio left beyond the safety, from which on a session can wait."""
 
 _STALE_ALLOWANCE = 64
 """Outdated heap items beyond one for each session; above this the heap is built anew."""
@@ -63,7 +70,7 @@ class _Session(Generic[JobT]):
 
 
 class _Entry(Generic[JobT]):
-    __slots__ = ("job", "order", "ready_at_ms", "running", "session")
+    __slots__ = ("can_wait", "job", "order", "ready_at_ms", "running", "session")
 
     def __init__(self, job: JobT, session: _Session[JobT], order: int) -> None:
         self.job = job
@@ -71,12 +78,14 @@ class _Entry(Generic[JobT]):
         self.order = order
         self.ready_at_ms = math.inf
         self.running = False
+        self.can_wait = False
+        """It was started for a session with plenty of audio left."""
 
     @property
     def due_at_ms(self) -> float:
         """A session that was silent on purpose is urgent from when it had something to say, not from when it
         fell silent."""
-        return max(self.session.playback.runs_dry_at_ms, self.ready_at_ms)
+        return max(self.session.playback.runs_dry_at_ms - _SAFETY_MS, self.ready_at_ms)
 
 
 class Scheduler(Generic[JobT]):
@@ -93,6 +102,7 @@ class Scheduler(Generic[JobT]):
         self._heap: list[tuple[float, int, int, _Session[JobT]]] = []
         self._added = 0
         self._running = 0
+        self._running_that_can_wait = 0
 
     @property
     def waiting(self) -> int:
@@ -124,7 +134,7 @@ class Scheduler(Generic[JobT]):
             if entry.session.waiting[0] is entry:
                 self._enqueue(entry.session)
 
-    def next(self, free_slots: int) -> list[JobT]:
+    def next(self, free_slots: int, now_ms: float) -> list[JobT]:
         """At most ``free_slots`` jobs to start now, most urgent first; they are running from here on."""
         started: list[JobT] = []
         slots = self._running + free_slots
@@ -132,7 +142,14 @@ class Scheduler(Generic[JobT]):
             session = self._most_urgent(slots)
             if session is None:
                 break
-            entry = session.waiting.popleft()
+            entry = session.waiting[0]
+            if entry.due_at_ms > now_ms + _PLENTY_MS:
+                if self._running_that_can_wait >= max(1, slots // 2):
+                    self._enqueue(session)
+                    break
+                entry.can_wait = True
+                self._running_that_can_wait += 1
+            session.waiting.popleft()
             entry.running = True
             session.running += 1
             self._running += 1
@@ -172,6 +189,8 @@ class Scheduler(Generic[JobT]):
 
     def _stop(self, entry: _Entry[JobT]) -> None:
         entry.running = False
+        self._running_that_can_wait -= entry.can_wait
+        entry.can_wait = False
         entry.session.running -= 1
         self._running -= 1
 
