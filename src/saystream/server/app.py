@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from saystream import __version__, catalog
+from saystream.server import files, generation
 from saystream.server.auth import Authenticator
+from saystream.server.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.keys import KeyStore
 from saystream.server.metrics import Metrics
-from saystream.server.realtime import PATH, RealtimeDoor
+from saystream.server.openapi import DocumentedRoute
+from saystream.server.realtime import PATH as REALTIME_PATH
+from saystream.server.realtime import RealtimeDoor
+from saystream.server.request_ids import RequestIds
 from saystream.server.store import open_store
 from saystream.synthesis import Synthesizer
 
@@ -36,28 +42,50 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_store(settings) as engine, Synthesizer.running(settings) as synthesizer:
+        async with (
+            open_store(settings) as engine,
+            files.AudioFiles.open(settings) as audio_files,
+            Synthesizer.running(settings) as synthesizer,
+        ):
+            models = catalog.load()
             metrics = Metrics(synthesizer.pool)
-            app.state.door = RealtimeDoor(
-                synthesizer,
-                catalog=catalog.load(),
-                authenticator=Authenticator(KeyStore(engine)),
-                metrics=metrics,
+            keys = Authenticator(KeyStore(engine), host=settings.host, cors_origins=settings.cors_origins)
+            app.state.door = RealtimeDoor(synthesizer, catalog=models, authenticator=keys, metrics=metrics)
+            app.state.generation = generation.GenerationDoor(
+                synthesizer, catalog=models, authenticator=keys, metrics=metrics, files=audio_files
             )
+            app.state.files = audio_files
             app.state.metrics = metrics
             _log.info("ready", version=__version__, engine=settings.engine)
-            yield
+            try:
+                yield
+            finally:
+                await app.state.generation.aclose()
 
     async def realtime(websocket: WebSocket) -> None:
         await app.state.door.serve(websocket)
 
-    routes = [
-        WebSocketRoute(PATH, realtime),
-        Route("/healthz", _healthz),
-        Route("/readyz", _readyz),
-        Route("/metrics", _metrics),
-    ]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    async def generate(request: Request) -> Response:
+        response: Response = await app.state.generation.serve(request)
+        return response
+
+    async def read_file(request: Request) -> Response:
+        response: Response = await app.state.files.serve(request)
+        return response
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute(REALTIME_PATH, realtime),
+            DocumentedRoute(generation.PATH, generate, method="POST", operation=generation.OPERATION),
+            DocumentedRoute(files.PATH, read_file, operation=files.OPERATION),
+            Route("/healthz", _healthz),
+            Route("/readyz", _readyz),
+            Route("/metrics", _metrics),
+        ],
+        middleware=[Middleware(RequestIds), Middleware(UnforeseenErrors)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )
     return app
 
 
