@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from foreign import Recogniser, foreign_python
+from foreign import REPOSITORY, Recogniser, foreign_python
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of protocol documents and recorded traffic, which is not part of the repository."""
+    folder = Path(os.environ.get("SAYSTREAM_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "protocol").is_dir():
+        pytest.skip("the protocol documents are not here: SAYSTREAM_SHARED names no folder that has them")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -5,25 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from saystream.bench import ServerProcess
 
-REPOSITORY = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="session")
-def shared_dir() -> Path:
-    """The folder of protocol documents and recorded traffic, which is not part of the repository."""
-    folder = Path(os.environ.get("SAYSTREAM_SHARED", REPOSITORY.parent / "shared"))
-    if not (folder / "seeds").is_dir():
-        pytest.skip("the protocol documents are not here: SAYSTREAM_SHARED names no folder that has them")
-    return folder
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ServerProcess]]:
     """``start_server("tone", SAYSTREAM_…="…")``: a server with that engine and environment, until the tests end."""
     started: dict[tuple[str, ...], ServerProcess] = {}
@@ -42,7 +30,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tone_url(start_server: Callable[..., ServerProcess]) -> str:
     """The realtime URL of a server with the tone engine and no keys."""
     return start_server("tone").url + "/api-ws/v1/realtime"
