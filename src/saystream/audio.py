@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
     """Mono samples, shape ``(num_samples,)``, nominally in -1…1."""
 
-__all__ = ["CONTAINERS", "SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container"]
+__all__ = ["SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container"]
 
-Container = Literal["pcm", "wav", "mp3", "opus"]
-CONTAINERS: tuple[Container, ...] = get_args(Container)
+Container = Literal["pcm", "wav", "mp3", "opus", "aac", "flac"]
 
 SAMPLE_RATES = (8000, 16000, 22050, 24000, 44100, 48000)
 """Output rates in Hz. The documents name 8, 16, 24 and 48 kHz; the official SDK's docstring adds the other two."""

@@ -90,7 +90,7 @@ class RealtimeSettings(_Section):
     """A peer that reads nothing for this long is dropped."""
     first_delta_ms: float = Field(40.0, gt=0)
     """Audio in the first delta of a response: little, so that it leaves at once."""
-    delta_ms: float = Field(100.0, gt=0)
+    delta_ms: float = Field(200.0, gt=0)
     """Audio in every later delta."""
 
 
@@ -157,6 +157,8 @@ class Settings(BaseSettings):
     none takes the ``Host`` of each request."""
     allow_anonymous: bool = False
     """Serve beyond loopback although no key exists."""
+    cors_origins: tuple[str, ...] = ()
+    """Web origins, such as ``https://app.example``, whose pages may use the server from a browser; none by default."""
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""
     engine_order: tuple[str, ...] = ("hibari", "espeak")

@@ -5,8 +5,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 
 from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue, StoreUnavailable
-from saystream.server.auth import Authenticator, Principal, check_binding, is_loopback
+from saystream.server.auth import Authenticator, Principal, check_binding
 from saystream.server.keys import KeyStore
+from saystream.server.origins import is_loopback
 
 UNKNOWN = "sk-" + "u" * 43
 

@@ -87,6 +87,10 @@ class Catalog:
         """The system voices that ``model`` takes: none where its voices are cloned or designed."""
         return tuple(self._voices_by_model[self._any_door(model).name].values())
 
+    def check_voice(self, model: str, voice: str, *, param: str = "voice") -> None:
+        """Raises InvalidValue, which names ``param``, for a voice that ``model`` does not take, or ModelNotFound."""
+        self._check_voice(self._any_door(model), voice, param)
+
     def default_voice(self, model: str) -> str:
         """The voice of a session that names none; empty where the model has no voice of its own."""
         return self._any_door(model).default_voice

@@ -6,14 +6,14 @@ every handshake needs one that is not revoked.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue
 from saystream.server.keys import KeyStore
+from saystream.server.origins import check_origin, is_loopback
 
-__all__ = ["Authenticator", "Principal", "check_binding", "is_loopback"]
+__all__ = ["Authenticator", "Principal", "check_binding"]
 
 _HOW = "send 'Authorization: Bearer <key>'"
 _WORKSPACE_HEADER = "x-dashscope-workspace"
@@ -34,17 +34,24 @@ class Principal:
 class Authenticator:
     """Checks the headers of a handshake or request against the keys."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(
+        self, store: KeyStore, *, host: str = "127.0.0.1", cors_origins: Collection[str] = ()
+    ) -> None:
+        """``host`` is the address that is listened on. While no key exists, web pages of ``cors_origins`` may use the
+        server besides its own."""
         self._store = store
+        self._loopback_only = is_loopback(host)
+        self._cors_origins = frozenset(cors_origins)
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Who sent ``headers``, a mapping looked up by lower-case names, such as Starlette's ``Headers``.
 
-        Raises AuthenticationFailed, StoreUnavailable, or InvalidValue for a workspace that is no name. No
-        message holds any part of a header.
+        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, or InvalidValue for a
+        workspace that is no name. No message holds any part of a header that may be secret.
         """
         workspace = _workspace(headers.get(_WORKSPACE_HEADER))
         if not await self._store.any_exist():
+            check_origin(headers, allowed=self._cors_origins, loopback_only=self._loopback_only)
             return Principal(key_id=None, label="anonymous", workspace=workspace)
         key = await self._store.verify(_bearer(headers.get("authorization")))
         if key is None:
@@ -62,16 +69,6 @@ async def check_binding(host: str, store: KeyStore, allow_anonymous: bool) -> No
         " or let everybody in with `--allow-anonymous`",
         param="host",
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches ``host``. A name other than ``localhost`` may lead anywhere."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bearer(header: str | None) -> str:

@@ -14,7 +14,6 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
 from saystream.audio import AudioFormat
@@ -42,6 +41,7 @@ from saystream.protocol.realtime.events import (
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
+from saystream.server.faults import error_answer
 from saystream.server.metrics import ResponseTimer
 from saystream.server.outbox import Outbox
 from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
@@ -104,7 +104,7 @@ class RealtimeDoor:
         except SaystreamError as error:
             self.metrics.refused.labels(error.code).inc()
             _log.info("handshake refused", code=error.code)
-            await websocket.send_denial_response(_error_response(error))
+            await websocket.send_denial_response(error_answer(error, PATH))
             return
         connection = _Connection(self, websocket)
         self._connections.add(connection)
@@ -169,12 +169,6 @@ class RealtimeDoor:
         limit = self.settings.limits.max_sessions
         if len(self._connections) >= limit:
             raise LimitReached(f"all {limit} sessions of this server are taken")
-
-
-def _error_response(error: SaystreamError) -> JSONResponse:
-    headers = {"Retry-After": "5"} if error.retryable else None
-    body = {"code": error.http_code, "message": error.message, "request_id": token_hex(16)}
-    return JSONResponse(body, status_code=error.http_status, headers=headers)
 
 
 class _Connection:

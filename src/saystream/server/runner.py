@@ -125,6 +125,8 @@ class _Server(uvicorn.Server):
     async def _drain(self) -> None:
         _log.info("draining", timeout_s=self._settings.drain_timeout_s)
         try:
-            await self._app.state.door.drain(self._settings.drain_timeout_s)
+            await asyncio.gather(
+                *(door.drain(self._settings.drain_timeout_s) for door in self._app.state.doors)
+            )
         finally:
             self.should_exit = True

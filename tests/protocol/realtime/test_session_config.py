@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.audio import CONTAINERS, SAMPLE_RATES
+from saystream.audio import SAMPLE_RATES
 from saystream.errors import InvalidValue
-from saystream.protocol.realtime.session_config import FIELDS, LANGUAGE_TYPES, SessionConfig, SessionPatch
+from saystream.protocol.realtime.session_config import (
+    FIELDS,
+    LANGUAGE_TYPES,
+    RESPONSE_FORMATS,
+    SessionConfig,
+    SessionPatch,
+)
 
 DOCUMENTED_DEFAULTS = {
     "mode": "server_commit",
@@ -29,7 +35,7 @@ DOCUMENTED_DEFAULTS = {
 GOOD: dict[str, list[Any]] = {
     "voice": ["Cherry", "千雪"],
     "mode": ["server_commit", "commit"],
-    "response_format": list(CONTAINERS),
+    "response_format": list(RESPONSE_FORMATS),
     "sample_rate": list(SAMPLE_RATES),
     "language_type": list(LANGUAGE_TYPES),
     "speech_rate": [0.5, 1, 1.25, 2.0],

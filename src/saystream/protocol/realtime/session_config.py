@@ -14,13 +14,14 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from saystream.audio import CONTAINERS, SAMPLE_RATES, Container
+from saystream.audio import SAMPLE_RATES, Container
 from saystream.errors import InvalidValue
 
 __all__ = [
     "FIELDS",
     "LANGUAGE_TYPES",
     "MODES",
+    "RESPONSE_FORMATS",
     "ConfigField",
     "Mode",
     "SessionConfig",
@@ -29,6 +30,8 @@ __all__ = [
 
 Mode = Literal["server_commit", "commit"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+RESPONSE_FORMATS: Final[tuple[Container, ...]] = ("pcm", "wav", "mp3", "opus")
 
 LANGUAGE_TYPES: Final = (
     "Auto",
@@ -86,7 +89,7 @@ FIELDS: Final = MappingProxyType(
     {
         "voice": ConfigField("a string", "the name of a voice", lambda value: bool(value.strip())),
         "mode": _one_of("a string", MODES),
-        "response_format": _one_of("a string", CONTAINERS),
+        "response_format": _one_of("a string", RESPONSE_FORMATS),
         "sample_rate": _one_of("an integer", SAMPLE_RATES),
         "language_type": ConfigField(
             "a string", LANGUAGE_TYPES, lambda value: isinstance(value, str) and value.lower() in _LANGUAGE_OF
