@@ -910,3 +910,10 @@ def test_any_frame_is_acted_on_or_changes_nothing(frame: str) -> None:
     server.receive_text(frame)
     if any(event["type"] == "error" for event in sent(server)):
         assert memory_of(server) == before or server.close is not None
+
+
+def test_a_long_reason_is_cut_after_its_first_sentence() -> None:
+    server = make_server()
+    server.fail(ModelNotFound("Model 'x' does not exist. Models: " + ", ".join(["qwen"] * 50), param="model"))
+    assert server.close is not None
+    assert server.close.reason == "Model 'x' does not exist"

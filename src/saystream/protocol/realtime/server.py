@@ -465,8 +465,10 @@ class ServerConnection:
         self._close(abuse.close_code or 1008, abuse.message)
 
     def _close(self, code: int, reason: str) -> None:
-        cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
-        self.close = Close(code, cut)
+        encoded = reason.encode()
+        if len(encoded) > _MAX_REASON_BYTES:  # the error event before it has the whole message
+            encoded = reason.partition(". ")[0].encode()[:_MAX_REASON_BYTES]
+        self.close = Close(code, encoded.decode(errors="ignore"))
         self._response = None
         self._states.closed()
 
