@@ -51,7 +51,7 @@ INPUT_AND_OUTPUT = {
 PURE = ("protocol", "text", "dsp", "catalog", "engines/scheduler.py")
 
 LIGHT_PARTS = ("errors", "audio", "protocol", "client", "sdk", "__init__")
-BASE_DEPENDENCIES = {"msgspec", "pybase64", "websockets"}
+BASE_DEPENDENCIES = {"httpx", "msgspec", "pybase64", "websockets"}
 """What the base install brings. An optional package, such as one that plays, is imported where it is used."""
 
 

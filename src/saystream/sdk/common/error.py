@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from saystream.errors import ConnectionFailed, ConnectionLost
 
-__all__ = ["ConnectFailed", "DashScopeException", "ModelRequired", "NotConnected"]
+__all__ = [
+    "ConnectFailed",
+    "DashScopeException",
+    "InputRequired",
+    "ModelRequired",
+    "NotConnected",
+    "RequestFailed",
+]
 
 
 class DashScopeException(Exception):
@@ -13,6 +20,14 @@ class DashScopeException(Exception):
 
 class ModelRequired(DashScopeException):
     """An object was made without a model."""
+
+
+class InputRequired(DashScopeException):
+    """A call without text."""
+
+
+class RequestFailed(ConnectionFailed, ConnectionError):
+    """An HTTP request got no answer, or lost it on the way. What the server itself refuses is an answer."""
 
 
 class ConnectFailed(ConnectionFailed, TimeoutError, ConnectionError):
