@@ -18,7 +18,7 @@ from starlette.routing import Route
 from saystream import __version__
 from saystream.protocol.http.errors import DashScopeError, OpenAIError
 
-__all__ = ["Answer", "DocumentedRoute", "Operation", "Parameter", "document"]
+__all__ = ["BINARY", "Answer", "DocumentedRoute", "Operation", "Parameter", "document"]
 
 Schema = Mapping[str, Any]
 Struct = type[msgspec.Struct]

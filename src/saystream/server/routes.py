@@ -9,11 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from saystream import __version__
-from saystream.protocol.http.generation import PATH as GENERATION_PATH
-from saystream.protocol.http.generation import GenerationAnswer
 from saystream.protocol.http.openai import ModelEntry, ModelList, SpeechRequest
-from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
-from saystream.server.files import PATH as FILES_PATH
+from saystream.server import files, generation
 from saystream.server.openai import MEDIA_TYPES, VoiceList
 from saystream.server.openapi import BINARY, Answer, DocumentedRoute, Operation, Parameter, document
 
@@ -29,36 +26,6 @@ _EVENT_STREAM = "text/event-stream"
 
 _SPEECH_REFUSALS = (400, 401, 403, 404, 408, 413, 415, 429, 503)
 _LIST_REFUSALS = (400, 401, 403, 503)
-
-_TUNING: Schema = {
-    "language_type": {
-        "enum": list(LANGUAGE_TYPES),
-        "default": "Auto",
-        "description": "In any case; `Auto` tells by the text.",
-    },
-    "instructions": {"type": ["string", "null"], "description": "How to speak; of the instruct models."},
-    "optimize_instructions": {"type": ["boolean", "null"], "default": False},
-}
-"""Fields that may stand in ``input`` and in ``parameters``."""
-
-_GENERATION_BODY: Schema = {
-    "title": "GenerationRequest",
-    "type": "object",
-    "required": ["model", "input"],
-    "properties": {
-        "model": {"type": "string", "minLength": 1, "examples": ["qwen3-tts-flash"]},
-        "input": {
-            "type": "object",
-            "required": ["text", "voice"],
-            "properties": {
-                "text": {"type": "string", "minLength": 1, "examples": ["Hello."]},
-                "voice": {"type": "string", "minLength": 1, "examples": ["Cherry"]},
-                **_TUNING,
-            },
-        },
-        "parameters": {"type": ["object", "null"], "properties": _TUNING},
-    },
-}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -137,50 +104,8 @@ def _json(body: msgspec.Struct, *, status: int = 200) -> Response:
 # --- paths ---------------------------------------------------------------------------------------------------------
 
 ROUTES = (
-    DocumentedRoute(
-        GENERATION_PATH,
-        _generation,
-        method="POST",
-        operation=Operation(
-            "generation",
-            "Speech as DashScope gives it: a link to a WAV file, or the file piece by piece",
-            {
-                200: Answer(
-                    "A link to the file; with `X-DashScope-SSE: enable` events, each with data as in the other form.",
-                    {_JSON: GenerationAnswer, _EVENT_STREAM: _TEXT},
-                )
-            },
-            request=_GENERATION_BODY,
-            parameters=(
-                Parameter("X-DashScope-SSE", "header", "`enable` asks for events.", _TEXT, required=False),
-            ),
-            refusals=tuple(status for status in _SPEECH_REFUSALS if status != 413),
-        ),
-    ),
-    DocumentedRoute(
-        FILES_PATH,
-        _file,
-        operation=Operation(
-            "file",
-            "The file behind a link that another answer gave",
-            {
-                200: Answer("All of it.", {"audio/wav": BINARY}),
-                206: Answer("The range that was asked for.", {"audio/wav": BINARY}),
-                416: Answer("Nothing of the file is in the range.", {}),
-            },
-            parameters=(
-                Parameter("date", "path", "As in the link.", _TEXT),
-                Parameter("name", "path", "As in the link.", _TEXT),
-                Parameter("expires", "query", "As in the link.", _TEXT),
-                Parameter("signature", "query", "As in the link.", _TEXT),
-                Parameter(
-                    "Range", "header", "A part of the file, such as `bytes=0-999`.", _TEXT, required=False
-                ),
-            ),
-            refusals=(403, 404, 503),
-            needs_key=False,
-        ),
-    ),
+    DocumentedRoute(generation.PATH, _generation, method="POST", operation=generation.OPERATION),
+    DocumentedRoute(files.PATH, _file, operation=files.OPERATION),
     DocumentedRoute(
         "/v1/audio/speech",
         _speech,
