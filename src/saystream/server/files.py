@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 
 from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
 from saystream.server.links import LinkSigner, base_url, read_secret
+from saystream.server.openapi import BINARY, Answer, Operation, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -28,9 +29,32 @@ if TYPE_CHECKING:
 
     from saystream.config import FileSettings, Settings
 
-__all__ = ["PATH", "AudioFiles", "Link", "byte_range"]
+__all__ = ["OPERATION", "PATH", "AudioFiles", "Link", "byte_range"]
 
 PATH = "/files/{date}/{name}"
+
+OPERATION = Operation(
+    name="read_file",
+    summary="An audio file",
+    description="A link as the generation door gives it. It needs no key, and works until it expires.",
+    parameters=(
+        Parameter("date", "path", "The day it was made.", {"type": "string"}),
+        Parameter("name", "path", "The id of its request, and `.wav`.", {"type": "string"}),
+        Parameter("expires", "query", "Unix seconds.", {"type": "string"}),
+        Parameter("signature", "query", "Over the path and `expires`.", {"type": "string"}),
+        Parameter("Range", "header", "One range of bytes.", {"type": "string"}, required=False),
+    ),
+    answers={
+        200: Answer("The file.", {"audio/wav": BINARY}),
+        206: Answer("The range.", {"audio/wav": BINARY}, headers={"content-range": "Which bytes these are."}),
+        416: Answer(
+            "Nothing of the file is in the range.", {}, headers={"content-range": "The file's size."}
+        ),
+    },
+    refusals=(403, 404, 503),
+    needs_key=False,
+)
+"""What the OpenAPI document says of it."""
 
 _NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.wav")
 """What we write: the day, and the id of the request. Nothing else in the store is read or removed."""

@@ -24,6 +24,7 @@ from saystream.errors import (
     TextTooLong,
 )
 from saystream.protocol.http.generation import (
+    PATH,
     GenerationAnswer,
     GenerationRequest,
     Usage,
@@ -31,9 +32,11 @@ from saystream.protocol.http.generation import (
     encode_part,
 )
 from saystream.protocol.http.sse import encode_frame
+from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
 from saystream.server.bodies import read_json_body
 from saystream.server.faults import dashscope_error
 from saystream.server.metrics import ResponseTimer
+from saystream.server.openapi import Answer, Operation, Parameter
 from saystream.server.request_ids import request_id
 from saystream.server.spool import WavSpool
 from saystream.server.streaming import StreamedAnswer
@@ -53,7 +56,53 @@ if TYPE_CHECKING:
     from saystream.server.metrics import Metrics
     from saystream.synthesis import Synthesizer
 
-__all__ = ["GenerationDoor"]
+__all__ = ["OPERATION", "PATH", "GenerationDoor"]
+
+_PLACE = "in `input` or in `parameters`; `input` wins"
+_STYLE = {
+    "language_type": {"type": "string", "enum": list(LANGUAGE_TYPES), "default": "Auto"},
+    "instructions": {"type": "string", "description": "How to speak; only instruct models."},
+    "optimize_instructions": {"type": "boolean", "default": False},
+}
+OPERATION = Operation(
+    name="generate_speech",
+    summary="Speech of one text",
+    description="The interface of Qwen-TTS over HTTP. Without the header `X-DashScope-SSE: enable` the answer is a link"
+    " to a WAV file; with it, events that carry the audio as it is made, the last of them with the link.",
+    request={
+        "type": "object",
+        "required": ["model", "input"],
+        "properties": {
+            "model": {"type": "string", "examples": ["qwen3-tts-flash"]},
+            "input": {
+                "type": "object",
+                "required": ["text", "voice"],
+                "properties": {
+                    "text": {"type": "string", "minLength": 1, "maxLength": 2048},
+                    "voice": {"type": "string", "minLength": 1, "examples": ["Cherry"]},
+                    **_STYLE,
+                },
+            },
+            "parameters": {
+                "type": ["object", "null"],
+                "description": f"The last three fields may stand {_PLACE}.",
+                "properties": _STYLE,
+            },
+        },
+    },
+    parameters=(
+        Parameter("X-DashScope-SSE", "header", "`enable` for events.", {"type": "string"}, required=False),
+    ),
+    answers={
+        200: Answer(
+            "The link, or the events.",
+            {"application/json": GenerationAnswer, "text/event-stream": {"type": "string"}},
+            headers={"content-location": "With events: the link, before its file is there."},
+        )
+    },
+    refusals=(400, 401, 403, 404, 408, 415, 429, 503),
+)
+"""What the OpenAPI document says of it."""
 
 _SAMPLE_RATE = 24_000
 """Hz; these models have no other (protocol reference, http §2)."""
