@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from saystream.config import Settings
+from saystream.engines.pool import EngineLoad
 from saystream.server.app import create_app
 from saystream.server.realtime import RealtimeDoor
 from saystream.server.runner import uvicorn_config
@@ -46,10 +47,6 @@ def audio_of(events: list[Event]) -> bytes:
     return b"".join(
         pybase64.b64decode(event["delta"]) for event in events if event["type"] == "response.audio.delta"
     )
-
-
-def engine_processes() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -128,7 +125,14 @@ class Live:
 
     settings: Settings
     app: Any
-    port: int
+    uvicorn: uvicorn.Server
+    others: frozenset[psutil.Process]
+    """Child processes that were there before."""
+
+    @property
+    def port(self) -> int:
+        port: int = self.uvicorn.servers[0].sockets[0].getsockname()[1]
+        return port
 
     @property
     def door(self) -> RealtimeDoor:
@@ -136,10 +140,22 @@ class Live:
         return door
 
     @property
+    def load(self) -> EngineLoad:
+        (load,) = self.door.synthesizer.pool.load()
+        return load
+
+    def engine_processes(self) -> set[psutil.Process]:
+        return set(psutil.Process().children(recursive=True)) - self.others
+
+    @property
+    def num_open(self) -> int:
+        """TCP connections."""
+        return len(self.uvicorn.server_state.connections)
+
+    @property
     def is_quiet(self) -> bool:
-        """Nobody is connected and no engine has anything to do."""
-        loads = self.door.synthesizer.pool.load()
-        return not self.door._connections and not any(load.waiting or load.running for load in loads)
+        """Nobody is connected and the engine has nothing to do."""
+        return not (self.door._connections or self.num_open or self.load.waiting or self.load.running)
 
     def url(self, model: str | None = MODEL) -> str:
         query = "" if model is None else f"?model={model}"
@@ -227,12 +243,13 @@ async def live_server(data_dir: Path, **settings: Any) -> AsyncIterator[Live]:
     )
     app = create_app(configured)
     server = _QuietServer(uvicorn_config(app, configured))
+    others = frozenset(psutil.Process().children(recursive=True))
     serving = asyncio.create_task(server.serve())
     try:
         await until(lambda: server.started or serving.done())
         if serving.done():
             serving.result()
-        yield Live(configured, app, server.servers[0].sockets[0].getsockname()[1])
+        yield Live(configured, app, server, others)
     finally:
         server.should_exit = True
         async with asyncio.timeout(PATIENCE_S):

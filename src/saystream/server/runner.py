@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from starlette.applications import Starlette
+    from uvicorn._types import ASGISendEvent
 
     from saystream.config import Settings
 
@@ -75,6 +76,11 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
     """
 
     _farewell: asyncio.TimerHandle | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # or a refusal in good order is logged as an error
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
