@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from saystream.dsp.muxing import AacEncoder, FlacEncoder
 from saystream.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from saystream.audio import AudioFormat, Samples
+    from collections.abc import Callable
+
+    from saystream.audio import AudioFormat, Container, Samples
 
 __all__ = [
     "ENCODERS",
@@ -83,7 +86,12 @@ def wav_header(sample_rate: int, *, num_bytes: int | None = None) -> bytes:
     )
 
 
-ENCODERS = {"pcm": PcmEncoder, "wav": WavEncoder}
+ENCODERS: dict[Container, Callable[[AudioFormat], Encoder]] = {
+    "pcm": PcmEncoder,
+    "wav": WavEncoder,
+    "aac": AacEncoder,
+    "flac": FlacEncoder,
+}
 """Containers that this build can write."""
 
 

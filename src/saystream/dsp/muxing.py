@@ -1,0 +1,103 @@
+"""AAC and FLAC, whose codecs and containers libav writes (PyAV)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+import av
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from saystream.audio import AudioFormat, Samples
+
+__all__ = ["AacEncoder", "FlacEncoder"]
+
+_AAC_FRAME_SAMPLES = 1024
+_AAC_MAX_FRAME_BITS = 6144
+"""Of one channel (ISO/IEC 14496-3, 4.5.3): with more bits a frame cannot be written, and libav lowers the rate."""
+
+
+class _Sink:
+    """What libav takes for a file that cannot be rewound: headers keep their unknown sizes."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, part: bytes) -> int:
+        self._written += part
+        return len(part)
+
+    def take(self) -> bytes:
+        written = bytes(self._written)
+        self._written.clear()
+        return written
+
+
+class _MuxedEncoder:
+    """Holds back what its codec gathers for a frame, and nothing more."""
+
+    _container: ClassVar[str]
+    _codec: ClassVar[str]
+    _sample_format: ClassVar[str]
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._sample_rate = audio_format.sample_rate
+        self._sink = _Sink()
+        self._muxer = av.open(self._sink, "w", format=self._container, options={"flush_packets": "1"})
+        stream = self._muxer.add_stream(self._codec, rate=self._sample_rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        self._stream = stream
+        self._num_in = 0
+
+    def push(self, samples: Samples) -> bytes:
+        if not len(samples):
+            return b""
+        planes = self._quantised(samples)[np.newaxis, :]
+        frame = av.AudioFrame.from_ndarray(planes, format=self._sample_format, layout="mono")
+        frame.sample_rate = self._sample_rate
+        frame.time_base = Fraction(1, self._sample_rate)
+        frame.pts = self._num_in
+        self._num_in += len(samples)
+        self._muxer.mux(self._stream.encode(frame))
+        return self._sink.take()
+
+    def flush(self) -> bytes:
+        self._muxer.mux(self._stream.encode(None))
+        self._muxer.close()
+        return self._sink.take()
+
+    def _quantised(self, samples: Samples) -> NDArray[np.float32] | NDArray[np.int16]:
+        raise NotImplementedError
+
+
+class AacEncoder(_MuxedEncoder):
+    """AAC-LC in ADTS, which can be played from any frame on. Begins 1024 samples early: ADTS cannot say that its first
+    frame only warms up."""
+
+    _container = "adts"
+    _codec = "aac"
+    _sample_format = "fltp"
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        super().__init__(audio_format)
+        highest = _AAC_MAX_FRAME_BITS * audio_format.sample_rate // _AAC_FRAME_SAMPLES
+        self._stream.bit_rate = min(audio_format.bit_rate_kbps * 1000, highest)
+
+    def _quantised(self, samples: Samples) -> NDArray[np.float32]:
+        clipped: NDArray[np.float32] = np.clip(samples, -1.0, 1.0, dtype=np.float32)
+        return clipped
+
+
+class FlacEncoder(_MuxedEncoder):
+    """16 bits, lossless; the header leaves the number of samples open."""
+
+    _container = "flac"
+    _codec = "flac"
+    _sample_format = "s16"
+
+    def _quantised(self, samples: Samples) -> NDArray[np.int16]:
+        scaled = np.multiply(samples, 32767.0, dtype=np.float32)
+        return np.clip(np.rint(scaled), -32768.0, 32767.0).astype(np.int16)
