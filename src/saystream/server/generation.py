@@ -36,7 +36,7 @@ from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
 from saystream.server.bodies import read_json_body
 from saystream.server.faults import dashscope_error
 from saystream.server.metrics import ResponseTimer
-from saystream.server.openapi import Answer, Operation, Parameter
+from saystream.server.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.request_ids import request_id
 from saystream.server.spool import WavSpool
 from saystream.server.streaming import StreamedAnswer
@@ -96,7 +96,7 @@ OPERATION = Operation(
     answers={
         200: Answer(
             "The link, or the events.",
-            {"application/json": GenerationAnswer, "text/event-stream": {"type": "string"}},
+            {"application/json": GenerationAnswer, "text/event-stream": EVENT},
             headers={"content-location": "With events: the link, before its file is there."},
         )
     },

@@ -186,12 +186,12 @@ class OpenAIDoor:
             )
         voice = openai_names.voice_names().get(wanted.voice, wanted.voice)
         self._catalog.check_voice(model, voice)
+        if not is_speakable(wanted.input):
+            raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         if wanted.response_format not in ENCODERS:
             raise InvalidValue("response_format", wanted.response_format, ENCODERS)
         if wanted.speed != 1.0:
             raise InvalidValue("speed", wanted.speed, "1.0, the default")
-        if not is_speakable(wanted.input):
-            raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         return SpeechConfig(
             voice=voice,
             audio_format=AudioFormat(wanted.response_format, _SAMPLE_RATE),

@@ -18,13 +18,25 @@ from starlette.routing import Route
 from saystream import __version__
 from saystream.protocol.http.errors import DashScopeError, OpenAIError
 
-__all__ = ["BINARY", "Answer", "DocumentedRoute", "Operation", "Parameter", "document"]
+__all__ = ["BINARY", "EVENT", "Answer", "DocumentedRoute", "Operation", "Parameter", "document"]
 
 Schema = Mapping[str, Any]
 Struct = type[msgspec.Struct]
 
 BINARY: Schema = {"type": "string", "format": "binary"}
 """The bytes of a file."""
+
+EVENT: Schema = {
+    "type": "object",
+    "description": "Each event of the stream.",
+    "required": ["data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""One server-sent event, whose data is JSON."""
 
 _REF = "#/components/schemas/{name}"
 _KEY = {"key": {"type": "http", "scheme": "bearer", "description": "Needed once the first key was made."}}

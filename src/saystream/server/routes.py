@@ -12,7 +12,7 @@ from saystream import __version__
 from saystream.protocol.http.openai import ModelEntry, ModelList, SpeechRequest
 from saystream.server import files, generation
 from saystream.server.openai import MEDIA_TYPES, VoiceList
-from saystream.server.openapi import BINARY, Answer, DocumentedRoute, Operation, Parameter, document
+from saystream.server.openapi import BINARY, EVENT, Answer, DocumentedRoute, Operation, Parameter, document
 
 if TYPE_CHECKING:
     from saystream.server.openapi import Schema
@@ -116,7 +116,7 @@ ROUTES = (
             {
                 200: Answer(
                     "The file in chunks as they are made; with `stream_format` `sse` events with parts of it.",
-                    {**dict.fromkeys(MEDIA_TYPES.values(), BINARY), _EVENT_STREAM: _TEXT},
+                    {**dict.fromkeys(MEDIA_TYPES.values(), BINARY), _EVENT_STREAM: EVENT},
                 )
             },
             request=SpeechRequest,

@@ -113,8 +113,8 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 def decode_speech_request(body: bytes) -> SpeechRequest:
     """The request in ``body``.
 
-    Raises InvalidBody where it is no JSON object or has another field, InvalidValue, or TextTooLong; ``param``
-    is the field at fault, and what stands in ``input`` is never quoted.
+    Raises InvalidBody where it is no JSON object, TextTooLong, or another InvalidRequest whose ``param`` is the
+    field at fault, also where that is missing or unknown. What stands in ``input`` is never quoted.
     """
     try:
         request = msgspec.json.decode(body, type=SpeechRequest)
@@ -158,13 +158,13 @@ def _explained(message: str) -> InvalidRequest:
     """msgspec's sentence, with the field as ``param`` and, where there are few choices, with all of them."""
     if (unknown := _UNKNOWN_FIELD.fullmatch(message)) is not None:
         name = quote(unknown["name"])
-        return InvalidBody(f"There is no field '{name}'.", param=name)
+        return InvalidRequest(f"There is no field '{name}'.", param=name)
     if (missing := _MISSING_FIELD.fullmatch(message)) is not None:
-        return InvalidBody(f"The field '{missing['name']}' is missing.", param=missing["name"])
+        return InvalidRequest(f"The field '{missing['name']}' is missing.", param=missing["name"])
     placed = _PLACED.fullmatch(message)
     if placed is None:
         return InvalidBody(f"{quote(message)} as the body.")
     problem, field = placed["problem"], placed["field"]
     if (bad := _NO_CHOICE.fullmatch(problem)) is not None and field in _CHOICES:
         return InvalidValue(field, bad["value"].strip("'"), _CHOICES[field])
-    return InvalidBody(f"{quote(problem)} in {field}.", param=field)
+    return InvalidRequest(f"{quote(problem)} in {field}.", param=field)
