@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from math import inf
 
 import msgspec
 import psutil
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from saystream.audio import AudioChunk
@@ -127,6 +128,25 @@ async def test_a_process_that_breaks_the_framing_is_killed(junk):
         host.pipe_data_received(1, junk)
         await host.wait_gone()
         assert isinstance(notes.fault, EngineCrashed)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_sent_to_a_process_that_has_just_ended_is_no_error(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+):
+    async def send_until_lost() -> None:
+        async with loaded() as host:
+            notes = Notes()
+            stream = host.open(REQUEST, notes, text="text", input_ended=False)
+            psutil.Process().children()[0].kill()
+            while not notes.over.is_set():
+                stream.push_text("more")
+                await asyncio.sleep(0)
+            assert isinstance(notes.fault, EngineCrashed)
+
+    for _ in range(5):
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(send_until_lost())
 
 
 async def test_what_an_engine_prints_while_it_speaks_is_counted_and_never_logged():

@@ -178,13 +178,12 @@ class HostedEngine(asyncio.SubprocessProtocol):
         """Open a stream in one of the free slots, with the text so far."""
         number = next(self._numbers) % _STREAM_NUMBERS
         stream = self._streams[number] = HostedStream(self, number, listener, input_ended=input_ended)
-        if self._stdin is not None:
-            # In one write: the process wakes once.
-            self._stdin.write(
-                pack(Kind.OPEN, number, msgspec.json.encode(request))
-                + (pack(Kind.TEXT, number, text.encode()) if text else b"")
-                + (pack(Kind.END_INPUT, number) if input_ended else b"")
-            )
+        # In one write: the process wakes once.
+        self._write(
+            pack(Kind.OPEN, number, msgspec.json.encode(request))
+            + (pack(Kind.TEXT, number, text.encode()) if text else b"")
+            + (pack(Kind.END_INPUT, number) if input_ended else b"")
+        )
         stream.expect_audio()
         return stream
 
@@ -197,11 +196,15 @@ class HostedEngine(asyncio.SubprocessProtocol):
             self._kill(EngineCrashed(f"Engine '{self._name}' was stopped."))
             await self._gone.wait()
 
+    def _write(self, frames: bytes) -> None:
+        # The process may have ended although nobody was told yet; uvloop's pipe raises then.
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(frames)
+
     # For its streams.
 
     def send(self, kind: Kind, number: int, payload: bytes = b"") -> None:
-        if self._stdin is not None:
-            self._stdin.write(pack(kind, number, payload))
+        self._write(pack(kind, number, payload))
 
     def chunk_deadline(self) -> float:
         return self._clock() + self._settings.chunk_timeout_s
