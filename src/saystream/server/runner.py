@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from saystream.errors import SaystreamError
 from saystream.server.app import create_app
 from saystream.server.auth import check_binding
 from saystream.server.keys import KeyStore
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from uvicorn._types import ASGISendEvent
 
     from saystream.config import Settings
@@ -43,14 +46,20 @@ def run_server(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then let open sessions speak to their end; a second signal ends at once.
 
     Raises :class:`~saystream.errors.ConfigurationError` when the settings would open the server to a network without
-    keys.
+    keys, :class:`~saystream.errors.EngineUnavailable` when no engine is there to speak.
     """
     asyncio.run(_check(settings))
     app = create_app(settings)
-    _Server(uvicorn_config(app, settings), app, settings).run()
+    start = _Start(app)
+    try:
+        _Server(uvicorn_config(start, settings), app, settings).run()
+    except SystemExit:
+        if start.error is not None:
+            raise start.error from None
+        raise
 
 
-def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """How the application is served."""
     return uvicorn.Config(
         app,
@@ -67,6 +76,38 @@ def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
     )
+
+
+class _Start:
+    """The application, which keeps an error of ours that does not let it start: uvicorn would log a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.error: SaystreamError | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failure: Message | None = None
+
+        async def hold_failure(message: Message) -> None:
+            nonlocal failure
+            if message["type"] == "lifespan.startup.failed":
+                failure = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except BaseException as error:
+            if failure is not None and isinstance(error, SaystreamError):
+                self.error = error
+                failure["message"] = ""
+            raise
+        finally:
+            if failure is not None:
+                await send(failure)
 
 
 class _WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -123,7 +164,8 @@ class _Server(uvicorn.Server):
             super().handle_exit(sig, frame)
             return
         self._told_to_stop = True
-        self._loop.call_soon_threadsafe(self._start_drain)
+        # Not in the context of whatever session was interrupted.
+        self._loop.call_soon_threadsafe(self._start_drain, context=Context())
 
     def _start_drain(self) -> None:
         self._draining = asyncio.ensure_future(self._drain())
