@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
+import urllib.request
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -90,3 +93,52 @@ def test_the_asyncio_client_of_the_guide_and_its_scripts(script, shared_dir, ton
     run(tmp_path / script, Path(sys.executable), PYTHONPATH=str(_NULL_SOUND_CARD))
     with wave.open(str(tmp_path / "outputs" / "qwen_tts_output.wav")) as spoken:
         assert spoken.getnframes() / spoken.getframerate() > 1
+
+
+_HTTP_URL = re.compile(r"https://dashscope[^'\" ]*/api/v1")
+
+
+def http_base(tone_url: str) -> str:
+    return tone_url.replace("ws://", "http://").replace("/api-ws/v1/realtime", "/api/v1")
+
+
+@pytest.mark.parametrize("occurrence", [0, 1], ids=["plain", "stream"])
+@pytest.mark.parametrize("sdk", ["2.0.2", "1.25.11", "ours"])
+def test_the_python_samples_of_the_http_page(sdk, occurrence, request, shared_dir, tone_url, tmp_path):
+    page = document(shared_dir, "004")
+    start = ["# Install the latest version of the DashScope SDK", "# DashScope SDK version 1.24.5"][
+        occurrence
+    ]
+    code = _HTTP_URL.sub(http_base(tone_url), between(page, start, "Java\n"))
+    python = Path(sys.executable)
+    if sdk == "ours":
+        code = code.replace("import dashscope\n", "import saystream.sdk as dashscope\n")
+    else:
+        python = request.getfixturevalue("dashscope_python")(sdk)
+    (tmp_path / "sample.py").write_text(code, "utf-8")
+    printed = [json.loads(line) for line in run(tmp_path / "sample.py", python).stdout.splitlines()]
+    assert len(printed) == 1 if occurrence == 0 else len(printed) > 10
+    assert {response["status_code"] for response in printed} == {200}
+    assert "/files/" in printed[-1]["output"]["audio"]["url"]
+
+
+@pytest.mark.parametrize("occurrence", [0, 1], ids=["plain", "stream"])
+def test_the_curl_samples_of_the_http_page(occurrence, shared_dir, tone_url, tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    page = document(shared_dir, "004")
+    end = ["Streaming output\n", "To play Base64-encoded audio"][occurrence]
+    command = _HTTP_URL.sub(http_base(tone_url), between(page, "curl -X POST", end, occurrence))
+    # The page prints an apostrophe inside a quoted text, which no shell takes: it is written as one has to.
+    command = command.replace("it's", r"it'\''s").replace("It's", r"It'\''s").replace("you're", r"you'\''re")
+    environment = {**os.environ, "DASHSCOPE_API_KEY": "sk-any"}
+    shell = ["bash", "-c", command.replace("curl ", "curl --silent --fail-with-body --noproxy '*' ", 1)]
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if occurrence == 0:
+        url = json.loads(done.stdout)["output"]["audio"]["url"]
+    else:
+        assert done.stdout.startswith("id:1\nevent:result\n:HTTP_STATUS/200\ndata:{")
+        url = json.loads(done.stdout.rstrip().rpartition("\ndata:")[2])["output"]["audio"]["url"]
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        assert answer.read(4) == b"RIFF"
