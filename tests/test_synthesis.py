@@ -444,6 +444,32 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken() -> None:
 
 
 @on_virtual_time
+async def test_a_cancel_also_ends_what_was_made_of_one_chunk() -> None:
+    pool = FakePool()
+    pool.speak = lambda text: iter([1000])
+    session = session_on(pool)
+    session.push_text(THREE_SENTENCES)
+    session.finish()
+    kinds: list[type[SpeechEvent]] = []
+    async for event in session.events():
+        kinds.append(type(event))
+        if isinstance(event, ResponseAudio):
+            session.cancel()
+    assert kinds == [ResponseStarted, ResponseAudio, ResponseEnded]
+
+
+@on_virtual_time
+async def test_a_clear_while_text_waits_for_its_end_leaves_nothing_to_wait_for() -> None:
+    session = session_on(FakePool())
+    async with listening(session) as listener:
+        session.push_text("Hello")
+        await asyncio.sleep(MAX_WAIT_S / 2)
+        session.clear()
+        await asyncio.sleep(2 * MAX_WAIT_S)
+    assert listener.events == []
+
+
+@on_virtual_time
 async def test_a_cancel_drops_text_that_was_not_yet_cut() -> None:
     pool = FakePool()
     session = session_on(pool)
@@ -692,6 +718,20 @@ async def test_in_commit_mode_an_incremental_engine_gets_the_whole_text_and_the_
         session.push_text(" Now.")
         session.commit()
     assert pool.texts == [THREE_SENTENCES, "Not yet. Now."]
+
+
+@on_virtual_time
+async def test_a_closed_session_frees_the_engine_that_it_fed() -> None:
+    pool = FakePool(incremental=True)
+    session = session_on(pool)
+    session.push_text("Hello")
+    listener = Listener(session)
+    await listener.until(ResponseAudio)
+    listener.task.cancel()
+    session.close()
+    await asyncio.sleep(2 * IDLE_S)
+    assert pool.streams[0].cancelled
+    assert not pool.streams[0].input_ended
 
 
 @on_virtual_time

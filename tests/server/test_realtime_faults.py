@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from saystream.config import Settings
+from saystream.engines.routing import Router
 from saystream.server import runner
 from saystream.server.keys import KeyStore
 from saystream.server.store import open_store
@@ -458,6 +460,19 @@ async def test_a_session_whose_engine_does_not_come_up_again_is_told_so(tmp_path
         await peer.finish()
         _, error, _, close = await failed(peer)
         assert (error["code"], close) == ("engine_crashed", (1011, error["message"]))
+
+
+async def test_a_language_that_no_engine_speaks_is_told_with_what_would_help(
+    server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_english = {"tone": replace(server.door.synthesizer.pool.engine("tone"), languages=("en",))}
+    monkeypatch.setattr(server.door.synthesizer, "router", Router(("tone",), only_english))
+    async with undisturbed(server), server.peer() as peer:
+        await peer.append("你好，世界。")
+        (error,), code, _ = await peer.until_closed()
+    assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "engine_unavailable")
+    assert "Chinese (zh)" in error["error"]["message"]
+    assert code == 1011
 
 
 async def test_a_full_queue_is_told_with_the_code_for_later(tmp_path: Path) -> None:
