@@ -6,7 +6,7 @@ Environment variables start with ``SAYSTREAM_`` and nest with two underscores: `
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import (
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     none takes the ``Host`` of each request."""
     allow_anonymous: bool = False
     """Serve beyond loopback although no key exists."""
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*A-Z]+$")], ...] = ()
     """Web origins, such as ``https://app.example``, whose pages may use the server from a browser; none by default."""
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""

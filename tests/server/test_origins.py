@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from saystream.errors import OriginRefused
 from saystream.server.origins import check_origin
+
+from .live import live_server
 
 
 def check(
@@ -78,3 +83,22 @@ def test_a_refusal_quotes_only_so_much():
     with pytest.raises(OriginRefused) as refused:
         check("http://" + "a" * 5000)
     assert len(refused.value.message) < 400
+
+
+async def test_a_handshake_of_a_foreign_page_is_refused_and_that_of_the_official_sdk_is_not(
+    tmp_path: Path,
+) -> None:
+    async with live_server(tmp_path) as live:
+        async with live.peer(origin=f"http://127.0.0.1:{live.port}"):
+            pass
+        with pytest.raises(InvalidStatus) as refused:
+            async with live.peer(origin="https://evil.example"):
+                raise AssertionError("it was let in")
+        assert refused.value.response.status_code == 403
+        assert b"AccessDenied" in refused.value.response.body
+
+
+async def test_a_handshake_of_a_page_that_the_settings_name_is_not_refused(tmp_path: Path) -> None:
+    async with live_server(tmp_path, cors_origins=("https://app.example",)) as live:
+        async with live.peer(origin="https://app.example"):
+            pass
