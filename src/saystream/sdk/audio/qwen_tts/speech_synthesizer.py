@@ -33,7 +33,7 @@ class SpeechSynthesizer:
             raise InputRequired("text is required!")
         given = {"text": text, **{name: kwargs[name] for name in ("voice",) if kwargs.get(name)}}
         parameters = {
-            name: value for name, value in kwargs.items() if name not in ("voice", *_OF_THE_REQUEST)
+            name: value for name, value in kwargs.items() if name not in ("voice", "stream", *_OF_THE_REQUEST)
         }
         streamed = bool(kwargs.get("stream"))
         request = generation_request(
