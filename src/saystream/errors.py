@@ -16,9 +16,15 @@
       - BodyTimedOut, MissingModel, MissingInput
     + BodyTooLarge — more bytes than a request may have
     + UnsupportedMediaType — the body of a request says it is no JSON
-    + LimitReached — a quota or rate of the key is used up
+    + LimitReached — a limit is used up for now
+      - QuotaExhausted — the key's characters of this month are used up
+    + ModelDenied, WorkspaceDenied — the key is not for this model or workspace
     + AccessDenied — a link is not one of ours, was changed, or has expired
     + NoSuchFile — a link is right, and its file is gone
+    + AudioRefused — uploaded audio that cannot be the reference of a voice
+      - AudioFormatUnsupported, AudioUndecodable
+      - AudioTooLarge, AudioTooShort, AudioTooLong
+      - AudioRateUnsupported, AudioSilent
   x ProtocolAbuse — the connection cannot go on
     + BinaryFrame, FrameTooLarge, TooManyErrors, PeerStalled
   x ServerFault — ours
@@ -26,6 +32,7 @@
       - EngineCrashed, EngineStalled, EngineOutputInvalid, EngineFailed
     + EngineUnavailable — no engine is installed for what was asked
     + Overloaded, Draining — come back later
+    + AudioReaderUnavailable — what reads uploaded audio is not installed or does not start
     + StoreUnavailable — the database or the store of files does not answer
   x ConfigurationError — a setting that cannot work; said at start
   x ClientError — raised by our client and SDK
@@ -47,6 +54,15 @@ from typing import ClassVar
 
 __all__ = [
     "AccessDenied",
+    "AudioFormatUnsupported",
+    "AudioRateUnsupported",
+    "AudioReaderUnavailable",
+    "AudioRefused",
+    "AudioSilent",
+    "AudioTooLarge",
+    "AudioTooLong",
+    "AudioTooShort",
+    "AudioUndecodable",
     "AuthenticationFailed",
     "BinaryFrame",
     "BodyTimedOut",
@@ -75,6 +91,7 @@ __all__ = [
     "MethodNotAllowed",
     "MissingInput",
     "MissingModel",
+    "ModelDenied",
     "ModelNotFound",
     "NoSuchFile",
     "OriginRefused",
@@ -82,6 +99,7 @@ __all__ = [
     "PathNotFound",
     "PeerStalled",
     "ProtocolAbuse",
+    "QuotaExhausted",
     "RemoteError",
     "RemoteProtocolError",
     "SaystreamError",
@@ -90,6 +108,7 @@ __all__ = [
     "TextTooLong",
     "TooManyErrors",
     "UnsupportedMediaType",
+    "WorkspaceDenied",
 ]
 
 _MAX_QUOTED_CHARACTERS = 64
@@ -241,13 +260,46 @@ class UnsupportedMediaType(InvalidRequest):
 
 
 class LimitReached(InvalidRequest):
-    """A limit of the key or of the server is used up for now."""
+    """A limit of the key or of the server is used up for now.
+
+    ``retry_after_s`` is when the same request would be taken, ``None`` where nobody knows.
+    """
 
     code = "rate_limit_exceeded"
     http_status = 429
     http_code = "Throttling.RateQuota"
     close_code = 1008
     retryable = True
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, param=param)
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExhausted(LimitReached):
+    """The characters that a key has for this month are used up: waiting a little does not help."""
+
+    code = "insufficient_quota"
+    http_code = "Throttling.AllocationQuota"
+    retryable = False
+
+
+class ModelDenied(InvalidRequest):
+    """The key is not for this model; the message names those that it is for."""
+
+    code = "model_access_denied"
+    http_status = 403
+    http_code = "Model.AccessDenied"
+    close_code = 1008
+
+
+class WorkspaceDenied(InvalidRequest):
+    """The request names another workspace than that of its key."""
+
+    code = "workspace_access_denied"
+    http_status = 403
+    http_code = "Workspace.AccessDenied"
+    close_code = 1008
 
 
 class BodyTimedOut(InvalidBody):
@@ -285,6 +337,61 @@ class NoSuchFile(InvalidRequest):
     code = "no_such_file"
     http_status = 404
     http_code = "NotFound"
+
+
+class AudioRefused(InvalidRequest):
+    """Uploaded audio that cannot be the reference of a voice; its codes are those of the HTTP reference, §5."""
+
+    code = "audio_refused"
+
+
+class AudioFormatUnsupported(AudioRefused):
+    """No container or codec that is let in, or no audio in it."""
+
+    code = "audio_format_unsupported"
+    http_code = "BadRequest.UnsupportedFileFormat"
+
+
+class AudioUndecodable(AudioRefused):
+    """A broken file, or one that takes more memory or time than any that is well meant."""
+
+    code = "audio_undecodable"
+    http_code = "Audio.DecoderError"
+
+
+class AudioTooLarge(AudioRefused):
+    """The file has more bytes than the limit; it was not looked at."""
+
+    code = "audio_too_large"
+    http_code = "Audio.FileSizeExceed"
+
+
+class AudioTooShort(AudioRefused):
+    """The message gives the duration and the least."""
+
+    code = "audio_too_short"
+    http_code = "Audio.AudioShortError"
+
+
+class AudioTooLong(AudioRefused):
+    """The message gives the limit; how long the file is was not found out."""
+
+    code = "audio_too_long"
+    http_code = "Audio.DurationLimitError"
+
+
+class AudioRateUnsupported(AudioRefused):
+    """A sample rate below what the voice needs, or beyond any that is recorded."""
+
+    code = "audio_rate_unsupported"
+    http_code = "Audio.AudioRateError"
+
+
+class AudioSilent(AudioRefused):
+    """Nothing in the file is loud enough to be speech."""
+
+    code = "audio_silent"
+    http_code = "Audio.AudioSilentError"
 
 
 class ProtocolAbuse(SaystreamError):
@@ -387,6 +494,14 @@ class Draining(ServerFault):
     http_code = "Throttling"
     close_code = 1012
     retryable = True
+
+
+class AudioReaderUnavailable(ServerFault):
+    """What reads uploaded audio is not installed or does not start; the message says what is missing."""
+
+    code = "audio_reader_unavailable"
+    http_status = 503
+    http_code = "InternalError"
 
 
 class StoreUnavailable(ServerFault):

@@ -27,7 +27,8 @@ def test_create_prints_the_key_alone_on_stdout(runner: CliRunner) -> None:
 def test_a_key_is_made_listed_and_revoked_through_json(runner: CliRunner) -> None:
     made = json.loads(runner.invoke(app, ["create", "客服", "--json"]).stdout)
     secret = made.pop("key")
-    assert made["label"] == "客服" and made["revoked_at"] is None
+    assert made["label"] == "客服" and made["revoked_at"] is None and made["workspace"] is None
+    assert set(made["limits"].values()) == {None}
     assert secret.startswith(made["hint"])
 
     assert json.loads(runner.invoke(app, ["list", "--json"]).stdout) == [made]
@@ -64,9 +65,50 @@ def test_the_data_directory_can_be_named(runner: CliRunner, tmp_path: Path) -> N
     assert len(json.loads(runner.invoke(app, ["list", "--json", "--data-dir", elsewhere]).stdout)) == 1
 
 
+def test_limits_are_chosen_changed_and_taken_away(runner: CliRunner) -> None:
+    options = (
+        "--requests-per-minute 60 --characters-per-minute 6000 --models qwen3-tts-flash,qwen3-tts-flash-realtime"
+        " --sessions 2 --monthly-characters 1000000 --workspace sales"
+    ).split()
+    made = json.loads(runner.invoke(app, ["create", "Ann", "--json", *options]).stdout)
+    assert made["limits"] == {
+        "requests_per_minute": 60,
+        "characters_per_minute": 6000,
+        "models": ["qwen3-tts-flash", "qwen3-tts-flash-realtime"],
+        "max_sessions": 2,
+        "monthly_characters": 1_000_000,
+    }
+    assert made["workspace"] == "sales"
+
+    changed = runner.invoke(
+        app,
+        ["limit", made["id"], "--sessions", "none", "--requests-per-minute", "5", "--workspace", "none"],
+    )
+    assert changed.stdout == (
+        f"{made['id']} (Ann): 5 requests a minute, 6000 characters a minute, 1000000 characters a month,"
+        " only qwen3-tts-flash and qwen3-tts-flash-realtime.\n"
+    )
+    listed = runner.invoke(app, ["list"], env={"COLUMNS": "160"}).stdout
+    assert "Limits" in listed and "1000000 characters a month" in listed and "at once" not in listed
+    limits = json.loads(runner.invoke(app, ["limit", made["id"], "--json"]).stdout)["limits"]
+    assert limits == {**made["limits"], "max_sessions": None, "requests_per_minute": 5}
+
+
+def test_a_key_without_limits_says_so(runner: CliRunner) -> None:
+    made = json.loads(runner.invoke(app, ["create", "Ann", "--json"]).stdout)
+    assert runner.invoke(app, ["limit", made["id"]]).stdout == f"{made['id']} (Ann): no limits.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["create", "Ann", "--sessions", "many"],
+            "Invalid value for max_sessions: 'many'. Supported: a whole",
+        ),
+        (["create", "Ann", "--sessions", "0"], "Invalid value for max_sessions: '0'."),
+        (["create", "Ann", "--models", "qwen3-tts-flsh"], "Invalid value for models: 'qwen3-tts-flsh'."),
+        (["limit", "key_000000000000", "--sessions", "1"], "no key has the id 'key_000000000000'"),
         (["revoke", "key_000000000000"], "no key has the id 'key_000000000000'; `saystream keys list` shows"),
         (["revoke", "sk-" + "x" * 43], "that is no key id"),
         (["create", ""], "Invalid value for label"),

@@ -4,9 +4,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 
-from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue, StoreUnavailable
+from saystream.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidValue,
+    StoreUnavailable,
+    WorkspaceDenied,
+)
 from saystream.server.auth import Authenticator, Principal, check_binding
-from saystream.server.keys import KeyStore
+from saystream.server.keys import KeyLimits, KeyStore
 from saystream.server.origins import is_loopback
 
 UNKNOWN = "sk-" + "u" * 43
@@ -82,6 +88,23 @@ async def test_the_workspace_is_kept_as_a_label(store: KeyStore) -> None:
     authenticator = Authenticator(store)
     assert (await authenticator.authenticate({"x-dashscope-workspace": " ws-1 "})).workspace == "ws-1"
     assert (await authenticator.authenticate({"x-dashscope-workspace": " "})).workspace is None
+
+
+async def test_the_limits_and_the_workspace_of_a_key_come_with_who_sent_it(store: KeyStore) -> None:
+    made = await store.create("Ann", max_sessions=2, workspace="sales")
+    headers = {"authorization": f"Bearer {made.secret}"}
+    authenticator = Authenticator(store)
+    expected = Principal(made.key.id, "Ann", "sales", KeyLimits(max_sessions=2))
+    assert await authenticator.authenticate(headers) == expected
+    assert await authenticator.authenticate({**headers, "x-dashscope-workspace": "sales"}) == expected
+
+
+async def test_a_key_is_of_no_other_workspace_than_its_own(store: KeyStore) -> None:
+    made = await store.create("Ann", workspace="sales")
+    headers = {"authorization": f"Bearer {made.secret}", "x-dashscope-workspace": "research"}
+    with pytest.raises(WorkspaceDenied) as caught:
+        await Authenticator(store).authenticate(headers)
+    assert "sales" not in caught.value.message
 
 
 @pytest.mark.parametrize("workspace", ["w" * 129, "a\tb"])

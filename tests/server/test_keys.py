@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from saystream.config import Settings
 from saystream.errors import InvalidValue, KeyNotFound, StoreUnavailable
 from saystream.server import keys
-from saystream.server.keys import KeyStore
+from saystream.server.keys import NO_LIMITS, KeyChanges, KeyLimits, KeyStore
 from saystream.server.store import open_store
 
 
@@ -231,6 +231,85 @@ async def test_wrong_keys_do_not_push_valid_ones_out(
 
     await store.verify(made.secret)
     assert queries.count == 0
+
+
+async def test_a_key_has_no_limits_unless_they_are_chosen(store: KeyStore) -> None:
+    made = await store.create("Ann")
+    assert (made.key.limits, made.key.workspace) == (NO_LIMITS, None)
+
+
+async def test_limits_are_kept_and_come_with_the_key(store: KeyStore) -> None:
+    made = await store.create(
+        "Ann",
+        requests_per_minute=60,
+        characters_per_minute=6000,
+        models=["qwen3-tts-flash-realtime", "qwen3-tts-flash", "qwen3-tts-flash"],
+        max_sessions=2,
+        monthly_characters=10**12,
+        workspace="销售",
+    )
+    assert made.key.limits == KeyLimits(
+        requests_per_minute=60,
+        characters_per_minute=6000,
+        models=("qwen3-tts-flash", "qwen3-tts-flash-realtime"),
+        max_sessions=2,
+        monthly_characters=10**12,
+    )
+    assert made.key.workspace == "销售"
+    assert await store.verify(made.secret) == made.key
+    assert await store.list() == (made.key,)
+
+
+async def test_a_change_leaves_the_other_limits_and_other_keys(store: KeyStore) -> None:
+    ann = await store.create("Ann", requests_per_minute=60, max_sessions=2, workspace="sales")
+    bob = await store.create("Bob", max_sessions=3)
+    changed = await store.limit(ann.key.id, max_sessions=None, models=["qwen3-tts-flash"])
+    assert changed.limits == KeyLimits(requests_per_minute=60, models=("qwen3-tts-flash",))
+    assert changed.workspace == "sales"
+    assert await store.list() == (changed, bob.key)
+
+
+async def test_nothing_to_change_gives_the_key_as_it_is(store: KeyStore) -> None:
+    made = await store.create("Ann", max_sessions=2)
+    assert await store.limit(made.key.id) == made.key
+
+
+async def test_an_unknown_key_cannot_be_limited(store: KeyStore) -> None:
+    with pytest.raises(KeyNotFound):
+        await store.limit("key_000000000000", max_sessions=1)
+
+
+async def test_a_changed_limit_is_noticed_within_the_time_to_live(
+    store: KeyStore, store_engine: AsyncEngine, clock: Clock
+) -> None:
+    made = await store.create("Ann")
+    await store.verify(made.secret)
+    changed = await KeyStore(store_engine).limit(made.key.id, max_sessions=1)
+    clock.seconds += 5
+    assert await store.verify(made.secret) == changed
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"requests_per_minute": 0},
+        {"characters_per_minute": -1},
+        {"max_sessions": 10**10},
+        {"monthly_characters": 10**13},
+        {"models": []},
+        {"models": ["qwen3-tts-flash", "qwen9"]},
+        {"workspace": ""},
+        {"workspace": " sales"},
+        {"workspace": "x" * 129},
+        {"workspace": "two\nlines"},
+    ],
+)
+async def test_a_limit_that_is_none_is_refused(store: KeyStore, chosen: KeyChanges) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        await store.create("Ann", **chosen)
+    assert caught.value.param in chosen
+    assert caught.value.message.isprintable()
+    assert await store.list() == ()
 
 
 async def test_no_key_exists_until_one_is_made(store: KeyStore) -> None:

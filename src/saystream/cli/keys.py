@@ -1,4 +1,4 @@
-"""``saystream keys``: make, list and revoke API keys in the database that the server reads."""
+"""``saystream keys``: make, list, limit and revoke API keys in the database that the server reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -16,11 +16,11 @@ from rich.text import Text
 from saystream.cli.shared import errors_in_one_line, settings_with
 
 if TYPE_CHECKING:
-    from saystream.server.keys import Key, KeyStore
+    from saystream.server.keys import Key, KeyChanges, KeyStore
 
 __all__ = ["app"]
 
-app = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(name="keys", help="Make, list, limit and revoke API keys.", no_args_is_help=True)
 
 _Result = TypeVar("_Result")
 
@@ -30,16 +30,54 @@ _DataDir = Annotated[
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
+_KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id that `saystream keys list` shows.")]
+_NO_LIMIT = "none"
+_Requests = Annotated[
+    str | None,
+    typer.Option("--requests-per-minute", metavar="N", help="Sessions and requests begun in a minute."),
+]
+_Characters = Annotated[
+    str | None,
+    typer.Option("--characters-per-minute", metavar="N", help="Billed characters sent in a minute."),
+]
+_Models = Annotated[
+    str | None, typer.Option("--models", metavar="NAME,…", help="The only models that the key is for.")
+]
+_Sessions = Annotated[
+    str | None, typer.Option("--sessions", metavar="N", help="Sessions and requests spoken at once.")
+]
+_Monthly = Annotated[
+    str | None,
+    typer.Option("--monthly-characters", metavar="N", help="Billed characters sent in a month (UTC)."),
+]
+_Workspace = Annotated[
+    str | None, typer.Option("--workspace", metavar="NAME", help="The workspace that the key belongs to.")
+]
+
 
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is, such as a person or a program.")],
+    requests_per_minute: _Requests = None,
+    characters_per_minute: _Characters = None,
+    models: _Models = None,
+    sessions: _Sessions = None,
+    monthly_characters: _Monthly = None,
+    workspace: _Workspace = None,
     as_json: _Json = False,
     data_dir: _DataDir = None,
 ) -> None:
-    """Make a key and print it. It is shown this once: only a hash is kept."""
+    """Make a key and print it. It is shown this once: only a hash is kept. Without options it has no limits."""
     with errors_in_one_line():
-        made = _with_store(data_dir, lambda store: store.create(name))
+        chosen = _changes(
+            requests_per_minute=requests_per_minute,
+            characters_per_minute=characters_per_minute,
+            models=models,
+            max_sessions=sessions,
+            monthly_characters=monthly_characters,
+            workspace=workspace,
+        )
+        made = _with_store(data_dir, lambda store: store.create(name, **chosen))
     if as_json:
         typer.echo(json.dumps({**_as_json(made.key), "key": made.secret}, ensure_ascii=False))
         return
@@ -64,8 +102,38 @@ def list_keys(as_json: _Json = False, data_dir: _DataDir = None) -> None:
 
 
 @app.command()
+def limit(
+    key_id: _KeyId,
+    requests_per_minute: _Requests = None,
+    characters_per_minute: _Characters = None,
+    models: _Models = None,
+    sessions: _Sessions = None,
+    monthly_characters: _Monthly = None,
+    workspace: _Workspace = None,
+    as_json: _Json = False,
+    data_dir: _DataDir = None,
+) -> None:
+    """Change the limits that are named and leave the others; `none` takes one away. A running server holds them within
+    seconds."""
+    with errors_in_one_line():
+        changes = _changes(
+            requests_per_minute=requests_per_minute,
+            characters_per_minute=characters_per_minute,
+            models=models,
+            max_sessions=sessions,
+            monthly_characters=monthly_characters,
+            workspace=workspace,
+        )
+        key = _with_store(data_dir, lambda store: store.limit(key_id, **changes))
+    if as_json:
+        typer.echo(json.dumps(_as_json(key), ensure_ascii=False))
+    else:
+        typer.echo(f"{key.id} ({key.label}): {', '.join(_limits(key)) or 'no limits'}.")
+
+
+@app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `saystream keys list` shows.")],
+    key_id: _KeyId,
     as_json: _Json = False,
     data_dir: _DataDir = None,
 ) -> None:
@@ -90,25 +158,74 @@ def _with_store(data_dir: Path | None, action: Callable[[KeyStore], Awaitable[_R
     return asyncio.run(run())
 
 
-def _as_json(key: Key) -> dict[str, str | None]:
+def _changes(**options: str | None) -> KeyChanges:
+    """What the options that were given choose. Raises InvalidValue."""
+    from saystream.errors import InvalidValue
+
+    changes: dict[str, Any] = {}
+    for name, option in options.items():
+        if option is None:
+            continue
+        if option == _NO_LIMIT:
+            changes[name] = None
+        elif name == "workspace":
+            changes[name] = option
+        elif name == "models":
+            changes[name] = [model.strip() for model in option.split(",")]
+        elif option.isascii() and option.isdecimal():
+            changes[name] = int(option)
+        else:
+            raise InvalidValue(name, option, f"a whole number, or '{_NO_LIMIT}'")
+    return cast("KeyChanges", changes)
+
+
+def _as_json(key: Key) -> dict[str, object]:
+    limits = key.limits
     return {
         "id": key.id,
         "hint": key.hint,
         "label": key.label,
         "created_at": key.created_at.isoformat(timespec="seconds"),
         "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(timespec="seconds"),
+        "limits": {
+            "requests_per_minute": limits.requests_per_minute,
+            "characters_per_minute": limits.characters_per_minute,
+            "models": None if limits.models is None else list(limits.models),
+            "max_sessions": limits.max_sessions,
+            "monthly_characters": limits.monthly_characters,
+        },
+        "workspace": key.workspace,
     }
 
 
+def _limits(key: Key) -> list[str]:
+    """Each limit in a few words."""
+    limits = key.limits
+    words = [
+        (limits.requests_per_minute, "requests a minute"),
+        (limits.characters_per_minute, "characters a minute"),
+        (limits.max_sessions, "at once"),
+        (limits.monthly_characters, "characters a month"),
+    ]
+    said = [f"{number} {what}" for number, what in words if number is not None]
+    if limits.models is not None:
+        said.append(f"only {' and '.join(limits.models)}")
+    if key.workspace is not None:
+        said.append(f"workspace {key.workspace}")
+    return said
+
+
 def _table(keys: tuple[Key, ...]) -> Table:
-    table = Table("Id", "Key", "Name", "Made", "Revoked", box=None)
+    limited = any(_limits(key) for key in keys)
+    table = Table("Id", "Key", "Name", "Made", "Revoked", *(["Limits"] if limited else []), box=None)
     for column in table.columns:
-        column.no_wrap = column.header != "Name"
+        column.no_wrap = column.header not in ("Name", "Limits")
     for key in keys:
         made, revoked = (
             "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
             for moment in (key.created_at, key.revoked_at)
         )
         # Text: a label may hold what rich would read as markup.
-        table.add_row(key.id, f"{key.hint}…", Text(key.label), made, revoked)
+        limits = [Text("\n".join(_limits(key)))] if limited else []
+        table.add_row(key.id, f"{key.hint}…", Text(key.label), made, revoked, *limits)
     return table

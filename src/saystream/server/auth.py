@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue
-from saystream.server.keys import KeyStore
+from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue, WorkspaceDenied
+from saystream.server.keys import NO_LIMITS, KeyLimits, KeyStore
 from saystream.server.origins import check_origin, is_loopback
+from saystream.server.store.schema import WORKSPACE_MAX_CHARACTERS
 
 __all__ = ["Authenticator", "Principal", "check_binding"]
 
 _HOW = "send 'Authorization: Bearer <key>'"
 _WORKSPACE_HEADER = "x-dashscope-workspace"
-_WORKSPACE_MAX_CHARACTERS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Principal:
     """``None``: no key exists, everybody is let in."""
     label: str
     workspace: str | None
-    """The header ``X-DashScope-WorkSpace`` as sent; a label that grants nothing."""
+    """That of the key, else the header ``X-DashScope-WorkSpace`` as sent; a label that grants nothing."""
+    limits: KeyLimits = NO_LIMITS
 
 
 class Authenticator:
@@ -46,8 +47,9 @@ class Authenticator:
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Who sent ``headers``, a mapping looked up by lower-case names, such as Starlette's ``Headers``.
 
-        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, or InvalidValue for a
-        workspace that is no name. No message holds any part of a header that may be secret.
+        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, InvalidValue for a
+        workspace that is no name, or WorkspaceDenied for another than the key's. No message holds any part of a header
+        that may be secret.
         """
         workspace = _workspace(headers.get(_WORKSPACE_HEADER))
         if not await self._store.any_exist():
@@ -56,7 +58,13 @@ class Authenticator:
         key = await self._store.verify(_bearer(headers.get("authorization")))
         if key is None:
             raise AuthenticationFailed("unknown or revoked key")
-        return Principal(key_id=key.id, label=key.label, workspace=workspace)
+        if workspace is not None and key.workspace not in (None, workspace):
+            raise WorkspaceDenied(
+                "this key is of another workspace than the header X-DashScope-WorkSpace names"
+            )
+        return Principal(
+            key_id=key.id, label=key.label, workspace=key.workspace or workspace, limits=key.limits
+        )
 
 
 async def check_binding(host: str, store: KeyStore, allow_anonymous: bool) -> None:
@@ -86,11 +94,11 @@ def _bearer(header: str | None) -> str:
 def _workspace(header: str | None) -> str | None:
     if header is None or not header.strip():
         return None
-    if len(header) > _WORKSPACE_MAX_CHARACTERS or not header.isprintable():
+    if len(header) > WORKSPACE_MAX_CHARACTERS or not header.isprintable():
         # Not quoted: what is no name may be a key in the wrong header.
         raise InvalidValue(
             "X-DashScope-WorkSpace",
             "…",
-            f"a name of at most {_WORKSPACE_MAX_CHARACTERS} printable characters",
+            f"a name of at most {WORKSPACE_MAX_CHARACTERS} printable characters",
         )
     return header.strip()

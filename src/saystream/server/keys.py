@@ -12,23 +12,27 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from saystream import catalog
 from saystream.errors import InvalidValue, KeyNotFound, StoreUnavailable
-from saystream.server.store.schema import KEY_LABEL_MAX_CHARACTERS
+from saystream.server.store.schema import KEY_LABEL_MAX_CHARACTERS, WORKSPACE_MAX_CHARACTERS
 from saystream.server.store.schema import keys as keys_table
 
-__all__ = ["VERIFY_TTL_S", "Key", "KeyStore", "NewKey"]
+__all__ = ["NO_LIMITS", "VERIFY_TTL_S", "Key", "KeyChanges", "KeyLimits", "KeyStore", "NewKey"]
 
 VERIFY_TTL_S = 5.0
-"""A revoked key works at most this much longer; a burst of handshakes with one key asks the database once."""
+"""A revoked key works, and an old limit holds, at most this much longer; a burst of handshakes with one key asks the
+database once."""
 
 _CACHED_KEYS = 4096
 """Valid keys kept in memory, about 1 KB each; the least recently used goes first."""
@@ -38,6 +42,49 @@ _HINT_CHARACTERS = 7
 _ID = re.compile(r"key_[0-9a-f]{12}")
 _LOOKUP_LANES = 16
 _LISTED_COLUMNS = [column for column in keys_table.c if column.name != "digest"]
+_LIMIT_COLUMNS = (
+    "requests_per_minute",
+    "characters_per_minute",
+    "models",
+    "max_sessions",
+    "monthly_characters",
+)
+_GREATEST = {
+    "requests_per_minute": 1_000_000_000,
+    "characters_per_minute": 1_000_000_000,
+    "max_sessions": 1_000_000_000,
+    "monthly_characters": 1_000_000_000_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What one key may do, at every door together; ``None`` is no limit."""
+
+    requests_per_minute: int | None = None
+    """A session of the realtime door is one request."""
+    characters_per_minute: int | None = None
+    """As they are billed."""
+    models: tuple[str, ...] | None = None
+    """The only ones that the key is for."""
+    max_sessions: int | None = None
+    """Sessions and requests that are being spoken at once."""
+    monthly_characters: int | None = None
+    """As they are billed; months begin at midnight in UTC."""
+
+
+NO_LIMITS = KeyLimits()
+
+
+class KeyChanges(TypedDict, total=False):
+    """What of a key can be chosen. ``None`` takes a limit, or the workspace, away."""
+
+    requests_per_minute: int | None
+    characters_per_minute: int | None
+    models: Sequence[str] | None
+    max_sessions: int | None
+    monthly_characters: int | None
+    workspace: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +97,9 @@ class Key:
     label: str
     created_at: datetime
     revoked_at: datetime | None
+    limits: KeyLimits = NO_LIMITS
+    workspace: str | None = None
+    """Requests with this key are of this workspace; ``None`` is whatever they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +133,14 @@ class KeyStore:
         self._lanes = tuple(asyncio.Lock() for _ in range(_LOOKUP_LANES))
         self._existence = asyncio.Lock()
 
-    async def create(self, label: str) -> NewKey:
+    async def create(self, label: str, **chosen: Unpack[KeyChanges]) -> NewKey:
         """A new key. ``label`` says whose it is and need not be unique.
 
-        Raises InvalidValue unless it is 1 to 100 printable characters, not all spaces.
+        Raises InvalidValue unless it is 1 to 100 printable characters, not all spaces; or for a limit that is no
+        number from 1 on, a model that does not exist, or a workspace that is no name.
         """
         label = _checked_label(label)
+        columns = _checked_changes(chosen)
         secret = f"sk-{secrets.token_urlsafe(32)}"
         key = Key(
             id=f"key_{secrets.token_hex(6)}",
@@ -96,11 +148,18 @@ class KeyStore:
             label=label,
             created_at=self._utc_now(),
             revoked_at=None,
+            limits=_limits(columns),
+            workspace=chosen.get("workspace"),
         )
         async with self._transaction() as connection:
             await connection.execute(
                 insert(keys_table).values(
-                    id=key.id, digest=_digest(secret), hint=key.hint, label=label, created_at=key.created_at
+                    id=key.id,
+                    digest=_digest(secret),
+                    hint=key.hint,
+                    label=label,
+                    created_at=key.created_at,
+                    **columns,
                 )
             )
         self._any_exist = True
@@ -118,6 +177,17 @@ class KeyStore:
 
         Raises KeyNotFound where there is no such id.
         """
+        return await self._update(key_id, {"revoked_at": self._utc_now()}, keys_table.c.revoked_at.is_(None))
+
+    async def limit(self, key_id: str, **changes: Unpack[KeyChanges]) -> Key:
+        """Changes what is given and leaves the rest; every process notices within ``verify_ttl_s``.
+
+        Raises KeyNotFound, or InvalidValue as ``create`` does.
+        """
+        return await self._update(key_id, _checked_changes(changes))
+
+    async def _update(self, key_id: str, values: dict[str, Any], *only: ColumnElement[bool]) -> Key:
+        """The key of that id, changed where ``only`` holds."""
         if not _ID.fullmatch(key_id):
             # Not quoted: it may well be the key itself.
             raise KeyNotFound(
@@ -126,11 +196,8 @@ class KeyStore:
             )
         this = keys_table.c.id == key_id
         async with self._transaction() as connection:
-            await connection.execute(
-                update(keys_table)
-                .where(this, keys_table.c.revoked_at.is_(None))
-                .values(revoked_at=self._utc_now())
-            )
+            if values:
+                await connection.execute(update(keys_table).where(this, *only).values(**values))
             row = (await connection.execute(select(*_LISTED_COLUMNS).where(this))).mappings().one_or_none()
         if row is None:
             raise KeyNotFound(
@@ -208,5 +275,42 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _checked_changes(changes: KeyChanges) -> dict[str, Any]:
+    """The columns that ``changes`` set."""
+    columns: dict[str, Any] = dict(changes)
+    for name, greatest in _GREATEST.items():
+        number = columns.get(name)
+        if number is not None and not 1 <= number <= greatest:
+            raise InvalidValue(name, number, f"a whole number from 1 to {greatest}")
+    if (models := changes.get("models")) is not None:
+        columns["models"] = _checked_models(models)
+    workspace = changes.get("workspace")
+    if workspace is not None and not (
+        workspace.strip() == workspace
+        and 0 < len(workspace) <= WORKSPACE_MAX_CHARACTERS
+        and workspace.isprintable()
+    ):
+        allowed = f"1 to {WORKSPACE_MAX_CHARACTERS} printable characters, no spaces around them"
+        raise InvalidValue("workspace", workspace.encode("unicode_escape").decode(), allowed)
+    return columns
+
+
+def _checked_models(models: Sequence[str]) -> list[str]:
+    known = {model.name for model in catalog.load().models}
+    for name in models:
+        if name not in known:
+            raise InvalidValue("models", name, get_close_matches(name[:64], known) or sorted(known))
+    if not models:
+        raise InvalidValue("models", "", "one name of a model at least")
+    return sorted(set(models))
+
+
+def _limits(columns: Mapping[str, Any] | RowMapping) -> KeyLimits:
+    chosen: dict[str, Any] = {name: columns.get(name) for name in _LIMIT_COLUMNS}
+    models = chosen.pop("models")
+    return KeyLimits(models=None if models is None else tuple(models), **chosen)
+
+
 def _key(row: RowMapping) -> Key:
-    return Key(**row)
+    plain = {name: value for name, value in row.items() if name not in _LIMIT_COLUMNS}
+    return Key(limits=_limits(row), **plain)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Dialect, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["KEY_LABEL_MAX_CHARACTERS", "UtcDateTime", "keys", "metadata"]
+__all__ = [
+    "KEY_LABEL_MAX_CHARACTERS",
+    "WORKSPACE_MAX_CHARACTERS",
+    "UtcDateTime",
+    "keys",
+    "metadata",
+    "monthly_characters",
+]
 
 KEY_LABEL_MAX_CHARACTERS = 100
+WORKSPACE_MAX_CHARACTERS = 128
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,4 +65,20 @@ keys = Table(
     Column("label", String(KEY_LABEL_MAX_CHARACTERS), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime, nullable=True),
+    # NULL is no limit.
+    Column("requests_per_minute", Integer, nullable=True),
+    Column("characters_per_minute", Integer, nullable=True),
+    Column("models", JSON(none_as_null=True), nullable=True),
+    Column("max_sessions", Integer, nullable=True),
+    Column("monthly_characters", BigInteger, nullable=True),
+    Column("workspace", String(WORKSPACE_MAX_CHARACTERS), nullable=True),
 )
+
+monthly_characters = Table(
+    "monthly_characters",
+    metadata,
+    Column("key_id", String(32), ForeignKey("keys.id"), primary_key=True),
+    Column("month", String(7), primary_key=True),  # in UTC, such as 2030-01
+    Column("characters", BigInteger, nullable=False),
+)
+"""What keys with a limit for the month have used of it."""
