@@ -213,8 +213,7 @@ class _Speech:
         self.request_id = request_id()
         self.link = link
         self.spool = WavSpool(_SAMPLE_RATE)
-        self.ended = False
-        """There is a fault, or all of it is spoken and its file is in its place."""
+        self._end = asyncio.Event()
         self.fault: SaystreamError | None = None
         self._door = door
         self._model = model
@@ -236,9 +235,17 @@ class _Speech:
             self.fault = Draining("the server stops now")
             raise
         finally:
-            self.ended = True
+            self._end.set()
             self._progress.set()
             self._close_if_over()
+
+    @property
+    def ended(self) -> bool:
+        """There is a fault, or all of it is spoken and its file is in its place."""
+        return self._end.is_set()
+
+    async def end(self) -> None:
+        await self._end.wait()
 
     async def progress(self) -> None:
         """Something more of it is there, or it has ended."""
@@ -308,8 +315,7 @@ class _Listener:
     async def answer(self) -> AsyncGenerator[bytes, None]:
         """The whole body, when the file is there. Raises the fault of the speech."""
         try:
-            while not self._speech.ended:
-                await self._speech.progress()
+            await self._speech.end()
             if self._speech.fault is not None:
                 raise self._speech.fault
             yield self._last()
