@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -153,3 +154,17 @@ def test_the_second_client_raises_by_status(dashscope_python: Callable[[str], Pa
     assert kind == "BadRequestError" and "code=InvalidParameter | status_code=400" in message
     kind, message = seen["bad_model"]
     assert kind == "NotFoundError" and "code=ModelNotFound | status_code=404" in message
+
+
+def test_the_program_of_the_howto_writes_a_wav_file(
+    start_server: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "speak-over-http.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    program = program.replace("http://127.0.0.1:8321/api/v1", base(start_server("tone")))
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    spoken = (tmp_path / "speech.wav").read_bytes()
+    assert spoken.startswith(b"RIFF") and len(spoken) > 48_000
