@@ -1,8 +1,9 @@
-"""AAC and FLAC, read back by libav, and by the magic words of their formats."""
+"""AAC, FLAC and Opus, read back by libav, and by the magic words of their formats."""
 
 from __future__ import annotations
 
 import io
+import itertools
 
 import av
 import numpy as np
@@ -52,19 +53,41 @@ def test_aac_gives_the_sound_back_with_at_most_two_frames_more(sample_rate):
     assert np.corrcoef(shifted, samples[same])[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("container", ["aac", "flac"])
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 24000, 48000])
+def test_opus_gives_the_sound_back_without_a_sample_more(sample_rate):
+    samples = tone(sample_rate + 7, sample_rate)
+    heard, rate = decoded(encoded("opus", samples, sample_rate))
+    assert rate == 48000  # what every Opus decoder gives
+    ratio = 48000 // sample_rate
+    assert len(heard) == len(samples) * ratio
+    assert np.corrcoef(heard[::ratio], samples)[0, 1] > 0.99
+
+
+def test_an_opus_page_holds_twenty_milliseconds():
+    stream = encoded("opus", tone(48_000, 48_000), 48_000)
+    ends = [int.from_bytes(page[2:10], "little") for page in stream.split(b"OggS")[3:]]
+    assert all(later - earlier == 960 for earlier, later in itertools.pairwise(ends[:-1]))
+
+
+@pytest.mark.parametrize("bit_rate_kbps", [6, 256])
+def test_opus_takes_the_lowest_and_the_highest_bit_rate_of_one_channel(bit_rate_kbps):
+    stream = encoded("opus", tone(48_000, 48_000), 48_000, bit_rate_kbps=bit_rate_kbps)
+    assert len(decoded(stream)[0]) == 48_000
+
+
+@pytest.mark.parametrize("container", ["aac", "flac", "opus"])
 def test_the_stream_does_not_depend_on_how_the_samples_were_cut(container):
     samples = tone(20_000, 24_000)
     assert encoded(container, samples, 24_000, piece=333) == encoded(container, samples, 24_000, piece=20_000)
 
 
-@pytest.mark.parametrize(("container", "start"), [("aac", b"\xff\xf1"), ("flac", b"fLaC")])
+@pytest.mark.parametrize(("container", "start"), [("aac", b"\xff\xf1"), ("flac", b"fLaC"), ("opus", b"OggS")])
 def test_bytes_come_while_samples_go_in(container, start):
     encoder = make_encoder(AudioFormat(container))
     parts = [encoder.push(piece) for piece in np.split(tone(24_000, 24_000), 10)]
     assert parts[0].startswith(start) or (not parts[0] and parts[1].startswith(start))
     assert all(parts[2:])
-    assert start not in b"".join(parts[1:])[4:] or container == "aac"
+    assert start not in b"".join(parts[1:])[4:] or container != "flac"
 
 
 @pytest.mark.parametrize("container", ["aac", "flac"])
@@ -80,6 +103,6 @@ def test_aac_takes_any_bit_rate(sample_rate, bit_rate_kbps):
     assert decoded(stream)[1] == sample_rate
 
 
-@pytest.mark.parametrize("container", ["aac", "flac"])
+@pytest.mark.parametrize("container", ["aac", "flac", "opus"])
 def test_no_sample_at_all_is_no_fault(container):
     assert isinstance(encoded(container, np.empty(0, np.float32), 24_000), bytes)

@@ -7,12 +7,13 @@ its container, with one header.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from saystream.dsp.muxing import AacEncoder, FlacEncoder
-from saystream.errors import InvalidValue
+from saystream.dsp.mp3 import Mp3Encoder, allowed_bit_rates
+from saystream.dsp.muxing import OPUS_MAX_BIT_RATE_KBPS, AacEncoder, FlacEncoder, OpusEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ __all__ = [
     "PcmEncoder",
     "WavEncoder",
     "make_encoder",
+    "settled",
     "wav_header",
 ]
 
@@ -89,15 +91,40 @@ def wav_header(sample_rate: int, *, num_bytes: int | None = None) -> bytes:
 ENCODERS: dict[Container, Callable[[AudioFormat], Encoder]] = {
     "pcm": PcmEncoder,
     "wav": WavEncoder,
+    "mp3": Mp3Encoder,
+    "opus": OpusEncoder,
     "aac": AacEncoder,
     "flac": FlacEncoder,
 }
-"""Containers that this build can write."""
+"""What writes each container."""
+
+_OPUS_RATES = {22050: 24000, 44100: 48000}
+"""Opus does not know these two; the next higher rate keeps everything that they hold."""
+
+
+def settled(audio_format: AudioFormat) -> AudioFormat:
+    """What is written where ``audio_format`` is asked for.
+
+    An mp3 has the highest bit rate that its sample rate allows and that is not above the wanted one, or the lowest
+    that there is; Opus of one channel ends at 256 kbit/s, and has 24 kHz in the place of 22.05 and 48 kHz in that of
+    44.1.
+    """
+    wanted_kbps = audio_format.bit_rate_kbps
+    match audio_format.container:
+        case "mp3":
+            allowed = allowed_bit_rates(audio_format.sample_rate)
+            fitting = [allowed_kbps for allowed_kbps in allowed if allowed_kbps <= wanted_kbps]
+            return replace(audio_format, bit_rate_kbps=max(fitting, default=allowed[0]))
+        case "opus":
+            return replace(
+                audio_format,
+                sample_rate=_OPUS_RATES.get(audio_format.sample_rate, audio_format.sample_rate),
+                bit_rate_kbps=min(wanted_kbps, OPUS_MAX_BIT_RATE_KBPS),
+            )
+        case _:
+            return audio_format
 
 
 def make_encoder(audio_format: AudioFormat) -> Encoder:
-    """Raises :class:`InvalidValue` for a container that this build cannot write."""
-    encoder = ENCODERS.get(audio_format.container)
-    if encoder is None:
-        raise InvalidValue("session.response_format", audio_format.container, ENCODERS)
-    return encoder(audio_format)
+    """For a format that is ``settled``."""
+    return ENCODERS[audio_format.container](audio_format)

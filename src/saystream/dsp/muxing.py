@@ -1,4 +1,4 @@
-"""AAC and FLAC, whose codecs and containers libav writes (PyAV)."""
+"""AAC, FLAC and Opus, whose codecs and containers libav writes (PyAV)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
     from saystream.audio import AudioFormat, Samples
 
-__all__ = ["AacEncoder", "FlacEncoder"]
+__all__ = ["OPUS_MAX_BIT_RATE_KBPS", "AacEncoder", "FlacEncoder", "OpusEncoder"]
 
 _AAC_FRAME_SAMPLES = 1024
 _AAC_MAX_FRAME_BITS = 6144
 """Of one channel (ISO/IEC 14496-3, 4.5.3): with more bits a frame cannot be written, and libav lowers the rate."""
+
+OPUS_MAX_BIT_RATE_KBPS = 256
+"""Of one channel; libopus opens with no more."""
 
 
 class _Sink:
@@ -42,11 +45,13 @@ class _MuxedEncoder:
     _container: ClassVar[str]
     _codec: ClassVar[str]
     _sample_format: ClassVar[str]
+    _options: ClassVar[dict[str, str]] = {}
 
     def __init__(self, audio_format: AudioFormat) -> None:
         self._sample_rate = audio_format.sample_rate
         self._sink = _Sink()
-        self._muxer = av.open(self._sink, "w", format=self._container, options={"flush_packets": "1"})
+        options = {"flush_packets": "1", **self._options}
+        self._muxer = av.open(self._sink, "w", format=self._container, options=options)
         stream = self._muxer.add_stream(self._codec, rate=self._sample_rate, layout="mono")
         assert isinstance(stream, av.AudioStream)
         self._stream = stream
@@ -99,5 +104,29 @@ class FlacEncoder(_MuxedEncoder):
     _sample_format = "s16"
 
     def _quantised(self, samples: Samples) -> NDArray[np.int16]:
-        scaled = np.multiply(samples, 32767.0, dtype=np.float32)
-        return np.clip(np.rint(scaled), -32768.0, 32767.0).astype(np.int16)
+        return _sixteen_bit(samples)
+
+
+class OpusEncoder(_MuxedEncoder):
+    """Opus in Ogg, a page for every 20 ms: libav's pages of a second would keep a listener waiting.
+
+    ``audio_format`` has a rate that Opus knows, so not 22.05 or 44.1 kHz, and at most ``OPUS_MAX_BIT_RATE_KBPS``.
+    """
+
+    _container = "ogg"
+    _codec = "libopus"
+    _sample_format = "s16"
+    # Without "bitexact" the number of the Ogg stream is a random one, which only multiplexed streams need.
+    _options: ClassVar[dict[str, str]] = {"page_duration": "20000", "fflags": "bitexact"}
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        super().__init__(audio_format)
+        self._stream.bit_rate = audio_format.bit_rate_kbps * 1000
+
+    def _quantised(self, samples: Samples) -> NDArray[np.int16]:
+        return _sixteen_bit(samples)
+
+
+def _sixteen_bit(samples: Samples) -> NDArray[np.int16]:
+    scaled = np.multiply(samples, 32767.0, dtype=np.float32)
+    return np.clip(np.rint(scaled), -32768.0, 32767.0).astype(np.int16)
