@@ -17,11 +17,10 @@ import structlog
 from starlette.websockets import WebSocketDisconnect
 
 from saystream.audio import AudioFormat
-from saystream.dsp.encoders import ENCODERS
+from saystream.dsp.encoders import settled
 from saystream.errors import (
     Draining,
     InvalidRequest,
-    InvalidValue,
     LimitReached,
     ModelNotFound,
     PeerStalled,
@@ -117,7 +116,7 @@ class RealtimeDoor:
             self.metrics.sessions.dec()
 
     def check(self, model: str, config: SessionConfig) -> None:
-        """Raises InvalidValue for what the model does not take, or what this build cannot make yet."""
+        """Raises InvalidValue for what the model does not take."""
         self.catalog.check(
             model,
             voice=config.voice,
@@ -131,8 +130,6 @@ class RealtimeDoor:
             instructions=config.instructions,
             optimize_instructions=config.optimize_instructions,
         )
-        if config.response_format not in ENCODERS:
-            raise InvalidValue("session.response_format", config.response_format, ENCODERS)
 
     def usage(self, model: str, ended: ResponseEnded) -> Usage:
         """What a response is billed for (ruling 22)."""
@@ -350,7 +347,9 @@ class _Connection:
             case SessionUpdate():
                 if self._core.ignored_keys:
                     _log.debug("unknown keys ignored", unknown_fields=self._core.ignored_keys)
-                session.configure(self._speech_config())
+                config = self._speech_config()
+                session.configure(config)
+                _log_bit_rate(config.audio_format)
             case TextAppend(text=text):
                 if not self._core.config.voice:
                     self._check(self._core.config)  # a model may have none until an update names it
@@ -438,3 +437,8 @@ class _Connection:
             self._core.finish_response(ended.status, self._door.usage(self._model, ended))
         self._flush()
         self._close_if_drained()
+
+
+def _log_bit_rate(wanted: AudioFormat) -> None:
+    if (bit_rate := settled(wanted).bit_rate_kbps) != wanted.bit_rate_kbps:
+        _log.info("bit rate clamped", wanted_kbps=wanted.bit_rate_kbps, written_kbps=bit_rate)
