@@ -152,6 +152,9 @@ class Settings(BaseSettings):
     """Where keys and audio files are kept."""
     database_url: str | None = Field(None, repr=False)
     """An SQLAlchemy URL with an async driver, maybe with a password; ``None`` is SQLite in ``data_dir``."""
+    limits_url: str | None = Field(None, repr=False)
+    """The Redis that counts the limits of keys for several servers, such as ``redis://127.0.0.1:6379/0``, maybe with a
+    password; none counts in each server. Open sessions and minutes are counted there, months in the database."""
     public_url: str | None = None
     """The address that clients reach this server by, such as ``https://speech.example.com``, for links to audio files;
     none takes the ``Host`` of each request."""

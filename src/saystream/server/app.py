@@ -17,6 +17,7 @@ from saystream.server.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.files import AudioFiles
 from saystream.server.generation import GenerationDoor
 from saystream.server.keys import KeyStore
+from saystream.server.limits import Limiter
 from saystream.server.metrics import Metrics
 from saystream.server.openai import OpenAIDoor
 from saystream.server.realtime import PATH, RealtimeDoor
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with (
             open_store(settings) as engine,
+            Limiter.open(settings, engine) as limiter,
             AudioFiles.open(settings) as files,
             Synthesizer.running(settings) as synthesizer,
         ):
@@ -58,13 +60,18 @@ def create_app(settings: Settings) -> Starlette:
             state, known = app.state, catalog.load()
             state.files, state.metrics = files, metrics
             state.door = RealtimeDoor(
-                synthesizer, catalog=known, authenticator=authenticator, metrics=metrics
+                synthesizer, catalog=known, authenticator=authenticator, limiter=limiter, metrics=metrics
             )
             state.generation = GenerationDoor(
-                synthesizer, catalog=known, authenticator=authenticator, metrics=metrics, files=files
+                synthesizer,
+                catalog=known,
+                authenticator=authenticator,
+                limiter=limiter,
+                metrics=metrics,
+                files=files,
             )
             state.openai = OpenAIDoor(
-                synthesizer, catalog=known, authenticator=authenticator, metrics=metrics
+                synthesizer, catalog=known, authenticator=authenticator, limiter=limiter, metrics=metrics
             )
             state.doors = (state.door, state.generation, state.openai)
             _log.info("ready", version=__version__, engine=settings.engine)

@@ -6,6 +6,7 @@ others that of DashScope (protocol reference, http §1 and §5).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from saystream.errors import (
     BodyTooLarge,
     InvalidRequest,
+    LimitReached,
     MethodNotAllowed,
     PathNotFound,
     SaystreamError,
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 RETRY_AFTER_S = 5
-"""Said with every refusal that is only for now."""
+"""Said with a refusal that is only for now, where nobody knows for how long."""
 
 _DASHSCOPE_STATUS = {BodyTooLarge.http_status: 400}
 """Where its documents name another status than HTTP has for it."""
@@ -59,8 +61,15 @@ def error_answer(error: SaystreamError, path: str) -> Response:
     else:
         status = _DASHSCOPE_STATUS.get(error.http_status, error.http_status)
         body = dashscope_error(error)
-    headers = {"retry-after": str(RETRY_AFTER_S)} if error.retryable else {}
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    return Response(msgspec.json.encode(body), status, _retry_headers(error), media_type="application/json")
+
+
+def _retry_headers(error: SaystreamError) -> dict[str, str]:
+    if isinstance(error, LimitReached) and error.retry_after_s is not None:
+        headers = {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+        # A header that the SDKs of both interfaces obey: their own retries would only wait in vain.
+        return headers if error.retryable else {**headers, "x-should-retry": "false"}
+    return {"retry-after": str(RETRY_AFTER_S)} if error.retryable else {}
 
 
 def _answer_fault(request: Request, error: Exception) -> Response:

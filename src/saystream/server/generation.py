@@ -20,6 +20,7 @@ from saystream.errors import (
     InvalidRequest,
     LimitReached,
     SaystreamError,
+    ServerFault,
     StoreUnavailable,
     TextTooLong,
 )
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from saystream.catalog.entries import Model
     from saystream.server.auth import Authenticator
     from saystream.server.files import AudioFiles, Link
+    from saystream.server.limits import Limiter
     from saystream.server.metrics import Metrics
     from saystream.synthesis import Synthesizer
 
@@ -119,6 +121,7 @@ class GenerationDoor:
         *,
         catalog: Catalog,
         authenticator: Authenticator,
+        limiter: Limiter,
         metrics: Metrics,
         files: AudioFiles,
     ) -> None:
@@ -128,12 +131,13 @@ class GenerationDoor:
         self.files = files
         self._catalog = catalog
         self._authenticator = authenticator
+        self._limiter = limiter
         self._speeches: set[asyncio.Task[None]] = set()
         self._draining = False
 
     async def serve(self, request: Request) -> Response:
         """Answers one request. Raises what is to be said to the client instead of speech."""
-        await self._authenticator.authenticate(request.headers)
+        principal = await self._authenticator.authenticate(request.headers)
         self._admit()
         limits = self.settings.limits
         body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
@@ -142,11 +146,19 @@ class GenerationDoor:
             _log.debug("unknown fields ignored", unknown_fields=wanted.unknown_fields)
         model = self._check(wanted)
         link = self.files.link(request, request_id())
-        self._admit()  # others came while the body did
+        admission = await self._limiter.admit(
+            principal, model.name, characters=billed_characters(wanted.text)
+        )
+        try:
+            self._admit()  # others came while the body did
+        except SaystreamError:
+            admission.release()
+            raise
         speech = _Speech(self, model, wanted, link)
         task = asyncio.create_task(speech.run())
         self._speeches.add(task)
         task.add_done_callback(self._speeches.discard)
+        task.add_done_callback(lambda _: admission.release())
         frames = _Listener(speech, task, finish=self.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
         # The status of both is known when their first byte is: a fault before that is an answer of its own.
@@ -234,6 +246,9 @@ class _Speech:
         except asyncio.CancelledError:
             self.fault = Draining("the server stops now")
             raise
+        except Exception:
+            _log.exception("request failed")  # a bug of ours must not leave the peer without a word
+            self.fault = ServerFault("an error of the server; its log tells more")
         finally:
             self._end.set()
             self._progress.set()

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model, Voice
     from saystream.engines.routing import Choice
-    from saystream.server.auth import Authenticator
+    from saystream.server.auth import Authenticator, Principal
+    from saystream.server.limits import Limiter
     from saystream.server.metrics import Metrics
     from saystream.synthesis import SpeechEvent, Synthesizer
 
@@ -106,12 +107,19 @@ class OpenAIDoor:
     """All requests below ``/v1/`` of one process."""
 
     def __init__(
-        self, synthesizer: Synthesizer, *, catalog: Catalog, authenticator: Authenticator, metrics: Metrics
+        self,
+        synthesizer: Synthesizer,
+        *,
+        catalog: Catalog,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        metrics: Metrics,
     ) -> None:
         self._synthesizer = synthesizer
         self._settings = synthesizer.settings
         self._catalog = catalog
         self._authenticator = authenticator
+        self._limiter = limiter
         self._metrics = metrics
         self._models = {entry.id: entry for entry in _model_entries(catalog)}
         self._model_list = msgspec.json.encode(ModelList(data=list(self._models.values())))
@@ -125,13 +133,13 @@ class OpenAIDoor:
 
     async def speech(self, request: Request) -> Response:
         """Answers one request for speech. Raises what is to be said to the client instead."""
-        await self._authenticator.authenticate(request.headers)
+        principal = await self._authenticator.authenticate(request.headers)
         self._admit()
         limits = self._settings.limits
         body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
         wanted = decode_speech_request(body)
-        config = self._config(wanted)
-        events = self._events(config, wanted.input)
+        model, config = self._choice(wanted)
+        events = self._events(principal, model, config, wanted.input)
         streamed = wanted.stream_format == "sse"
         return StreamedAnswer(
             _as_events(events) if streamed else _as_file(events),
@@ -174,8 +182,11 @@ class OpenAIDoor:
         if self._num_speaking >= limit:
             raise LimitReached(f"this server speaks at most {limit} requests at once")
 
-    def _config(self, wanted: SpeechRequest) -> SpeechConfig:
-        """Raises ModelNotFound, InvalidValue or InvalidRequest for what cannot be spoken so."""
+    def _choice(self, wanted: SpeechRequest) -> tuple[str, SpeechConfig]:
+        """The model, by our name, and how it is to speak.
+
+        Raises ModelNotFound, InvalidValue or InvalidRequest for what cannot be spoken so.
+        """
         model = openai_names.model_names().get(wanted.model, wanted.model)
         if model not in self._models:
             # The catalogue knows more names than speak here: some for voices that were cloned or designed.
@@ -192,28 +203,33 @@ class OpenAIDoor:
             raise InvalidValue("response_format", wanted.response_format, ENCODERS)
         if wanted.speed != 1.0:
             raise InvalidValue("speed", wanted.speed, "1.0, the default")
-        return SpeechConfig(
+        config = SpeechConfig(
             voice=voice,
             audio_format=AudioFormat(wanted.response_format, _SAMPLE_RATE),
             server_commit=False,
         )
+        return model, config
 
-    async def _events(self, config: SpeechConfig, text: str) -> AsyncGenerator[SpeechEvent, None]:
-        """What is heard. Raises ServerFault where something else than the end comes last."""
-        self._admit()  # others came while the body did
-        timer = ResponseTimer(self._metrics)
-        timer.text_came()
-        self._num_speaking += 1
-        self._silent.clear()
-        try:
-            async with aclosing(self._synthesizer.speak(config, text)) as events:
-                async for event in events:
-                    self._measure(timer, event)
-                    yield event
-        finally:
-            self._num_speaking -= 1
-            if not self._num_speaking:
-                self._silent.set()
+    async def _events(
+        self, principal: Principal, model: str, config: SpeechConfig, text: str
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """What is heard. Raises what refuses it before the first, ServerFault where something else than the end comes
+        last."""
+        with await self._limiter.admit(principal, model, characters=billed_characters(text)):
+            self._admit()  # others came while the body did
+            timer = ResponseTimer(self._metrics)
+            timer.text_came()
+            self._num_speaking += 1
+            self._silent.clear()
+            try:
+                async with aclosing(self._synthesizer.speak(config, text)) as events:
+                    async for event in events:
+                        self._measure(timer, event)
+                        yield event
+            finally:
+                self._num_speaking -= 1
+                if not self._num_speaking:
+                    self._silent.set()
 
     def _measure(self, timer: ResponseTimer, event: SpeechEvent) -> None:
         match event:

@@ -24,9 +24,12 @@ from saystream.errors import (
     LimitReached,
     ModelNotFound,
     PeerStalled,
+    ProtocolAbuse,
     SaystreamError,
     ServerFault,
+    TextTooLong,
 )
+from saystream.protocol.realtime.codec import check_frame_size, decode_client_event
 from saystream.protocol.realtime.events import (
     ClientEvent,
     ResponseCancel,
@@ -54,7 +57,8 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from saystream.catalog import Catalog
-    from saystream.server.auth import Authenticator
+    from saystream.server.auth import Authenticator, Principal
+    from saystream.server.limits import Admission, Limiter
     from saystream.server.metrics import Metrics
     from saystream.synthesis import SynthesisSession, Synthesizer
 
@@ -80,16 +84,27 @@ def _new_id(prefix: str) -> str:
     return f"{prefix}_{token_hex(11)}"
 
 
+def _model_of(websocket: WebSocket) -> str:
+    return websocket.query_params.get("model", "")
+
+
 class RealtimeDoor:
     """All realtime connections of one process."""
 
     def __init__(
-        self, synthesizer: Synthesizer, *, catalog: Catalog, authenticator: Authenticator, metrics: Metrics
+        self,
+        synthesizer: Synthesizer,
+        *,
+        catalog: Catalog,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        metrics: Metrics,
     ) -> None:
         self.synthesizer = synthesizer
         self.settings = synthesizer.settings
         self.catalog = catalog
         self.metrics = metrics
+        self.limiter = limiter
         self._authenticator = authenticator
         self._connections: set[_Connection] = set()
         self._left = asyncio.Event()
@@ -99,21 +114,22 @@ class RealtimeDoor:
     async def serve(self, websocket: WebSocket) -> None:
         """One connection, from its handshake to its close."""
         try:
-            await self._admit(websocket)
+            principal, admission = await self._admit(websocket)
         except SaystreamError as error:
             self.metrics.refused.labels(error.code).inc()
             _log.info("handshake refused", code=error.code)
             await websocket.send_denial_response(error_answer(error, PATH))
             return
-        connection = _Connection(self, websocket)
-        self._connections.add(connection)
-        self.metrics.sessions.inc()
-        try:
-            await connection.run()
-        finally:
-            self._connections.discard(connection)
-            self._left.set()
-            self.metrics.sessions.dec()
+        with admission:
+            connection = _Connection(self, websocket, principal)
+            self._connections.add(connection)
+            self.metrics.sessions.inc()
+            try:
+                await connection.run()
+            finally:
+                self._connections.discard(connection)
+                self._left.set()
+                self.metrics.sessions.dec()
 
     def check(self, model: str, config: SessionConfig) -> None:
         """Raises InvalidValue for what the model does not take."""
@@ -159,8 +175,18 @@ class RealtimeDoor:
             self._left.clear()
             await self._left.wait()
 
-    async def _admit(self, websocket: WebSocket) -> None:
-        await self._authenticator.authenticate(websocket.headers)
+    async def _admit(self, websocket: WebSocket) -> tuple[Principal, Admission]:
+        principal = await self._authenticator.authenticate(websocket.headers)
+        self._check_room()
+        admission = await self.limiter.admit(principal, _model_of(websocket))
+        try:
+            self._check_room()  # others came meanwhile
+        except SaystreamError:
+            admission.release()
+            raise
+        return principal, admission
+
+    def _check_room(self) -> None:
         if self.draining:
             raise Draining("the server is about to stop and takes no new sessions")
         limit = self.settings.limits.max_sessions
@@ -169,11 +195,12 @@ class RealtimeDoor:
 
 
 class _Connection:
-    def __init__(self, door: RealtimeDoor, websocket: WebSocket) -> None:
+    def __init__(self, door: RealtimeDoor, websocket: WebSocket, principal: Principal) -> None:
         self._door = door
         self._websocket = websocket
+        self._principal = principal
         self._settings = door.settings.realtime
-        self._model = websocket.query_params.get("model", "")
+        self._model = _model_of(websocket)
         limits = door.settings.limits
         self._core = ServerConnection(
             model=self._model,
@@ -296,7 +323,7 @@ class _Connection:
             self._last_active_s = time.monotonic()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
-            self._obey(message.get("text"))
+            await self._obey(message.get("text"))
             self._flush()
             await self._outbox.answerable()
             since_yield += 1
@@ -322,16 +349,38 @@ class _Connection:
             return idle_s
         return self._last_active_s + idle_s - time.monotonic()
 
-    def _obey(self, frame: str | None) -> None:
+    async def _obey(self, frame: str | None) -> None:
         if frame is None:
             self._core.receive_binary()
             return
+        try:
+            refusal = await self._refusal(frame)
+        except ServerFault as fault:
+            self.fail(fault)
+            return
         if self._session is not None and not self._session.text_joins:
             self._core.take_no_more_text()
-        event = self._core.receive_text(frame)
+        event = self._core.receive_text(frame, refusal=refusal)
         if event is not None:
             self._act_or_refuse(event)
             self._close_if_drained()
+
+    async def _refusal(self, frame: str) -> InvalidRequest | None:
+        """Why the key may not send the text in ``frame``. Found before the core looks at it: from there on nothing may
+        come between. Raises StoreUnavailable."""
+        limiter = self._door.limiter
+        if not limiter.counts_characters(self._principal):
+            return None
+        try:
+            check_frame_size(frame, self._door.settings.limits.max_frame_bytes)
+            event = decode_client_event(frame)
+            if isinstance(event, TextAppend):
+                await limiter.take_characters(self._principal, billed_characters(event.text))
+        except (LimitReached, TextTooLong) as refusal:
+            return refusal
+        except (InvalidRequest, ProtocolAbuse):
+            pass  # the core says what is wrong with it
+        return None
 
     def _act_or_refuse(self, event: ClientEvent) -> None:
         try:

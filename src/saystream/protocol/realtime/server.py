@@ -171,9 +171,10 @@ class ServerConnection:
 
     # --- what the peer does ------------------------------------------------------------------------------
 
-    def receive_text(self, frame: str) -> ClientEvent | None:
+    def receive_text(self, frame: str, *, refusal: InvalidRequest | None = None) -> ClientEvent | None:
         """The event to act on, or ``None`` where there is nothing to do: it was refused, or changes nothing.
 
+        ``refusal`` is for a frame with a well-formed event that its owner has reasons of its own to refuse.
         A refusal queues an error and leaves everything as it was. After ``close`` is set, frames are ignored.
         """
         if self.close is not None:
@@ -191,6 +192,9 @@ class ServerConnection:
             event = decode_client_event(frame)
         except InvalidRequest as mistake:
             self.refuse(mistake, event_id_of(frame))
+            return None
+        if refusal is not None:
+            self.refuse(refusal, event.event_id)
             return None
         try:
             return self._accepted(event, frame)
