@@ -400,3 +400,17 @@ async def test_a_drain_that_takes_too_long_ends_streams_with_an_error(tmp_path: 
         last = EventParser(max_event_bytes=1 << 20).push(stream)[-1]
         assert last.event == "error" and json.loads(last.data)["code"] == "Throttling"
         assert listener.stored == []
+
+
+@pytest.mark.parametrize("headers", [{}, SSE])
+async def test_a_bug_of_ours_is_an_answer_and_no_link_to_nothing(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    async def broken(*_: Any) -> AsyncIterator[Any]:
+        raise KeyError("secret")
+        yield
+
+    monkeypatch.setattr(listener.server.app.state.generation.synthesizer, "speak", broken)
+    answer = await listener.ask(body(), **headers)
+    assert (answer.status_code, answer.json()["code"]) == (500, "InternalError")
+    assert "secret" not in answer.text
