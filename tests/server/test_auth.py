@@ -117,6 +117,7 @@ async def test_a_workspace_that_is_no_name_is_refused_and_not_echoed(store: KeyS
 
 async def test_when_the_database_fails_nobody_is_let_in(store: KeyStore, store_engine: AsyncEngine) -> None:
     async with store_engine.begin() as connection:
+        await connection.exec_driver_sql("DROP TABLE monthly_characters")
         await connection.exec_driver_sql("DROP TABLE keys")
     with pytest.raises(StoreUnavailable):
         await Authenticator(store).authenticate({"authorization": f"Bearer {UNKNOWN}"})

@@ -13,31 +13,39 @@ from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from saystream.config import Settings
-from saystream.errors import ConfigurationError
+from saystream.errors import ConfigurationError, StoreUnavailable
 from saystream.server.keys import KeyStore
 from saystream.server.store import open_store
 from saystream.server.store.schema import keys, metadata
+
+from .postgres import Cluster
 
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def test_the_migrations_make_exactly_the_tables_of_the_schema(store_engine: AsyncEngine) -> None:
-    def differences(connection: Connection) -> list[object]:
+async def differences(engine: AsyncEngine) -> list[object]:
+    """Between the tables of a database and the schema."""
+
+    def compared(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
+    async with engine.connect() as connection:
+        return await connection.run_sync(compared)
+
+
+async def test_the_migrations_make_exactly_the_tables_of_the_schema(store_engine: AsyncEngine) -> None:
+    assert await differences(store_engine) == []
     async with store_engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
         tables = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
-    assert {"alembic_version", "keys", "monthly_characters"} <= tables
+    assert tables == {"alembic_version", *metadata.tables}
 
 
-async def test_a_database_opened_again_keeps_its_rows(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path / "made" / "by us")
-    async with open_store(settings) as engine:
+async def test_a_database_opened_again_keeps_its_rows(store_settings: Settings) -> None:
+    async with open_store(store_settings) as engine:
         made = await KeyStore(engine).create("Ann")
-    async with open_store(settings) as engine:
+    async with open_store(store_settings) as engine:
         assert await KeyStore(engine).list() == (made.key,)
 
 
@@ -63,10 +71,10 @@ async def test_a_file_that_others_may_read_is_closed_to_them_and_a_directory_is_
         assert mode_of(tmp_path) == 0o755
 
 
-async def test_the_write_ahead_log_lets_a_reader_go_on_beside_a_writer(store_engine: AsyncEngine) -> None:
-    async with store_engine.begin() as writer:
+async def test_the_write_ahead_log_lets_a_reader_go_on_beside_a_writer(sqlite_engine: AsyncEngine) -> None:
+    async with sqlite_engine.begin() as writer:
         await writer.exec_driver_sql("DELETE FROM keys")
-        async with store_engine.begin() as reader:
+        async with sqlite_engine.begin() as reader:
             assert (await reader.execute(select(keys))).all() == []
             assert (await reader.exec_driver_sql("PRAGMA journal_mode")).scalar() == "wal"
             assert (await reader.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
@@ -91,35 +99,32 @@ async def test_moments_come_back_aware_and_in_utc(store_engine: AsyncEngine) -> 
     assert (row.created_at, row.created_at.tzinfo, row.revoked_at) == (tokyo, UTC, None)
 
 
-async def test_two_starts_in_one_process_migrate_once(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-
+async def test_two_starts_in_one_process_migrate_once(store_settings: Settings) -> None:
     async def start() -> int:
-        async with open_store(settings) as engine:
+        async with open_store(store_settings) as engine:
             return len(await KeyStore(engine).list())
 
     assert await asyncio.gather(*(start() for _ in range(8))) == [0] * 8
 
 
-async def test_several_processes_may_start_at_once(tmp_path: Path) -> None:
+async def test_several_processes_may_start_at_once(store_settings: Settings) -> None:
     program = (
-        "import asyncio, sys, pathlib\n"
+        "import asyncio, sys\n"
         "from saystream.config import Settings\n"
         "from saystream.server.keys import KeyStore\n"
         "from saystream.server.store import open_store\n"
         "async def main():\n"
-        "    async with open_store(Settings(data_dir=pathlib.Path(sys.argv[1]))) as engine:\n"
+        "    async with open_store(Settings(data_dir=sys.argv[1], database_url=sys.argv[2] or None)) as engine:\n"
         "        await KeyStore(engine).create('Ann')\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "asyncio.run(main())\n"
     )
-    directory = tmp_path / "new"
+    settings = store_settings.model_copy(update={"data_dir": store_settings.data_dir / "new"})
+    arguments = ["-W", "error", "-c", program, str(settings.data_dir), settings.database_url or ""]
     pipe = asyncio.subprocess.PIPE
     processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-c", program, str(directory), stdin=pipe, stdout=pipe, stderr=pipe
-        )
+        await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
         for _ in range(3)
     ]
     for process in processes:
@@ -128,17 +133,58 @@ async def test_several_processes_may_start_at_once(tmp_path: Path) -> None:
     results = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
 
     assert [stderr for _, stderr in results] == [b""] * 3
-    async with open_store(Settings(data_dir=directory)) as engine:
+    async with open_store(settings) as engine:
         assert len(await KeyStore(engine).list()) == 3
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-    async with open_store(settings) as engine, engine.begin() as connection:
+async def test_a_database_of_the_first_version_keeps_its_keys(store_settings: Settings) -> None:
+    async with open_store(store_settings) as engine:
+        made = await KeyStore(engine).create("Ann")
+        async with engine.begin() as connection:
+            await connection.run_sync(_leave_only_the_first_version)
+
+    async with open_store(store_settings) as engine:
+        assert await KeyStore(engine).list() == (made.key,)
+        assert await differences(engine) == []
+
+
+def _leave_only_the_first_version(connection: Connection) -> None:
+    kept = {"id", "digest", "hint", "label", "created_at", "revoked_at"}
+    for table in metadata.tables.values():
+        if table is not keys:
+            table.drop(connection)
+    for column in keys.columns:
+        if column.name not in kept:
+            connection.exec_driver_sql(f"ALTER TABLE keys DROP COLUMN {column.name}")
+    connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+
+async def test_a_postgresql_that_is_gone_is_refused_with_the_reason(tmp_path: Path) -> None:
+    url = f"postgresql+asyncpg://ann:hunter2@/test?host={tmp_path}"
+    with pytest.raises(ConfigurationError, match="cannot open the database .*No such file") as caught:
+        async with open_store(Settings(data_dir=tmp_path, database_url=url)):
+            pass
+    assert "hunter2" not in caught.value.message
+
+
+async def test_connections_that_postgresql_cut_are_made_again(postgres: Cluster, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=postgres.new_database())
+    async with open_store(settings) as engine:
+        store = KeyStore(engine)
+        made = await store.create("Ann")
+        postgres.stop()
+        with pytest.raises(StoreUnavailable):
+            await store.list()
+        postgres.start()
+        assert await store.list() == (made.key,)
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(store_settings: Settings) -> None:
+    async with open_store(store_settings) as engine, engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(ConfigurationError, match="newer saystream.*9999.*upgrade"):
-        async with open_store(settings):
+        async with open_store(store_settings):
             pass
 
 

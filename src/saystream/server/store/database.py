@@ -28,6 +28,10 @@ DATABASE_FILE = "saystream.db"
 _BUSY_TIMEOUT_S = 15.0
 """How long one SQLite writer waits for another: longer than a migration takes."""
 
+_POSTGRESQL_TIMES_S = {"timeout": 10.0, "command_timeout": 60.0}
+"""How long a connection, and one statement, may take: a server that a network swallowed must not hold a handshake for
+ever. The second is longer than a migration, for which other processes wait."""
+
 _BEGIN = "sqlite_begin"
 """Execution option: how a transaction begins on SQLite."""
 
@@ -80,13 +84,14 @@ def _database_url(settings: Settings) -> URL:
 def _create_engine(url: URL) -> AsyncEngine:
     is_sqlite = url.get_backend_name() == "sqlite"
     # Else sqlite3 opens transactions by itself, and not before DDL: a migration would not be all or nothing.
-    connect_args = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None} if is_sqlite else {}
+    sqlite_arguments = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
+    connect_args = sqlite_arguments if is_sqlite else _POSTGRESQL_TIMES_S
     try:
         engine = create_async_engine(url, connect_args=connect_args, pool_pre_ping=not is_sqlite)
     except (ImportError, NoSuchModuleError, InvalidRequestError) as error:
         raise ConfigurationError(
             f"database_url names the driver {url.drivername!r}, which is not installed or not asynchronous;"
-            " use 'sqlite+aiosqlite', or install asyncpg and use 'postgresql+asyncpg'",
+            " use 'sqlite+aiosqlite', or install saystream[postgres] and use 'postgresql+asyncpg'",
             param="database_url",
         ) from error
     if is_sqlite:
@@ -154,5 +159,5 @@ def _why_not_opened(url: URL, error: Exception) -> str:
     where = url.render_as_string(hide_password=True)
     if isinstance(error, CommandError):
         return f"the database {where} is of a newer saystream ({error}); upgrade, or name another database"
-    reason = getattr(error, "orig", None) or error
+    reason = getattr(error, "orig", None) or str(error) or type(error).__name__
     return f"cannot open the database {where}: {reason}"

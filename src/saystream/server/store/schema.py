@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Integer,
     MetaData,
@@ -25,6 +26,7 @@ __all__ = [
     "keys",
     "metadata",
     "monthly_characters",
+    "usage",
 ]
 
 KEY_LABEL_MAX_CHARACTERS = 100
@@ -82,3 +84,28 @@ monthly_characters = Table(
     Column("characters", BigInteger, nullable=False),
 )
 """What keys with a limit for the month have used of it."""
+
+usage = Table(
+    "usage",
+    metadata,
+    # The response of the realtime door, else the request.
+    Column("id", String(64), primary_key=True),
+    # As the header and the log have it: of the request, or of the connection.
+    Column("request_id", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("door", String(16), nullable=False),
+    # No foreign key: a row must never be refused.
+    Column("key_id", String(32), nullable=True),
+    Column("workspace", String(WORKSPACE_MAX_CHARACTERS), nullable=True),
+    Column("model", String(128), nullable=False),
+    Column("voice", String(128), nullable=False),
+    # What a model is billed by; the others are NULL.
+    Column("characters", BigInteger, nullable=True),
+    Column("text_tokens", BigInteger, nullable=True),
+    Column("audio_tokens", BigInteger, nullable=True),
+    Column("audio_ms", Float, nullable=False),
+    Column("first_audio_ms", Float, nullable=True),
+    Column("outcome", String(16), nullable=False),
+    Column("error_code", String(64), nullable=True),
+)
+"""What was spoken, one row for each response; never the text."""
