@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foreign import foreign_python
 from saystream.bench import ServerProcess
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-OFFICIAL_SDK, OWN_CLIENT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+OFFICIAL_SDK, OPENAI_SDK, OWN_CLIENT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SPOKEN_S = 1.0
-"""Both programs say more than this."""
+"""Each program says more than this."""
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def run(program: str, python: Path, server: ServerProcess, folder: Path) -> None:
-    address = "ws://127.0.0.1:8321"
+    address = "//127.0.0.1:8321"
     assert address in program
-    program = program.replace(address, server.url)
+    program = program.replace(address, server.url.removeprefix("ws:"))
     finished = subprocess.run([python, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60)
     assert finished.returncode == 0, finished.stderr
 
@@ -52,5 +53,14 @@ def test_the_official_sdk_writes_speech(
 ) -> None:
     run(OFFICIAL_SDK, dashscope_python(version), server, tmp_path)
     samples = np.frombuffer((tmp_path / "speech.pcm").read_bytes(), dtype="<i2")
+    assert len(samples) > SPOKEN_S * 24000
+    assert np.abs(samples).max() > 1000
+
+
+@pytest.mark.sdk
+def test_openais_sdk_writes_speech(server: ServerProcess, tmp_path: Path) -> None:
+    run(OPENAI_SDK, foreign_python("openai"), server, tmp_path)
+    speech = (tmp_path / "speech.wav").read_bytes()
+    samples = np.frombuffer(speech[44:], dtype="<i2")
     assert len(samples) > SPOKEN_S * 24000
     assert np.abs(samples).max() > 1000

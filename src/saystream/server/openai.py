@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from saystream.audio import AudioFormat
 from saystream.catalog import openai as openai_names
-from saystream.dsp.encoders import ENCODERS
 from saystream.errors import (
     Draining,
     InvalidRequest,
@@ -199,8 +198,6 @@ class OpenAIDoor:
         self._catalog.check_voice(model, voice)
         if not is_speakable(wanted.input):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
-        if wanted.response_format not in ENCODERS:
-            raise InvalidValue("response_format", wanted.response_format, ENCODERS)
         if wanted.speed != 1.0:
             raise InvalidValue("speed", wanted.speed, "1.0, the default")
         config = SpeechConfig(
