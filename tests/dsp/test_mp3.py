@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from listening import decoded
 from saystream.audio import SAMPLE_RATES, AudioFormat
 from saystream.dsp.encoders import make_encoder, settled
 from saystream.dsp.mp3 import MP3_DELAY_SAMPLES, allowed_bit_rates
-
-from .listening import decoded
 
 
 def tone(num_samples: int, sample_rate: int) -> np.ndarray:
