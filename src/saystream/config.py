@@ -24,6 +24,7 @@ __all__ = [
     "RealtimeSettings",
     "SegmenterSettings",
     "Settings",
+    "UploadSettings",
     "default_data_dir",
 ]
 
@@ -126,6 +127,27 @@ class PoolSettings(_Section):
     """Audio of one stream held for a slow listener; above this its engine stream is paused."""
 
 
+class UploadSettings(_Section):
+    """Audio that users upload as the reference of a voice. Each file is decoded in a process of its own."""
+
+    max_bytes: int = Field(10 << 20, ge=1024)
+    """A larger file is refused unread."""
+    min_duration_s: float = Field(3.0, ge=0)
+    """Less speech makes no voice."""
+    max_duration_s: float = Field(60.0, gt=0)
+    """Decoding stops here and the file is refused."""
+    max_memory_bytes: int = Field(256 << 20, ge=64 << 20)
+    """What the process may take beyond what it has when it starts."""
+    max_cpu_s: int = Field(10, ge=1)
+    """The system ends the process after this much work."""
+    timeout_s: float = Field(30.0, gt=0)
+    """The process is killed after this, whether it works or waits."""
+    max_concurrent: int = Field(2, ge=1)
+    """Processes at once; more files wait their turn."""
+    max_waiting: int = Field(32, ge=0)
+    """Files that wait; one more is refused as overload."""
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -152,6 +174,9 @@ class Settings(BaseSettings):
     """Where keys and audio files are kept."""
     database_url: str | None = Field(None, repr=False)
     """An SQLAlchemy URL with an async driver, maybe with a password; ``None`` is SQLite in ``data_dir``."""
+    usage_retention_days: int = Field(400, ge=1)
+    """Rows of ``saystream usage`` older than this are removed: by default a month of last year can still be compared
+    with this year's."""
     limits_url: str | None = Field(None, repr=False)
     """The Redis that counts the limits of keys for several servers, such as ``redis://127.0.0.1:6379/0``, maybe with a
     password; none counts in each server. Open sessions and minutes are counted there, months in the database."""
@@ -176,6 +201,7 @@ class Settings(BaseSettings):
     files: FileSettings = Field(default_factory=FileSettings)
     segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
+    uploads: UploadSettings = Field(default_factory=UploadSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod

@@ -1,0 +1,1 @@
+"""Voices that users bring: from the audio they upload on."""

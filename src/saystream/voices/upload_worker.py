@@ -1,0 +1,105 @@
+"""The process that decodes one uploaded file: ``python -m saystream.voices.upload_worker LIMITS``.
+
+``LIMITS`` is a :class:`WorkerLimits` as JSON. The file is standard input. The answer on standard output is a line with
+a :class:`WorkerReply` as JSON, then the samples, float32 little-endian. Once it has loaded what it needs the process
+can open nothing more, so that whoever took it over through a broken file would be alone with that file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import sys
+import wave
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from saystream.errors import AudioReaderUnavailable, AudioRefused, AudioUndecodable
+
+if TYPE_CHECKING:
+    from saystream.audio import AudioChunk
+
+__all__ = ["WorkerLimits", "WorkerReply", "confine", "main"]
+
+
+class WorkerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one file may be and take; the names are those of ``config.UploadSettings``."""
+
+    min_sample_rate: int
+    """Hz."""
+    min_duration_s: float
+    max_duration_s: float
+    max_memory_bytes: int
+    max_cpu_s: int
+
+
+class WorkerReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Either ``sample_rate``, and samples follow, or the class and the message of the error."""
+
+    sample_rate: int = 0
+    """Hz."""
+    error: str = ""
+    message: str = ""
+
+
+def confine(*, max_memory_bytes: int, max_cpu_s: int) -> None:
+    """Limit this process for good: memory beyond what it has now, work, and no file that is not open already."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    memory = pages * resource.getpagesize() + max_memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (max_cpu_s, max_cpu_s + 1))
+    for forbidden in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
+        resource.setrlimit(forbidden, (0, 0))
+
+
+def main(limits: WorkerLimits) -> None:
+    """Answer for the file of standard input."""
+    try:
+        _checked(_rehearsal(), limits=msgspec.structs.replace(limits, min_sample_rate=0, min_duration_s=0.0))
+    except ImportError as error:
+        message = f"Uploaded audio cannot be read: {error}. pip install 'saystream[server]' brings it."
+        _reply(WorkerReply(error=AudioReaderUnavailable.__name__, message=message))
+    confine(max_memory_bytes=limits.max_memory_bytes, max_cpu_s=limits.max_cpu_s)
+    try:
+        audio = _checked(sys.stdin.buffer.read(), limits=limits)
+    except AudioRefused as refusal:
+        _reply(WorkerReply(error=type(refusal).__name__, message=refusal.message))
+    except MemoryError:
+        message = "Decoder audio file failed: the file needs more memory than is allowed."
+        _reply(WorkerReply(error=AudioUndecodable.__name__, message=message))
+    _reply(WorkerReply(sample_rate=audio.sample_rate), audio.samples.astype("<f4", copy=False).data)
+
+
+def _checked(upload: bytes, *, limits: WorkerLimits) -> AudioChunk:
+    # Loaded here, because a process that lacks it still has to be able to say so.
+    from saystream.dsp.decode import check, decode
+
+    audio = decode(upload, max_duration_s=limits.max_duration_s)
+    check(audio, min_duration_s=limits.min_duration_s, min_sample_rate=limits.min_sample_rate)
+    return audio
+
+
+def _rehearsal() -> bytes:
+    """A moment of audio. Some modules are loaded only when they are first needed, and by then none can be opened."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(8000)
+        writer.writeframes(b"\x00\x40\x00\xc0" * 100)
+    return file.getvalue()
+
+
+def _reply(reply: WorkerReply, samples: memoryview | bytes = b"") -> NoReturn:
+    """Say it and end the process."""
+    sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
+    sys.stdout.buffer.write(samples)
+    sys.stdout.buffer.flush()
+    os._exit(0)  # nothing here is worth tidying up, and tidying up may need files
+
+
+if __name__ == "__main__":
+    main(msgspec.json.decode(sys.argv[1], type=WorkerLimits))
