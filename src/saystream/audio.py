@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
     """Mono samples, shape ``(num_samples,)``, nominally in -1…1."""
 
-__all__ = ["SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container"]
+__all__ = ["SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container", "Effects"]
 
 Container = Literal["pcm", "wav", "mp3", "opus", "aac", "flac"]
 
@@ -29,6 +29,18 @@ class AudioFormat:
     """Hz."""
     bit_rate_kbps: int = 128
     """Only for containers that compress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a listener wants changed about the voice. The defaults leave it as it is."""
+
+    speech_rate: float = 1.0
+    """2.0 is twice as fast."""
+    pitch_rate: float = 1.0
+    """2.0 is an octave higher."""
+    volume: int = 50
+    """0 is silence, 50 the voice as it is, 100 twice the amplitude."""
 
 
 @dataclass(frozen=True, slots=True)

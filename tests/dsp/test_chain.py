@@ -1,72 +1,210 @@
 """The chain: nothing lost, nothing held back that need not be, the first delta small."""
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.audio import AudioChunk, AudioFormat
-from saystream.dsp.chain import Chain
+from dsp.sounds import tone
+from saystream.audio import SAMPLE_RATES, AudioChunk, AudioFormat, Container, Effects
+from saystream.dsp.chain import FADE_MS, Chain, EncodedAudio
+from saystream.dsp.encoders import ENCODERS
+
+NEUTRAL = Effects()
 
 
-def chain(sample_rate=24000, container="pcm"):
-    return Chain(AudioFormat(container, sample_rate), first_delta_ms=40, delta_ms=100)
+def chain(sample_rate: int = 24000, container: Container = "pcm", effects: Effects = NEUTRAL) -> Chain:
+    return Chain(AudioFormat(container, sample_rate), effects=effects, first_delta_ms=40, delta_ms=100)
 
 
-def tone(num_samples, sample_rate=24000, frequency_hz=220):
-    return np.sin(2 * np.pi * frequency_hz * np.arange(num_samples) / sample_rate).astype(np.float32) * 0.5
+def chunk(samples: np.ndarray, sample_rate: int = 24000) -> AudioChunk:
+    return AudioChunk(samples, sample_rate)
 
 
-def pcm(deltas):
+def pcm(deltas: Iterable[EncodedAudio]) -> np.ndarray:
     return np.frombuffer(b"".join(delta.encoded for delta in deltas), "<i2")
 
 
-@settings(deadline=None, max_examples=60)
-@given(sizes=st.lists(st.integers(0, 5000), max_size=8), sample_rate=st.sampled_from([8000, 24000, 48000]))
-def test_the_joined_deltas_do_not_depend_on_the_chunks(sizes, sample_rate):
-    samples = tone(sum(sizes))
-    one, many = chain(sample_rate), chain(sample_rate)
-    whole = [*one.push(AudioChunk(samples, 24000)), *one.flush()]
+@settings(deadline=None, max_examples=100)
+@given(
+    sizes=st.lists(st.integers(0, 5000), max_size=8),
+    sample_rate=st.sampled_from([8000, 22050, 24000, 48000]),
+    container=st.sampled_from(sorted(ENCODERS)),
+    effects=st.sampled_from([NEUTRAL, Effects(1.3, 1.0, 50), Effects(1.0, 0.7, 100), Effects(0.6, 1.5, 20)]),
+)
+def test_the_joined_deltas_do_not_depend_on_the_chunks(
+    sizes: list[int], sample_rate: int, container: Container, effects: Effects
+) -> None:
+    samples = tone(220, sum(sizes))
+    one, many = chain(sample_rate, container, effects), chain(sample_rate, container, effects)
+    whole = [*one.push(chunk(samples)), *one.flush()]
     pieces = [
-        delta
-        for piece in np.split(samples, np.cumsum(sizes)[:-1])
-        for delta in many.push(AudioChunk(piece, 24000))
+        delta for piece in np.split(samples, np.cumsum(sizes)[:-1]) for delta in many.push(chunk(piece))
     ]
-    np.testing.assert_array_equal(pcm([*pieces, *many.flush()]), pcm(whole))
+    pieces += many.flush()
+    assert b"".join(delta.encoded for delta in pieces) == b"".join(delta.encoded for delta in whole)
 
 
-def test_the_first_delta_is_short_and_no_later_one_exceeds_the_limit():
-    deltas = chain().push(AudioChunk(tone(24000), 24000))
+def test_the_first_delta_is_short_and_no_later_one_exceeds_the_limit() -> None:
+    deltas = list(chain().push(chunk(tone(220, 24000))))
     assert deltas[0].duration_ms == 40
     assert all(60 <= delta.duration_ms <= 100 for delta in deltas[1:])
     assert sum(delta.duration_ms for delta in deltas) == pytest.approx(1000)
 
 
-def test_without_a_change_of_rate_every_push_leaves_whole():
+def test_without_a_change_every_push_leaves_whole() -> None:
     passing = chain()
     for size in (1, 7, 959, 961, 2400, 2401):
-        assert sum(len(delta.encoded) for delta in passing.push(AudioChunk(tone(size), 24000))) == 2 * size
-    assert passing.flush() == []
+        sound = tone(220, size + 1)[1:]
+        assert sum(len(delta.encoded) for delta in passing.push(chunk(sound))) == 2 * size
+    assert list(passing.flush()) == []
 
 
-def test_the_durations_add_up_to_the_sound():
-    upwards = chain(48000)
-    deltas = [*upwards.push(AudioChunk(tone(12345), 24000)), *upwards.flush()]
-    assert sum(delta.duration_ms for delta in deltas) == pytest.approx(12345 / 24, abs=0.1)
+@pytest.mark.parametrize(("effects", "speed"), [(NEUTRAL, 1), (Effects(2.0, 1.0, 80), 2)])
+def test_the_durations_add_up_to_the_sound(effects: Effects, speed: float) -> None:
+    upwards = chain(48000, effects=effects)
+    deltas = [*upwards.push(chunk(tone(220, 12345))), *upwards.flush()]
+    assert sum(delta.duration_ms for delta in deltas) == pytest.approx(12345 / 24 / speed, abs=0.1)
 
 
-def test_an_engine_of_another_rate_may_speak_the_next_segment():
-    mixed = chain()
-    deltas = mixed.push(AudioChunk(tone(24000), 24000))
-    deltas += mixed.push(AudioChunk(tone(22050, 22050), 22050))
-    deltas += mixed.push(AudioChunk(tone(24000), 24000))
+@pytest.mark.parametrize("effects", [NEUTRAL, Effects(1.0, 1.2, 70)])
+def test_an_engine_of_another_rate_may_speak_the_next_segment(effects: Effects) -> None:
+    mixed = chain(effects=effects)
+    deltas = list(mixed.push(chunk(tone(220, 24000))))
+    deltas += mixed.push(chunk(tone(220, 22050, 22050), 22050))
+    deltas += mixed.push(chunk(tone(220, 24000)))
     deltas += mixed.flush()
-    assert len(pcm(deltas)) == pytest.approx(72000, abs=2)
+    assert len(pcm(deltas)) == pytest.approx(72000, abs=3)
 
 
-def test_a_wav_response_has_one_header_whatever_its_chunks():
+def test_a_wav_response_has_one_header_whatever_its_chunks() -> None:
     wav = chain(container="wav")
-    deltas = [delta for _ in range(3) for delta in wav.push(AudioChunk(tone(2400), 24000))]
+    deltas = [delta for _ in range(3) for delta in wav.push(chunk(tone(220, 2400)))]
     stream = b"".join(delta.encoded for delta in [*deltas, *wav.flush()])
     assert stream.startswith(b"RIFF") and stream.count(b"RIFF") == 1
     assert len(stream) == 44 + 3 * 4800
+
+
+def test_what_is_not_taken_of_one_push_comes_with_the_next() -> None:
+    patient = chain()
+    sound = tone(220, 12000)
+    first = next(patient.push(chunk(sound[:6000])))
+    rest = [*patient.push(chunk(sound[6000:])), *patient.flush()]
+    np.testing.assert_array_equal(pcm([first, *rest]), pcm([*chain().push(chunk(sound))]))
+
+
+# --- segments -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("speech_rate", [1.0, 2.0])
+def test_the_pause_between_segments_goes_with_the_speech_rate(speech_rate: float) -> None:
+    spoken = chain(effects=Effects(speech_rate=speech_rate))
+    deltas = list(spoken.push(chunk(tone(220, 24000))))
+    spoken.end_segment(300)
+    deltas += spoken.push(chunk(tone(220, 24000)))
+    spoken.end_segment(300)
+    deltas += spoken.flush()
+    assert len(pcm(deltas)) == pytest.approx(55200 / speech_rate, abs=2)
+
+
+def test_a_pause_outlives_a_change_of_engine() -> None:
+    mixed = chain()
+    deltas = list(mixed.push(chunk(tone(220, 24000))))
+    mixed.end_segment(300)
+    deltas += mixed.push(chunk(tone(220, 22050, 22050), 22050))
+    deltas += mixed.flush()
+    assert len(pcm(deltas)) == pytest.approx(55200, abs=2)
+
+
+def test_a_segment_may_end_before_the_first_has_begun() -> None:
+    silent = chain()
+    silent.end_segment(300)
+    assert [*silent.push(chunk(np.zeros(24000, np.float32))), *silent.flush()] == []
+
+
+# --- ends -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("effects", [NEUTRAL, Effects(1.2, 0.9, 90)])
+@pytest.mark.parametrize("container", ["pcm", "wav"])
+def test_a_response_that_is_cut_off_fades_out_from_where_the_listener_is(
+    container: Container, effects: Effects
+) -> None:
+    cut, whole = chain(container=container, effects=effects), chain(container=container, effects=effects)
+    sound = tone(220, 24000)
+    taken = list(itertools.islice(cut.push(chunk(sound)), 3))
+    heard = np.frombuffer(b"".join(delta.encoded for delta in [*taken, *cut.cut_off()]), "<i2")
+    full = pcm([*whole.push(chunk(sound)), *whole.flush()])
+    num_taken = sum(len(delta.encoded) for delta in taken) // 2
+    num_fading = FADE_MS * 24
+    assert len(heard) == num_taken + num_fading
+    np.testing.assert_array_equal(heard[:num_taken], full[:num_taken])
+    np.testing.assert_allclose(
+        heard[num_taken:], full[num_taken:][:num_fading] * np.linspace(1, 0, num_fading), atol=1
+    )
+    assert heard[-1] == 0
+
+
+def test_a_response_that_is_cut_off_with_nothing_ready_ends_as_it_is() -> None:
+    spoken = chain()
+    list(spoken.push(chunk(tone(220, 2400))))
+    assert list(spoken.cut_off()) == []
+
+
+@pytest.mark.parametrize("container", ENCODERS)
+def test_a_response_may_be_cut_off_before_it_has_sound(container: Container) -> None:
+    assert len(b"".join(delta.encoded for delta in chain(container=container).cut_off())) < 10_000
+
+
+# --- delay ------------------------------------------------------------------------------------------------------------
+
+EFFECTS = [
+    NEUTRAL,
+    Effects(1.5),
+    Effects(0.5, 2.0),
+    Effects(2.0, 0.5),
+    Effects(volume=80),
+    Effects(1.2, 1.2, 100),
+]
+
+
+@pytest.mark.parametrize("container", ENCODERS)
+@pytest.mark.parametrize("effects", EFFECTS, ids=str)
+def test_the_first_sound_comes_no_later_than_the_chain_says(container: Container, effects: Effects) -> None:
+    sound = tone(220, 24000)[1:]
+    for sample_rate in SAMPLE_RATES:
+        spoken = chain(sample_rate, container, effects)
+        header = {"wav": 44}.get(container, len(make_header(container, sample_rate)))
+        num_bytes = num_in = 0
+        while num_bytes <= header:
+            num_bytes += sum(len(delta.encoded) for delta in spoken.push(chunk(sound[num_in : num_in + 12])))
+            num_in += 12
+        assert (num_in - 12) / 24 <= spoken.delay_ms(24000) + 0.5
+
+
+def make_header(container: Container, sample_rate: int) -> bytes:
+    """What an encoder that never hears anything writes, an end included."""
+    return b"".join(delta.encoded for delta in chain(sample_rate, container).flush())
+
+
+@pytest.mark.parametrize(
+    ("container", "sample_rates", "limit_ms"),
+    [
+        ("pcm", [24000], 1),
+        ("wav", [24000], 1),
+        ("pcm", SAMPLE_RATES, 3),
+        ("opus", SAMPLE_RATES, 45),
+        ("mp3", SAMPLE_RATES, 125),
+    ],
+)
+def test_the_delays_that_are_promised_are_kept(
+    container: Container, sample_rates: list[int], limit_ms: float
+) -> None:
+    for sample_rate in sample_rates:
+        plain = chain(sample_rate, container).delay_ms(24000)
+        assert plain <= limit_ms
+        for effects in (Effects(0.5), Effects(1.0, 0.5), Effects(1.0, 2.0), Effects(0.5, 2.0)):
+            assert chain(sample_rate, container, effects).delay_ms(24000) <= plain + 50

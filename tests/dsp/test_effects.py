@@ -6,53 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.dsp.effects import (
-    FORMANT_RANGE,
-    PITCH_RANGE,
-    SPEED_RANGE,
-    Formant,
-    Sonic,
-    Stage,
-    shaped,
-    timbre,
-)
+from dsp.sounds import FORMANTS_HZ, SAMPLE_RATE, noise, run, vowel
+from saystream.dsp import tempo
+from saystream.dsp.effects import FORMANT_RANGE, Formant, shaped, timbre
+from saystream.dsp.stage import Stage
+from saystream.dsp.tempo import Sonic
 from saystream.errors import InvalidValue
 
-SAMPLE_RATE = 24000
-FORMANTS_HZ = (500, 1500, 2500)
-
 STAGES: dict[str, Callable[[], Stage]] = {
-    "sonic that lowers the pitch": lambda: Sonic(SAMPLE_RATE, pitch=0.6),
-    "sonic that raises pitch and speed": lambda: Sonic(SAMPLE_RATE, speed=1.3, pitch=1.4),
-    "sonic that slows down": lambda: Sonic(SAMPLE_RATE, speed=0.7),
-    "sonic that does nothing": lambda: Sonic(SAMPLE_RATE),
     "formant up": lambda: Formant(SAMPLE_RATE, ratio=1.4),
     "formant down": lambda: Formant(SAMPLE_RATE, ratio=0.8),
     "formant that does nothing": lambda: Formant(SAMPLE_RATE, ratio=1.0),
 }
-
-
-def run(stage: Stage, *pieces: np.ndarray) -> np.ndarray:
-    output = [samples for piece in pieces for samples in stage.push(piece)] + stage.flush()
-    assert all(len(samples) and samples.dtype == np.float32 and samples.ndim == 1 for samples in output)
-    return np.concatenate([*output, np.zeros(0, np.float32)])
-
-
-def tone(frequency_hz: float, num_samples: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    phase = 2 * np.pi * frequency_hz * np.arange(num_samples) / sample_rate
-    return (0.5 * np.sin(phase)).astype(np.float32)
-
-
-def vowel(pitch_hz: float, num_samples: int = SAMPLE_RATE) -> np.ndarray:
-    """Pulses through three resonances."""
-    spectrum = np.fft.rfft(np.diff(np.floor(np.arange(num_samples + 1) * pitch_hz / SAMPLE_RATE)))
-    z = np.exp(2j * np.pi * np.arange(len(spectrum)) / num_samples)
-    radius = math.exp(-math.pi * 80 / SAMPLE_RATE)
-    for formant_hz in FORMANTS_HZ:
-        angle = 2 * math.pi * formant_hz / SAMPLE_RATE
-        spectrum /= 1 - 2 * radius * math.cos(angle) / z + (radius / z) ** 2
-    sound = np.fft.irfft(spectrum, num_samples)
-    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
 
 
 def resonances(samples: np.ndarray, order: int = 12) -> list[float]:
@@ -67,24 +32,12 @@ def resonances(samples: np.ndarray, order: int = 12) -> list[float]:
     return sorted(frequency[(frequency > 150) & (bandwidth < 600)])
 
 
-def strongest_hz(samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> float:
-    """Frequency of the highest peak of the spectrum, interpolated between bins."""
-    magnitude = np.log(np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) + 1e-12)
-    peak = int(magnitude.argmax())
-    left, top, right = magnitude[peak - 1 : peak + 2]
-    return (peak + 0.5 * (left - right) / (left - 2 * top + right)) * sample_rate / len(samples)
-
-
 def period_hz(samples: np.ndarray) -> float:
     """Pitch by autocorrelation, between 70 and 400 Hz."""
     spectrum = np.abs(np.fft.rfft(samples, 2 * len(samples))) ** 2
     correlation = np.fft.irfft(spectrum)[: len(samples)] / np.arange(len(samples), 0, -1)
     shortest, longest = SAMPLE_RATE // 400, SAMPLE_RATE // 70
     return SAMPLE_RATE / (shortest + int(correlation[shortest:longest].argmax()))
-
-
-def noise(num_samples: int) -> np.ndarray:
-    return (0.2 * np.random.default_rng(7).standard_normal(num_samples)).astype(np.float32)
 
 
 @pytest.mark.parametrize("num_samples", [0, 1, 2, 479, 480, 481, 1023, 1024, 1025, 4001])
@@ -108,45 +61,11 @@ def test_every_place_of_a_single_cut_gives_the_same(make: Callable[[], Stage]) -
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    lengths=st.lists(st.integers(0, 3000), max_size=5),
-    speed=st.floats(*SPEED_RANGE),
-    pitch=st.floats(*PITCH_RANGE),
-)
-def test_sonic_gives_exactly_the_length_that_the_speed_asks_for(
-    lengths: Sequence[int], speed: float, pitch: float
-) -> None:
-    output = run(Sonic(SAMPLE_RATE, speed=speed, pitch=pitch), *(noise(length) for length in lengths))
-    assert len(output) == round(sum(lengths) / speed)
-    assert np.isfinite(output).all()
-
-
-@settings(max_examples=30, deadline=None)
 @given(lengths=st.lists(st.integers(0, 3000), max_size=5), ratio=st.floats(*FORMANT_RANGE))
 def test_formant_gives_as_many_samples_as_it_takes(lengths: Sequence[int], ratio: float) -> None:
     output = run(Formant(SAMPLE_RATE, ratio=ratio), *(noise(length) for length in lengths))
     assert len(output) == sum(lengths)
     assert np.isfinite(output).all()
-
-
-@pytest.mark.parametrize("sample_rate", [16000, 22050, 24000])
-@pytest.mark.parametrize("pitch", [0.5, 0.6, 0.8, 1.25, 2.0])
-def test_sonic_moves_a_tone_within_ten_cents(pitch: float, sample_rate: int) -> None:
-    output = run(Sonic(sample_rate, pitch=pitch), tone(220, 2 * sample_rate, sample_rate))
-    heard = strongest_hz(output[sample_rate // 4 : -sample_rate // 4], sample_rate)
-    assert abs(1200 * math.log2(heard / (220 * pitch))) < 10
-
-
-@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
-def test_sonic_changes_the_speed_and_keeps_the_pitch(speed: float) -> None:
-    output = run(Sonic(SAMPLE_RATE, speed=speed), tone(220, 2 * SAMPLE_RATE))
-    assert len(output) == pytest.approx(2 * SAMPLE_RATE / speed, rel=0.01)
-    assert strongest_hz(output[6000:-6000]) == pytest.approx(220, rel=0.005)
-
-
-def test_sonic_at_one_leaves_every_sample_as_it_was() -> None:
-    samples = 3 * noise(1000)
-    np.testing.assert_array_equal(run(Sonic(SAMPLE_RATE), samples), samples)
 
 
 @pytest.mark.parametrize("pitch_hz", [100, 130])
@@ -190,6 +109,11 @@ def test_a_voice_is_given_only_the_stages_that_it_needs() -> None:
     ]
 
 
+def test_without_libsonic_a_voice_is_given_the_second_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempo, "TEMPO_LIBRARY", "atempo")
+    assert [type(stage) for stage in timbre(SAMPLE_RATE, speed=1.2, pitch=1.0, formant=1.0)] == [tempo.Atempo]
+
+
 def test_a_man_made_from_a_woman_has_the_pitch_and_the_resonances_asked_for() -> None:
     stages = timbre(SAMPLE_RATE, speed=1.0, pitch=0.6, formant=0.84)
     samples = vowel(180, 2 * SAMPLE_RATE)
@@ -212,11 +136,6 @@ def test_stages_that_are_shared_out_give_what_they_give_in_turn() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 0.1, 9.0, math.nan, math.inf])
 def test_numbers_out_of_range_are_refused_with_the_range(value: float) -> None:
-    for param, make in {
-        "speed": lambda: Sonic(SAMPLE_RATE, speed=value),
-        "pitch": lambda: Sonic(SAMPLE_RATE, pitch=value),
-        "formant ratio": lambda: Formant(SAMPLE_RATE, ratio=value),
-    }.items():
-        with pytest.raises(InvalidValue, match="a number from") as refused:
-            make()
-        assert refused.value.param == param
+    with pytest.raises(InvalidValue, match="a number from") as refused:
+        Formant(SAMPLE_RATE, ratio=value)
+    assert refused.value.param == "formant ratio"

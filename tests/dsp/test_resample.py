@@ -52,3 +52,13 @@ def test_no_more_than_three_milliseconds_are_held_back(source_rate, target_rate)
     resampler = Resampler(source_rate=source_rate, target_rate=target_rate)
     given_out = sum(map(len, resampler.push(noise(source_rate))))
     assert (target_rate - given_out) / target_rate * 1000 <= 3
+
+
+@pytest.mark.parametrize(("source_rate", "target_rate"), RATES)
+def test_the_first_sample_comes_no_later_than_it_says_and_within_three_milliseconds(
+    source_rate: int, target_rate: int
+) -> None:
+    resampler = Resampler(source_rate=source_rate, target_rate=target_rate)
+    samples = noise(source_rate)
+    first = next(index for index in range(source_rate) if resampler.push(samples[index : index + 1]))
+    assert (first + 1) / source_rate * 1000 <= resampler.delay_ms + 1000 / source_rate <= 3

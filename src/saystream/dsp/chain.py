@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saystream.dsp.encoders import make_encoder
+from saystream.audio import Effects
+from saystream.dsp.encoders import make_encoder, settled
+from saystream.dsp.loudness import UNITY_VOLUME, Volume
 from saystream.dsp.resample import Resampler
+from saystream.dsp.silence import SegmentEdges
+from saystream.dsp.stage import flush_all, push_all
+from saystream.dsp.tempo import make_tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterator
 
     from saystream.audio import AudioChunk, AudioFormat, Samples
+    from saystream.dsp.stage import Stage
 
-__all__ = ["Chain", "EncodedAudio"]
+__all__ = ["FADE_MS", "Chain", "EncodedAudio"]
+
+FADE_MS = 5
+"""Long enough that the end of a response that is cut off is no click, too short to be heard as more of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +39,114 @@ class EncodedAudio:
 
 
 class Chain:
-    """Resample, cut into deltas, encode.
+    """Cut the silence at the edges of segments, change speed and pitch, resample, set the volume, encode.
 
-    Nothing is held back but what the resampler and the encoder need: each push is cut into even pieces of at most
-    ``delta_ms``, and the first piece of the response is ``first_delta_ms``, so that it leaves while the rest is still
-    being worked on.
+    Nothing is held back but what ``delay_ms`` says, and silence that may be the end of a segment. What a push makes
+    ready is cut into even pieces of at most ``delta_ms``, and the first piece of the response is ``first_delta_ms``, so
+    that it leaves while the rest is still being worked on. What the effects leave as it is passes no stage.
     """
 
-    def __init__(self, audio_format: AudioFormat, *, first_delta_ms: float, delta_ms: float) -> None:
+    def __init__(
+        self,
+        audio_format: AudioFormat,
+        *,
+        effects: Effects | None = None,
+        first_delta_ms: float,
+        delta_ms: float,
+    ) -> None:
         """Raises :class:`~saystream.errors.InvalidValue` for a container that this build cannot write."""
-        self._sample_rate = audio_format.sample_rate
+        self.audio_format = settled(audio_format)
+        """What is written: it may differ from what was asked for, see ``encoders.settled``."""
+        self._effects = effects or Effects()
+        self._sample_rate = self.audio_format.sample_rate
+        self._encoder = make_encoder(self.audio_format)
+        self._volume = _volume(self._sample_rate, self._effects)
+        self._pieces: deque[Samples] = deque()
+        """Ready and not yet encoded."""
         self._next_piece_samples = max(1, round(first_delta_ms * self._sample_rate / 1000))
         self._delta_samples = max(1, round(delta_ms * self._sample_rate / 1000))
-        self._encoder = make_encoder(audio_format)
         self._samples_in_encoder = 0
-        self._source_rate = self._sample_rate
-        self._resampler: Resampler | None = None
+        self._source_rate = 0
+        self._edges: SegmentEdges | None = None
+        self._stages: list[Stage] = []
 
-    def push(self, chunk: AudioChunk) -> list[EncodedAudio]:
-        """Another engine may speak the next segment, so the rate of the chunks may change between them."""
-        tail: list[Samples] = []
+    def delay_ms(self, source_rate: int) -> float:
+        """Sound of an engine of this rate that goes in before the first bytes that stand for sound come out.
+
+        Silence at the beginning of a segment is not counted: it is held back until there is sound.
+        """
+        tempo = sum(stage.delay_ms for stage in _tempo(source_rate, self._effects))
+        stages = [*_resampler(source_rate, self._sample_rate), *_volume(self._sample_rate, self._effects)]
+        behind_tempo = sum(stage.delay_ms for stage in stages) + self._encoder.delay_ms
+        return tempo + behind_tempo * self._effects.speech_rate
+
+    def push(self, chunk: AudioChunk) -> Iterator[EncodedAudio]:
+        """Another engine may speak the next segment, so the rate of the chunks may change between them.
+
+        What is not taken of the answer comes with the next one.
+        """
         if chunk.sample_rate != self._source_rate:
-            tail = self._flush_resampler()
-            self._start_resampler(chunk.sample_rate)
-        resampled = [chunk.samples] if self._resampler is None else self._resampler.push(chunk.samples)
-        return self._encode([*tail, *resampled])
+            self._add(flush_all(self._stages))
+            self._start(chunk.sample_rate)
+        self._add(push_all(self._stages, [chunk.samples]))
+        return self._encode_pieces()
 
-    def flush(self) -> list[EncodedAudio]:
-        """Everything that was held back. The chain is used up afterwards."""
-        return [*self._encode(self._flush_resampler()), *self._deltas(self._encoder.flush(), 0)]
+    def end_segment(self, pause_ms: float) -> None:
+        """What comes next is another segment, ``pause_ms`` after the sound of this one at least, at speech rate 1.
 
-    def _start_resampler(self, source_rate: int) -> None:
+        An engine's own silence there counts, and is cut where it is longer (``silence.TRAILING_MS``). After the last
+        segment there is no pause.
+        """
+        if self._edges is not None:
+            self._edges.end_segment(pause_ms)
+
+    def flush(self) -> Iterator[EncodedAudio]:
+        """Everything that was held back, but for the silence at the end. The chain is used up afterwards."""
+        self._add(flush_all(self._stages))
+        self._cut(flush_all(self._volume))
+        yield from self._encode_pieces()
+        yield from self._deltas(self._encoder.flush(), 0)
+
+    def cut_off(self) -> Iterator[EncodedAudio]:
+        """End at once, in place of ``flush``: 5 ms of the sound that is ready, faded out, and nothing more.
+
+        What was taken before cannot be faded any more. Where nothing is ready the stream ends as it is.
+        """
+        self._add(flush_all(self._stages))
+        self._cut(flush_all(self._volume))
+        fading = _joined(self._pieces)[: FADE_MS * self._sample_rate // 1000]
+        self._pieces.clear()
+        self._cut([fading * np.linspace(1, 0, len(fading), dtype=np.float32)])
+        yield from self._encode_pieces()
+        yield from self._deltas(self._encoder.flush(), 0)
+
+    def _start(self, source_rate: int) -> None:
+        owed_ms = 0.0
+        if self._edges is not None:
+            self._edges.end_segment(0)
+            owed_ms = self._edges.owed_ms
         self._source_rate = source_rate
-        if source_rate == self._sample_rate:
-            self._resampler = None
-        else:
-            self._resampler = Resampler(source_rate=source_rate, target_rate=self._sample_rate)
+        self._edges = SegmentEdges(source_rate, owed_ms=owed_ms)
+        tempo = _tempo(source_rate, self._effects)
+        self._stages = [self._edges, *tempo, *_resampler(source_rate, self._sample_rate)]
 
-    def _flush_resampler(self) -> list[Samples]:
-        return [] if self._resampler is None else self._resampler.flush()
+    def _add(self, stretches: list[Samples]) -> None:
+        self._cut(push_all(self._volume, stretches))
 
-    def _encode(self, stretches: Iterable[Samples]) -> list[EncodedAudio]:
-        pieces = (piece for samples in stretches for piece in self._cut(samples))
-        return [delta for piece in pieces for delta in self._deltas(self._encoder.push(piece), len(piece))]
+    def _cut(self, stretches: list[Samples]) -> None:
+        samples = _joined(stretches)
+        if not len(samples):
+            return
+        self._pieces.append(samples[: self._next_piece_samples])
+        rest = samples[self._next_piece_samples :]
+        self._next_piece_samples = self._delta_samples
+        if len(rest):
+            self._pieces.extend(np.array_split(rest, -(-len(rest) // self._delta_samples)))
+
+    def _encode_pieces(self) -> Iterator[EncodedAudio]:
+        while self._pieces:
+            piece = self._pieces.popleft()
+            yield from self._deltas(self._encoder.push(piece), len(piece))
 
     def _deltas(self, encoded: bytes, num_samples: int) -> list[EncodedAudio]:
         """No delta where the encoder still gathers input; the next one then stands for that input too."""
@@ -82,11 +157,22 @@ class Chain:
         self._samples_in_encoder = 0
         return [EncodedAudio(encoded, duration_ms)]
 
-    def _cut(self, samples: Samples) -> list[Samples]:
-        if not len(samples):
-            return []
-        first, rest = samples[: self._next_piece_samples], samples[self._next_piece_samples :]
-        self._next_piece_samples = self._delta_samples
-        if not len(rest):
-            return [first]
-        return [first, *np.array_split(rest, -(-len(rest) // self._delta_samples))]
+
+def _tempo(source_rate: int, effects: Effects) -> list[Stage]:
+    if effects.speech_rate == effects.pitch_rate == 1.0:
+        return []
+    return [make_tempo(source_rate, speed=effects.speech_rate, pitch=effects.pitch_rate)]
+
+
+def _resampler(source_rate: int, target_rate: int) -> list[Stage]:
+    return [] if source_rate == target_rate else [Resampler(source_rate=source_rate, target_rate=target_rate)]
+
+
+def _volume(sample_rate: int, effects: Effects) -> list[Stage]:
+    return [] if effects.volume == UNITY_VOLUME else [Volume(sample_rate, effects.volume)]
+
+
+def _joined(stretches: Collection[Samples]) -> Samples:
+    if len(stretches) == 1:
+        return next(iter(stretches))
+    return np.concatenate([np.zeros(0, np.float32), *stretches])

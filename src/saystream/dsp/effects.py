@@ -11,12 +11,12 @@ cut.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import libsonic
 import numpy as np
 
-from saystream.errors import InvalidValue
+from saystream.dsp.stage import flush_all, push_all, within
+from saystream.dsp.tempo import make_tempo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,20 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from saystream.audio import Samples
+    from saystream.dsp.stage import Stage
 
-__all__ = ["Formant", "Sonic", "Stage", "shaped", "timbre"]
+__all__ = ["FORMANT_RANGE", "Formant", "shaped", "timbre"]
 
-SPEED_RANGE = (0.25, 4.0)
-"""Sonic clamps without a word; outside this its speech is no longer speech."""
-PITCH_RANGE = (0.4, 2.5)
 FORMANT_RANGE = (0.4, 2.5)
 """Room for the widest recipe, formant over pitch."""
-
-_SONIC_BLOCK_MS = 20
-"""Where Sonic splices depends on what it holds when it is called, so it is always given equal blocks."""
-
-_SONIC_DELAY_MS = 50.0
-"""Measured: Sonic holds up to 30 ms, two periods of its lowest pitch; a started block comes on top."""
 
 _FRAME_MS = 40
 """Long enough for two periods of a low man's voice, short enough to follow a syllable."""
@@ -62,72 +54,6 @@ _OVERLAP = 4
 """Frames over each sample. Hann on the way in and out adds up to a constant from 3 on; 4 divides a frame."""
 
 
-class Stage(Protocol):
-    """One streaming step on mono float32 audio."""
-
-    delay_ms: float
-    """Longest stretch of input that may be held back before its output comes."""
-
-    def push(self, samples: Samples) -> list[Samples]:
-        """Take any number of samples; give what is ready, in arrays that are never empty."""
-
-    def flush(self) -> list[Samples]:
-        """The rest. Nothing may be pushed afterwards."""
-
-
-class Sonic:
-    """Tempo and pitch, by pitch-synchronous splicing (libsonic).
-
-    ``speed`` 2.0 takes half the time; ``pitch`` 2.0 is an octave up and moves the formants too. The output
-    has exactly ``round(num_samples / speed)`` samples. With both at 1.0 samples pass untouched and undelayed;
-    otherwise values outside ±1 are clipped, because Sonic works on 16-bit integers.
-
-    Raises ``InvalidValue`` for a number outside ``SPEED_RANGE`` or ``PITCH_RANGE``.
-    """
-
-    def __init__(self, sample_rate: int, *, speed: float = 1.0, pitch: float = 1.0) -> None:
-        self._speed = _within("speed", speed, SPEED_RANGE)
-        _within("pitch", pitch, PITCH_RANGE)
-        self._passes = speed == 1.0 and pitch == 1.0
-        self.delay_ms = 0.0 if self._passes else _SONIC_DELAY_MS
-        self._stream = libsonic.SonicStream(sample_rate, 1)
-        self._stream.set_speed(speed)
-        self._stream.set_pitch(pitch)
-        self._block = sample_rate * _SONIC_BLOCK_MS // 1000
-        self._pending = np.zeros(0, np.float32)
-        self._num_in = 0
-        self._num_out = 0
-
-    def push(self, samples: Samples) -> list[Samples]:
-        if self._passes:
-            return [samples] if len(samples) else []
-        self._num_in += len(samples)
-        pending = np.concatenate((self._pending, samples))
-        whole = len(pending) - len(pending) % self._block
-        for start in range(0, whole, self._block):
-            # A list is read twice as fast as an array here (measured).
-            self._stream.write(pending[start : start + self._block].tolist())
-        self._pending = pending[whole:]
-        return self._take(self._stream.available_frames())
-
-    def flush(self) -> list[Samples]:
-        if self._passes:
-            return []
-        self._stream.write(self._pending.tolist())
-        self._stream.flush()
-        # Sonic ends up to 5 ms early or late, where its last splice happened to fall.
-        missing = round(self._num_in / self._speed) - self._num_out
-        ready = self._take(min(missing, self._stream.available_frames()))
-        padding = round(self._num_in / self._speed) - self._num_out
-        return [*ready, np.zeros(padding, np.float32)] if padding > 0 else ready
-
-    def _take(self, num_samples: int) -> list[Samples]:
-        if num_samples <= 0:
-            return []
-        self._num_out += num_samples
-        return [np.array(self._stream.read(num_samples), np.float32)]
-
-
 class Formant:
     """Moves the resonances of the voice by ``ratio`` and leaves its pitch: below 1 a larger speaker.
 
@@ -139,7 +65,7 @@ class Formant:
     """
 
     def __init__(self, sample_rate: int, *, ratio: float) -> None:
-        _within("formant ratio", ratio, FORMANT_RANGE)
+        within("formant ratio", ratio, FORMANT_RANGE)
         self._passes = ratio == 1.0
         self._hop = 1 << round(np.log2(sample_rate * _FRAME_MS / 1000 / _OVERLAP))
         self._frame = self._hop * _OVERLAP
@@ -227,7 +153,7 @@ def timbre(sample_rate: int, *, speed: float, pitch: float, formant: float) -> l
     """
     stages: list[Stage] = []
     if speed != 1.0 or pitch != 1.0:
-        stages.append(Sonic(sample_rate, speed=speed, pitch=pitch))
+        stages.append(make_tempo(sample_rate, speed=speed, pitch=pitch))
     if formant != pitch:
         stages.append(Formant(sample_rate, ratio=formant / pitch))
     return stages
@@ -236,22 +162,8 @@ def timbre(sample_rate: int, *, speed: float, pitch: float, formant: float) -> l
 def shaped(chunks: Iterable[Samples], stages: Sequence[Stage]) -> Iterator[Samples]:
     """``chunks`` sent through ``stages`` one after the other, each output as soon as it is there."""
     for samples in chunks:
-        yield from _through([samples], stages)
-    for position, stage in enumerate(stages):
-        yield from _through(stage.flush(), stages[position + 1 :])
-
-
-def _through(chunks: list[Samples], stages: Sequence[Stage]) -> list[Samples]:
-    for stage in stages:
-        chunks = [output for samples in chunks for output in stage.push(samples)]
-    return chunks
-
-
-def _within(name: str, value: float, allowed: tuple[float, float]) -> float:
-    low, high = allowed
-    if not low <= value <= high:  # also refuses NaN
-        raise InvalidValue(name, value, f"a number from {low} to {high}")
-    return value
+        yield from push_all(stages, [samples])
+    yield from flush_all(stages)
 
 
 @lru_cache(maxsize=8)

@@ -38,6 +38,10 @@ _UNKNOWN_SIZE = 0xFFFFFFFF
 
 
 class Encoder(Protocol):
+    @property
+    def delay_ms(self) -> float:
+        """Sound that goes in before the first bytes that stand for sound come out, at most."""
+
     def push(self, samples: Samples) -> bytes: ...
 
     def flush(self) -> bytes: ...
@@ -45,6 +49,8 @@ class Encoder(Protocol):
 
 class PcmEncoder:
     """16-bit little-endian samples without a header. Samples beyond ±1 are clipped."""
+
+    delay_ms = 0.0
 
     def __init__(self, audio_format: AudioFormat) -> None:
         pass

@@ -22,6 +22,9 @@ MP3_DELAY_SAMPLES = 576 + 529
 """Samples that a decoder gives before the first one of the input: LAME's delay and that of every decoder. A tag could
 tell decoders to skip them, but libav warns of one that does not also know how long the sound will be."""
 
+_FIRST_FRAME_SAMPLES = {576: 800, 1152: 1376}
+"""Input that LAME takes before it gives the first frame, by the samples of a frame."""
+
 _QUALITY = 5
 """LAME's scale from 0 (best, slow) to 9. Measured at 24 kHz: 378 times real time, 7 gives 726."""
 
@@ -49,6 +52,7 @@ class Mp3Encoder:
         self._encoder.set_bit_rate(audio_format.bit_rate_kbps)
         self._encoder.set_quality(_QUALITY)
         self._frame_samples = 1152 if _is_mpeg1(self._sample_rate) else 576
+        self.delay_ms = _FIRST_FRAME_SAMPLES[self._frame_samples] * 1000 / self._sample_rate
         self._num_in = 0
         self._num_frames_out = 0
         self._next_frame = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import av
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Resampler"]
 
+_HALF_FILTER_SAMPLES = 16
+"""Of swresample, in samples of the lower rate: what it has to see on either side of a sample."""
+
 
 class Resampler:
     """float32 mono at ``source_rate`` in, at ``target_rate`` out.
@@ -21,25 +25,48 @@ class Resampler:
     """
 
     def __init__(self, *, source_rate: int, target_rate: int) -> None:
+        # One sample more, because an output may be due between two of the input.
+        self.delay_ms = (_HALF_FILTER_SAMPLES + 1) * 1000 / min(source_rate, target_rate)
         self._source_rate = source_rate
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=target_rate)
         self._started = False
+        # swresample begins only when it has seen both sides of the filter, twice its delay. So it is shown silence
+        # before the sound: as much as becomes whole samples, which are dropped.
+        step = source_rate // math.gcd(source_rate, target_rate)
+        both_sides = 2 * self.delay_ms * source_rate / 1000
+        self._num_before = step * math.ceil(both_sides / step)
+        self._num_to_drop = self._num_before * target_rate // source_rate
 
     def push(self, samples: Samples) -> list[Samples]:
         if not len(samples):
             return []
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples, dtype=np.float32)[np.newaxis, :], format="flt", layout="mono"
-        )
-        frame.sample_rate = self._source_rate
-        self._started = True
-        return [_samples(out) for out in self._resampler.resample(frame)]
+        before: list[Samples] = []
+        if not self._started:
+            self._started = True
+            before = self._resampled(np.zeros(self._num_before, np.float32))
+        return self._without_silence([*before, *self._resampled(samples)])
 
     def flush(self) -> list[Samples]:
         """What was held back. The stage is used up afterwards."""
         if not self._started:  # PyAV cannot flush a resampler that never saw a frame
             return []
-        return [_samples(out) for out in self._resampler.resample(None)]
+        return self._without_silence([_samples(out) for out in self._resampler.resample(None)])
+
+    def _resampled(self, samples: Samples) -> list[Samples]:
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples, dtype=np.float32)[np.newaxis, :], format="flt", layout="mono"
+        )
+        frame.sample_rate = self._source_rate
+        return [_samples(out) for out in self._resampler.resample(frame)]
+
+    def _without_silence(self, stretches: list[Samples]) -> list[Samples]:
+        if not self._num_to_drop:
+            return stretches
+        kept = []
+        for samples in stretches:
+            kept.append(samples[self._num_to_drop :])
+            self._num_to_drop = max(0, self._num_to_drop - len(samples))
+        return [samples for samples in kept if len(samples)]
 
 
 def _samples(frame: av.AudioFrame) -> Samples:

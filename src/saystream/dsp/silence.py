@@ -1,0 +1,116 @@
+"""Silence at the edges of segments: what an engine leaves there is cut to a bound, what is missing is added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["LEADING_MS", "QUIETEST", "TRAILING_MS", "SegmentEdges"]
+
+QUIETEST = 2.0**-10
+"""Amplitude (-60 dBFS) up to which a sample counts as silence. Speech of our engines begins and ends far above, their
+noise stays below."""
+
+LEADING_MS = 60
+"""Silence kept before a segment: a soft consonant may begin below ``QUIETEST``."""
+
+TRAILING_MS = 100
+"""Silence kept after a segment, more where a pause is due: a voice fades out below ``QUIETEST``."""
+
+_HELD_MS = 10_000
+"""Silence inside a segment that is held back at most: it may prove to be the end of the segment. Longer than any break
+that a text may ask for."""
+
+
+class SegmentEdges:
+    """Passes sound at once and untouched; holds back silence only.
+
+    The silence before a segment is cut to ``LEADING_MS``, the silence after it to ``TRAILING_MS``, or to the pause that
+    is due there. Silence inside a segment stays as it is.
+    """
+
+    delay_ms = 0.0
+
+    def __init__(self, sample_rate: int, *, owed_ms: float = 0.0) -> None:
+        """``owed_ms`` of silence are due before the first segment: what another stage of another rate still owed."""
+        self._leading, self._trailing, self._held = (
+            ms * sample_rate // 1000 for ms in (LEADING_MS, TRAILING_MS, _HELD_MS)
+        )
+        self._sample_rate = sample_rate
+        self._begun = False
+        """The segment has had sound."""
+        self._quiet = np.zeros(0, np.float32)
+        """Held back: before sound, the newest of the leading silence; after it, what goes beyond ``_trailing``."""
+        self._num_quiet = 0
+        """Silent samples given since the last sound."""
+        self._kept = np.zeros(0, np.float32)
+        """What the engine itself left for the pause before the next segment…"""
+        self._num_owed = round(owed_ms * sample_rate / 1000)
+        """…and how long that pause must be at least, counted from the samples that were given."""
+
+    @property
+    def owed_ms(self) -> float:
+        """Silence that is due before the next sound."""
+        return self._num_owed * 1000 / self._sample_rate
+
+    def push(self, samples: Samples) -> list[Samples]:
+        if not len(samples):
+            return []
+        if self._begun:
+            return self._inside(samples)
+        loud = np.abs(samples) > QUIETEST
+        first = int(loud.argmax())
+        if not loud[first]:
+            self._quiet = np.concatenate((self._quiet, samples))[-self._leading :]
+            return []
+        lead = np.concatenate((self._quiet, samples[:first]))[-self._leading :]
+        missing = np.zeros(max(0, self._num_owed - len(self._kept) - len(lead)), np.float32)
+        gap = [part for part in (self._kept, missing, lead) if len(part)]
+        self._begun = True
+        self._quiet = self._kept = samples[:0]
+        self._num_owed = 0
+        return [*gap, *self._inside(samples[first:])]
+
+    def end_segment(self, pause_ms: float) -> None:
+        """The next samples begin another segment, after a pause of at least ``pause_ms``.
+
+        Nothing is given for it until that segment sounds: after the last one there is no pause.
+        """
+        if self._begun:
+            self._num_owed = max(0, round(pause_ms * self._sample_rate / 1000) - self._num_quiet)
+            self._kept = self._quiet[: self._num_owed]
+        self._begun = False
+        self._quiet = self._quiet[:0]
+
+    def flush(self) -> list[Samples]:
+        """Nothing: what was held back is silence after the last sound."""
+        return []
+
+    def _inside(self, samples: Samples) -> list[Samples]:
+        num_sound = len(samples) - _num_trailing_quiet(samples)
+        ready: list[Samples] = []
+        if num_sound:
+            ready = [self._quiet, samples[:num_sound]]
+            self._quiet = samples[:0]
+            self._num_quiet = 0
+        quiet = np.concatenate((self._quiet, samples[num_sound:]))
+        at_once = max(0, self._trailing - self._num_quiet, len(quiet) - self._held)
+        ready.append(quiet[:at_once])
+        self._num_quiet += len(ready[-1])
+        self._quiet = quiet[at_once:]
+        return [part for part in ready if len(part)]
+
+
+def _num_trailing_quiet(samples: Samples) -> int:
+    """How many samples at the end are silence."""
+    # Nearly always a handful: look at the last ones first.
+    for looked_at in (64, len(samples)):
+        loud = np.abs(samples[-looked_at:][::-1]) > QUIETEST
+        quiet = int(loud.argmax())
+        if loud[quiet]:
+            return quiet
+    return len(samples)
