@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from saystream.errors import BodyTooLarge, InvalidValue, Overloaded
+from saystream.errors import BodyTooLarge, InvalidValue, LimitReached, Overloaded, QuotaExhausted
 from saystream.server.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.request_ids import HEADER, RequestIds, request_id
 
@@ -21,6 +21,9 @@ ERRORS = {
     "value": InvalidValue("input.voice", "Chery", ["Cherry"]),
     "large": BodyTooLarge("too large"),
     "busy": Overloaded("come back later"),
+    "rate": LimitReached("too fast", retry_after_s=12.3),
+    "soon": LimitReached("too fast", retry_after_s=0.0),
+    "month": QuotaExhausted("used up", retry_after_s=86_400.0),
     "bug": RuntimeError("a secret"),
 }
 
@@ -76,6 +79,21 @@ async def test_what_may_work_later_says_when(client):
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert "retry-after" not in (await client.get("/v1/value")).headers
+
+
+@pytest.mark.parametrize("door", ["/v1", "/api/v1"])
+async def test_a_limit_says_when_it_has_room_again(client, door):
+    answer = await client.get(f"{door}/rate")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "13")
+    assert "x-should-retry" not in answer.headers
+    assert (await client.get(f"{door}/soon")).headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("door", ["/v1", "/api/v1"])
+async def test_a_month_that_is_used_up_is_not_tried_again_by_the_sdks(client, door):
+    answer = await client.get(f"{door}/month")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "86400")
+    assert answer.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/", "/api/v1/a/b"])

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from saystream.errors import EngineCrashed, EngineFailed, ModelNotFound, Overloaded, TextTooLong
+from saystream.errors import (
+    EngineCrashed,
+    EngineFailed,
+    LimitReached,
+    ModelNotFound,
+    Overloaded,
+    TextTooLong,
+)
 from saystream.protocol.realtime.events import (
     AudioDelta,
     ResponseCancel,
@@ -761,6 +768,24 @@ def test_a_refused_append_leaves_the_earlier_text() -> None:
     append(server, "too much")
     server.refuse(TextTooLong("too long"))
     assert commit(server) is not None
+
+
+def test_an_event_that_its_owner_refuses_beforehand_changes_nothing() -> None:
+    server = make_server(mode="commit")
+    append(server, "one")
+    before = memory_of(server)
+    frame = '{"type":"input_text_buffer.append","event_id":"event_c","text":"two"}'
+    assert server.receive_text(frame, refusal=LimitReached("too fast")) is None
+    error = only_error(server)
+    assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "event_c")
+    assert memory_of(server) == before
+    assert commit(server) is not None
+
+
+def test_a_frame_that_is_no_event_is_refused_for_that_first() -> None:
+    server = make_server()
+    assert server.receive_text("nonsense", refusal=LimitReached("too fast")) is None
+    assert only_error(server)["code"] == "invalid_event"
 
 
 def test_a_refusal_after_the_response_took_the_text_changes_nothing() -> None:
