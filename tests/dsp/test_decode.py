@@ -77,6 +77,14 @@ def test_a_wav_file_that_was_streamed_and_does_not_know_its_length_is_read_to_it
     assert decode(bytes(whole), max_duration_s=MAX_DURATION_S).duration_ms == 500
 
 
+def test_tags_in_any_encoding_are_no_reason_to_refuse_a_file() -> None:
+    whole = encoded("wav-16", 0.5)
+    title = "中文标题".encode("gbk")
+    tags = b"INFOINAM" + len(title).to_bytes(4, "little") + title
+    tagged = whole[:12] + b"LIST" + len(tags).to_bytes(4, "little") + tags + whole[12:]
+    assert decode(tagged, max_duration_s=MAX_DURATION_S).duration_ms == 500
+
+
 def test_a_file_exactly_as_long_as_allowed_is_taken_and_a_sample_more_is_not() -> None:
     upload = encoded("wav-16", 1.0)
     assert decode(upload, max_duration_s=1.0).duration_ms == 1000

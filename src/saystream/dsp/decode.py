@@ -54,6 +54,9 @@ _OPTIONS = {
     "protocol_whitelist": "none",  # a name that no protocol has
 }
 
+# Tags in another encoding than UTF-8 are common, and here nobody reads them. PyAV 19 takes them without being told.
+_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
 _MAX_MAGNITUDE = 4.0
 """Lossy codecs overshoot 1 a little; far above it the numbers are no sound."""
 
@@ -74,7 +77,7 @@ def decode(upload: bytes, *, max_duration_s: float) -> AudioChunk:
     ``MAX_SAMPLE_RATE``, and MemoryError where memory is limited.
     """
     try:
-        container = av.open(io.BytesIO(upload), "r", options=_OPTIONS, metadata_errors="replace")
+        container = av.open(io.BytesIO(upload), "r", options=_OPTIONS, **_TAGS)
     except MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:

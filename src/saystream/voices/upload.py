@@ -170,11 +170,19 @@ class _Worker(asyncio.SubprocessProtocol):
             raise self._untimely_end()
         return AudioChunk(np.frombuffer(samples, "<f4"), reply.sample_rate)
 
-    def _untimely_end(self) -> AudioUndecodable:
+    def _untimely_end(self) -> SaystreamError:
+        """A signal is what the file did to a library or a limit; anything else is no answer of ours."""
         code = self._transport.get_returncode() if self._transport is not None else None
-        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        if code is not None and code < 0:
+            how = signal.Signals(-code).name
+            fault: SaystreamError = AudioUndecodable(
+                f"Decoder audio file failed: its decoder ended with {how}."
+            )
+        else:
+            how = f"exit code {code}"
+            fault = AudioReaderUnavailable(f"Uploaded audio cannot be read: its process ended with {how}.")
         _log.warning("upload_worker_failed", how=how)
-        return AudioUndecodable(f"Decoder audio file failed: its decoder ended with {how}.")
+        return fault
 
     def _kill(self) -> None:
         self._unwanted = True
