@@ -166,6 +166,34 @@ async def test_a_month_ends_for_the_realtime_door_too(server: Live) -> None:
     assert events[-1]["error"]["code"] == "insufficient_quota"
 
 
+async def test_without_the_database_a_session_with_a_month_ends_and_says_why(tmp_path: Path) -> None:
+    async with live_server(tmp_path) as live:
+        key = await new_key(live, monthly_characters=20)
+        async with live.peer(key=key.secret) as peer:
+            async with open_store(live.settings) as engine, engine.begin() as connection:
+                await connection.exec_driver_sql("DROP TABLE monthly_characters")
+            await peer.append(TEXT)
+            events, code, _ = await peer.until_closed()
+    assert [event["error"]["code"] for event in events] == ["store_unavailable"]
+    assert code == 1013
+
+
+async def test_without_redis_every_door_goes_on_and_counts_by_itself(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, live_server(tmp_path, limits_url=redis.url) as live:
+        key = await new_key(live, requests_per_minute=3, characters_per_minute=36, max_sessions=1)
+        await redis.stop()
+        async with client_of(live.port, key) as client:
+            answers = [await generate(client), await speech(client)]
+            async with live.peer(key=key.secret) as peer:
+                await peer.append(TEXT)
+                await peer.finish()
+                events = await peer.until("session.finished")
+            await live.quiet()
+            answers.append(await generate(client))
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "error" not in [event["type"] for event in events]
+
+
 # --- the HTTP doors --------------------------------------------------------------------------------------------------
 
 
