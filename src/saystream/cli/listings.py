@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from saystream import catalog
@@ -112,5 +113,5 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if rows:
         table.columns[0].no_wrap = True
     for row in rows:
-        table.add_row(*map(str, row.values()))
+        table.add_row(*(escape(str(value)) for value in row.values()))  # [server] is no colour
     Console().print(table)
