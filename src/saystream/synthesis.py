@@ -166,6 +166,11 @@ class SynthesisSession:
         return self._speaking is not None and not self._speaking.closed
 
     @property
+    def spoken_text(self) -> str:
+        """What of the response that is being spoken was given to engines; for counting, never for logs."""
+        return "" if self._speaking is None else "".join(self._speaking.spoken_text)
+
+    @property
     def waiting_characters(self) -> int:
         """Text that no engine has yet."""
         return self._buffered_characters + sum(response.waiting_characters for response in self._responses)

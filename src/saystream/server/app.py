@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import structlog
 from starlette.applications import Starlette
@@ -24,6 +24,7 @@ from saystream.server.realtime import PATH, RealtimeDoor
 from saystream.server.request_ids import HEADER, RequestIds
 from saystream.server.routes import ROUTES
 from saystream.server.store import open_store
+from saystream.server.usage import UsageRecorder
 from saystream.synthesis import Synthesizer
 
 if TYPE_CHECKING:
@@ -31,11 +32,22 @@ if TYPE_CHECKING:
 
     from starlette.websockets import WebSocket
 
+    from saystream.catalog import Catalog
     from saystream.config import Settings
 
 __all__ = ["create_app"]
 
 _log = structlog.get_logger(__name__)
+
+
+class _Shared(TypedDict):
+    """What every door is given."""
+
+    catalog: Catalog
+    authenticator: Authenticator
+    limiter: Limiter
+    metrics: Metrics
+    usage: UsageRecorder
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -52,27 +64,21 @@ def create_app(settings: Settings) -> Starlette:
             Limiter.open(settings, engine) as limiter,
             AudioFiles.open(settings) as files,
             Synthesizer.running(settings) as synthesizer,
+            UsageRecorder(engine, metrics := Metrics(synthesizer.pool)).running(
+                retention_days=settings.usage_retention_days
+            ) as usage,
         ):
-            metrics = Metrics(synthesizer.pool)
             authenticator = Authenticator(
                 KeyStore(engine), host=settings.host, cors_origins=settings.cors_origins
             )
             state, known = app.state, catalog.load()
             state.files, state.metrics = files, metrics
-            state.door = RealtimeDoor(
-                synthesizer, catalog=known, authenticator=authenticator, limiter=limiter, metrics=metrics
+            shared = _Shared(
+                catalog=known, authenticator=authenticator, limiter=limiter, metrics=metrics, usage=usage
             )
-            state.generation = GenerationDoor(
-                synthesizer,
-                catalog=known,
-                authenticator=authenticator,
-                limiter=limiter,
-                metrics=metrics,
-                files=files,
-            )
-            state.openai = OpenAIDoor(
-                synthesizer, catalog=known, authenticator=authenticator, limiter=limiter, metrics=metrics
-            )
+            state.door = RealtimeDoor(synthesizer, **shared)
+            state.generation = GenerationDoor(synthesizer, files=files, **shared)
+            state.openai = OpenAIDoor(synthesizer, **shared)
             state.doors = (state.door, state.generation, state.openai)
             _log.info("ready", version=__version__, engine=settings.engine)
             try:

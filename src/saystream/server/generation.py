@@ -41,6 +41,7 @@ from saystream.server.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.request_ids import request_id
 from saystream.server.spool import WavSpool
 from saystream.server.streaming import StreamedAnswer
+from saystream.server.usage import UsageAccount
 from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
 from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
@@ -52,10 +53,11 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog
     from saystream.catalog.entries import Model
-    from saystream.server.auth import Authenticator
+    from saystream.server.auth import Authenticator, Principal
     from saystream.server.files import AudioFiles, Link
     from saystream.server.limits import Limiter
     from saystream.server.metrics import Metrics
+    from saystream.server.usage import Outcome, UsageRecorder
     from saystream.synthesis import Synthesizer
 
 __all__ = ["OPERATION", "PATH", "GenerationDoor"]
@@ -124,11 +126,13 @@ class GenerationDoor:
         limiter: Limiter,
         metrics: Metrics,
         files: AudioFiles,
+        usage: UsageRecorder,
     ) -> None:
         self.synthesizer = synthesizer
         self.settings = synthesizer.settings
         self.metrics = metrics
         self.files = files
+        self.usage = usage
         self._catalog = catalog
         self._authenticator = authenticator
         self._limiter = limiter
@@ -154,7 +158,7 @@ class GenerationDoor:
         except SaystreamError:
             admission.release()
             raise
-        speech = _Speech(self, model, wanted, link)
+        speech = _Speech(self, principal, model, wanted, link)
         task = asyncio.create_task(speech.run())
         self._speeches.add(task)
         task.add_done_callback(self._speeches.discard)
@@ -221,7 +225,14 @@ class _Speech:
     spool.
     """
 
-    def __init__(self, door: GenerationDoor, model: Model, wanted: GenerationRequest, link: Link) -> None:
+    def __init__(
+        self,
+        door: GenerationDoor,
+        principal: Principal,
+        model: Model,
+        wanted: GenerationRequest,
+        link: Link,
+    ) -> None:
         self.request_id = request_id()
         self.link = link
         self.spool = WavSpool(_SAMPLE_RATE)
@@ -230,7 +241,8 @@ class _Speech:
         self._door = door
         self._model = model
         self._wanted = wanted
-        self._audio_ms = 0.0
+        self._timer = ResponseTimer(door.metrics)
+        self._account = UsageAccount(door.usage, self._timer, door="generation", principal=principal)
         self._progress = asyncio.Event()
         self._left = False
 
@@ -250,6 +262,7 @@ class _Speech:
             _log.exception("request failed")  # a bug of ours must not leave the peer without a word
             self.fault = ServerFault("an error of the server; its log tells more")
         finally:
+            self._note_usage()
             self._end.set()
             self._progress.set()
             self._close_if_over()
@@ -277,7 +290,8 @@ class _Speech:
         if self._model.usage == "characters":
             return Usage.of_characters(billed_characters(self._wanted.text))
         return Usage.of_tokens(
-            text_tokens=estimated_text_tokens(self._wanted.text), audio_tokens=audio_tokens(self._audio_ms)
+            text_tokens=estimated_text_tokens(self._wanted.text),
+            audio_tokens=audio_tokens(self._timer.audio_ms),
         )
 
     async def _speak(self) -> None:
@@ -286,32 +300,36 @@ class _Speech:
             language_type=self._wanted.language_type,
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
         )
-        timer = ResponseTimer(self._door.metrics)
-        timer.text_came()
+        self._timer.text_came()
         async with aclosing(self._door.synthesizer.speak(config, self._wanted.text)) as events:
             async for event in events:
                 match event:
                     case ResponseStarted():
-                        timer.started()
+                        self._timer.started()
+                        self._account.open(self.request_id, self._model, self._wanted.voice)
                     case ResponseAudio():
-                        self._audio_ms += event.duration_ms
                         self.spool.append(event.encoded)
                         self._progress.set()
-                        timer.audio_came(event)
+                        self._timer.audio_came(event)
                     case ResponseEnded():
-                        self._note_end(event, timer)
+                        self._note_end(event)
                     case _:
                         assert_never(event)
 
-    def _note_end(self, ended: ResponseEnded, timer: ResponseTimer) -> None:
-        characters = billed_characters(ended.text)
-        timer.ended(ended, characters=characters)
+    def _note_end(self, ended: ResponseEnded) -> None:
+        self._timer.ended(ended, characters=billed_characters(ended.text))
         self.fault = ended.fault
-        _log.info(
-            "request spoken", status=ended.status, characters=characters, audio_ms=round(ended.audio_ms)
-        )
         if ended.fault is not None:
             _log.error("request failed", code=ended.fault.code, error=ended.fault)
+
+    def _note_usage(self) -> None:
+        outcome: Outcome = "completed"
+        fault = self.fault
+        if isinstance(fault, Draining) and self._left:
+            outcome, fault = "cancelled", None  # it was left, and not to be finished
+        elif fault is not None:
+            outcome = "failed"
+        self._account.close(self._wanted.text, outcome, fault)
 
     def _close_if_over(self) -> None:
         if self.ended and self._left:

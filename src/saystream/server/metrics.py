@@ -66,6 +66,11 @@ class Metrics:
         )
         self.audio_s = Counter("saystream_audio_seconds", "Audio sent", registry=self.registry)
         self.characters = Counter("saystream_characters", "Billed characters spoken", registry=self.registry)
+        self.usage_rows_dropped = Counter(
+            "saystream_usage_rows_dropped",
+            "Usage rows lost because the database did not take them in time",
+            registry=self.registry,
+        )
         self.registry.register(_PoolCollector(pool))
 
     def exposition(self) -> bytes:
@@ -88,6 +93,10 @@ class ResponseTimer:
         self._last_audio_at_s = 0.0
         self._free_at_s = 0.0
         """When the last response had ended."""
+        self.audio_ms = 0.0
+        """Audio of the last response that was started."""
+        self.first_audio_ms: float | None = None
+        """From its text to its first audio."""
 
     def text_came(self) -> None:
         """Text for the next response: its first counts."""
@@ -105,15 +114,19 @@ class ResponseTimer:
         self._started_at_s = self._clock()
         self._due_since_s = max(self._text_at_s or 0.0, self._free_at_s)
         self._text_at_s = None
+        self.audio_ms, self.first_audio_ms = 0.0, None
 
     def audio_came(self, audio: ResponseAudio) -> None:
         now_s = self._last_audio_at_s = self._clock()
+        self.audio_ms += audio.duration_ms
         self._metrics.audio_s.inc(audio.duration_ms / 1000)
         self._metrics.chunk_lag_s.observe(audio.late_ms / 1000)
         if audio.late_ms > 0:
             self._metrics.underruns.inc()
         if self._due_since_s is not None:
-            self._metrics.first_audio_s.observe(now_s - self._due_since_s)
+            first_audio_s = now_s - self._due_since_s
+            self.first_audio_ms = first_audio_s * 1000
+            self._metrics.first_audio_s.observe(first_audio_s)
             self._due_since_s = None
 
     def ended(self, ended: ResponseEnded, *, characters: int) -> None:

@@ -37,6 +37,7 @@ from saystream.protocol.http.openai import (
 from saystream.server.bodies import read_json_body
 from saystream.server.metrics import ResponseTimer
 from saystream.server.streaming import StreamedAnswer
+from saystream.server.usage import UsageAccount
 from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
 from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from saystream.server.auth import Authenticator, Principal
     from saystream.server.limits import Limiter
     from saystream.server.metrics import Metrics
+    from saystream.server.usage import UsageRecorder
     from saystream.synthesis import SpeechEvent, Synthesizer
 
 __all__ = ["MEDIA_TYPES", "OpenAIDoor", "VoiceEntry", "VoiceLanguage", "VoiceList"]
@@ -113,6 +115,7 @@ class OpenAIDoor:
         authenticator: Authenticator,
         limiter: Limiter,
         metrics: Metrics,
+        usage: UsageRecorder,
     ) -> None:
         self._synthesizer = synthesizer
         self._settings = synthesizer.settings
@@ -120,6 +123,8 @@ class OpenAIDoor:
         self._authenticator = authenticator
         self._limiter = limiter
         self._metrics = metrics
+        self._usage = usage
+        self._own_models = {model.name: model for model in catalog.models}
         self._models = {entry.id: entry for entry in _model_entries(catalog)}
         self._model_list = msgspec.json.encode(ModelList(data=list(self._models.values())))
         self._voice_list = msgspec.json.encode(_voice_list(catalog, synthesizer.router.describe()))
@@ -216,14 +221,23 @@ class OpenAIDoor:
             self._admit()  # others came while the body did
             timer = ResponseTimer(self._metrics)
             timer.text_came()
+            account = UsageAccount(self._usage, timer, door="openai", principal=principal)
             self._num_speaking += 1
             self._silent.clear()
             try:
                 async with aclosing(self._synthesizer.speak(config, text)) as events:
                     async for event in events:
                         self._measure(timer, event)
+                        if isinstance(event, ResponseStarted):
+                            account.open(account.request_id, self._own_models[model], config.voice)
+                        elif isinstance(event, ResponseEnded):
+                            account.close(text, event.status, event.fault)
                         yield event
+            except Exception:
+                account.close(text, "failed")
+                raise
             finally:
+                account.close(text, "cancelled")  # who listened has gone
                 self._num_speaking -= 1
                 if not self._num_speaking:
                     self._silent.set()
@@ -235,15 +249,7 @@ class OpenAIDoor:
             case ResponseAudio():
                 timer.audio_came(event)
             case ResponseEnded():
-                characters = billed_characters(event.text)
-                timer.ended(event, characters=characters)
-                _log.info(
-                    "response ended",
-                    door="openai",
-                    status=event.status,
-                    characters=characters,
-                    audio_ms=round(event.audio_ms),
-                )
+                timer.ended(event, characters=billed_characters(event.text))
 
 
 async def _as_file(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:

@@ -38,7 +38,6 @@ from saystream.protocol.realtime.events import (
     TextAppend,
     TextClear,
     TextCommit,
-    Usage,
 )
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
@@ -46,8 +45,9 @@ from saystream.protocol.realtime.state import SessionState
 from saystream.server.faults import error_answer
 from saystream.server.metrics import ResponseTimer
 from saystream.server.outbox import Outbox
+from saystream.server.usage import UsageAccount, realtime_usage
 from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
-from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
+from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from saystream.server.auth import Authenticator, Principal
     from saystream.server.limits import Admission, Limiter
     from saystream.server.metrics import Metrics
+    from saystream.server.usage import Outcome, UsageRecorder
     from saystream.synthesis import SynthesisSession, Synthesizer
 
 __all__ = ["PATH", "RealtimeDoor"]
@@ -99,12 +100,14 @@ class RealtimeDoor:
         authenticator: Authenticator,
         limiter: Limiter,
         metrics: Metrics,
+        usage: UsageRecorder,
     ) -> None:
         self.synthesizer = synthesizer
         self.settings = synthesizer.settings
         self.catalog = catalog
         self.metrics = metrics
         self.limiter = limiter
+        self.usage = usage
         self._authenticator = authenticator
         self._connections: set[_Connection] = set()
         self._left = asyncio.Event()
@@ -130,30 +133,6 @@ class RealtimeDoor:
                 self._connections.discard(connection)
                 self._left.set()
                 self.metrics.sessions.dec()
-
-    def check(self, model: str, config: SessionConfig) -> None:
-        """Raises InvalidValue for what the model does not take."""
-        self.catalog.check(
-            model,
-            voice=config.voice,
-            response_format=config.response_format,
-            sample_rate=config.sample_rate,
-            language_type=config.language_type,
-            speech_rate=config.speech_rate,
-            volume=config.volume,
-            pitch_rate=config.pitch_rate,
-            bit_rate=config.bit_rate,
-            instructions=config.instructions,
-            optimize_instructions=config.optimize_instructions,
-        )
-
-    def usage(self, model: str, ended: ResponseEnded) -> Usage:
-        """What a response is billed for (ruling 22)."""
-        if self.catalog.model(model, door="realtime").usage == "characters":
-            return Usage.of_characters(billed_characters(ended.text))
-        return Usage.of_tokens(
-            text_tokens=estimated_text_tokens(ended.text), audio_tokens=audio_tokens(ended.audio_ms)
-        )
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new connection; let open ones speak to their end, at most for ``timeout_s``."""
@@ -221,6 +200,7 @@ class _Connection:
         self._draining = False
         self._last_active_s = time.monotonic()
         self._timer = ResponseTimer(door.metrics)
+        self._account = UsageAccount(door.usage, self._timer, door="realtime", principal=principal)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -239,6 +219,7 @@ class _Connection:
             except* (WebSocketDisconnect, PeerStalled) as gone:
                 _log.info("peer gone", reason=type(gone.exceptions[0]).__name__)
             finally:
+                self._break_off("cancelled")
                 if self._session is not None:
                     self._session.close()
             _log.info("session closed")
@@ -273,8 +254,14 @@ class _Connection:
 
     def fail(self, fault: SaystreamError) -> None:
         """Say what went wrong, then close."""
+        self._break_off("failed", fault)
         self._core.fail(fault)
         self._flush()
+
+    def _break_off(self, outcome: Outcome, fault: SaystreamError | None = None) -> None:
+        """The response that is being spoken, if any, comes to no other end."""
+        if self._session is not None:
+            self._account.close(self._session.spoken_text, outcome, fault)
 
     def _open(self) -> None:
         # A refused handshake would reach users of the official SDK only as a time-out, so a bad model is answered
@@ -435,7 +422,20 @@ class _Connection:
         )
 
     def _check(self, config: SessionConfig) -> None:
-        self._door.check(self._model, config)
+        """Raises InvalidValue for what the model does not take."""
+        self._door.catalog.check(
+            self._model,
+            voice=config.voice,
+            response_format=config.response_format,
+            sample_rate=config.sample_rate,
+            language_type=config.language_type,
+            speech_rate=config.speech_rate,
+            volume=config.volume,
+            pitch_rate=config.pitch_rate,
+            bit_rate=config.bit_rate,
+            instructions=config.instructions,
+            optimize_instructions=config.optimize_instructions,
+        )
 
     # --- the speaker -----------------------------------------------------------------------------------------------
 
@@ -462,6 +462,8 @@ class _Connection:
             case ResponseStarted():
                 self._response_id = self._core.start_response()
                 self._timer.started()
+                model = self._door.catalog.model(self._model, door="realtime")
+                self._account.open(self._response_id, model, self._core.config.voice)
                 self._flush()
             case ResponseAudio():
                 self._last_active_s = time.monotonic()
@@ -474,16 +476,15 @@ class _Connection:
                 assert_never(event)
 
     def _end_response(self, ended: ResponseEnded) -> None:
-        characters = billed_characters(ended.text)
-        self._timer.ended(ended, characters=characters)
-        _log.info(
-            "response ended", status=ended.status, characters=characters, audio_ms=round(ended.audio_ms)
-        )
+        self._timer.ended(ended, characters=billed_characters(ended.text))
+        self._account.close(ended.text, ended.status, ended.fault)
+        model = self._door.catalog.model(self._model, door="realtime")
+        usage = realtime_usage(model, ended.text, ended.audio_ms)
         if ended.fault is not None:
             _log.error("response failed", code=ended.fault.code, error=ended.fault)
-            self._core.fail(ended.fault, self._door.usage(self._model, ended))
+            self._core.fail(ended.fault, usage)
         else:
-            self._core.finish_response(ended.status, self._door.usage(self._model, ended))
+            self._core.finish_response(ended.status, usage)
         self._flush()
         self._close_if_drained()
 
