@@ -12,6 +12,7 @@ from client.virtual_time import on_virtual_time
 from fake_pool import SAMPLE_RATE, FakePool, Step, synthesizer_on
 from saystream.audio import AudioFormat
 from saystream.config import LimitSettings, RealtimeSettings, Settings
+from saystream.dsp.chain import FADE_MS
 from saystream.engines.base import EngineInfo
 from saystream.errors import EngineCrashed, EngineUnavailable, Overloaded, ServerFault, TextTooLong
 from saystream.synthesis import (
@@ -23,6 +24,7 @@ from saystream.synthesis import (
     SynthesisSession,
     Synthesizer,
 )
+from saystream.text.pauses import pause_after_ms
 
 MAX_WAIT_S = 0.6
 IDLE_S = 1.0
@@ -87,11 +89,11 @@ class Listener:
 
     @property
     def numbers(self) -> list[int]:
-        """The streams that were heard, in order."""
+        """The streams that were heard, in order; the pauses between them left out."""
         samples = np.frombuffer(b"".join(event.encoded for event in self.audio), "<i2") / 32767 * 1000
         heard = np.round(samples).astype(int)
         changes = np.flatnonzero(np.diff(heard, prepend=0))
-        return heard[changes].tolist()
+        return [number for number in heard[changes].tolist() if number]
 
     @property
     def order(self) -> str:
@@ -145,7 +147,8 @@ async def test_text_is_one_response_and_every_segment_is_spoken_in_order() -> No
     (ended,) = listener.ends
     assert (ended.status, ended.text, ended.fault) == ("completed", THREE_SENTENCES, None)
     assert ended.audio_ms == pytest.approx(sum(event.duration_ms for event in listener.audio))
-    assert ended.audio_ms == pytest.approx(200 * len(pool.texts))
+    pauses_ms = sum(map(pause_after_ms, pool.texts[:-1]))
+    assert ended.audio_ms == pytest.approx(200 * len(pool.texts) + pauses_ms)
 
 
 @on_virtual_time
@@ -444,7 +447,25 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken() -> None:
 
 
 @on_virtual_time
-async def test_a_cancel_also_ends_what_was_made_of_one_chunk() -> None:
+async def test_a_cancel_also_ends_what_was_made_of_one_chunk_but_for_a_fade() -> None:
+    pool = FakePool()
+    pool.speak = lambda text: iter([1000])
+    session = session_on(pool)
+    session.push_text(THREE_SENTENCES)
+    session.finish()
+    kinds: list[type[SpeechEvent]] = []
+    durations_ms: list[float] = []
+    async for event in session.events():
+        kinds.append(type(event))
+        if isinstance(event, ResponseAudio):
+            session.cancel()
+            durations_ms.append(event.duration_ms)
+    assert kinds == [ResponseStarted, ResponseAudio, ResponseAudio, ResponseEnded]
+    assert durations_ms[1:] == [FADE_MS]
+
+
+@on_virtual_time
+async def test_a_cancel_for_a_listener_who_has_missed_audio_ends_without_a_fade() -> None:
     pool = FakePool()
     pool.speak = lambda text: iter([1000])
     session = session_on(pool)
@@ -454,7 +475,7 @@ async def test_a_cancel_also_ends_what_was_made_of_one_chunk() -> None:
     async for event in session.events():
         kinds.append(type(event))
         if isinstance(event, ResponseAudio):
-            session.cancel()
+            session.cancel(fades_out=False)
     assert kinds == [ResponseStarted, ResponseAudio, ResponseEnded]
 
 
@@ -512,7 +533,7 @@ async def test_a_cancel_with_nothing_to_cancel_changes_nothing() -> None:
 
 
 @on_virtual_time
-async def test_a_cancel_also_ends_what_the_resampler_still_holds() -> None:
+async def test_a_cancel_fades_out_what_the_resampler_still_holds() -> None:
     pool = FakePool()
     pool.speak = lambda text: iter([1000])
     session = session_on(pool, audio_format=AudioFormat("pcm", 48000))
@@ -522,10 +543,9 @@ async def test_a_cancel_also_ends_what_the_resampler_still_holds() -> None:
         await asyncio.sleep(IDLE_S / 2)
         num_deltas = len(listener.audio)
         session.cancel()
-    assert len(listener.audio) == num_deltas
-    session = session_on(pool, audio_format=AudioFormat("pcm", 48000))
-    session.push_text("Hello there. ")
-    assert len((await heard(session)).audio) == num_deltas + 1
+    assert len(listener.audio) == num_deltas + 1
+    assert 0 < listener.audio[-1].duration_ms < 1
+    assert listener.audio[-1].encoded.endswith(bytes(2))
 
 
 # --- limits and configuration ----------------------------------------------------------------------------------------

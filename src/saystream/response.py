@@ -47,6 +47,8 @@ class Response:
         self.closed = False
         """No more text comes."""
         self.cancelled = False
+        self.fades_out = False
+        """It was cancelled while its listener had all that was sent, so that a fade can follow on it."""
 
     @property
     def is_fed(self) -> bool:
@@ -118,9 +120,12 @@ class Response:
         self._segment_characters -= len(segment.text)
         self.spoken_text.append(segment.text)
 
-    def first_stream_sent(self) -> None:
+    def first_stream_sent(self) -> str:
+        """Gives its text, with what followed it and could not be spoken."""
         self.streams.popleft()
-        self._spoken_before.popleft()
+        start = self._spoken_before.popleft()
+        end = self._spoken_before[0] if self._spoken_before else None
+        return "".join(self.spoken_text[start:end])
 
     # --- ends ------------------------------------------------------------------------------------------------------
 

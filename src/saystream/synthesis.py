@@ -12,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from saystream.audio import AudioFormat
+from saystream.audio import AudioFormat, Effects
 from saystream.dsp.chain import Chain, EncodedAudio
 from saystream.engines.pool import EnginePool
 from saystream.engines.routing import Router
@@ -20,6 +20,7 @@ from saystream.engines.scheduler import Playback
 from saystream.errors import ServerFault, TextTooLong
 from saystream.response import Response
 from saystream.text.language import LANGUAGE_CODES, detect
+from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class SpeechConfig:
     voice: str
     language_type: str = "Auto"
     audio_format: AudioFormat = field(default_factory=AudioFormat)
+    effects: Effects = field(default_factory=Effects)
     server_commit: bool = True
     """Cut and speak text as it comes; otherwise each commit is one response."""
 
@@ -224,12 +226,17 @@ class SynthesisSession:
             response.stop()
             self._responses.pop()
 
-    def cancel(self) -> None:
-        """End the response that is being spoken, or comes next, at once, and drop its text."""
+    def cancel(self, *, fades_out: bool = True) -> None:
+        """End the response that is being spoken, or comes next, at once, and drop its text.
+
+        With ``fades_out`` a few milliseconds of sound that was ready follow, for an end without a click: only for a
+        listener who has got, or will get, all that was sent before.
+        """
         response = next((response for response in self._responses if not response.cancelled), None)
         if response is None:
             return
         response.cancelled = True
+        response.fades_out = fades_out
         response.stop()
         if response is self._speaking:
             self._playback.interrupted(self._now_ms())
@@ -285,7 +292,10 @@ class SynthesisSession:
     async def _speak(self, response: Response) -> AsyncGenerator[ResponseAudio, None]:
         realtime = self._settings.realtime
         chain = Chain(
-            self._config.audio_format, first_delta_ms=realtime.first_delta_ms, delta_ms=realtime.delta_ms
+            self._config.audio_format,
+            effects=self._config.effects,
+            first_delta_ms=realtime.first_delta_ms,
+            delta_ms=realtime.delta_ms,
         )
         while (stream := await self._next_stream(response)) is not None:
             async for chunk in stream:
@@ -294,12 +304,18 @@ class SynthesisSession:
                 for delta in chain.push(chunk):
                     yield self._sent(delta)
                     if response.cancelled:
-                        return
-            response.first_stream_sent()
-        for delta in chain.flush():
-            if response.cancelled:
-                return
-            yield self._sent(delta)
+                        break
+                if response.cancelled:
+                    break
+            chain.end_segment(pause_after_ms(response.first_stream_sent()))
+        if not response.cancelled:
+            for delta in chain.flush():
+                yield self._sent(delta)
+                if response.cancelled:
+                    return
+        elif response.fades_out:
+            for delta in chain.cut_off():
+                yield self._sent(delta)
 
     def _sent(self, delta: EncodedAudio) -> ResponseAudio:
         now_ms = self._now_ms()

@@ -90,7 +90,8 @@ async def test_dropped_audio_makes_room_and_leaves_the_rest_in_order(outbox: Out
     outbox.put(["y" * 50], audio_of="resp_2")
     writer = asyncio.create_task(outbox.writable())
     assert not await opens(writer)
-    outbox.drop_audio(RESPONSE)
+    assert outbox.drop_audio(RESPONSE)
+    assert not outbox.drop_audio(RESPONSE)
     assert not await opens(writer)
     assert await taken(outbox, 3) == ["created", "cleared", "y" * 50]
     assert await opens(writer)

@@ -41,15 +41,18 @@ class Outbox:
         if self._frames:
             self._not_empty.set()
 
-    def drop_audio(self, response_id: str) -> None:
-        """Forget the audio of a response that was not sent yet; everything else keeps its order."""
+    def drop_audio(self, response_id: str) -> bool:
+        """Forget the audio of a response that was not sent yet; everything else keeps its order. Whether there was
+        any."""
         kept: deque[tuple[str, str]] = deque()
         for frame, audio_of in self._frames:
             if audio_of == response_id:
                 self._everything.take(len(frame))
             else:
                 kept.append((frame, audio_of))
+        dropped = len(kept) < len(self._frames)
         self._frames = kept
+        return dropped
 
     def close(self) -> None:
         """Nothing more will be put; ``take`` ends when the rest is taken."""

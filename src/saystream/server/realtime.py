@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 from starlette.websockets import WebSocketDisconnect
 
-from saystream.audio import AudioFormat
+from saystream.audio import AudioFormat, Effects
 from saystream.dsp.encoders import settled
 from saystream.errors import (
     Draining,
@@ -400,8 +400,8 @@ class _Connection:
                 session.clear()
                 self._timer.text_dropped()
             case ResponseCancel():
-                session.cancel()
-                self._outbox.drop_audio(self._response_id)
+                missed = self._outbox.drop_audio(self._response_id)
+                session.cancel(fades_out=not missed)
             case SessionFinish():
                 session.finish()
             case _:
@@ -418,6 +418,7 @@ class _Connection:
             voice=config.voice,
             language_type=config.language_type,
             audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
+            effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
             server_commit=config.mode == "server_commit",
         )
 

@@ -1,0 +1,32 @@
+"""The pause after a segment follows its last mark."""
+
+from __future__ import annotations
+
+import pytest
+
+from saystream.text.pauses import pause_after_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected_ms"),
+    [
+        ("It is late.", 300),
+        ("Is it late? ", 300),
+        ('He said: "Go!"', 300),
+        ("(It was late.) ", 300),
+        ("很晚了。", 300),
+        ("他说：“走吧！”", 300),
+        ("first;", 200),
+        ("as follows: ", 200),
+        ("一方面；", 200),
+        ("well, ", 150),
+        ("首先，", 150),
+        ("苹果、", 150),
+        ("cut between two", 40),
+        ("a heading\n", 300),
+        ("", 40),
+        ("...", 300),
+    ],
+)
+def test_the_last_mark_decides(text, expected_ms):
+    assert pause_after_ms(text) == expected_ms
