@@ -16,6 +16,7 @@ from saystream.errors import ConfigurationError
 from saystream.server import tallies
 from saystream.server.tallies import ASK_AGAIN_AFTER_S, LEASE_S, LocalTally, SharedTally, Tally
 
+from .live import PATIENCE_S
 from .redis import RedisServer, redis_server
 
 SESSIONS = "saystream:sessions:key_a"
@@ -212,6 +213,18 @@ async def test_open_sessions_are_leased_again_also_when_redis_forgot_them(
     await shared.renew()
     assert await client.zrange(SESSIONS, 0, -1) == [session]
     assert await shared.enter("key_a", limit=1) is None
+
+
+async def test_leases_are_renewed_as_time_goes_by(
+    server: RedisServer, client: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "_RENEW_S", 0.01)
+    async with SharedTally.connected(server.url) as tally:
+        session = await tally.enter("key_a", limit=1)
+        await client.flushall()
+        async with asyncio.timeout(PATIENCE_S):
+            while await client.zrange(SESSIONS, 0, -1) != [session]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
 
 
 async def test_at_the_end_no_session_is_left_in_redis(
