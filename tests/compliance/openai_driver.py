@@ -32,6 +32,10 @@ for name in ("mp3", "opus", "aac", "flac", "wav", "pcm"):
     (FOLDER / name).write_bytes(answer.read())
     seen["content_types"][name] = answer.response.headers["content-type"]
 
+for speed in (0.25, 0.5, 2.0, 4.0):
+    answer = client.audio.speech.create(**speech(response_format="pcm", speed=speed))
+    (FOLDER / f"speed-{speed}").write_bytes(answer.read())
+
 with client.audio.speech.with_streaming_response.create(**speech(response_format="pcm")) as answer:
     with open(FOLDER / "streamed.pcm", "wb") as file:
         seen["chunks"]["audio"] = sum(1 for chunk in answer.iter_bytes() if file.write(chunk))

@@ -80,6 +80,12 @@ def test_pcm_is_sound_at_24_khz(seen, folder):
     assert seen["content_types"]["pcm"] == "audio/pcm"
 
 
+@pytest.mark.parametrize("speed", [0.25, 0.5, 2.0, 4.0])
+def test_speed_divides_the_duration(speed, seen, folder, spoken_s):
+    duration_s = pcm_duration_s((folder / f"speed-{speed}").read_bytes())
+    assert duration_s == pytest.approx(spoken_s / speed, rel=0.02, abs=0.05)
+
+
 def test_a_streamed_answer_comes_in_parts_and_is_the_same(seen, folder):
     assert seen["chunks"]["audio"] > 1
     assert (folder / "streamed.pcm").read_bytes() == (folder / "pcm").read_bytes()

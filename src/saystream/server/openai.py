@@ -12,12 +12,11 @@ import msgspec
 import structlog
 from starlette.responses import Response
 
-from saystream.audio import AudioFormat
+from saystream.audio import AudioFormat, Effects
 from saystream.catalog import openai as openai_names
 from saystream.errors import (
     Draining,
     InvalidRequest,
-    InvalidValue,
     LimitReached,
     ModelNotFound,
     quote,
@@ -203,11 +202,10 @@ class OpenAIDoor:
         self._catalog.check_voice(model, voice)
         if not is_speakable(wanted.input):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
-        if wanted.speed != 1.0:
-            raise InvalidValue("speed", wanted.speed, "1.0, the default")
         config = SpeechConfig(
             voice=voice,
             audio_format=AudioFormat(wanted.response_format, _SAMPLE_RATE),
+            effects=Effects(speech_rate=wanted.speed),
             server_commit=False,
         )
         return model, config
