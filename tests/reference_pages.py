@@ -9,14 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from saystream import catalog, config
+from saystream.audio import SAMPLE_RATES, AudioFormat, Container, Effects
 from saystream.catalog.reference import markdown
+from saystream.dsp.chain import Chain
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+AUDIO = REFERENCE.parent / "topics" / "audio.md"
 
 SETTINGS_INTRODUCTION = """\
 # Settings
@@ -121,6 +125,38 @@ def cli_page() -> str:
     return html.unescape(page).strip() + "\n"
 
 
+def delays() -> str:
+    """What each format holds back, in milliseconds of an engine's sound at 24 kHz."""
+    rates = "".join(f" {rate / 1000:g} kHz |" for rate in SAMPLE_RATES)
+    lines = [f"| Format |{rates}", f"| --- |{' ---: |' * len(SAMPLE_RATES)}"]
+    for container in get_args(Container):
+        cells = "".join(f" {_delay(container, rate)} |" for rate in SAMPLE_RATES)
+        lines.append(f"| `{container}` |{cells}")
+    return "\n".join(lines)
+
+
+def _delay(container: Container, sample_rate: int) -> str:
+    plain = _delay_ms(container, sample_rate, Effects())
+    most = max(
+        _delay_ms(container, sample_rate, Effects(speech_rate=speed, pitch_rate=pitch))
+        for speed in (0.5, 1.0, 2.0)
+        for pitch in (0.5, 1.0, 2.0)
+    )
+    return f"{plain:.1f}, {most:.0f}"
+
+
+def _delay_ms(container: Container, sample_rate: int, effects: Effects) -> float:
+    chain = Chain(AudioFormat(container, sample_rate), effects=effects, first_delta_ms=40, delta_ms=100)
+    return chain.delay_ms(24000)
+
+
+def audio_page() -> str:
+    """The page as it is, with the table of delays made anew."""
+    head, _, rest = AUDIO.read_text("utf-8").partition("<!-- delays -->\n")
+    tail = rest.partition("<!-- /delays -->")[2]
+    return f"{head}<!-- delays -->\n\n{delays()}\n\n<!-- /delays -->{tail}"
+
+
 PAGES = {
     "cli.md": cli_page,
     "models-and-voices.md": lambda: markdown(catalog.load()),
@@ -133,3 +169,5 @@ if __name__ == "__main__":
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), "utf-8")
         sys.stdout.write(f"docs/reference/{name}\n")
+    AUDIO.write_text(audio_page(), "utf-8")
+    sys.stdout.write("docs/topics/audio.md\n")

@@ -48,6 +48,10 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
     assert written == reference_pages.PAGES[name](), "run scripts/docs"
 
 
+def test_the_table_of_what_formats_hold_back_is_up_to_date() -> None:
+    assert reference_pages.AUDIO.read_text("utf-8") == reference_pages.audio_page(), "run scripts/docs"
+
+
 def test_every_setting_says_what_it_means() -> None:
     silent = [line for line in reference_pages.settings_page().splitlines() if line.endswith("|  |")]
     assert not silent

@@ -19,6 +19,8 @@ from .live import PATIENCE_S, Event, Live, audio_of, kinds, live_server, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT = "Hello there, dear listener. This is the second sentence of the text."
+PAUSE_S = 0.3
+"""Between the sentences of ``TEXT``."""
 LONG_TEXT = "This goes on and on without an end in sight. " * 20
 
 OPENING = ["response.created", "response.output_item.added", "response.content_part.added"]
@@ -110,7 +112,7 @@ async def test_text_as_it_comes_is_one_response_and_the_session_ends_with_finish
     events = await server.say(TEXT)
     assert kinds(events) == ["input_text_buffer.committed", *RESPONSE, "session.finished"]
     audio = audio_of(events)
-    assert seconds(audio) == pytest.approx(len(spoken(TEXT)) / 24000, abs=0.1)
+    assert seconds(audio) == pytest.approx(len(spoken(TEXT)) / 24000 + PAUSE_S, abs=0.1)
     assert np.abs(np.frombuffer(audio, "<i2")).max() == pytest.approx(0.3 * 32767, rel=0.01)
 
 
@@ -134,7 +136,7 @@ async def test_the_configuration_in_force_is_told_and_used(server: Live) -> None
     assert audio.startswith(b"RIFF")
     assert struct.unpack_from("<HHI", audio, 20) == (1, 1, 16000)
     assert audio.count(b"RIFF") == 1
-    assert seconds(audio[44:], 16000) == pytest.approx(len(spoken(TEXT)) / 24000, abs=0.1)
+    assert seconds(audio[44:], 16000) == pytest.approx(len(spoken(TEXT)) / 24000 + PAUSE_S, abs=0.1)
 
 
 async def test_a_model_that_counts_tokens_is_billed_in_tokens(server: Live) -> None:
@@ -231,7 +233,7 @@ async def test_a_second_session_on_the_same_connection_is_a_new_one(server: Live
         await peer.finish()
         events = await peer.until("session.finished")
         assert kinds(events) == ["input_text_buffer.committed", *RESPONSE, "session.finished"]
-        assert seconds(audio_of(events), 16000) == pytest.approx(len(spoken(TEXT)) / 24000, abs=0.1)
+        assert seconds(audio_of(events), 16000) == pytest.approx(len(spoken(TEXT)) / 24000 + PAUSE_S, abs=0.1)
 
 
 async def test_a_client_that_closes_in_good_order_gets_its_close_back(server: Live) -> None:

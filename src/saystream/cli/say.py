@@ -10,14 +10,15 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from saystream import catalog
-from saystream.audio import AudioFormat
+from saystream.audio import AudioFormat, Effects
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
 from saystream.client import connect
@@ -27,11 +28,11 @@ from saystream.server.logs import configure
 from saystream.synthesis import ResponseAudio, ResponseEnded, SpeechConfig, Synthesizer
 
 if TYPE_CHECKING:
+    from saystream.client.session import SessionSettings
     from saystream.config import Settings
 
 __all__ = ["say"]
 
-_SAMPLE_RATE = 24000
 _READ_BYTES = 4096
 
 
@@ -41,8 +42,21 @@ def say(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", help="A .wav or .pcm file, or '-' for pcm on standard output."),
+        typer.Option(
+            "-o", "--output", help="A .wav, .pcm, .mp3, .opus or .ogg file, or '-' for standard output."
+        ),
     ] = None,
+    response_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="pcm, wav, mp3 or opus; without it, what the file's extension says, or pcm."
+        ),
+    ] = None,
+    sample_rate: Annotated[int, typer.Option(help="8000, 16000, 22050, 24000, 44100 or 48000 Hz.")] = 24000,
+    bit_rate: Annotated[int, typer.Option(help="6 to 510 kbit/s, for mp3 and opus.")] = 128,
+    rate: Annotated[float, typer.Option(help="Speed: 0.5 is half, 2 is twice as fast.")] = 1.0,
+    pitch: Annotated[float, typer.Option(help="0.5 is an octave lower, 2 an octave higher.")] = 1.0,
+    volume: Annotated[int, typer.Option(help="0 is silence, 50 the voice as it is, 100 twice that.")] = 50,
     voice: Annotated[str, typer.Option(help="See `saystream voices`.")] = "Cherry",
     language: Annotated[str, typer.Option(help="Auto, Chinese, English and so on.")] = "Auto",
     model: Annotated[str, typer.Option(help="See `saystream models`.")] = "qwen3-tts-flash-realtime",
@@ -59,11 +73,22 @@ def say(
     with errors_in_one_line():
         settings = settings_with(engine=engine)
         configure(LogSettings(level="warning"))
-        patch = SessionPatch(voice=voice, language_type=language, mode=mode)
-        job = _Job(model, SessionConfig().merged(patch), text)
-        audio = _remote(url, job) if url else _local(settings, job)
-        with open_sink(output, sample_rate=_SAMPLE_RATE) as sink:
-            asyncio.run(_pour(audio, sink))
+        asked = SessionPatch(
+            voice=voice,
+            language_type=language,
+            mode=mode,
+            sample_rate=sample_rate,
+            bit_rate=bit_rate,
+            speech_rate=rate,
+            pitch_rate=pitch,
+            volume=volume,
+        )
+        config = SessionConfig().merged(asked)
+        with open_sink(output, wanted=response_format, sample_rate=sample_rate) as sink:
+            config = config.merged(SessionPatch(response_format=sink.stream_format))
+            job = _Job(model, config, text)
+            audio = _remote(url, job) if url else _local(settings, job)
+            asyncio.run(_pour(audio, sink, sample_rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +130,8 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
             SpeechConfig(
                 voice=config.voice,
                 language_type=config.language_type,
-                audio_format=AudioFormat(sample_rate=_SAMPLE_RATE),
+                audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
+                effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
                 server_commit=config.mode == "server_commit",
             )
         )
@@ -127,12 +153,21 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
 
 async def _remote(url: str, job: _Job) -> AsyncGenerator[bytes, None]:
     async with connect(url, model=job.model) as session:
-        config = job.config
-        await session.update(voice=config.voice, language_type=config.language_type, mode=config.mode)
+        await session.update(**_changed(job.config))
         feeding = asyncio.create_task(_feed(job, session.append, session.finish))
         async for audio in session.audio():
             yield audio
         await feeding
+
+
+def _changed(config: SessionConfig) -> SessionSettings:
+    """What differs from the defaults: the older models refuse some fields altogether."""
+    changed = {
+        field: value
+        for field, value in msgspec.structs.asdict(config).items()
+        if value != getattr(SessionConfig(), field)
+    }
+    return cast("SessionSettings", changed)
 
 
 async def _feed(
@@ -143,7 +178,7 @@ async def _feed(
     await finish()
 
 
-async def _pour(audio: AsyncGenerator[bytes, None], sink: Sink) -> None:
+async def _pour(audio: AsyncGenerator[bytes, None], sink: Sink, sample_rate: int) -> None:
     """Write ``audio`` to ``sink`` as it comes, and tell a person at a terminal how far it is."""
     started_s = time.monotonic()
     first_ms: float | None = None
@@ -157,9 +192,14 @@ async def _pour(audio: AsyncGenerator[bytes, None], sink: Sink) -> None:
                 first_ms = first_ms or (time.monotonic() - started_s) * 1000
                 num_bytes += len(piece)
                 await asyncio.to_thread(sink.write, piece)
-                progress.update(task, description=f"{num_bytes / 2 / _SAMPLE_RATE:.1f} s of speech")
+                progress.update(task, description=_amount(num_bytes, sink, sample_rate))
     took_s = time.monotonic() - started_s
     first = "no sound" if first_ms is None else f"first sound after {first_ms:.0f} ms"
-    console.print(
-        f"{sink.name}: {num_bytes / 2 / _SAMPLE_RATE:.2f} s of speech, {first}, done in {took_s:.2f} s"
-    )
+    amount = _amount(num_bytes, sink, sample_rate)
+    console.print(f"{sink.name}: {amount}, {first}, done in {took_s:.2f} s")
+
+
+def _amount(num_bytes: int, sink: Sink, sample_rate: int) -> str:
+    if sink.stream_format == "pcm":
+        return f"{num_bytes / 2 / sample_rate:.2f} s of speech"
+    return f"{num_bytes / 1000:.0f} kB of {sink.stream_format}"

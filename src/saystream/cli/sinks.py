@@ -1,4 +1,4 @@
-"""Where ``say`` puts its pcm: a file, standard output or the loudspeaker."""
+"""Where ``say`` puts its speech: a file, standard output or the loudspeaker."""
 
 from __future__ import annotations
 
@@ -11,49 +11,68 @@ from pathlib import Path
 
 from saystream.errors import ConfigurationError, InvalidValue
 
-__all__ = ["Sink", "open_sink"]
+__all__ = ["Sink", "format_of", "open_sink"]
+
+_FORMATS = {".pcm": "pcm", ".wav": "wav", ".mp3": "mp3", ".opus": "opus", ".ogg": "opus"}
+"""By the extension of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
     name: str
     """As a person knows it."""
+    stream_format: str
+    """What ``write`` wants: the ``response_format`` to ask for."""
     write: Callable[[bytes], object]
-    """Takes 16-bit mono pcm; may block while it is played."""
+    """Takes the next bytes of the stream; may block while it is played."""
+
+
+def format_of(output: str | None, wanted: str | None) -> str:
+    """What is to be written: ``wanted``, else what the extension of ``output`` says, else pcm.
+
+    Raises InvalidValue for a file whose extension says nothing, and for a loudspeaker that is to play what is not pcm.
+    """
+    if output is None and wanted not in (None, "pcm"):
+        raise InvalidValue("--format", wanted, "'pcm' for the loudspeaker; name a file with -o FILE")
+    if wanted is not None or output is None or output == "-":
+        return wanted or "pcm"
+    suffix = Path(output).suffix.lower()
+    if suffix not in _FORMATS:
+        raise InvalidValue("--output", Path(output).name, _FORMATS)
+    return _FORMATS[suffix]
 
 
 @contextmanager
-def open_sink(output: str | None, *, sample_rate: int) -> Iterator[Sink]:
-    """The sink that ``--output`` names: a path, ``-``, or ``None`` for the loudspeaker.
+def open_sink(output: str | None, *, wanted: str | None, sample_rate: int) -> Iterator[Sink]:
+    """The sink that ``--output`` names: a path, ``-``, or ``None`` for the loudspeaker; ``wanted`` is ``--format``.
 
-    Raises InvalidValue for another file type, ConfigurationError where there is nothing to play on.
+    Raises what ``format_of`` does, and ConfigurationError where there is nothing to play on.
     """
+    written = format_of(output, wanted)
     if output is None:
         with _loudspeaker(sample_rate) as sink:
             yield sink
     elif output == "-":
-        yield Sink("standard output", sys.stdout.buffer.write)
+        yield Sink("standard output", written, sys.stdout.buffer.write)
         sys.stdout.buffer.flush()
     else:
-        with _file(Path(output), sample_rate) as sink:
+        with _file(Path(output), written, sample_rate) as sink:
             yield sink
 
 
 @contextmanager
-def _file(path: Path, sample_rate: int) -> Iterator[Sink]:
-    suffix = path.suffix.lower()
-    if suffix not in (".wav", ".pcm"):
-        raise InvalidValue("--output", path.name, (".wav", ".pcm"))
+def _file(path: Path, written: str, sample_rate: int) -> Iterator[Sink]:
     try:
-        if suffix == ".pcm":
-            with path.open("wb") as raw:
-                yield Sink(str(path), raw.write)
+        if written != "wav":
+            with path.open("wb") as file:
+                yield Sink(str(path), written, file.write)
             return
+        # A stream cannot know its sizes, a file can: the header is made here, around pcm.
         with wave.open(str(path), "wb") as wav:
             wav.setnchannels(1)
             wav.setsampwidth(2)
             wav.setframerate(sample_rate)
-            yield Sink(str(path), wav.writeframesraw)
+            yield Sink(str(path), "pcm", wav.writeframesraw)
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}", param="--output") from None
 
@@ -70,7 +89,7 @@ def _loudspeaker(sample_rate: int) -> Iterator[Sink]:
         ) from None
     try:
         with sounddevice.RawOutputStream(samplerate=sample_rate, channels=1, dtype="int16") as stream:
-            yield Sink("loudspeaker", stream.write)
+            yield Sink("loudspeaker", "pcm", stream.write)
     except sounddevice.PortAudioError as error:
         raise ConfigurationError(
             f"cannot play: {error}; name a file with -o FILE.wav", param="--output"
