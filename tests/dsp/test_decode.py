@@ -195,6 +195,12 @@ def test_samples_that_are_no_sound_are_refused(value: float) -> None:
         decode(written("wav", "pcm_f32le", 24000, samples[np.newaxis]), max_duration_s=MAX_DURATION_S)
 
 
+def test_a_rate_that_changes_in_the_middle_is_refused() -> None:
+    joined = encoded("aac", 1.0) + written("adts", "aac", 44100, tone(1.0, 44100)[np.newaxis])
+    with pytest.raises(AudioUndecodable, match="its sample rate changes"):
+        decode(joined, max_duration_s=MAX_DURATION_S)
+
+
 def test_a_rate_beyond_any_recording_and_a_crowd_of_channels_are_refused() -> None:
     upload = bytearray(encoded("wav-16"))
     upload[24:28] = (MAX_SAMPLE_RATE + 1).to_bytes(4, "little")
