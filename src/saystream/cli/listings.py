@@ -16,6 +16,7 @@ from rich.table import Table
 from saystream import catalog
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.config import LogSettings, Settings
+from saystream.dsp.tempo import TEMPO_LIBRARY
 from saystream.engines.pool import EnginePool
 from saystream.engines.registry import engine_names
 from saystream.engines.routing import Choice, Router
@@ -59,14 +60,18 @@ def models(as_json: _Json = False) -> None:
 
 
 def engines(as_json: _Json = False) -> None:
-    """Start every installed engine, say what it can do or why it cannot, and which one speaks what."""
+    """Start every installed engine, say what it can do or why it cannot, and which one speaks what.
+
+    Also names the library that changes speed and pitch.
+    """
     with errors_in_one_line():
         settings = settings_with()
         configure(LogSettings(level="error"))
         names = engine_names()
         rows, choices = asyncio.run(_examine(settings, names))
     if as_json:
-        typer.echo(json.dumps({"engines": rows, "languages": [asdict(choice) for choice in choices]}))
+        languages = [asdict(choice) for choice in choices]
+        typer.echo(json.dumps({"engines": rows, "languages": languages, "tempo": TEMPO_LIBRARY}))
         return
     _print(rows, as_json=False)
     console = Console()
@@ -74,6 +79,7 @@ def engines(as_json: _Json = False) -> None:
     for choice in choices:
         spoken = f"{choice.engine} ({choice.quality})" if choice.engine else "nobody"
         console.print(f"  {choice.language_type}: {spoken}", highlight=False)
+    console.print(f"\nspeed and pitch: {TEMPO_LIBRARY}", highlight=False)
 
 
 async def _examine(
