@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from saystream import __version__
-from saystream.cli import bench, keys, listings, say, serve
+from saystream.cli import bench, keys, listings, say, serve, usage
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,7 @@ app.command("voices")(listings.voices)
 app.command("models")(listings.models)
 app.command("engines")(listings.engines)
 app.command("bench")(bench.bench)
+app.command("usage")(usage.usage)
 app.add_typer(keys.app)
 
 
