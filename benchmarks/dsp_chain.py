@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,10 +85,10 @@ def main() -> None:
     RESULTS.write_text(
         json.dumps(
             {
+                "commit": subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip(),
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
                 "python": platform.python_version(),
-                "machine": platform.machine(),
-                "num_cores": os.cpu_count(),
+                "machine": f"{os.cpu_count()} shared cores, {platform.system()} {platform.machine()}",
                 "load_average": os.getloadavg()[0],
                 "tempo_library": TEMPO_LIBRARY,
                 "sound_s": SOUND_S,
