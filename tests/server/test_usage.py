@@ -388,6 +388,59 @@ async def test_a_listener_who_leaves_or_cancels_is_in_the_row(
     assert 0 < row["audio_ms"] < 60_000 and row["characters"] > 0
 
 
+async def hear_realtime(server: Observed) -> None:
+    async with server.live.peer(key=server.secret) as peer:
+        await peer.append(LONG)
+        await peer.until_closed()
+
+
+async def hear_generation(server: Observed) -> None:
+    body = {"model": "qwen3-tts-flash", "input": {"text": LONG, "voice": "Cherry"}}
+    assert (await server.client.post(GENERATION, json=body)).status_code >= 500
+
+
+async def hear_openai(server: Observed) -> None:
+    body = {"model": "tts-1", "voice": "alloy", "input": LONG, "response_format": "pcm"}
+    with pytest.raises(httpx.RemoteProtocolError):
+        await server.client.post("/v1/audio/speech", json=body)
+
+
+@pytest.mark.parametrize("act", [hear_realtime, hear_generation, hear_openai])
+async def test_an_engine_that_fails_is_in_the_row(tmp_path: Path, act: Callable[[Observed], Any]) -> None:
+    failing = {"tone": {"fault": "crash", "fault_after_ms": 200}}
+    settings = Settings(data_dir=tmp_path)
+    async with observed(settings, engines=failing, pool={"max_attempts": 1}) as server:
+        await act(server)
+        row = await server.only_row()
+    assert (row["outcome"], row["error_code"]) == ("failed", "engine_crashed")
+    assert 0 < row["audio_ms"] <= 200 and row["first_audio_ms"] > 0
+
+
+async def test_a_session_that_the_stop_of_the_server_cuts_has_failed(tmp_path: Path) -> None:
+    slow = {"tone": {"real_time_factor": 0.25}}
+    async with observed(Settings(data_dir=tmp_path), engines=slow) as server:
+        async with server.live.peer(key=server.secret) as peer:
+            await peer.append(LONG)
+            await peer.until("response.audio.delta")
+            await server.live.door.drain(0)
+        row = await server.only_row()
+    assert (row["outcome"], row["error_code"]) == ("failed", "server_draining")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (GENERATION, {"model": "qwen3-tts-flash", "input": {"text": "…", "voice": "Cherry"}}),
+        ("/v1/audio/speech", {"model": "tts-1", "voice": "nobody", "input": TEXT}),
+    ],
+)
+async def test_what_is_refused_leaves_no_row(tmp_path: Path, path: str, body: dict[str, Any]) -> None:
+    async with observed(Settings(data_dir=tmp_path)) as server:
+        assert (await server.client.post(path, json=body)).status_code == 400
+    async with open_store(Settings(data_dir=tmp_path)) as engine:
+        assert await rows_of(engine) == []
+
+
 async def test_speech_goes_on_when_the_table_is_gone(tmp_path: Path) -> None:
     async with observed(Settings(data_dir=tmp_path)) as server:
         async with server.engine.begin() as connection:

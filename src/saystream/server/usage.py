@@ -171,7 +171,7 @@ class UsageAccount:
             door=self._door,
             response_id=id,
             status=outcome,
-            characters=billed_characters(text),
+            characters=row.characters,
             audio_ms=round(row.audio_ms),
         )
 
