@@ -68,3 +68,10 @@ async def test_a_bit_rate_that_a_format_does_not_have_is_clamped(server: Live) -
     high = audio_of(await server.say(TEXT, response_format="opus", bit_rate=510))
     assert decoded(low, "opus").warnings == decoded(high, "opus").warnings == []
     assert len(high) > 4 * len(low)
+
+
+async def test_a_clamped_bit_rate_is_logged_once(server: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    await server.say(TEXT, response_format="opus", bit_rate=510)
+    logged = [line for line in capsys.readouterr().out.splitlines() if "bit rate clamped" in line]
+    assert len(logged) == 1
+    assert "wanted_kbps=510" in logged[0] and "written_kbps=256" in logged[0]
