@@ -188,6 +188,32 @@ async def test_at_the_end_rows_that_cannot_be_written_are_counted_as_lost(
     assert dropped(metrics) == 2
 
 
+async def test_a_row_that_the_database_refuses_is_lost_alone(
+    store_engine: AsyncEngine, metrics: Metrics
+) -> None:
+    refused = {3, 4, 700}
+    with structlog.testing.capture_logs() as lines:
+        async with UsageRecorder(store_engine, metrics).running(retention_days=36_500) as recorder:
+            for number in range(1000):
+                recorder.add(row(number, voice=None if number in refused else "Cherry"))
+    kept = {each["id"] for each in await rows_of(store_engine)}
+    assert kept == {f"resp_{number}" for number in range(1000) if number not in refused}
+    assert dropped(metrics) == 3
+    assert {line["event"] for line in lines} == {"usage rows lost"}
+
+
+async def test_a_value_that_is_too_long_for_postgresql_holds_up_nothing(
+    postgres: Cluster, tmp_path: Path, metrics: Metrics
+) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=postgres.new_database())
+    async with open_store(settings) as engine:
+        async with UsageRecorder(engine, metrics).running(retention_days=36_500) as recorder:
+            for number, voice in enumerate(("x" * 129, "Cherry")):
+                recorder.add(row(number, voice=voice))
+        assert [kept["id"] for kept in await rows_of(engine)] == ["resp_1"]
+    assert dropped(metrics) == 1
+
+
 async def test_rows_survive_a_restart_of_postgresql(
     postgres: Cluster, tmp_path: Path, metrics: Metrics
 ) -> None:

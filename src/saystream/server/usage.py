@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from saystream.protocol.realtime.events import Usage
 from saystream.server.request_ids import request_id
@@ -258,7 +259,7 @@ class UsageRecorder:
                 await self._closing.wait()
 
     async def _insert(self, batch: list[UsageRow]) -> bool:
-        """Whether all of ``batch`` is in the database."""
+        """Whether ``batch`` is done with: in the database, but for rows that it will never take."""
         dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
         # A batch whose answer was lost is sent again.
         statement = dialect.insert(table).on_conflict_do_nothing()
@@ -266,6 +267,8 @@ class UsageRecorder:
             async with asyncio.timeout(_WRITE_TIMEOUT_S), self.engine.begin() as connection:
                 await connection.execute(statement, [asdict(row) for row in batch])
         except Exception as error:  # whatever it is, the next batch is tried
+            if _is_of_a_row(error):
+                return await self._insert_parts(batch)
             if not self._failing:
                 _log.warning("usage rows cannot be written", error=error, waiting=len(self._waiting))
             self._failing = True
@@ -274,6 +277,14 @@ class UsageRecorder:
             _log.info("usage rows are written again")
         self._failing = self._losing = False
         return True
+
+    async def _insert_parts(self, batch: list[UsageRow]) -> bool:
+        """Halves until the rows that are refused are alone: each would else hold up all that come after it."""
+        if len(batch) == 1:
+            self._lose(1)
+            return True
+        middle = len(batch) // 2
+        return await self._insert(batch[:middle]) and await self._insert(batch[middle:])
 
     # --- removing --------------------------------------------------------------------------------------------------
 
@@ -287,6 +298,15 @@ class UsageRecorder:
                 if removed:
                     _log.info("old usage rows removed", count=removed)
             await asyncio.sleep(_SWEEP_INTERVAL_S)
+
+
+def _is_of_a_row(error: Exception) -> bool:
+    """Whether a value is refused, so that trying again is of no use."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    # asyncpg has no class for a value out of its range, only the classes 22 and 23 of SQLSTATE.
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return state is not None and state[:2] in ("22", "23")
 
 
 async def remove_usage_before(engine: AsyncEngine, moment: datetime) -> int:
