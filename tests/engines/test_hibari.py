@@ -99,6 +99,12 @@ def test_what_has_no_english_reading_is_passed_over(engine: HibariEngine, text: 
     assert len(speak(engine, text)) == 0
 
 
+@pytest.mark.parametrize("text", ["¹", "x² and 10³", "①②"])
+def test_superscript_and_circled_digits_are_read_as_digits(engine: HibariEngine, text: str) -> None:
+    """The package takes them for digits and raises ValueError."""
+    assert len(speak(engine, text)) > 0
+
+
 @pytest.mark.parametrize("text", ["7" * 500, "1,000." * 100, "ab1" * 100, "word " * 300, "A" * 1000])
 def test_text_without_a_place_to_cut_is_cut_nevertheless(engine: HibariEngine, text: str) -> None:
     """Uncut, the first raises in the package and the others take time that grows faster than the text."""

@@ -8,6 +8,7 @@ larger part of the time to the first sound: it is cut to what a listener needs.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,10 +121,15 @@ class HibariEngine(SegmentEngine):
 
     def _phonemes(self, text: str) -> Iterator[str]:
         """What the model speaks in one pass each; a sentence is read when it is its turn."""
-        readable = _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1 ", text))
+        readable = _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1 ", _with_plain_digits(text)))
         for sentence in self._model.split_sentences(readable):
             for phonemes in self._model.phonemize(sentence):
                 yield from _cut(phonemes)
+
+
+def _with_plain_digits(text: str) -> str:
+    """Superscript and circled digits as plain ones: its number reader takes them for digits and raises ValueError."""
+    return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isdecimal() else c for c in text)
 
 
 def _cut(phonemes: str) -> Iterator[str]:
