@@ -1,0 +1,85 @@
+"""What our client and SDK raise."""
+
+from __future__ import annotations
+
+from saystream.errors.base import SaystreamError
+
+__all__ = [
+    "ClientError",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "HandshakeRefused",
+    "RemoteError",
+    "RemoteProtocolError",
+]
+
+
+class ClientError(SaystreamError):
+    """Base of what our client and SDK raise."""
+
+    code = "client_error"
+
+
+class ConnectionFailed(ClientError):
+    """The server could not be reached, or refuses for now; the same call may work later.
+
+    ``status``, ``remote_code`` and ``retry_after_s`` are of the HTTP answer to the handshake, ``None`` where
+    there was none.
+    """
+
+    code = "connection_failed"
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        remote_code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.remote_code = remote_code
+        self.retry_after_s = retry_after_s
+
+
+class HandshakeRefused(ConnectionFailed):
+    """The server refused what the handshake asked for, such as a bad key: the same call is refused again."""
+
+    code = "handshake_refused"
+    retryable = False
+
+
+class ConnectionLost(ClientError):
+    """The connection ended before the session did.
+
+    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where none
+    came.
+    """
+
+    code = "connection_lost"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, remote_close_code: int | None = None, remote_close_reason: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.remote_close_code = remote_close_code
+        self.remote_close_reason = remote_close_reason
+
+
+class RemoteProtocolError(ClientError):
+    """The server sent what the protocol does not allow."""
+
+    code = "remote_protocol_error"
+
+
+class RemoteError(ClientError):
+    """The server sent an ``error`` event; ``remote_code`` is its code."""
+
+    code = "remote_error"
+
+    def __init__(self, message: str, *, remote_code: str, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.remote_code = remote_code
