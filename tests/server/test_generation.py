@@ -414,3 +414,22 @@ async def test_a_bug_of_ours_is_an_answer_and_no_link_to_nothing(
     answer = await listener.ask(body(), **headers)
     assert (answer.status_code, answer.json()["code"]) == (500, "InternalError")
     assert "secret" not in answer.text
+
+
+class CancellingSet(set[asyncio.Task[None]]):
+    """Where a task is put that the server stops in the same moment."""
+
+    def add(self, task: asyncio.Task[None]) -> None:
+        super().add(task)
+        task.cancel()
+
+
+@pytest.mark.parametrize("headers", [{}, SSE])
+async def test_a_request_that_is_stopped_before_it_began_is_answered(
+    tmp_path: Path, headers: dict[str, str]
+) -> None:
+    async with listening(tmp_path) as listener:
+        listener.server.app.state.generation._speeches = CancellingSet()
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await listener.ask(body(), **headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "Throttling")

@@ -162,6 +162,7 @@ class GenerationDoor:
         task = asyncio.create_task(speech.run())
         self._speeches.add(task)
         task.add_done_callback(self._speeches.discard)
+        task.add_done_callback(speech.stopped)
         task.add_done_callback(lambda _: admission.release())
         frames = _Listener(speech, task, finish=self.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
@@ -221,8 +222,8 @@ class GenerationDoor:
 class _Speech:
     """One request, spoken into a spool.
 
-    ``run()`` is awaited by a task, and ``leave()`` called when nobody listens any more; the later of the two closes the
-    spool.
+    ``run()`` is awaited by a task whose end calls ``stopped()``, and ``leave()`` is called when nobody listens any
+    more; the later of the two closes the spool.
     """
 
     def __init__(
@@ -263,9 +264,14 @@ class _Speech:
             self.fault = ServerFault("an error of the server; its log tells more")
         finally:
             self._note_usage()
-            self._end.set()
-            self._progress.set()
-            self._close_if_over()
+
+    def stopped(self, task: asyncio.Task[None]) -> None:
+        """The task of ``run()`` has ended; one that was cancelled may never have begun."""
+        if task.cancelled() and self.fault is None:
+            self.fault = Draining("the server stops now")
+        self._end.set()
+        self._progress.set()
+        self._close_if_over()
 
     @property
     def ended(self) -> bool:
