@@ -174,6 +174,7 @@ def _table(groups: list[Totals], total: Totals, by: By) -> Table:
     numbers = ("Responses", "Cancelled", "Failed", "Characters", "Tokens", "Audio", "First audio")
     table = Table(by.capitalize() if by is not By.none else "", box=None, show_footer=by is not By.none)
     table.columns[0].footer = "Total"
+    table.columns[0].min_width = len("2026-11-20")
     for title, cell in zip(numbers, _cells(total), strict=True):
         table.add_column(title, footer=cell, justify="right", no_wrap=True)
     for group in groups:
