@@ -47,7 +47,7 @@ def test_days_and_their_total_are_shown(runner: CliRunner) -> None:
     result = runner.invoke(app, ["usage"])
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert lines[0][:4] == ["Day", "Responses", "Cancelled", "Failed"]
+    assert lines[0][:4] == ["Day", "Spoken", "Cancelled", "Failed"]
     assert lines[1] == ["2030-01-01", "2", "1", "0", "1,000,012", "0", "0:00:03", "80", "ms"]
     assert lines[2] == ["2030-01-02", "1", "0", "1", "12", "0", "0:00:02", "80", "ms"]
     assert lines[3][:2] == ["Total", "3"]

@@ -171,7 +171,7 @@ def _as_json(totals: Totals) -> dict[str, object]:
 
 
 def _table(groups: list[Totals], total: Totals, by: By) -> Table:
-    numbers = ("Responses", "Cancelled", "Failed", "Characters", "Tokens", "Audio", "First audio")
+    numbers = ("Spoken", "Cancelled", "Failed", "Characters", "Tokens", "Audio", "First")
     table = Table(by.capitalize() if by is not By.none else "", box=None, show_footer=by is not By.none)
     table.columns[0].footer = "Total"
     table.columns[0].min_width = len("2026-11-20")
