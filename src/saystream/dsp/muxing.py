@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
@@ -47,7 +48,7 @@ class _Sink:
         return written
 
 
-class _MuxedEncoder:
+class _MuxedEncoder(ABC):
     """Holds back what its codec gathers for a frame, and nothing more."""
 
     _container: ClassVar[str]
@@ -87,8 +88,8 @@ class _MuxedEncoder:
         self._muxer.close()
         return self._sink.take()
 
-    def _quantised(self, samples: Samples) -> NDArray[np.float32] | NDArray[np.int16]:
-        raise NotImplementedError
+    @abstractmethod
+    def _quantised(self, samples: Samples) -> NDArray[np.float32] | NDArray[np.int16]: ...
 
 
 class AacEncoder(_MuxedEncoder):

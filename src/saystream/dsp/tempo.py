@@ -7,6 +7,7 @@ platform, and PyAV is there anyway.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -72,7 +73,7 @@ class _Blocks:
         return self.push(np.zeros(num_silent + self._size, np.float32))
 
 
-class _ExactLength:
+class _ExactLength(ABC):
     """What both stages share: blocks in, ``round(num_samples / speed)`` samples out."""
 
     delay_ms = 0.0
@@ -114,8 +115,8 @@ class _ExactLength:
         self._num_out += len(due)
         return [due] if len(due) else []
 
-    def _stretch(self, block: Samples) -> list[Samples]:
-        raise NotImplementedError
+    @abstractmethod
+    def _stretch(self, block: Samples) -> list[Samples]: ...
 
 
 class Sonic(_ExactLength):
