@@ -41,6 +41,10 @@ class EngineInfo:
     """Text may be pushed while audio already comes out."""
     quality: str = "native"
     """``native``, ``approximate`` or ``robotic``: how its speech sounds, said to users where they choose."""
+    normalizes_text: bool = False
+    """It reads numbers, dates and the like itself and is given the text as it was written."""
+    instructions: bool = False
+    """It follows ``SynthesisRequest.instructions``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class SynthesisRequest:
     """Fundamental frequency relative to the base voice."""
     formant: float = 1.0
     """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
+    instructions: str = ""
+    """How to speak, in words; an engine that does not follow them leaves them."""
 
 
 class EngineStream(ABC):
