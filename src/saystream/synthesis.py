@@ -60,6 +60,8 @@ class SpeechConfig:
     effects: Effects = field(default_factory=Effects)
     server_commit: bool = True
     """Cut and speak text as it comes; otherwise each commit is one response."""
+    instructions: str = ""
+    """How to speak, in words; engines that cannot follow them leave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,7 +445,8 @@ class SynthesisSession:
 
     def _open_stream(self, text: str) -> PoolStream:
         route = self._route(text)
-        return self._synthesizer.pool.open(route.engine, route.request, playback=self._playback)
+        request = replace(route.request, instructions=self._config.instructions)
+        return self._synthesizer.pool.open(route.engine, request, playback=self._playback)
 
 
 def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:

@@ -305,6 +305,7 @@ class _Speech:
             voice=self._wanted.voice,
             language_type=self._wanted.language_type,
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
+            instructions=self._wanted.instructions,
         )
         self._timer.text_came()
         async with aclosing(self._door.synthesizer.speak(config, self._wanted.text)) as events:

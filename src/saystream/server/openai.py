@@ -207,6 +207,7 @@ class OpenAIDoor:
             audio_format=AudioFormat(wanted.response_format, _SAMPLE_RATE),
             effects=Effects(speech_rate=wanted.speed),
             server_commit=False,
+            instructions=wanted.instructions or "",
         )
         return model, config
 
