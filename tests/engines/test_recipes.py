@@ -10,7 +10,7 @@ import pytest
 
 from saystream.catalog import Voice, load
 from saystream.engines.base import EngineInfo
-from saystream.engines.recipes import Recipe, recipe
+from saystream.engines.recipes import Recipe, quality, recipe
 from saystream.engines.registry import load_engine_class
 from saystream.errors import InvalidValue
 
@@ -141,3 +141,15 @@ def test_an_engine_without_recipes_that_has_the_voice_uses_it() -> None:
 def test_an_unknown_voice_is_refused() -> None:
     with pytest.raises(InvalidValue, match="'Cherry'"):
         recipe("cherry", stranger("hibari"))
+
+
+def test_a_language_that_an_engine_speaks_less_well_is_approximate_with_every_voice() -> None:
+    kokoro = stranger("kokoro")
+
+    assert {quality(voice.name, "hi", kokoro) for voice in VOICES} == {"approximate"}
+
+
+def test_no_voice_is_better_than_its_engine() -> None:
+    robot = EngineInfo(name="espeak", sample_rate=8000, languages=("*",), voices=("m1",), quality="robotic")
+
+    assert {quality(voice.name, "zh", robot) for voice in VOICES} == {"robotic"}

@@ -52,9 +52,28 @@ def test_a_route_carries_the_recipe_and_the_quality() -> None:
     assert router("espeak").route(voice="Marcus", language="zh").quality == "robotic"
 
 
+def test_the_quality_of_a_voice_is_that_of_its_route() -> None:
+    several = router("hibari", "espeak")
+
+    assert several.quality("Marcus", "en") == "native"
+    assert several.quality("Marcus", "zh") == "robotic"
+    assert several.quality("Marcus", "ko") is None
+
+
+def test_a_voice_with_a_dialect_is_approximate_in_chinese_only() -> None:
+    natural = router("mandarin", installed=(engine("mandarin", "zh", "en"),))
+
+    assert natural.quality("Marcus", "zh") == "approximate"
+    assert natural.route(voice="Marcus", language="zh").quality == "approximate"
+    assert natural.quality("Marcus", "en") == "native"
+    assert natural.quality("Cherry", "zh") == "native"
+
+
 def test_an_unknown_voice_is_refused() -> None:
     with pytest.raises(InvalidValue):
         router("tone").route(voice="Nobody", language="en")
+    with pytest.raises(InvalidValue):
+        router("tone").quality("Nobody", "en")
 
 
 def test_a_language_that_nobody_speaks_is_named_with_what_is_in_use() -> None:

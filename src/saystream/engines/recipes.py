@@ -1,6 +1,6 @@
 """How an engine speaks a system voice: with one of its base voices, changed in speed, pitch and vocal tract.
 
-The recipes are in ``recipes.toml``.
+The recipes, and where one of them is less than its engine, are in ``recipes.toml``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ import functools
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from saystream import catalog
 from saystream.engines.base import EngineInfo
 
-__all__ = ["Recipe", "recipe"]
+__all__ = ["Recipe", "quality", "recipe"]
+
+_EVERYBODY = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,31 @@ def recipe(voice: str, engine: EngineInfo) -> Recipe:
     return Recipe(name if name in engine.voices else engine.voices[0])
 
 
+def quality(voice: str, language: str, engine: EngineInfo) -> str:
+    """How good ``engine`` is for ``voice`` in ``language`` (ISO 639-1): ``native``, ``approximate`` or ``robotic``.
+
+    Never better than the engine itself. A voice with a dialect is approximate in Chinese, which no engine here speaks
+    but as Mandarin. Raises InvalidValue for an unknown voice.
+    """
+    entry = catalog.load().voice(voice)
+    if engine.quality != "native":
+        return engine.quality
+    if language == "zh" and entry.dialect is not None:
+        return "approximate"
+    approximate = _tables()["approximate"].get(engine.name, {}).get(language, ())
+    return "approximate" if entry.name in approximate or _EVERYBODY in approximate else "native"
+
+
 @functools.cache
 def _written() -> dict[str, dict[str, Recipe]]:
-    text = resources.files(__package__).joinpath("recipes.toml").read_text(encoding="utf-8")
     return {
         engine: {voice: Recipe(*values) for voice, values in voices.items()}
-        for engine, voices in tomllib.loads(text).items()
+        for engine, voices in _tables().items()
+        if engine != "approximate"
     }
+
+
+@functools.cache
+def _tables() -> dict[str, Any]:
+    text = resources.files(__package__).joinpath("recipes.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

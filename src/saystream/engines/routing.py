@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.engines.recipes import recipe
+from saystream.engines.recipes import quality, recipe
 from saystream.errors import EngineUnavailable
 from saystream.text.language import LANGUAGE_CODES
 
@@ -22,7 +22,7 @@ class Route:
     engine: str
     request: SynthesisRequest
     quality: str
-    """Of the engine's speech: ``EngineInfo.quality``."""
+    """Of this voice in this language: ``native``, ``approximate`` or ``robotic``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Choice:
     engine: str | None
     """``None`` where nobody speaks it."""
     quality: str | None
-    """Of that engine's speech."""
+    """Of that engine's speech; a voice may have less, see ``Router.quality``."""
 
 
 class Router:
@@ -65,7 +65,15 @@ class Router:
             pitch=ingredients.pitch,
             formant=ingredients.formant,
         )
-        return Route(engine.name, request, engine.quality)
+        return Route(engine.name, request, quality(voice, language, engine))
+
+    def quality(self, voice: str, language: str) -> str | None:
+        """How good ``voice`` is in ``language`` (ISO 639-1); ``None`` where nobody speaks it.
+
+        Raises InvalidValue when there is no such voice.
+        """
+        engine = self._speaker(language)
+        return None if engine is None else quality(voice, language, engine)
 
     def describe(self) -> tuple[Choice, ...]:
         """The choice for each of the ten languages of a session."""
