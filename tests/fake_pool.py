@@ -47,6 +47,11 @@ class FakeStream:
     def text(self) -> str:
         return "".join(self.pieces)
 
+    @property
+    def waiting_characters(self) -> int:
+        """An incremental engine takes a piece when it begins to speak it."""
+        return sum(map(len, self._unspoken)) if self._pool.info.incremental_text else 0
+
     def push_text(self, text: str) -> None:
         assert not self.input_ended
         self.pieces.append(text)

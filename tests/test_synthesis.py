@@ -709,6 +709,23 @@ async def test_an_incremental_engine_gets_the_pieces_as_they_come() -> None:
 
 
 @on_virtual_time
+async def test_text_fed_to_an_engine_counts_as_waiting_until_it_is_spoken() -> None:
+    pool = FakePool(incremental=True)
+    pool.speak = slowly
+    session = synthesizer_on(pool, settings(max_buffered_characters=60)).session(SpeechConfig("Cherry"))
+    async with listening(session) as listener:
+        session.push_text("x" * 30)
+        await listener.until(ResponseAudio)
+        assert session.waiting_characters == 0
+        session.push_text("y" * 60)
+        with pytest.raises(TextTooLong, match="1 characters do not fit: 60 of at most 60"):
+            session.push_text("z")
+        session.cancel()
+        await listener.until(ResponseEnded)
+        session.push_text("z" * 60)
+
+
+@on_virtual_time
 async def test_a_fed_response_ends_when_nothing_came_for_a_while() -> None:
     pool = FakePool(incremental=True)
     session = session_on(pool)

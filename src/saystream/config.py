@@ -125,6 +125,9 @@ class PoolSettings(_Section):
     """Longest wait before an engine process that keeps ending is started again."""
     buffered_audio_s: float = Field(15.0, gt=0)
     """Audio of one stream held for a slow listener; above this its engine stream is paused."""
+    max_audio_s_per_character: float = Field(2.0, gt=0)
+    """An engine that speaks longer than this for each character, and 30 s, cannot stop: its stream is ended there, and
+    the log says so."""
 
 
 class UploadSettings(_Section):

@@ -56,8 +56,9 @@ class Response:
 
     @property
     def waiting_characters(self) -> int:
-        """Text that no engine has yet."""
-        return self._uncut_characters + self._segmenter.pending_characters + self._segment_characters
+        """Text that no engine speaks yet."""
+        fed = 0 if self._feed is None else self._feed.waiting_characters
+        return fed + self._uncut_characters + self._segmenter.pending_characters + self._segment_characters
 
     # --- text in ---------------------------------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ class SynthesisSession:
 
     @property
     def waiting_characters(self) -> int:
-        """Text that no engine has yet."""
+        """Text that no engine speaks yet."""
         return self._buffered_characters + sum(response.waiting_characters for response in self._responses)
 
     def configure(self, config: SpeechConfig) -> None:

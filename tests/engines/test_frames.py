@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.engines.frames import MAX_PAYLOAD_BYTES, FrameSplitter, Kind, pack, read_frame
+from saystream.engines.frames import (
+    MAX_PAYLOAD_BYTES,
+    FrameSplitter,
+    Kind,
+    pack,
+    pack_count,
+    read_frame,
+    unpack_count,
+)
 from saystream.errors import EngineCrashed
 
 frames = st.lists(
@@ -52,3 +60,14 @@ def test_a_payload_beyond_the_limit_is_not_packed():
 def test_a_view_of_samples_is_packed_by_its_bytes():
     view = memoryview(struct.pack("<2f", 0.5, -0.5)).cast("f")
     assert pack(Kind.AUDIO, 3, view)[9:] == struct.pack("<2f", 0.5, -0.5)
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_number_comes_out_as_it_went_in(count):
+    assert unpack_count(pack_count(count)) == count
+
+
+@pytest.mark.parametrize("payload", [b"", b"1234567", b"123456789"])
+def test_what_is_no_number_of_ours_is_refused(payload):
+    with pytest.raises(EngineCrashed):
+        unpack_count(payload)

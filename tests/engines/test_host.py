@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from saystream.engines.base import Engine, EngineInfo
-from saystream.engines.frames import Frame, Kind, pack, read_frame
+from saystream.engines.frames import Frame, Kind, pack, pack_count, read_frame
 from saystream.engines.host import EngineHost, why_not_loaded
 from saystream.errors import EngineUnavailable
 
@@ -50,6 +50,8 @@ class Gateway:
         while True:
             kind, number, payload = self.hear()
             assert number == stream
+            if kind == Kind.TAKEN:
+                continue
             if kind != Kind.AUDIO:
                 return pieces, kind, payload.decode()
             pieces.append(np.frombuffer(payload, "<f4"))
@@ -162,8 +164,9 @@ def test_an_error_of_the_engine_ends_the_stream_and_tells_its_type_alone(error):
 def test_an_incremental_engine_speaks_while_text_comes():
     with hosted(EchoEngine()) as gateway:
         gateway.open(1)
-        for character in "abc":
+        for taken, character in enumerate("abc", 1):
             gateway.say(Kind.TEXT, 1, character.encode())
+            assert gateway.hear() == (Kind.TAKEN, 1, pack_count(taken))
             _, _, payload = gateway.hear()
             assert np.frombuffer(payload, "<f4")[0] == np.float32(ord(character) / 1000)
         gateway.say(Kind.END_INPUT, 1)

@@ -27,6 +27,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.heard_ms = 0.0
+        self.taken_characters = 0
         self.fault: EngineFault | None = None
         self.sounding = asyncio.Event()
         self.over = asyncio.Event()
@@ -34,6 +35,9 @@ class Notes:
     def audio_came(self, chunk: AudioChunk) -> None:
         self.heard_ms += chunk.duration_ms
         self.sounding.set()
+
+    def text_taken(self, num_characters: int) -> None:
+        self.taken_characters = num_characters
 
     def ended(self, fault: EngineFault | None) -> None:
         self.fault = fault
@@ -82,6 +86,7 @@ async def test_a_stream_is_taken_to_hang_only_while_audio_is_due():
         stream.resume()
         assert stream.deadline < inf
         await notes.over.wait()
+        assert notes.taken_characters == len("some words")
 
 
 async def test_a_cancelled_stream_has_to_end_soon_also_when_it_waited_for_text():

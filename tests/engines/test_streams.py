@@ -55,7 +55,13 @@ class Told:
 
 
 def stream_of(told: Told, *, incremental: bool = False, buffered_audio_s: float = 1.0) -> PoolStream:
-    return PoolStream(told, REQUEST, incremental_text=incremental, buffered_audio_s=buffered_audio_s)
+    return PoolStream(
+        told,
+        REQUEST,
+        incremental_text=incremental,
+        buffered_audio_s=buffered_audio_s,
+        max_audio_s_per_character=2.0,
+    )
 
 
 async def heard_ms(stream: PoolStream) -> float:
@@ -207,3 +213,45 @@ async def test_a_reader_that_is_cancelled_can_be_followed_by_another():
         await reader
     stream.audio_came(TENTH)
     assert (await anext(stream)).duration_ms == 100
+
+
+def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_it():
+    told = Told(runs_again=True)
+    stream = stream_of(told, incremental=True)
+    stream.push_text("one ")
+    stream.run_on(told)
+    stream.push_text("two ")
+    assert stream.waiting_characters == 8
+    stream.text_taken(6)
+    assert stream.waiting_characters == 2
+    stream.lost(EngineCrashed("gone"))
+    stream.run_on(told)
+    assert stream.waiting_characters == 8
+    stream.text_taken(99)
+    assert stream.waiting_characters == 0
+    stream.push_text("three")
+    stream.cancel()
+    assert stream.waiting_characters == 0
+
+
+def test_text_of_a_whole_segment_never_waits_in_its_stream():
+    stream = stream_of(Told())
+    stream.push_text("one")
+    assert stream.waiting_characters == 0
+
+
+async def test_an_engine_that_cannot_stop_is_stopped_and_what_it_said_is_heard():
+    told = Told()
+    stream = stream_of(told, buffered_audio_s=100.0)
+    stream.push_text("a" * 5)
+    stream.end_input()
+    stream.run_on(told)
+    for _ in range(400):
+        stream.audio_came(TENTH)
+    assert (stream.over, told.log[-1]) == (False, ("open", "aaaaa", True))
+    stream.audio_came(TENTH)
+    assert (stream.over, told.log[-1]) == (True, "cancel")
+    stream.audio_came(TENTH)
+    stream.ended(None)
+    assert await heard_ms(stream) == 40_100
+    assert told.log[-1] == ("slot freed", None)

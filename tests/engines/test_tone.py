@@ -119,9 +119,19 @@ def test_incremental_text_is_spoken_before_it_ends() -> None:
     reader.stream.push_text("fifteen letters")
     for _ in range(10):
         assert reader.heard.acquire(timeout=5)
+    assert reader.stream.waiting_characters == 0
     reader.stream.push_text(", and on")
     assert reader.heard.acquire(timeout=5)
     reader.stream.end_input()
+    assert reader.ends()
+
+
+def test_text_that_is_not_spoken_yet_is_said_to_wait() -> None:
+    reader = Reader(ToneEngine(incremental=True, real_time_factor=0.5).open(REQUEST))
+    reader.stream.push_text("on and " * 100)
+    assert reader.heard.acquire(timeout=5)
+    assert 600 < reader.stream.waiting_characters < 700
+    reader.stream.cancel()
     assert reader.ends()
 
 

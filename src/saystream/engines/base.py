@@ -83,6 +83,12 @@ class EngineStream(ABC):
     def chunks(self) -> Iterator[Samples]:
         """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread."""
 
+    @property
+    def waiting_characters(self) -> int:
+        """Text that was pushed and is not yet being spoken, for an engine that takes text while it speaks: the gateway
+        refuses more when too much waits. Looked at before each chunk."""
+        return 0
+
     @abstractmethod
     def cancel(self) -> None:
         """Stop soon: ``chunks()`` ends at its next step, however long the text is."""

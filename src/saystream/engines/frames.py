@@ -12,12 +12,22 @@ from typing import BinaryIO, TypeAlias
 
 from saystream.errors import EngineCrashed
 
-__all__ = ["MAX_PAYLOAD_BYTES", "Frame", "FrameSplitter", "Kind", "pack", "read_frame"]
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "Frame",
+    "FrameSplitter",
+    "Kind",
+    "pack",
+    "pack_count",
+    "read_frame",
+    "unpack_count",
+]
 
 MAX_PAYLOAD_BYTES = 1 << 26
 """No text or audio piece comes near; a larger length means that something else wrote into the pipe."""
 
 _HEADER = struct.Struct("<IBI")
+_COUNT = struct.Struct("<Q")
 
 
 class Kind(IntEnum):
@@ -48,6 +58,8 @@ class Kind(IntEnum):
     """The engine raised an error; the slot is free. The error's type, UTF-8."""
     INVALID_OUTPUT = 21
     """The engine gave something that is not audio; the slot is free. What it was, UTF-8."""
+    TAKEN = 22
+    """How many characters of its text an incremental engine has begun to speak so far: ``pack_count``."""
 
 
 Frame: TypeAlias = tuple[int, int, bytes]
@@ -60,6 +72,19 @@ def pack(kind: Kind, stream: int = 0, payload: bytes | memoryview = b"") -> byte
     if num_bytes > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a frame holds {MAX_PAYLOAD_BYTES} bytes, not {num_bytes}")
     return b"".join((_HEADER.pack(num_bytes, kind, stream), payload))
+
+
+def pack_count(count: int) -> bytes:
+    """The payload of a frame that holds a number."""
+    return _COUNT.pack(count)
+
+
+def unpack_count(payload: bytes) -> int:
+    """Raises EngineCrashed for what is no number of ours."""
+    if len(payload) != _COUNT.size:
+        raise EngineCrashed("The engine's process wrote something that is no frame.")
+    count: int = _COUNT.unpack(payload)[0]
+    return count
 
 
 def read_frame(pipe: BinaryIO) -> Frame | None:

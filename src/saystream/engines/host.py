@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from saystream.engines.base import Engine, EngineStream, SynthesisRequest
-from saystream.engines.frames import Kind, pack, read_frame
+from saystream.engines.frames import Kind, pack, pack_count, read_frame
 from saystream.engines.registry import load_engine_class
 from saystream.errors import SaystreamError, quote
 
@@ -55,6 +55,8 @@ class _Job:
         self._lock = threading.Lock()
         self._told_early: list[Callable[[EngineStream], None]] = []
         self._stream: EngineStream | None = None
+        self._pushed_characters = 0
+        self._taken_characters = 0
         self._refusal: Exception | None = None
 
     def attach(self, stream: EngineStream) -> None:
@@ -70,6 +72,23 @@ class _Job:
                 self._told_early.append(act)
             else:
                 self._act(act, self._stream)
+
+    def push_text(self, text: str) -> None:
+        def push(stream: EngineStream) -> None:
+            stream.push_text(text)
+            self._pushed_characters += len(text)
+
+        self.tell(push)
+
+    def newly_taken(self) -> int | None:
+        """How much text is being spoken or was, where that is more than when it was last asked."""
+        with self._lock:
+            assert self._stream is not None
+            taken = self._pushed_characters - self._stream.waiting_characters
+        if taken <= self._taken_characters:
+            return None
+        self._taken_characters = taken
+        return taken
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -138,8 +157,7 @@ class EngineHost:
             return
         match kind:
             case Kind.TEXT:
-                text = payload.decode()
-                opened.tell(lambda stream: stream.push_text(text))
+                opened.push_text(payload.decode())
             case Kind.END_INPUT:
                 opened.tell(lambda stream: stream.end_input())
             case Kind.CANCEL:
@@ -187,6 +205,8 @@ class EngineHost:
                 close()
 
     def _send(self, job: _Job, samples: Samples) -> None:
+        if self._engine.info.incremental_text and (taken := job.newly_taken()) is not None:
+            self._reply(Kind.TAKEN, job.number, pack_count(taken))
         for piece in _pieces(_checked(samples), self._piece_samples):
             job.wait_while_held()
             if job.cancelled:

@@ -20,7 +20,7 @@ import structlog
 from saystream.audio import AudioChunk
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.engines.frames import FrameSplitter, Kind, pack
+from saystream.engines.frames import FrameSplitter, Kind, pack, unpack_count
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -44,6 +44,9 @@ class Listener(Protocol):
     """What a hosted stream tells."""
 
     def audio_came(self, chunk: AudioChunk) -> None: ...
+
+    def text_taken(self, num_characters: int) -> None:
+        """An incremental engine has begun to speak that much of the text so far."""
 
     def ended(self, fault: EngineFault | None) -> None:
         """The stream has ended and its slot is free. No ``fault``: it spoke everything, or was cancelled."""
@@ -255,6 +258,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
             raise EngineCrashed(f"The process of engine '{self._name}' spoke of a stream that is not open.")
         elif kind == Kind.AUDIO:
             stream.audio_came(AudioChunk(np.frombuffer(payload, np.float32), self._info.sample_rate))
+        elif kind == Kind.TAKEN:
+            stream.listener.text_taken(unpack_count(payload))
         else:
             del self._streams[number]
             stream.listener.ended(self._stream_fault(kind, payload))

@@ -179,6 +179,7 @@ class _EngineQueue:
             request,
             incremental_text=self.info.incremental_text,
             buffered_audio_s=self._settings.buffered_audio_s,
+            max_audio_s_per_character=self._settings.max_audio_s_per_character,
         )
         self._scheduler.add(stream, playback)
         self._streams.add(stream)

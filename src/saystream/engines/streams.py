@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+import structlog
+
 from saystream.audio import AudioChunk
 from saystream.engines.base import SynthesisRequest
 from saystream.engines.hosted import HostedEngine, HostedStream
@@ -15,6 +17,11 @@ from saystream.errors import EngineFault, SaystreamError
 __all__ = ["PoolStream", "StreamOwner"]
 
 _MS = 1000
+
+_ANY_TEXT_MS = 30.0 * _MS
+"""Audio that any text may have, however short."""
+
+_log = structlog.get_logger(__name__)
 
 
 class StreamOwner(Protocol):
@@ -47,6 +54,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         *,
         incremental_text: bool,
         buffered_audio_s: float,
+        max_audio_s_per_character: float,
     ) -> None:
         self.request = request
         self.attempts = 0
@@ -54,6 +62,10 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._owner = owner
         self._incremental_text = incremental_text
         self._high_ms = buffered_audio_s * _MS
+        self._max_ms_per_character = max_audio_s_per_character * _MS
+        self._pushed_characters = 0
+        self._taken_characters = 0
+        self._sounded_ms = 0.0
         self._text: list[str] = []
         """All of it until the first audio, so that it can be run again; then nothing."""
         self._input_ended = False
@@ -76,6 +88,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             raise RuntimeError("push_text after end_input")
         if self._over or not text:
             return
+        self._pushed_characters += len(text)
         if not self._sounding:
             self._text.append(text)
         if self._hosted is not None:
@@ -124,6 +137,15 @@ class PoolStream(AsyncIterator[AudioChunk]):
                 self._hosted.resume()
         return chunk
 
+    @property
+    def waiting_characters(self) -> int:
+        """Text that an incremental engine has not begun to speak; 0 with one that takes a segment whole."""
+        return (
+            0
+            if self._over or not self._incremental_text
+            else self._pushed_characters - self._taken_characters
+        )
+
     # For its owner.
 
     @property
@@ -134,6 +156,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
     def run_on(self, host: HostedEngine) -> None:
         """Start it in a process, from its beginning."""
         self.attempts += 1
+        self._taken_characters = 0
         text = "".join(self._text)
         self._hosted = host.open(self.request, self, text=text, input_ended=self._input_ended)
 
@@ -158,6 +181,12 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._held = True
             self._hosted.hold()
         self._wake_reader()
+        self._sounded_ms += chunk.duration_ms
+        if self._sounded_ms > _ANY_TEXT_MS + self._pushed_characters * self._max_ms_per_character:
+            self._stop_run_away()
+
+    def text_taken(self, num_characters: int) -> None:
+        self._taken_characters = min(num_characters, self._pushed_characters)
 
     def ended(self, fault: EngineFault | None) -> None:
         self._hosted = None
@@ -173,6 +202,16 @@ class PoolStream(AsyncIterator[AudioChunk]):
         if self._over or self._sounding or not self._owner.process_lost(self):
             self.fail(fault)
             self._owner.slot_freed(self, fault)
+
+    def _stop_run_away(self) -> None:
+        """What came is heard, and the rest of the session goes on: it has heard all of the text long ago."""
+        _log.warning(
+            "engine_ran_away", characters=self._pushed_characters, audio_s=round(self._sounded_ms / _MS, 1)
+        )
+        if self._hosted is not None:
+            self._hosted.cancel()
+        self._text.clear()
+        self._end()
 
     def _tell_can_start(self) -> None:
         if not self._could_start:

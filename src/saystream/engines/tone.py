@@ -103,6 +103,7 @@ class _ToneStream(EngineStream):
         self._speed = request.speed
         self._sound = _sound(options.sample_rate, options.frequency_hz * request.pitch, options.chunk_ms)
         self._text = ""
+        self._spoken_ms = 0
         self._input_ended = False
         self._more = threading.Condition()
         self._cancelled = threading.Event()
@@ -116,6 +117,14 @@ class _ToneStream(EngineStream):
         with self._more:
             self._input_ended = True
             self._more.notify()
+
+    @property
+    def waiting_characters(self) -> int:
+        if not (self._options.incremental and self._text):
+            return 0
+        with self._more:
+            share = self._spoken_ms / max(1, self._duration_ms(final=True))
+            return int(len(self._text) * max(0.0, 1 - share))
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -137,6 +146,7 @@ class _ToneStream(EngineStream):
             if self._cancelled.wait(next(pauses) + chunk_ms * self._options.real_time_factor / 1000):
                 return
             spoken_ms += chunk_ms
+            self._spoken_ms = spoken_ms
             yield self._sound[: chunk_ms * self._options.sample_rate // 1000]
         if faulty and spoken_ms and not self._cancelled.is_set() and self._options.fault_text in self._text:
             yield from self._go_wrong()
