@@ -24,7 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "protocol": GROUND,
     "text": GROUND,
     "dsp": GROUND,
-    "engines": SECOND,
+    # An engine asks the store of weights for its own.
+    "engines": SECOND | {"models"},
     "models": SECOND,
     # Voices may ask an engine what it is.
     "voices": SECOND | {"engines"},

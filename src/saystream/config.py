@@ -5,6 +5,7 @@ Environment variables start with ``SAYSTREAM_`` and nest with two underscores: `
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,12 +27,21 @@ __all__ = [
     "Settings",
     "UploadSettings",
     "default_data_dir",
+    "default_models_dir",
 ]
 
 
 def default_data_dir() -> Path:
     """Where keys and, later, voices and files are kept."""
     return Path.home() / ".local" / "share" / "saystream"
+
+
+def default_models_dir() -> Path:
+    """Where weights are kept: what ``SAYSTREAM_MODELS_DIR`` says, else a folder of the data.
+
+    An engine's process, which has no settings, is told by that variable.
+    """
+    return Path(os.environ.get("SAYSTREAM_MODELS_DIR") or default_data_dir() / "models")
 
 
 class _Section(BaseModel):
@@ -175,6 +185,10 @@ class Settings(BaseSettings):
     """0 takes a free one."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where keys and audio files are kept."""
+    models_dir: Path = Field(default_factory=default_models_dir)
+    """Where weights are kept, see ``saystream models``."""
+    models_mirror: str | None = None
+    """A folder, or an ``http`` address, that holds models as ``models_dir`` does; a pull asks it before all others."""
     database_url: str | None = Field(None, repr=False)
     """An SQLAlchemy URL with an async driver, maybe with a password; ``None`` is SQLite in ``data_dir``."""
     usage_retention_days: int = Field(400, ge=1)

