@@ -1,0 +1,245 @@
+"""The library of eSpeak NG, which speaks and says how words are pronounced, for all engines that need either.
+
+It comes in the wheel ``espeakng-loader`` and is one set of global variables: whoever calls it holds ``library_in_use``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import espeakng_loader
+
+from saystream.errors import EngineUnavailable, InvalidValue, TextTooLong
+
+__all__ = [
+    "MAX_PHONEMIZED_CHARACTERS",
+    "Clause",
+    "Library",
+    "RetrieveSamples",
+    "library",
+    "library_in_use",
+    "phonemize",
+    "plain",
+    "spoken_languages",
+]
+
+MAX_PHONEMIZED_CHARACTERS = 20_000
+"""Of one call of ``phonemize``, during which nobody else can use the library: half a second's work."""
+
+_PREFERRED = {"en": "gmw/en-US", "pt": "roa/pt-BR", "zh": "sit/cmn"}
+"""Where the library ranks another accent first, or a Mandarin that takes Latin letters for Pinyin."""
+
+_NOT_ISO_639_1 = frozenset({"py"})
+"""Pyash calls itself by two letters that stand for no language."""
+
+_NO_TEXT = frozenset({"Cc", "Cs"})
+"""Unicode categories: control characters and lone surrogates."""
+
+_LANGUAGE_SWITCH = re.compile(r"\([a-z][a-z0-9-]*\)")
+"""Such as ``(en)`` and ``(fr)`` around an English word in a French text."""
+
+_MARKS = {
+    **{mark: mark for mark in ".,?!:;"},
+    **dict.fromkeys("。．｡…।॥։።۔", "."),
+    **dict.fromkeys("，、､،፣–—", ","),
+    **dict.fromkeys("？؟፧\u037e", "?"),
+    **dict.fromkeys("！՜", "!"),
+    **dict.fromkeys("：፥", ":"),
+    **dict.fromkeys("；؛፤·", ";"),
+}
+"""Marks that end a clause, as the one of the six that is most like them."""
+
+_CLOSING = frozenset({"Pe", "Pf", "Pi", "Zs", "Cc"})
+"""Unicode categories of what may follow such a mark: brackets and quotation marks, blanks."""
+
+# From speak_lib.h.
+_SYNCHRONOUS_RETRIEVAL = 2
+_DONT_EXIT_ON_ERROR = 0x8000
+_CHARACTERS_UTF8 = 1
+_PAUSE_AT_END = 0x1000
+_PHONEMES_IPA = 0x02
+
+_BUFFER_MS = 100
+
+RetrieveSamples = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+"""What the library calls with samples; it returns 0 to go on and 1 to stop."""
+
+library_in_use = threading.Lock()
+"""Held by whoever calls a method of ``library()``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A stretch of speech between two marks."""
+
+    phonemes: str
+    """International Phonetic Alphabet with stress marks, words separated by a space."""
+    punctuation: str
+    """The mark that ended it: one of ``. , ? ! : ;``, "" where there was none."""
+
+
+def phonemize(text: str, voice: str) -> list[Clause]:
+    """How ``text`` is pronounced, clause by clause; clauses without a sound are left out.
+
+    ``voice`` is a name or identifier of the library, such as ``fr`` or ``roa/fr``, or a language tag, such as
+    ``fr-fr``. Words that the library takes for another language are pronounced in that language; the library's marks
+    of the switch are removed. An abbreviation before a capital letter ends a clause, as "Mr." in "Mr. Smith".
+
+    Any thread may call it, but not while it reads audio from an engine that speaks with the library in this process:
+    the library does one thing at a time. Raises InvalidValue for a voice that there is not, TextTooLong for more than
+    ``MAX_PHONEMIZED_CHARACTERS``, EngineUnavailable where the library does not start.
+    """
+    if len(text) > MAX_PHONEMIZED_CHARACTERS:
+        problem = f"{len(text)} characters are too many to pronounce at once; at most {MAX_PHONEMIZED_CHARACTERS} are."
+        raise TextTooLong(problem)
+    with library_in_use:
+        return library().phonemize(plain(text), voice)
+
+
+@cache
+def library() -> Library:
+    """The one of this process, started at the first call. Raises EngineUnavailable where it does not start."""
+    return Library()
+
+
+class Library:
+    """The functions of libespeak-ng that are used here."""
+
+    def __init__(self) -> None:
+        path = espeakng_loader.get_library_path()
+        try:
+            self._functions = ctypes.CDLL(path)
+        except OSError as error:
+            raise EngineUnavailable(f"The library of eSpeak NG cannot be loaded: {error}.") from error
+        self._functions.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        self._functions.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self.voice_folder = Path(espeakng_loader.get_data_path())
+        self.sample_rate: int = self._functions.espeak_Initialize(
+            _SYNCHRONOUS_RETRIEVAL, _BUFFER_MS, str(self.voice_folder).encode(), _DONT_EXIT_ON_ERROR
+        )
+        if self.sample_rate <= 0:
+            raise EngineUnavailable(f"eSpeak NG cannot read its voices in {self.voice_folder}.")
+
+    def speak(self, text: str, voice: str, parameters: Mapping[int, int], callback: Any) -> None:
+        """Return when ``callback``, a ``RetrieveSamples``, has got all of it, or has returned 1."""
+        call = self._functions
+        if not self._set_voice(voice):
+            raise EngineUnavailable(f"eSpeak NG has lost its voice '{voice}'.")
+        for parameter, value in parameters.items():
+            call.espeak_SetParameter(parameter, value, 0)
+        call.espeak_SetSynthCallback(callback)
+        # Without the pause one sentence runs into the next; a text cut between two words needs none.
+        pause = _PAUSE_AT_END if text and unicodedata.category(text[-1]).startswith("P") else 0
+        encoded = text.encode()
+        call.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, _CHARACTERS_UTF8 | pause, None, None)
+
+    def phonemize(self, text: str, voice: str) -> list[Clause]:
+        """See the function of this name; ``text`` is plain."""
+        if not self._set_voice(voice) and not self._set_voice(self.voices_by_tag.get(voice.lower(), "")):
+            raise InvalidValue(
+                "voice", voice, "a voice of eSpeak NG, or the tag of a language that it speaks"
+            )
+        clauses = (
+            Clause(" ".join(_LANGUAGE_SWITCH.sub("", phonemes).split()), _mark(read))
+            for read, phonemes in self._clauses(text)
+        )
+        return [clause for clause in clauses if clause.phonemes]
+
+    def _clauses(self, text: str) -> Iterator[tuple[str, str]]:
+        """Each with the text up to its end."""
+        encoded = ctypes.create_string_buffer(text.encode())
+        base = ctypes.addressof(encoded)
+        rest = ctypes.c_void_p(base)
+        start = 0
+        while rest.value is not None:
+            phonemes = self._functions.espeak_TextToPhonemes(
+                ctypes.byref(rest), _CHARACTERS_UTF8, _PHONEMES_IPA
+            )
+            end = len(encoded.value) if rest.value is None else rest.value - base
+            read = encoded.raw[start:end].decode(errors="ignore")
+            # While there is more, the library has read one character of it.
+            yield (read if rest.value is None else read[:-1]), phonemes.decode(errors="ignore")
+            start = end
+
+    def voices(self) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+        """Identifier of each voice, and its languages, each with a number that is low where it suits well."""
+        listed = self._functions.espeak_ListVoices(None)
+        position = 0
+        while voice := listed[position]:
+            yield voice.contents.identifier.decode(), _tags(voice.contents.languages)
+            position += 1
+
+    @cached_property
+    def voices_by_tag(self) -> dict[str, str]:
+        """Language tag to the identifier of the voice that speaks it best."""
+        offers: dict[str, list[tuple[int, str]]] = {}
+        for identifier, tags in self.voices():
+            if _has_dictionary(self.voice_folder, identifier):
+                for priority, tag in tags:
+                    offers.setdefault(tag, []).append((priority, identifier))
+        return {tag: _PREFERRED.get(tag) or min(voices)[1] for tag, voices in offers.items()}
+
+    def _set_voice(self, name: str) -> bool:
+        return bool(name) and self._functions.espeak_SetVoiceByName(name.encode()) == 0
+
+
+def spoken_languages() -> dict[str, str]:
+    """ISO 639-1 code to the identifier of the voice that speaks it best."""
+    with library_in_use:
+        voices = library().voices_by_tag
+    return {tag: voice for tag, voice in voices.items() if len(tag) == 2 and tag not in _NOT_ISO_639_1}
+
+
+def plain(text: str) -> str:
+    """``text`` without what the library takes for commands of its own, its end, or no text at all."""
+    kept = (" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
+    return "".join(kept).strip()
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.POINTER(ctypes.c_ubyte)),
+        ("identifier", ctypes.c_char_p),
+    )
+
+
+def _has_dictionary(folder: Path, identifier: str) -> bool:
+    """The wheel lacks the dictionaries of a few languages that it lists, without which they are spelt out."""
+    language = identifier.rpartition("/")[2].split("-")[0].lower()
+    names = {"nb": "no", "hyw": "hy"}
+    return (folder / f"{names.get(language, language)}_dict").exists()
+
+
+def _tags(languages: Any) -> list[tuple[int, str]]:
+    """Language tags with their priorities: for each one byte and then a string that ends in 0; a 0 after
+    all."""
+    tags, position = [], 0
+    while priority := languages[position]:
+        tag = ctypes.string_at(ctypes.addressof(languages.contents) + position + 1)
+        tags.append((priority, tag.decode()))
+        position += len(tag) + 2
+    return tags
+
+
+def _mark(read: str) -> str:
+    """The last mark at the end of the text of a clause; of several, such as "?!", a question mark comes first."""
+    end = len(read)
+    marks: list[str] = []
+    while end and (
+        read[end - 1] in _MARKS or unicodedata.category(read[end - 1]) in _CLOSING or read[end - 1] in "\"'"
+    ):
+        end -= 1
+        if mark := _MARKS.get(read[end]):
+            marks.append(mark)
+    return "?" if "?" in marks else next(iter(marks), "")
