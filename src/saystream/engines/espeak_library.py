@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 MAX_PHONEMIZED_CHARACTERS = 20_000
-"""Of one call of ``phonemize``, during which nobody else can use the library: half a second's work."""
+"""Of one call of ``phonemize``, during which nobody else can use the library: 30 ms or so."""
 
 _PREFERRED = {"en": "gmw/en-US", "pt": "roa/pt-BR", "zh": "sit/cmn"}
 """Where the library ranks another accent first, or a Mandarin that takes Latin letters for Pinyin."""
