@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from foreign import REPOSITORY, Recogniser, foreign_python
+from saystream.errors import ModelMissing
+from saystream.models import ModelStore
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +20,44 @@ def shared_dir() -> Path:
     if not (folder / "protocol").is_dir():
         pytest.skip("the protocol documents are not here: SAYSTREAM_SHARED names no folder that has them")
     return folder
+
+
+MODELS = ModelStore()
+"""What ``scripts/test`` fetches. Read before the fixture below hides it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers and engines of tests find no weights, whatever is on the machine: a test that wants some names them."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SAYSTREAM_MODELS_DIR", str(tmp_path_factory.getbasetemp() / "no-models"))
+        yield
+
+
+def folder_of_model(name: str) -> Path:
+    """The folder of a model that ``scripts/test`` fetches; without it the test is skipped."""
+    try:
+        return MODELS.path(name)
+    except ModelMissing as missing:
+        pytest.skip(missing.message)
+
+
+@pytest.fixture(scope="session")
+def kokoro_folder() -> Path:
+    """Kokoro's real weights: ``model.onnx`` and ``voices/<name>.bin``."""
+    return folder_of_model("kokoro")
+
+
+@pytest.fixture(scope="session")
+def whisper_folder() -> Path:
+    """Whisper small, as ``onnx-asr`` wants it."""
+    return folder_of_model("whisper-small")
+
+
+@pytest.fixture(scope="session")
+def piper_folder() -> Path:
+    """The Piper voice of Joe."""
+    return folder_of_model("piper-en-us-joe")
 
 
 @pytest.fixture(scope="session")

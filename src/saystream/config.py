@@ -41,7 +41,11 @@ def default_models_dir() -> Path:
 
     An engine's process, which has no settings, is told by that variable.
     """
-    return Path(os.environ.get("SAYSTREAM_MODELS_DIR") or default_data_dir() / "models")
+    return Path(os.environ.get("SAYSTREAM_MODELS_DIR") or _models_in_data_dir())
+
+
+def _models_in_data_dir() -> Path:
+    return default_data_dir() / "models"
 
 
 class _Section(BaseModel):
@@ -185,7 +189,7 @@ class Settings(BaseSettings):
     """0 takes a free one."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where keys and audio files are kept."""
-    models_dir: Path = Field(default_factory=default_models_dir)
+    models_dir: Path = Field(default_factory=_models_in_data_dir)
     """Where weights are kept, see ``saystream models``."""
     models_mirror: str | None = None
     """A folder, or an ``http`` address, that holds models as ``models_dir`` does; a pull asks it before all others."""

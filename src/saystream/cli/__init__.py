@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from saystream import __version__
-from saystream.cli import bench, keys, listings, say, serve, usage
+from saystream.cli import bench, keys, listings, models, say, serve, usage
 
 __all__ = ["app", "main"]
 
@@ -20,10 +20,11 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("say")(say.say)
 app.command("voices")(listings.voices)
-app.command("models")(listings.models)
+app.command("catalog")(listings.catalog_models)
 app.command("engines")(listings.engines)
 app.command("bench")(bench.bench)
 app.command("usage")(usage.usage)
+app.add_typer(models.app)
 app.add_typer(keys.app)
 
 

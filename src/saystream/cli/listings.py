@@ -1,4 +1,4 @@
-"""``saystream voices``, ``models`` and ``engines``: what there is to choose from."""
+"""``saystream voices``, ``catalog`` and ``engines``: what there is to choose from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from saystream import catalog
-from saystream.cli.shared import errors_in_one_line, settings_with
+from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
 from saystream.config import LogSettings, Settings
 from saystream.dsp.tempo import TEMPO_LIBRARY
 from saystream.engines.pool import EnginePool
@@ -23,7 +21,7 @@ from saystream.engines.routing import Choice, Router
 from saystream.errors import EngineUnavailable
 from saystream.server.logs import configure
 
-__all__ = ["engines", "models", "voices"]
+__all__ = ["catalog_models", "engines", "voices"]
 
 _SHOWN_LANGUAGES = 16
 
@@ -51,8 +49,8 @@ def voices(
     _print(rows, as_json)
 
 
-def models(as_json: _Json = False) -> None:
-    """List the models and what they are."""
+def catalog_models(as_json: _Json = False) -> None:
+    """List the models that clients may ask for, and what they are."""
     rows = [
         {"model": model.name, "door": model.door, "what": model.summary} for model in catalog.load().models
     ]
@@ -67,8 +65,7 @@ def engines(as_json: _Json = False) -> None:
     with errors_in_one_line():
         settings = settings_with()
         configure(LogSettings(level="error"))
-        names = engine_names()
-        rows, choices = asyncio.run(_examine(settings, names))
+        rows, choices = asyncio.run(_examine(settings, engine_names()))
     if as_json:
         languages = [asdict(choice) for choice in choices]
         typer.echo(json.dumps({"engines": rows, "languages": languages, "tempo": TEMPO_LIBRARY}))
@@ -83,12 +80,12 @@ def engines(as_json: _Json = False) -> None:
 
 
 async def _examine(
-    settings: Settings, names: Sequence[str]
+    settings: Settings, installed: Sequence[str]
 ) -> tuple[list[dict[str, Any]], tuple[Choice, ...]]:
     pool = EnginePool(settings.pool, settings.engines)
     try:
-        await pool.start(names)
-        rows = [_engine_row(pool, name) for name in names]
+        await pool.start(installed)
+        rows = [_engine_row(pool, name) for name in installed]
         order = settings.engine_order if settings.engine == "auto" else (settings.engine,)
         return rows, Router(order, pool.engines()).describe()
     finally:
@@ -114,10 +111,5 @@ def _engine_row(pool: EnginePool, name: str) -> dict[str, Any]:
 def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
-        return
-    table = Table(*(rows[0] if rows else ()), box=None)
-    if rows:
-        table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))  # [server] is no colour
-    Console().print(table)
+    else:
+        print_rows(rows)

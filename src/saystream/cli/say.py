@@ -59,7 +59,7 @@ def say(
     volume: Annotated[int, typer.Option(help="0 is silence, 50 the voice as it is, 100 twice that.")] = 50,
     voice: Annotated[str, typer.Option(help="See `saystream voices`.")] = "Cherry",
     language: Annotated[str, typer.Option(help="Auto, Chinese, English and so on.")] = "Auto",
-    model: Annotated[str, typer.Option(help="See `saystream models`.")] = "qwen3-tts-flash-realtime",
+    model: Annotated[str, typer.Option(help="See `saystream catalog`.")] = "qwen3-tts-flash-realtime",
     mode: Annotated[
         str, typer.Option(help="server_commit speaks as text comes in, commit only whole texts.")
     ] = ("server_commit"),

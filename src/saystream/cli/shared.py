@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from saystream.config import Settings
 from saystream.errors import ConfigurationError, SaystreamError
 
-__all__ = ["errors_in_one_line", "settings_with"]
+__all__ = ["errors_in_one_line", "print_rows", "settings_with"]
 
 
 def settings_with(**flags: Any) -> Settings:
@@ -36,3 +39,13 @@ def errors_in_one_line() -> Iterator[None]:
     except SaystreamError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+def print_rows(rows: Sequence[Mapping[str, object]]) -> None:
+    """A table whose columns are the keys of the first row."""
+    table = Table(*(rows[0] if rows else ()), box=None)
+    if rows:
+        table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))  # [server] is no colour
+    Console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -173,6 +174,12 @@ class Staging:
 
     def remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def remove_if_empty(self) -> None:
+        """Leave nothing of a pull that got nothing."""
+        with contextlib.suppress(OSError):
+            for folder in (self.files, self._parts, self._folder):
+                folder.rmdir()
 
 
 def measure(file: Path) -> _Measured:

@@ -82,8 +82,9 @@ class ModelStore:
                 if is_full(error):
                     # A full disk harms more than this pull; what was fetched would only keep it full.
                     staging.remove()
-                    raise out_of_room(self.folder, model.size) from error
                 raise
+            finally:
+                staging.remove_if_empty()
             staging.remove()
         return self.folder / name
 

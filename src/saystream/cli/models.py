@@ -1,0 +1,197 @@
+"""``saystream models``: weights on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
+from saystream.config import Settings
+from saystream.errors import ModelMissing
+from saystream.models import Model, ModelStore, PullWatcher
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="models", help="Fetch, check and remove the weights that voices are made of.", no_args_is_help=True
+)
+
+_Names = Annotated[list[str], typer.Argument(help="Names as `saystream models list` shows them.")]
+_MB = 1e6
+_SHOWN_LANGUAGES = 10
+
+
+@app.command("list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+) -> None:
+    """List the models, and which of them are here."""
+    with errors_in_one_line():
+        store = _store(settings_with())
+        manifest = store.manifest
+        others = [
+            manifest.model(name) for name in store.pulled() if name not in {model.name for model in manifest}
+        ]
+        rows = [_row(store, model) for model in (*manifest, *others)]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_rows([_short(row) for row in rows])
+    console = Console()
+    for example, summary in manifest.families.items():
+        console.print(f"And {summary}, such as {example}.", highlight=False)
+    console.print(f"Folder: {store.folder}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def pull(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names as `saystream models list` shows them; none is the default set."),
+    ] = None,
+    only_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="PLACE",
+            help="Ask only this folder or address, which holds models as ours does.",
+        ),
+    ] = None,
+) -> None:
+    """Fetch models. What is here already is not fetched again; what was interrupted goes on."""
+
+    def pull_one(name: str) -> None:
+        with _Bars() as bars:
+            folder = store.pull(
+                name,
+                mirror=only_from or settings.models_mirror,
+                only_mirror=only_from is not None,
+                watcher=bars,
+            )
+        typer.echo(f"{name} is in {folder}", err=True)
+
+    with errors_in_one_line():
+        settings = settings_with()
+        store = _store(settings)
+    _each(names or store.manifest.default_set, pull_one)
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Names; none is all that are here.")] = None,
+) -> None:
+    """Read models again and compare every file with its checksum; what is wrong is removed."""
+
+    def verify_one(name: str) -> None:
+        record = store.verify(name)
+        typer.echo(f"{name} is right: {len(record.files)} files")
+
+    with errors_in_one_line():
+        store = _store(settings_with())
+    _each(names or store.pulled(), verify_one)
+
+
+@app.command()
+def rm(names: _Names) -> None:
+    """Remove models from this machine."""
+    with errors_in_one_line():
+        store = _store(settings_with())
+    _each(names, store.remove)
+
+
+def _each(names: Iterable[str], act: Callable[[str], None]) -> None:
+    """One model that fails leaves the others alone; the exit code tells."""
+    failed = False
+    for name in names:
+        try:
+            with errors_in_one_line():
+                act(name)
+        except typer.Exit:
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+def _store(settings: Settings) -> ModelStore:
+    return ModelStore(settings.models_dir)
+
+
+def _row(store: ModelStore, model: Model) -> dict[str, Any]:
+    try:
+        store.path(model.name)
+        state = "here"
+    except ModelMissing:
+        state = "damaged" if store.record(model.name) else ""
+    record = store.record(model.name)
+    size = sum(file.size for file in record.files.values()) if record else model.size
+    return {
+        "model": model.name,
+        "here": state,
+        "MB": round(size / _MB) if size else "?",
+        "engine": model.engine or "",
+        "languages": " ".join(model.languages),
+        "licence": model.licence,
+        "what": model.summary,
+    }
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    """What fits a terminal; the rest is in the JSON."""
+    languages = row["languages"].split()
+    more = f" and {len(languages) - _SHOWN_LANGUAGES} more" if len(languages) > _SHOWN_LANGUAGES else ""
+    shown = {**row, "languages": " ".join(languages[:_SHOWN_LANGUAGES]) + more}
+    del shown["what"]
+    return shown
+
+
+class _Bars(PullWatcher):
+    """A bar for each download on a terminal; elsewhere one line when it begins."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._on_terminal = console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not self._on_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begins(self, name: str, size: int | None) -> None:
+        if not self._on_terminal:
+            typer.echo(f"Fetching {name} …", err=True)
+        self._tasks[name] = self._progress.add_task(name, total=size)
+
+    def reached(self, name: str, size: int) -> None:
+        self._progress.update(self._tasks[name], completed=size)
+
+    def ends(self, name: str) -> None:
+        self._progress.remove_task(self._tasks.pop(name))
+
+    def says(self, sentence: str) -> None:
+        self._progress.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
