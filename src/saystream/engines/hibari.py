@@ -7,8 +7,6 @@ larger part of the time to the first sound: it is cut to what a listener needs.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +16,7 @@ import numpy as np
 
 from saystream.dsp.effects import shaped, timbre
 from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.english import readable
 from saystream.engines.options import read_options
 from saystream.errors import InvalidValue
 
@@ -57,12 +56,6 @@ _HURRIED_EFFECT = 1.6
 
 _SEED = 0
 """Of the breath in the voice: the same text always sounds the same."""
-
-_LONG_NUMBER = re.compile(r"((?:\d[.,]*){24})(?=\d)")
-"""From 31 digits on its number reader raises IndexError."""
-
-_LONG_WORD = re.compile(r"(\S{60})(?=\S)")
-"""Its reader of unknown words takes 0.1 s for 90 characters and 48 s for 900."""
 
 _WARM_UP = "The first sentence takes longer, because everything it needs is made ready with it."
 
@@ -121,15 +114,9 @@ class HibariEngine(SegmentEngine):
 
     def _phonemes(self, text: str) -> Iterator[str]:
         """What the model speaks in one pass each; a sentence is read when it is its turn."""
-        readable = _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1 ", _with_plain_digits(text)))
-        for sentence in self._model.split_sentences(readable):
+        for sentence in self._model.split_sentences(readable(text)):
             for phonemes in self._model.phonemize(sentence):
                 yield from _cut(phonemes)
-
-
-def _with_plain_digits(text: str) -> str:
-    """Superscript and circled digits as plain ones: its number reader takes them for digits and raises ValueError."""
-    return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isdecimal() else c for c in text)
 
 
 def _cut(phonemes: str) -> Iterator[str]:
