@@ -38,6 +38,7 @@
     + AudioReaderUnavailable — what reads uploaded audio is not installed or does not start
     + StoreUnavailable — the database or the store of files does not answer
   x ConfigurationError — a setting that cannot work; said at start
+  x ScoringUnavailable — the programs that score speech are not installed, or failed
   x ClientError — raised by our client and SDK
     + ConnectionFailed — the server could not be reached, or refuses for now
       - HandshakeRefused — the server refuses what was asked
@@ -107,6 +108,7 @@ from saystream.errors.requests import (
     UnsupportedMediaType,
     WorkspaceDenied,
 )
+from saystream.errors.scoring import ScoringUnavailable
 from saystream.errors.uploads import (
     AudioFormatUnsupported,
     AudioRateUnsupported,
@@ -174,6 +176,7 @@ __all__ = [
     "RemoteError",
     "RemoteProtocolError",
     "SaystreamError",
+    "ScoringUnavailable",
     "ServerFault",
     "StorageFull",
     "StoreUnavailable",

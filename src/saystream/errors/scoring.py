@@ -1,0 +1,13 @@
+"""What goes wrong while speech is scored."""
+
+from __future__ import annotations
+
+from saystream.errors.base import SaystreamError
+
+__all__ = ["ScoringUnavailable"]
+
+
+class ScoringUnavailable(SaystreamError):
+    """The programs that score speech are not installed, or failed; the message says which, and what would help."""
+
+    code = "scoring_unavailable"
