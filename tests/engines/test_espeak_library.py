@@ -51,7 +51,7 @@ def test_text_is_pronounced_clause_by_clause(voice: str, text: str, clauses: lis
         ("OK. B", [".", ""]),
         ("A. B. C.", [".", ".", "."]),
         ("It costs $3.50 or 1,000 at 12:30.", ["."]),
-        ("a dash — or a hyphen - that", [",", ""]),
+        ("a dash — or a hyphen - that", [";", ""]),
     ],
 )
 def test_a_clause_has_the_mark_that_ended_it(text: str, marks: list[str]) -> None:

@@ -49,11 +49,11 @@ _LANGUAGE_SWITCH = re.compile(r"\([a-z][a-z0-9-]*\)")
 _MARKS = {
     **{mark: mark for mark in ".,?!:;"},
     **dict.fromkeys("。．｡…।॥։።۔", "."),
-    **dict.fromkeys("，、､،፣–—", ","),
+    **dict.fromkeys("，、､،፣", ","),
     **dict.fromkeys("？؟፧\u037e", "?"),
     **dict.fromkeys("！՜", "!"),
     **dict.fromkeys("：፥", ":"),
-    **dict.fromkeys("；؛፤·", ";"),
+    **dict.fromkeys("；؛፤·–—", ";"),
 }
 """Marks that end a clause, as the one of the six that is most like them."""
 
