@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 from saystream.text.characters import Script, describe
 
-__all__ = ["LANGUAGE_CODES", "LATIN_LANGUAGES", "detect"]
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+__all__ = ["LANGUAGE_CODES", "LATIN_LANGUAGES", "detect", "latin_language"]
 
 LANGUAGE_CODES: dict[str, str] = {
     "Chinese": "zh",
@@ -35,6 +41,10 @@ _WEIGHTS = {
     Script.THAI: 1,
 }
 
+_FEWEST_LETTERS = 12
+_CLEAR_PROBABILITY = 0.9
+_SAMPLE_CHARACTERS = 1000
+
 
 def detect(text: str, default: str) -> str:
     """The ISO 639-1 code of the script that most of ``text`` is written in.
@@ -58,3 +68,25 @@ def detect(text: str, default: str) -> str:
     }
     code, total = max(totals.items(), key=lambda item: item[1])
     return code if total else default
+
+
+def latin_language(text: str, default: str) -> str:
+    """Which of ``LATIN_LANGUAGES`` a text in Latin letters is in; ``default`` where that is not clear.
+
+    It takes many letters and a great lead to be clear against the default.
+    """
+    letters = sum(map(str.isalpha, text))
+    if letters < _FEWEST_LETTERS:
+        return default
+    language, probability = _identifier().classify(text[:_SAMPLE_CHARACTERS])
+    return str(language) if probability >= _CLEAR_PROBABILITY else default
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> LanguageIdentifier:
+    # Half a second and 80 MB, for those who ask about Latin letters alone.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(LATIN_LANGUAGES)
+    return identifier
