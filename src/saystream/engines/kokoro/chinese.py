@@ -1,0 +1,128 @@
+"""Mandarin: words by jieba, their Pinyin by pypinyin, each syllable as the symbols that Kokoro was trained on.
+
+The symbols are those of misaki's ``ZHG2P``, the reader that the model was trained with; a test holds the two equal
+over every syllable. misaki itself is not needed here: it has no wheel for Python 3.13, and it hands on what it cannot
+read as it is, so that the model takes Latin letters for phonemes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import cn2an
+import jieba
+from pypinyin import Style, lazy_pinyin
+from pypinyin.contrib.tone_convert import to_finals, to_initials, to_normal
+
+from saystream.engines.kokoro.vocabulary import punctuation
+
+__all__ = ["HAN", "ChineseReader", "syllable"]
+
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""For a character class of a regular expression."""
+
+_INITIALS = {
+    "b": "p", "p": "pʰ", "m": "m", "f": "f", "d": "t", "t": "tʰ", "n": "n", "l": "l", "g": "k", "k": "kʰ", "h": "x",
+    "j": "ʨ", "q": "ʨʰ", "x": "ɕ", "z": "ʦ", "c": "ʦʰ", "s": "s", "zh": "ꭧ", "ch": "ꭧʰ", "sh": "ʂ", "r": "ɻ", "": "",
+}  # fmt: skip
+
+_FINALS = {
+    "a": "a*", "ai": "ai*", "an": "a*n", "ang": "a*ŋ", "ao": "au*", "e": "ɤ*", "ei": "ei*", "en": "ə*n", "eng": "ə*ŋ",
+    "i": "i*", "ia": "ja*", "ian": "jɛ*n", "iang": "ja*ŋ", "iao": "jau*", "ie": "je*", "in": "i*n", "ing": "i*ŋ",
+    "iong": "jʊ*ŋ", "iou": "jou*", "o": "wo*", "ong": "ʊ*ŋ", "ou": "ou*", "u": "u*", "ua": "wa*", "uai": "wai*",
+    "uan": "wa*n", "uang": "wa*ŋ", "uei": "wei*", "uen": "wə*n", "ueng": "wə*ŋ", "uo": "wo*", "ü": "y*", "üe": "ɥe*",
+    "üan": "ɥɛ*n", "ün": "y*n",
+}  # fmt: skip
+"""The tone stands for the star."""
+
+_WHOLE = {
+    "er": "ɚ*",
+    "o": "ɔ*",
+    "io": "jɔ*",
+    "ê": "ɛ*",
+    "m": "m*",
+    "n": "n*",
+    "ng": "ŋ*",
+    "hm": "hm*",
+    "hng": "hŋ*",
+}
+"""Syllables that are not an initial and a final: interjections, and what is left when nothing but a nasal is said."""
+
+_BUZZED = frozenset(("zh", "ch", "sh", "r", "z", "c", "s"))
+"""After these "i" is no vowel of its own."""
+
+_TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
+
+_SIGNS = {
+    "%": "百分之", "％": "百分之", "‰": "千分之", "+": "加", "＋": "加", "=": "等于", "＝": "等于", "×": "乘",
+    "<": "小于", ">": "大于", "&": "和", "＆": "和", "@": "艾特", "＠": "艾特", "#": "井号", "℃": "摄氏度", "°": "度",
+    "$": "美元", "￥": "元", "¥": "元", "€": "欧元", "£": "英镑", "÷": "除", "~": "到", "～": "到",
+}  # fmt: skip
+"""How a sign is read that no normaliser has turned into words."""
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*([%％‰])")
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+_PIECES = re.compile(f"([{HAN}]+)|({_NUMBER.pattern})|(.)", re.DOTALL)
+_DIGITS = "零一二三四五六七八九"
+_MAX_NUMBER_DIGITS = 9
+_YEAR_DIGITS = 4
+
+
+class ChineseReader:
+    """Reads Han characters, digits and signs; what it has no reading for, such as Latin letters, it leaves out."""
+
+    def __init__(self) -> None:
+        jieba.setLogLevel(logging.WARNING)
+        jieba.initialize()
+
+    def read(self, text: str) -> str:
+        return "".join(self._pieces(_PERCENT.sub(r"\2\1", text)))
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        for match in _PIECES.finditer(text):
+            han, number, sign = match.groups()
+            if han or number:
+                yield self._words(han or _in_words(number, text[match.end() : match.end() + 1]))
+            elif sign in _SIGNS:
+                yield f" {self._words(_SIGNS[sign])} "
+            else:
+                yield punctuation(sign)
+
+    def _words(self, han: str) -> str:
+        return " ".join(filter(None, map(_word, jieba.lcut(han))))
+
+
+def _word(han: str) -> str:
+    pinyin = lazy_pinyin(han, style=Style.TONE3, neutral_tone_with_five=True, errors="ignore")
+    return "".join(map(syllable, pinyin))
+
+
+@lru_cache(maxsize=2048)
+def syllable(pinyin: str) -> str:
+    """The symbols of one syllable, written as in "zhong1"; the neutral tone is 5. There are about 1,700."""
+    tone = _TONES[pinyin[-1]]
+    plain = to_normal(pinyin)
+    if plain in _WHOLE:
+        return _WHOLE[plain].replace("*", tone)
+    initial = to_initials(plain, strict=True)
+    final = to_finals(plain, strict=True, v_to_u=True)
+    symbols = "ɨ*" if final == "i" and initial in _BUZZED else _FINALS[final]
+    return _INITIALS[initial] + symbols.replace("*", tone)
+
+
+def _in_words(number: str, following: str) -> str:
+    """A number in Han characters: as a quantity where it is one, else digit by digit."""
+    whole, _, rest = number.partition(".")
+    is_year = following == "年" and len(whole) == _YEAR_DIGITS
+    if (
+        is_year
+        or "." in rest
+        or len(whole) > _MAX_NUMBER_DIGITS
+        or (whole.startswith("0") and len(whole) > 1)
+    ):
+        return "".join("点" if digit == "." else _DIGITS[int(digit)] for digit in number)
+    fraction = "点" + "".join(_DIGITS[int(digit)] for digit in rest) if rest else ""
+    return str(cn2an.an2cn(str(int(whole)))) + fraction

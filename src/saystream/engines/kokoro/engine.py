@@ -1,0 +1,160 @@
+"""Kokoro as an engine."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+
+from saystream.dsp.effects import shaped, timbre
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.engines.kokoro.model import SAMPLE_RATE, Interrupt, KokoroModel
+from saystream.engines.kokoro.reading import LANGUAGES, Reader
+from saystream.engines.kokoro.splitting import split
+from saystream.engines.kokoro.voices import is_british, parse_voice
+from saystream.engines.options import read_options
+from saystream.errors import EngineUnavailable, InvalidValue
+from saystream.text.pauses import pause_after_ms
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["KokoroEngine"]
+
+_DEFAULT_VOICE = "af_heart"
+
+_SILENCE = 0.001
+"""-60 dB."""
+_LEAD_MS = 20
+"""Silence before the first sound: room for the part of a soft beginning that is below the threshold."""
+
+_PIECE_MS = 200
+"""A voice is changed piece by piece, so that the first sound does not wait for the last."""
+
+_OWN_SPEEDS = (0.8, 1.25)
+"""What the model itself is asked for; the rest is left to the stages."""
+
+_WARM_UP = "The first sentence takes longer."
+
+
+class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    folder: str = ""
+    """With ``model.onnx`` and ``voices/``; "" is what ``saystream models pull kokoro`` has fetched."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    """Of the model for one pass."""
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Passes at once."""
+
+
+class KokoroEngine(Engine):
+    """Takes ``folder``, ``threads`` and ``concurrency``. ``info`` is known after ``load()``: its voices are files.
+
+    A voice is one of ``info.voices`` or a mix of up to four, such as ``zf_xiaoxiao:0.6+af_heart:0.4``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Raises ConfigurationError for an option that cannot be."""
+        self._options = read_options("kokoro", _Options, options)
+        self._reader = Reader()
+
+    def load(self) -> None:
+        """Raises EngineUnavailable where the weights are missing or no language can be read."""
+        self._model = KokoroModel(self._folder(), threads=self._options.threads)
+        voices = self._model.voices
+        default = _DEFAULT_VOICE if _DEFAULT_VOICE in voices else voices[0]
+        languages = tuple(language for language in LANGUAGES if self._can_read(language))
+        self.info = EngineInfo(
+            name="kokoro",
+            sample_rate=SAMPLE_RATE,
+            languages=languages,
+            voices=(default, *(voice for voice in voices if voice != default)),
+            concurrency=self._options.concurrency,
+        )
+        for language in languages[:1]:
+            for _ in self.speak(_WARM_UP, SynthesisRequest(default, language), Interrupt()):
+                pass
+
+    def open(self, request: SynthesisRequest) -> EngineStream:
+        return _Speech(self, request)
+
+    def speak(self, text: str, request: SynthesisRequest, interrupt: Interrupt) -> Iterator[Samples]:
+        """Raises InvalidValue for a voice or a language that it does not have."""
+        voice = parse_voice(request.voice, self._model.voices)
+        if request.language not in self.info.languages:
+            raise InvalidValue("language", request.language, self.info.languages)
+        symbols = self._reader.read(text, request.language, british=is_british(voice))
+        slowest, fastest = _OWN_SPEEDS
+        speed = min(max(request.speed, slowest), fastest)
+        stages = timbre(
+            SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
+        )
+        yield from shaped(self._pieces(symbols, voice, speed, interrupt), stages)
+
+    def _pieces(
+        self, symbols: str, voice: dict[str, float], speed: float, interrupt: Interrupt
+    ) -> Iterator[Samples]:
+        piece = SAMPLE_RATE * _PIECE_MS // 1000
+        for part in split(symbols):
+            sound = self._model.speak(part, voice, speed=speed, interrupt=interrupt)
+            sound = _trimmed(sound, round(pause_after_ms(part) / speed))
+            for start in range(0, len(sound), piece):
+                yield sound[start : start + piece]
+
+    def _folder(self) -> Path:
+        if self._options.folder:
+            return Path(self._options.folder)
+        from saystream.models import ModelStore
+
+        return ModelStore().path("kokoro")
+
+    def _can_read(self, language: str) -> bool:
+        try:
+            self._reader.prepare(language)
+        except EngineUnavailable as missing:
+            print(missing.message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
+            return False
+        return True
+
+
+class _Speech(EngineStream):
+    """Like the stream of a ``SegmentEngine``, but a cancel also ends a pass of the model that is under way."""
+
+    def __init__(self, engine: KokoroEngine, request: SynthesisRequest) -> None:
+        self._engine = engine
+        self._request = request
+        self._text: list[str] = []
+        self._input_ended = threading.Event()
+        self._interrupt = Interrupt()
+
+    def push_text(self, text: str) -> None:
+        self._text.append(text)
+
+    def end_input(self) -> None:
+        self._input_ended.set()
+
+    def chunks(self) -> Iterator[Samples]:
+        self._input_ended.wait()
+        if self._interrupt.set:
+            return
+        for samples in self._engine.speak("".join(self._text), self._request, self._interrupt):
+            if self._interrupt.set:
+                return
+            yield samples
+
+    def cancel(self) -> None:
+        self._interrupt()
+        self._input_ended.set()
+
+
+def _trimmed(sound: Samples, pause_ms: int) -> Samples:
+    """``sound`` with at most ``_LEAD_MS`` of silence before it and ``pause_ms`` after it; empty if all is silence."""
+    audible = np.flatnonzero(np.abs(sound) > _SILENCE)
+    if not len(audible):
+        return sound[:0]
+    start = max(0, int(audible[0]) - SAMPLE_RATE * _LEAD_MS // 1000)
+    return sound[start : int(audible[-1]) + 1 + SAMPLE_RATE * pause_ms // 1000]

@@ -1,0 +1,111 @@
+"""The model itself: an ONNX file, and for each voice a table of styles, one for each length of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+
+from saystream.engines.kokoro.vocabulary import numbers
+from saystream.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["MAX_SYMBOLS", "SAMPLE_RATE", "Interrupt", "KokoroModel"]
+
+SAMPLE_RATE = 24_000
+
+MAX_SYMBOLS = 510
+"""Of one pass: the model has 512 positions, two of them for the edges, and a voice one style for each length."""
+
+_STYLE_SIZE = 256
+_EDGE = 0
+
+
+class Interrupt:
+    """Ends a pass of the model from another thread."""
+
+    def __init__(self) -> None:
+        self.options = onnxruntime.RunOptions()
+        self.set = False
+
+    def __call__(self) -> None:
+        self.set = True
+        self.options.terminate = True
+
+
+class KokoroModel:
+    """Built from a folder with ``model.onnx`` and ``voices/NAME.bin``. ``speak`` may be called by several threads.
+
+    Raises EngineUnavailable where a file is missing or is not what it should be.
+    """
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        path = folder / "model.onnx"
+        self._voice_files = {file.stem: file for file in sorted((folder / "voices").glob("*.bin"))}
+        if not path.is_file() or not self._voice_files:
+            raise EngineUnavailable(
+                f"There is no Kokoro in {folder}: it has to hold model.onnx and voices/*.bin."
+            )
+        self._styles: dict[str, Samples] = {}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that spin while they wait take the cores from the other streams (measured).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common base but this
+            raise EngineUnavailable(f"{path} is no model of Kokoro: {type(error).__name__}.") from error
+        # Exports differ in the name of their first input.
+        self._text_input = next(
+            (each.name for each in self._session.get_inputs() if each.name not in ("style", "speed")), ""
+        )
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """In the order of the alphabet."""
+        return tuple(self._voice_files)
+
+    def speak(
+        self,
+        symbols: str,
+        voice: Mapping[str, float],
+        *,
+        speed: float = 1.0,
+        interrupt: Interrupt | None = None,
+    ) -> Samples:
+        """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices; empty when it was interrupted."""
+        ids = [_EDGE, *numbers(symbols), _EDGE]
+        style = sum(
+            (self._style(name)[len(symbols) - 1] * share for name, share in voice.items()), np.float32(0)
+        )
+        inputs = {
+            self._text_input: np.array([ids], np.int64),
+            "style": np.asarray(style, np.float32)[np.newaxis],
+            "speed": np.array([speed], np.float32),
+        }
+        try:
+            outputs = self._session.run(None, inputs, interrupt.options if interrupt else None)
+        except Exception:
+            if interrupt is not None and interrupt.set:
+                return np.zeros(0, np.float32)
+            raise
+        return np.asarray(outputs[0], np.float32).reshape(-1)
+
+    def _style(self, name: str) -> Samples:
+        """Shape ``(MAX_SYMBOLS, 256)``; read once, half a megabyte each."""
+        if name not in self._styles:
+            style = np.fromfile(self._voice_files[name], np.float32)
+            if style.size != MAX_SYMBOLS * _STYLE_SIZE:
+                raise EngineUnavailable(
+                    f"{self._voice_files[name]} is no voice of Kokoro: its size is wrong."
+                )
+            self._styles[name] = style.reshape(MAX_SYMBOLS, _STYLE_SIZE)
+        return self._styles[name]

@@ -1,0 +1,121 @@
+"""From text to the symbols of the model: each stretch is read by the reader of its own language.
+
+A Chinese sentence with an English product name, or a Japanese one, is cut by script; what comes out is one line for the
+model, so that one voice says all of it in one breath.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from typing import Protocol
+
+from saystream.errors import EngineUnavailable
+from saystream.text.runs import language_runs
+
+__all__ = ["LANGUAGES", "Reader", "TextReader"]
+
+LANGUAGES = ("en", "zh", "ja", "es", "fr", "it", "pt", "hi")
+"""Those that Kokoro has voices for, the best first."""
+
+_BRITISH = "en-gb"
+
+_OWN_SCRIPTS = {"en": ("LATIN",), "zh": ("CJK",), "ja": ("CJK", "HIRAGANA", "KATAKANA", "LATIN", "FULLWIDTH")}
+"""What our own readers know; eSpeak knows something of every script, whatever its language."""
+
+_ESPEAK_READS = {
+    "CYRILLIC": "ru", "HANGUL": "ko", "THAI": "th", "DEVANAGARI": "hi", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he",
+    "ARMENIAN": "hy", "GEORGIAN": "ka", "BENGALI": "bn", "GUJARATI": "gu", "GURMUKHI": "pa", "KANNADA": "kn",
+    "MALAYALAM": "ml", "TAMIL": "ta", "TELUGU": "te", "SINHALA": "si", "ETHIOPIC": "am",
+    "LATIN": "en", "FULLWIDTH": "en",
+}  # fmt: skip
+"""By the first word of a letter's name in Unicode: the language of a script that no reader of our own knows. It gets an
+accent that its speakers may not like, but is said."""
+
+_SPACES = re.compile(r"\s+")
+_BEFORE_A_MARK = re.compile(r" (?=[,.;:!?…”)])")
+_AFTER_AN_OPENING = re.compile(r"(?<=[“(]) ")
+
+
+class TextReader(Protocol):
+    """Reads one language."""
+
+    def read(self, text: str) -> str:
+        """The symbols of the model for ``text``, with spaces between words and with its marks."""
+
+
+class Reader:
+    """Reads all languages; those of ``LANGUAGES`` are made by ``prepare``, others when they are first met."""
+
+    def __init__(self) -> None:
+        self._readers: dict[str, TextReader] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, language: str) -> None:
+        """Raises EngineUnavailable where the reader of that language is not installed, with what is missing."""
+        self._reader(language)
+        if language == "en":
+            self._reader(_BRITISH)
+
+    def read(self, text: str, language: str, *, british: bool = False) -> str:
+        """The symbols of ``text``, which is in ``language`` where its script does not say otherwise; empty where
+        there is nothing to hear."""
+        stretches = (
+            each for run in language_runs(text, language) for each in _by_script(run.text, run.language)
+        )
+        spoken = [self._stretch(*each, british=british) for each in stretches]
+        symbols = _SPACES.sub(" ", " ".join(spoken))
+        symbols = _AFTER_AN_OPENING.sub("", _BEFORE_A_MARK.sub("", symbols)).strip()
+        return symbols if any(map(str.isalpha, symbols)) else ""
+
+    def _stretch(self, text: str, language: str, *, british: bool) -> str:
+        name = _BRITISH if british and language == "en" else language
+        return self._reader(name).read(text)
+
+    def _reader(self, name: str) -> TextReader:
+        with self._lock:
+            if name not in self._readers:
+                self._readers[name] = _made(name)
+            return self._readers[name]
+
+
+def _by_script(text: str, language: str) -> Iterator[tuple[str, str]]:
+    """Stretches of ``text`` that one reader can read, each with the language of that reader."""
+    if language not in _OWN_SCRIPTS:
+        yield text, language
+        return
+    start, current = 0, language
+    for position, character in enumerate(text):
+        if not character.isalpha():
+            continue
+        script = unicodedata.name(character, "").partition(" ")[0]
+        reader = language if script in _OWN_SCRIPTS[language] else _ESPEAK_READS.get(script, language)
+        if reader != current:
+            yield text[start:position], current
+            start, current = position, reader
+    yield text[start:], current
+
+
+def _made(name: str) -> TextReader:
+    # Each reader brings packages and dictionaries of its own: none is imported for a language that nobody speaks.
+    try:
+        if name in ("en", _BRITISH):
+            from saystream.engines.kokoro.english import EnglishReader
+
+            return EnglishReader(british=name == _BRITISH)
+        if name == "zh":
+            from saystream.engines.kokoro.chinese import ChineseReader
+
+            return ChineseReader()
+        if name == "ja":
+            from saystream.engines.kokoro.japanese import JapaneseReader
+
+            return JapaneseReader()
+        from saystream.engines.kokoro.espeak_ipa import EspeakReader
+
+        return EspeakReader(name)
+    except ModuleNotFoundError as error:
+        missing = f"Kokoro cannot read '{name}': the package '{error.name}' is not installed."
+        raise EngineUnavailable(f"{missing} Install saystream[kokoro].", languages=(name,)) from error

@@ -1,0 +1,51 @@
+"""Voices and mixes of them, as written in a request: ``af_heart``, ``zf_xiaoxiao:0.6+af_heart:0.4``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from saystream.errors import InvalidValue
+
+__all__ = ["MAX_PARTS", "is_british", "parse_voice"]
+
+MAX_PARTS = 4
+"""Voices in one mix; of more than a few none is heard any more."""
+
+_FORM = "a voice such as 'af_heart', or a mix such as 'zf_xiaoxiao:0.6+af_heart:0.4'"
+
+
+def parse_voice(expression: str, voices: Collection[str]) -> dict[str, float]:
+    """The voices of a mix and their shares, which add up to 1.
+
+    Raises InvalidValue for a voice that is not one of ``voices``, a weight that is no positive number, a voice that
+    stands twice, and more than ``MAX_PARTS`` of them.
+    """
+    parts = expression.split("+")
+    if len(parts) > MAX_PARTS:
+        raise InvalidValue("voice", expression, f"at most {MAX_PARTS} voices in a mix")
+    weights: dict[str, float] = {}
+    for part in parts:
+        name, _, weight = part.partition(":")
+        if name not in voices:
+            raise InvalidValue("voice", name, voices)
+        if name in weights:
+            raise InvalidValue("voice", expression, "each voice once")
+        weights[name] = _weight(weight, expression) if ":" in part else 1.0
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def is_british(weights: dict[str, float]) -> bool:
+    """Whether most of the mix is a British voice: their names begin with "b"."""
+    return sum(share for name, share in weights.items() if name.startswith("b")) > 0.5
+
+
+def _weight(written: str, expression: str) -> float:
+    try:
+        weight = float(written)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise InvalidValue("voice", expression, _FORM)
+    return weight

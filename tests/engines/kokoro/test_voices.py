@@ -1,0 +1,52 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saystream.engines.kokoro.voices import is_british, parse_voice
+from saystream.errors import InvalidValue
+
+VOICES = ("af_heart", "bf_emma", "zf_xiaoxiao", "zm_yunxi", "jf_alpha")
+
+
+def test_a_name_is_that_voice_alone() -> None:
+    assert parse_voice("af_heart", VOICES) == {"af_heart": 1.0}
+
+
+def test_weights_are_shares_whatever_they_add_up_to() -> None:
+    assert parse_voice("zf_xiaoxiao:3+af_heart:1", VOICES) == {"zf_xiaoxiao": 0.75, "af_heart": 0.25}
+    assert parse_voice("zf_xiaoxiao+af_heart", VOICES) == {"zf_xiaoxiao": 0.5, "af_heart": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("", "af_heart"),
+        ("nobody", "af_heart"),
+        ("af_heart+nobody", "af_heart"),
+        ("af_heart:", "or a mix"),
+        ("af_heart:0", "or a mix"),
+        ("af_heart:-1", "or a mix"),
+        ("af_heart:nan", "or a mix"),
+        ("af_heart:inf", "or a mix"),
+        ("af_heart:much", "or a mix"),
+        ("af_heart:0.5+af_heart:0.5", "each voice once"),
+        ("+".join(VOICES), "at most 4"),
+        ("af_heart ", "af_heart"),
+    ],
+)
+def test_what_is_no_mix_is_refused_with_what_would_be(expression: str, reason: str) -> None:
+    with pytest.raises(InvalidValue, match=reason):
+        parse_voice(expression, VOICES)
+
+
+@given(st.dictionaries(st.sampled_from(VOICES), st.floats(1e-3, 1e3), min_size=1, max_size=4))
+def test_the_shares_add_up_to_one(weights: dict[str, float]) -> None:
+    shares = parse_voice("+".join(f"{name}:{weight}" for name, weight in weights.items()), VOICES)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert list(shares) == list(weights)
+
+
+def test_a_mix_is_british_when_most_of_it_is() -> None:
+    assert is_british({"bf_emma": 1.0})
+    assert is_british({"bf_emma": 0.6, "af_heart": 0.4})
+    assert not is_british({"bf_emma": 0.5, "af_heart": 0.5})
