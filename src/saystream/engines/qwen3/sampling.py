@@ -1,0 +1,117 @@
+"""Draws codes on the device, the same ones for a session whoever shares its batch.
+
+The random numbers are no stream that sessions take turns at. Each is a function of the session's seed, of the number
+of its frame and of the codebook, so that nothing is kept between two draws, nothing is read back to the host, and a
+captured graph draws as the eager code does. The order of the filters is that of the reference: repetition penalty,
+bans, temperature, top-k, top-p (``transformers`` 4.57, ``generation/logits_process.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Sampling", "SamplingRows", "penalize", "pick", "session_key", "uniform"]
+
+_MASK = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the codes of one session are drawn. The defaults are the published ``generation_config.json``."""
+
+    temperature: float = 0.9
+    top_k: int = 50
+    """0 leaves all."""
+    top_p: float = 1.0
+    repetition_penalty: float = 1.05
+    """On the first codebook, for codes that this session had already."""
+    greedy: bool = False
+    """The likeliest code, always."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}; it has to be above 0")
+        if self.top_k < 0:
+            raise ValueError(f"top_k is {self.top_k}; it has to be 0 or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}; it has to be above 0 and at most 1")
+        if not self.repetition_penalty > 0:
+            raise ValueError(f"repetition_penalty is {self.repetition_penalty}; it has to be above 0")
+
+
+def _mixed(words: Tensor) -> Tensor:
+    """A bijection of 32-bit words, held in int64, that leaves no trace of their order.
+
+    The constants are those that the "hash prospector" search (Wellons, 2018-2022) found for two rounds; both are
+    below 2**31, so that no product overflows.
+    """
+    words = (words ^ (words >> 16)) & _MASK
+    words = (words * 0x21F0AAAD) & _MASK
+    words = words ^ (words >> 15)
+    words = (words * 0x735A2D97) & _MASK
+    return words ^ (words >> 15)
+
+
+def session_key(seed: int) -> int:
+    """What ``uniform`` takes for the seed of a session: any integer, of which 64 bits count."""
+    low, high = seed & _MASK, (seed >> 32) & _MASK
+    mixed = _mixed(_mixed(torch.tensor([low])) ^ high)
+    return int(mixed.item())
+
+
+def uniform(keys: Tensor, frames: Tensor, codebook: int) -> Tensor:
+    """Numbers in [0, 1), float32 as ``keys`` is shaped; ``keys`` and ``frames`` are int64."""
+    words = _mixed(_mixed(keys ^ frames) + codebook)
+    return (words >> 8).to(torch.float32) * 2**-24
+
+
+class SamplingRows:
+    """The sampling of every slot, as tensors that a graph may read. Rows are changed in place."""
+
+    def __init__(self, num_slots: int, device: torch.device, *, max_top_k: int) -> None:
+        """``max_top_k`` candidates are looked at, whatever a row asks for."""
+        self.max_top_k = max_top_k
+        self.temperature = torch.ones(num_slots, 1, device=device)
+        self.top_k = torch.ones(num_slots, 1, dtype=torch.int64, device=device)
+        self.top_p = torch.ones(num_slots, 1, device=device)
+        self.repetition_penalty = torch.ones(num_slots, 1, device=device)
+        self.greedy = torch.ones(num_slots, dtype=torch.bool, device=device)
+        self.keys = torch.zeros(num_slots, dtype=torch.int64, device=device)
+
+    def put(self, slot: int, sampling: Sampling) -> None:
+        """Raises ValueError for a ``top_k`` above ``max_top_k``."""
+        top_k = sampling.top_k or self.max_top_k
+        if top_k > self.max_top_k:
+            raise ValueError(f"top_k is {top_k}; this engine was built for at most {self.max_top_k}")
+        self.temperature[slot] = sampling.temperature
+        self.top_k[slot] = top_k
+        self.top_p[slot] = sampling.top_p
+        self.repetition_penalty[slot] = sampling.repetition_penalty
+        self.greedy[slot] = sampling.greedy
+        self.keys[slot] = session_key(sampling.seed)
+
+
+def penalize(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
+    """``logits`` (rows, codes) with those of ``seen`` codes made less likely by ``penalty`` (rows, 1)."""
+    penalized = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(seen, penalized, logits)
+
+
+def pick(logits: Tensor, rows: SamplingRows, slots: Tensor, numbers: Tensor) -> Tensor:
+    """One code for each row of ``logits`` (rows, codes), by the sampling of its slot and its random number."""
+    num_candidates = min(rows.max_top_k, logits.shape[-1])
+    values, codes = (logits.float() / rows.temperature[slots]).topk(num_candidates, dim=-1)
+    ranks = torch.arange(num_candidates, device=logits.device)
+    values = values.masked_fill(ranks >= rows.top_k[slots], -torch.inf)
+    shares = values.softmax(-1)
+    before = shares.cumsum(-1) - shares
+    shares = shares.masked_fill(before >= rows.top_p[slots], 0.0)
+    sums = shares.cumsum(-1)
+    # Never a candidate that was filtered out: numbers are below 1, so that the sum they are compared to is too.
+    rank = (sums <= numbers[:, None] * sums[:, -1:]).sum(-1)
+    rank = rank.clamp(max=num_candidates - 1).masked_fill(rows.greedy[slots], 0)
+    return codes.gather(-1, rank[:, None])[:, 0]

@@ -1,0 +1,224 @@
+"""One stream of speech: its text as it comes, the takes that speak it, and its audio as it goes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from saystream.engines.base import EngineStream
+from saystream.engines.qwen3.batch import Take
+from saystream.engines.qwen3.packets import Packetizer
+from saystream.engines.qwen3.text_queue import TextCutter, TextQueue
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["Speech", "SpeechStream", "Tokenizer", "Wake"]
+
+_CHARACTERS_AT_ONCE = 2048
+"""Cut and tokenized in a few milliseconds: a book in one push keeps nobody else waiting."""
+
+Wake = Callable[[], None]
+"""Tells the thread of the engine that there may be something to do."""
+
+
+class Tokenizer(Protocol):
+    """Gives ids as soon as no later text can change them."""
+
+    def push(self, text: str) -> list[int]: ...
+
+    def finish(self) -> list[int]: ...
+
+
+class SpeechStream(EngineStream):
+    """The side of a stream that other threads see; the thread of the engine takes its text and gives it audio."""
+
+    def __init__(self, wake: Wake) -> None:
+        self._wake = wake
+        self._changed = threading.Condition()
+        self._text: deque[str] = deque()
+        self._pushed_characters = 0
+        self._taken_characters = 0
+        self._packets: deque[Samples] = deque()
+        self._unread_samples = 0
+        self._ended = False
+        self._fault: BaseException | None = None
+        self.input_ended = False
+        self.cancelled = False
+
+    # For its caller.
+
+    def push_text(self, text: str) -> None:
+        with self._changed:
+            self._text.append(text)
+            self._pushed_characters += len(text)
+        self._wake()
+
+    def end_input(self) -> None:
+        self.input_ended = True
+        self._wake()
+
+    def chunks(self) -> Iterator[Samples]:
+        while (packet := self._next()) is not None:
+            self._wake()
+            yield packet
+
+    @property
+    def waiting_characters(self) -> int:
+        with self._changed:
+            return self._pushed_characters - self._taken_characters
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        with self._changed:
+            self._packets.clear()
+            self._changed.notify_all()
+        self._wake()
+
+    def _next(self) -> Samples | None:
+        with self._changed:
+            while not (self._packets or self._ended or self.cancelled):
+                self._changed.wait()
+            if self.cancelled:
+                return None
+            if self._packets:
+                packet = self._packets.popleft()
+                self._unread_samples -= len(packet)
+                return packet
+            if self._fault is not None:
+                raise self._fault
+            return None
+
+    # For the thread of the engine.
+
+    @property
+    def unread_samples(self) -> int:
+        """Audio that was given and not read."""
+        with self._changed:
+            return self._unread_samples
+
+    def take_text(self, num_characters: int) -> tuple[str, bool]:
+        """The next text, at most so much of it, and whether it was the last."""
+        ended = self.input_ended  # first: what is pushed before the end is there once the end is seen
+        parts = []
+        with self._changed:
+            while self._text and num_characters > 0:
+                text = self._text.popleft()
+                if len(text) > num_characters:
+                    self._text.appendleft(text[num_characters:])
+                    text = text[:num_characters]
+                parts.append(text)
+                num_characters -= len(text)
+            return "".join(parts), ended and not self._text
+
+    @property
+    def has_text(self) -> bool:
+        """Text was pushed and not taken."""
+        return bool(self._text)
+
+    def text_waits(self, num_characters: int) -> None:
+        """So much of the text that was taken is not spoken yet."""
+        with self._changed:
+            untaken = sum(map(len, self._text))
+            self._taken_characters = self._pushed_characters - untaken - num_characters
+
+    def give(self, packet: Samples) -> None:
+        with self._changed:
+            self._packets.append(packet)
+            self._unread_samples += len(packet)
+            self._changed.notify_all()
+
+    def end(self, fault: BaseException | None = None) -> None:
+        """No more audio comes; ``fault`` is raised to its reader after what it has."""
+        with self._changed:
+            self._ended = True
+            self._fault = fault
+            self._changed.notify_all()
+
+
+class Speech:
+    """What the thread of the engine keeps of one stream.
+
+    Its text is cut into stretches, each with a queue of ids. A take speaks the first of them; where it ends before
+    its text does, the next one goes on with what is left. So the codes depend on the text alone, and not on when it
+    came.
+    """
+
+    def __init__(
+        self,
+        stream: SpeechStream,
+        *,
+        new_tokenizer: Callable[[], Tokenizer],
+        new_queue: Callable[[], TextQueue],
+        cutter: TextCutter,
+        packetizer: Packetizer,
+    ) -> None:
+        self.stream = stream
+        self.take: Take | None = None
+        self.takes = 0
+        """How many it has had."""
+        self.codec_frames = 0
+        """Frames that the codec of its slot was given."""
+        self.packetizer = packetizer
+        self._new_tokenizer = new_tokenizer
+        self._new_queue = new_queue
+        self._cutter = cutter
+        self._tokenizer = new_tokenizer()
+        self._queues = deque([new_queue()])
+        self._blank = True
+        """Nothing but white space has come since the last stretch began."""
+
+    @property
+    def text(self) -> TextQueue:
+        """What the present take speaks, or the next."""
+        return self._queues[0]
+
+    @property
+    def spoken(self) -> bool:
+        """There is nothing left to say."""
+        return len(self._queues) == 1 and self.text.spoken
+
+    def accept_text(self) -> None:
+        """Take some of what was pushed since."""
+        text, ended = self.stream.take_text(_CHARACTERS_AT_ONCE)
+        if not text.isascii():
+            text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+        open_queue = self._queues[-1]
+        if not open_queue.closed:
+            for part, ends in self._cutter.push(text):
+                self._push(part)
+                if ends:
+                    self._end_stretch()
+                    self._tokenizer = self._new_tokenizer()
+                    self._queues.append(self._new_queue())
+                    self._blank = True
+            if ended:
+                self._end_stretch()
+        self.count_text()
+
+    def go_on(self) -> bool:
+        """Turn to the text of the next take; False where nothing is left to say."""
+        self.text.restart()
+        while self.text.spoken and len(self._queues) > 1:
+            self._queues.popleft()
+        return not self.text.spoken
+
+    def count_text(self) -> None:
+        """Say how much of the text is not spoken yet."""
+        self.stream.text_waits(sum(queue.waiting_characters for queue in self._queues))
+
+    def _push(self, text: str) -> None:
+        spaces = 0
+        if self._blank:
+            # A prompt begins with a word, as the reference's users write it.
+            spaces = len(text) - len(text.lstrip())
+            self._blank = spaces == len(text)
+        if not self._blank:
+            self._queues[-1].push(self._tokenizer.push(text[spaces:]), len(text))
+
+    def _end_stretch(self) -> None:
+        queue = self._queues[-1]
+        queue.push(self._tokenizer.finish(), 0)
+        queue.close()
