@@ -34,6 +34,7 @@
       - ModelMissing — the weights that an engine needs are not on this machine
     + ModelsFault — weights could not be fetched or kept
       - ModelUnknown, ModelUnreachable, ModelDamaged, StorageFull
+      - CheckpointInvalid — a checkpoint is not of the shape that an engine runs
     + Overloaded, Draining — come back later
     + AudioReaderUnavailable — what reads uploaded audio is not installed or does not start
     + StoreUnavailable — the database or the store of files does not answer
@@ -75,6 +76,7 @@ from saystream.errors.faults import (
     StoreUnavailable,
 )
 from saystream.errors.models import (
+    CheckpointInvalid,
     ModelDamaged,
     ModelMissing,
     ModelsFault,
@@ -135,6 +137,7 @@ __all__ = [
     "BinaryFrame",
     "BodyTimedOut",
     "BodyTooLarge",
+    "CheckpointInvalid",
     "ClientError",
     "ConfigurationError",
     "ConnectionFailed",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from saystream.errors.faults import EngineUnavailable, ServerFault
 
-__all__ = ["ModelDamaged", "ModelMissing", "ModelUnknown", "ModelUnreachable", "ModelsFault", "StorageFull"]
+__all__ = [
+    "CheckpointInvalid",
+    "ModelDamaged",
+    "ModelMissing",
+    "ModelUnknown",
+    "ModelUnreachable",
+    "ModelsFault",
+    "StorageFull",
+]
 
 
 class ModelMissing(EngineUnavailable):
@@ -42,6 +50,12 @@ class ModelDamaged(ModelsFault):
     """Files of a model are not what they were when they were fetched; the message names them."""
 
     code = "model_damaged"
+
+
+class CheckpointInvalid(ModelsFault):
+    """A checkpoint is not of the shape that the engine runs; the message names the file and what is wrong with it."""
+
+    code = "checkpoint_invalid"
 
 
 class StorageFull(ModelsFault):
