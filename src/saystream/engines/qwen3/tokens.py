@@ -1,0 +1,202 @@
+"""Text to ids: the byte-level BPE of ``vocab.json`` and ``merges.txt``, whole or piece by piece.
+
+User text never becomes a control token: the tokenizer of text knows none, and their spellings are taken out so that
+nobody hears them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+
+from saystream.errors import CheckpointInvalid
+
+__all__ = ["IncrementalTokenizer", "Tokens"]
+
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen2's tokenizer cuts text into words before BPE; no token reaches over such a cut."""
+
+_BYTE_LEVEL = decoders.ByteLevel()
+
+
+class Tokens:
+    """The tokenizer of one checkpoint."""
+
+    def __init__(self, vocabulary: Path, merges: Path, control: dict[str, int]) -> None:
+        """``control`` holds the spellings of control tokens and their ids."""
+        self._bpe = Tokenizer(BPE.from_file(str(vocabulary), str(merges)))
+        self._words = pre_tokenizers.Split(Regex(_WORDS), behavior="isolated")
+        self._bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        self._bpe.pre_tokenizer = pre_tokenizers.Sequence([self._words, self._bytes])
+        self.control = control
+        self._speakable: dict[int, bool] = {}
+        self._control = re.compile("|".join(map(re.escape, control)) or r"(?!)")
+        # Every beginning of a spelling that is not yet the whole: text that ends so may become one.
+        self._begun = {spelling[:end] for spelling in control for end in range(1, len(spelling))}
+        self._longest_control = max(map(len, control), default=0)
+        self._beginnings: set[str] = set()
+        self.longest = 0
+        for token in self._bpe.get_vocab():
+            self.longest = max(self.longest, len(token))
+            self._beginnings.update(token[:end] for end in range(1, len(token)))
+
+    @classmethod
+    def read(cls, folder: Path) -> Tokens:
+        """The tokenizer of the checkpoint in ``folder``. Raises CheckpointInvalid."""
+        settings = folder / "tokenizer_config.json"
+        try:
+            added = json.loads(settings.read_bytes())["added_tokens_decoder"]
+            control = {str(entry["content"]): int(key) for key, entry in added.items()}
+        except FileNotFoundError:
+            raise CheckpointInvalid(f"{settings} is missing; a Qwen3-TTS checkpoint has it.") from None
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise CheckpointInvalid(f"{settings} does not list the control tokens as it should.") from None
+        try:
+            return cls(folder / "vocab.json", folder / "merges.txt", control)
+        except Exception as error:  # tokenizers raises nothing more special for files that it cannot read
+            raise CheckpointInvalid(f"{folder}: vocab.json or merges.txt cannot be read: {error}") from None
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of user text, without control tokens; empty for text that is nothing else."""
+        return self.encode_clean(self._control.sub("", text))
+
+    def is_speakable(self, identity: int) -> bool:
+        """Whether there is something to hear in a text id: a letter, digit or symbol, or a part of the bytes of one."""
+        if identity not in self._speakable:
+            token = self._bpe.id_to_token(identity) or ""
+            text = _BYTE_LEVEL.decode([token])
+            self._speakable[identity] = any(unicodedata.category(character)[0] in "LNS" for character in text)
+        return self._speakable[identity]
+
+    def incremental(self) -> IncrementalTokenizer:
+        """For one text that comes in pieces."""
+        return IncrementalTokenizer(self)
+
+    def encode_clean(self, text: str) -> list[int]:
+        """Ids of text as it stands: a control token's spelling, should one be left, gives ids of plain characters."""
+        ids: list[int] = self._bpe.encode(unicodedata.normalize("NFC", text)).ids
+        return ids
+
+    def split_control(self, text: str) -> tuple[str, str]:
+        """Text without the spellings of control tokens, and its end that may still become one.
+
+        What closes up to a spelling when another is taken out is text and stays.
+        """
+        last = max((match.end() for match in self._control.finditer(text)), default=0)
+        head, tail = self._control.sub("", text[:last]), text[last:]
+        for length in range(min(self._longest_control - 1, len(tail)), 0, -1):
+            if tail[-length:] in self._begun:
+                return head + tail[:-length], tail[-length:]
+        return head + tail, ""
+
+    def word_starts(self, text: str) -> list[int]:
+        """Where the words of ``text`` begin; no token reaches from one into the next."""
+        return [start for _, (start, _) in self._words.pre_tokenize_str(text)]
+
+    def spell(self, word: str) -> str:
+        """A word in the letters of the vocabulary, one for each byte."""
+        return "".join(piece for piece, _ in self._bytes.pre_tokenize_str(word))
+
+    def spelled_ends(self, word: str) -> dict[int, int]:
+        """Where characters of ``word`` end in its spelling -> how many characters that is."""
+        ends, length = {}, 0
+        for count, character in enumerate(word, start=1):
+            length += len(character.encode())
+            ends[length] = count
+        return ends
+
+    def pieces(self, spelled: str) -> list[tuple[int, str]]:
+        """Ids and spellings of the tokens of one spelled word."""
+        return [(token.id, token.value) for token in self._bpe.model.tokenize(spelled)]
+
+    def begins_a_token(self, spelled: str) -> bool:
+        """Whether some longer token begins so."""
+        return spelled in self._beginnings
+
+
+def _joins_nothing_before(character: str) -> bool:
+    """Whether it can neither combine with nor be reordered before what stands in front of it (Unicode's NFC)."""
+    return not unicodedata.category(character).startswith("M") and not "\u1100" <= character <= "\u11ff"
+
+
+class IncrementalTokenizer:
+    """Ids as soon as no text to come can change them; together exactly ``Tokens.encode`` of the whole.
+
+    Held back are the end of the last word, white space at the end (it joins with more of it), what may combine with a
+    mark to come, and an end that may be the beginning of a control token.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._raw = ""  # may be the beginning of a control token
+        self._text = ""  # free of control tokens, not yet given out as ids
+
+    def push(self, text: str) -> list[int]:
+        """Take more text; give the ids that are settled by it."""
+        clean, self._raw = self._tokens.split_control(self._raw + text)
+        self._text = unicodedata.normalize("NFC", self._text + clean)
+        end = self._settled_words()
+        ids = self._tokens.encode_clean(self._text[:end])
+        self._text = self._text[end:]
+        more, end = self._settled_in_word()
+        self._text = self._text[end:]
+        return ids + more
+
+    def finish(self) -> list[int]:
+        """The text has ended: give the rest."""
+        ids = self._tokens.encode_clean(self._text + self._raw)
+        self._raw = self._text = ""
+        return ids
+
+    def _settled_words(self) -> int:
+        """Where the last word begins, or an earlier one if text to come can reach it."""
+        starts = self._tokens.word_starts(self._text)
+        end = len(self._text)
+        while starts:
+            start = starts.pop()
+            # White space is cut by what follows all of it.
+            if not self._text[start:end].isspace() and _joins_nothing_before(self._text[start]):
+                return start
+            end = start
+        return 0
+
+    def _settled_in_word(self) -> tuple[list[int], int]:
+        """Ids at the beginning of the last word that hold for whatever comes, and the characters they stand for.
+
+        Chinese has no spaces: what lies between two marks is one word, too long to wait for. BPE's ids up to a cut
+        are those of the text up to it. Of the text to come, one token covers or touches the present end; it begins
+        where the text from there to the end begins some token. What the ids up to all such places share is settled.
+        """
+        word = self._text[:-1]  # the last character may still combine
+        if len(word) < 2 or not all(
+            unicodedata.category(character)[0] == "L" for character in self._text[1:]
+        ):
+            return [], 0
+        spelled = self._tokens.spell(word)
+        settled = self._tokens.pieces(spelled)
+        for start in range(max(0, len(spelled) - self._tokens.longest), len(spelled)):
+            if self._tokens.begins_a_token(spelled[start:]):
+                settled = _shared(settled, self._tokens.pieces(spelled[:start]))
+        length = 0
+        best: tuple[int, int] = (0, 0)
+        ends = self._tokens.spelled_ends(word)
+        for count, (_, piece) in enumerate(settled, start=1):
+            length += len(piece)
+            if length in ends:
+                best = (count, ends[length])
+        return [identity for identity, _ in settled[: best[0]]], best[1]
+
+
+def _shared(one: list[tuple[int, str]], other: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    for index, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return one[:index]
+    return one[: min(len(one), len(other))]
