@@ -11,13 +11,14 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "saystream"
 
-GROUND = {"errors", "audio"}
+GROUND = {"errors", "audio", "paths"}
 SECOND = GROUND | {"config", "catalog", "protocol", "text", "dsp"}
 THIRD = SECOND | {"engines", "models", "voices"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "audio": {"errors"},
+    "paths": set(),
     # The second layer looks down, never sideways.
     "config": GROUND,
     "catalog": GROUND,
@@ -36,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "client": GROUND | {"protocol"},
     "sdk": GROUND | {"protocol", "client"},
     "bench": GROUND | {"protocol", "client"},
-    "cli": THIRD | {"synthesis", "server", "cluster", "client", "bench"},
+    "quality": THIRD | {"client", "bench"},
+    "cli": THIRD | {"synthesis", "server", "cluster", "client", "bench", "quality"},
     "__main__": {"cli"},
     "__init__": GROUND | {"client"},
 }

@@ -5,7 +5,6 @@ Environment variables start with ``SAYSTREAM_`` and nest with two underscores: `
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from saystream.paths import default_data_dir, default_models_dir
+
 __all__ = [
     "FileSettings",
     "LimitSettings",
@@ -26,26 +27,11 @@ __all__ = [
     "SegmenterSettings",
     "Settings",
     "UploadSettings",
-    "default_data_dir",
-    "default_models_dir",
 ]
 
 
-def default_data_dir() -> Path:
-    """Where keys and, later, voices and files are kept."""
-    return Path.home() / ".local" / "share" / "saystream"
-
-
-def default_models_dir() -> Path:
-    """Where weights are kept: what ``SAYSTREAM_MODELS_DIR`` says, else a folder of the data.
-
-    An engine's process, which has no settings, is told by that variable.
-    """
-    return Path(os.environ.get("SAYSTREAM_MODELS_DIR") or _models_in_data_dir())
-
-
 def _models_in_data_dir() -> Path:
-    return default_data_dir() / "models"
+    return default_models_dir({})
 
 
 class _Section(BaseModel):
@@ -224,6 +210,11 @@ class Settings(BaseSettings):
     pool: PoolSettings = Field(default_factory=PoolSettings)
     uploads: UploadSettings = Field(default_factory=UploadSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+
+    @property
+    def wanted_engines(self) -> tuple[str, ...]:
+        """The engines that are started, in the order of preference."""
+        return self.engine_order if self.engine == "auto" else (self.engine,)
 
     @classmethod
     def settings_customise_sources(

@@ -105,13 +105,18 @@ class Synthesizer:
 
         Raises :class:`~saystream.errors.EngineUnavailable` where none of the wanted engines can be.
         """
-        wanted = settings.engine_order if settings.engine == "auto" else (settings.engine,)
-        pool = EnginePool(settings.pool, settings.engines, clock=asyncio.get_running_loop().time)
+        wanted = settings.wanted_engines
+        pool = EnginePool(
+            settings.pool,
+            settings.engines,
+            models_dir=settings.models_dir,
+            clock=asyncio.get_running_loop().time,
+        )
         try:
             await pool.start(wanted)
             if not pool.engines():
                 pool.engine(wanted[-1])  # raises, with the reason
-            yield cls(settings, pool=pool, router=Router(wanted, pool.engines()))
+            yield cls(settings, pool=pool, router=Router(wanted, pool.engines(), pool.faults()))
         finally:
             await pool.aclose()
 

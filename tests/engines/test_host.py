@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from saystream.engines.base import Engine, EngineInfo
-from saystream.engines.frames import Frame, Kind, pack, pack_count, read_frame
+from saystream.engines.frames import Frame, Kind, LoadFailure, pack, pack_count, read_frame
 from saystream.engines.host import EngineHost, why_not_loaded
-from saystream.errors import EngineUnavailable
+from saystream.errors import EngineUnavailable, ModelMissing
 
 from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine
 
@@ -346,12 +346,19 @@ def test_an_option_that_the_engine_refuses_is_never_repeated():
         assert b"no_such_option" in payload and b"secret" not in payload
 
 
+def test_an_error_that_knows_a_remedy_keeps_it():
+    missing = ModelMissing("It is not in the store.", model="kokoro", languages=("zh", "fr"))
+    told = why_not_loaded(missing)
+    assert told.reason == "ModelMissing: It is not in the store. Get it with: saystream models pull kokoro"
+    assert (told.remedy, told.languages) == ("saystream models pull kokoro", ("zh", "fr"))
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (EngineUnavailable("Install it with pip."), "EngineUnavailable: Install it with pip."),
-        (ImportError("No module named 'torch'"), "ImportError: No module named 'torch'"),
-        (RuntimeError("bad key: secret"), "RuntimeError"),
+        (EngineUnavailable("Install it with pip."), LoadFailure("EngineUnavailable: Install it with pip.")),
+        (ImportError("No module named 'torch'"), LoadFailure("ImportError: No module named 'torch'")),
+        (RuntimeError("bad key: secret"), LoadFailure("RuntimeError")),
     ],
 )
 def test_of_a_stranger_s_error_while_loading_only_the_type_is_told(error, told):

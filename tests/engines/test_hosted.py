@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from saystream.audio import AudioChunk
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo
-from saystream.engines.frames import Kind, pack
+from saystream.engines.frames import Kind, LoadFailure, pack
 from saystream.engines.hosted import HostedEngine
 from saystream.errors import EngineCrashed, EngineFault, EngineUnavailable
 
@@ -188,6 +188,17 @@ async def test_an_engine_without_slots_is_unavailable():
     with pytest.raises(EngineUnavailable, match="concurrency"):
         await host.start()
     assert not psutil.Process().children()
+
+
+async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be_copied():
+    host = tone()
+    failure = LoadFailure(
+        "ModelMissing: Get it with: saystream models pull it", "saystream models pull it", ("zh",)
+    )
+    host.pipe_data_received(1, pack(Kind.NOT_LOADED, 0, msgspec.json.encode(failure)))
+    with pytest.raises(EngineUnavailable, match="Get it with: saystream models pull it$") as raised:
+        await host.start()
+    assert (raised.value.remedy, raised.value.languages) == ("saystream models pull it", ("zh",))
 
 
 async def test_a_start_that_is_given_up_leaves_no_process():

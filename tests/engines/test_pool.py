@@ -346,6 +346,30 @@ async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_wh
         assert not children()
 
 
+async def test_an_engine_without_its_weights_says_where_it_looked_and_what_would_help(tmp_path, monkeypatch):
+    (tmp_path / "needy.py").write_text(
+        "from saystream.engines.tone import ToneEngine\n"
+        "from saystream.models import ModelStore\n"
+        "class Needy(ToneEngine):\n"
+        "    def load(self): ModelStore().path('kokoro')\n"
+    )
+    about = tmp_path / "needy-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: needy\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[saystream.engines]\nneedy = needy:Needy\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    pool = EnginePool(PoolSettings(), {}, models_dir=tmp_path / "weights")
+    try:
+        await pool.start(["needy", "tone"])
+        assert list(pool.faults()) == ["needy"]
+        fault = pool.faults()["needy"]
+        assert str(tmp_path / "weights") in fault.message
+        assert fault.remedy == "saystream models pull kokoro"
+        assert "zh" in fault.languages
+    finally:
+        await pool.aclose()
+
+
 async def test_an_engine_that_loads_too_slowly_is_unavailable():
     async with pool_of(PoolSettings(load_timeout_s=0.001)) as pool:
         with pytest.raises(EngineUnavailable, match="did not load within 0.001 s"):

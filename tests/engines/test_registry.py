@@ -86,8 +86,11 @@ def test_a_missing_module_is_told_with_the_extra_that_brings_it(install: Install
         requires=("numpy", 'tin>=1; extra == "tin"', "Absent-Flute[fast]>=0.2 ; extra == 'wind'"),
     )
 
-    with pytest.raises(EngineUnavailable, match=r"needs the module 'absent_flute'.*'stranger\[wind\]'"):
+    with pytest.raises(
+        EngineUnavailable, match=r"needs the module 'absent_flute'.*'stranger\[wind\]'"
+    ) as raised:
         load_engine_class("whistle")
+    assert raised.value.remedy == "pip install 'stranger[wind]'"
 
 
 @pytest.mark.parametrize(

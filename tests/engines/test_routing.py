@@ -8,7 +8,7 @@ from saystream.catalog import load
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.engines.recipes import recipe
 from saystream.engines.routing import Choice, Router
-from saystream.errors import EngineUnavailable, InvalidValue
+from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
 
 
 def engine(name: str, *languages: str, quality: str = "native") -> EngineInfo:
@@ -111,6 +111,41 @@ def test_the_description_names_a_choice_for_each_of_the_ten_languages() -> None:
     assert Choice("English", "en", "hibari", "native") in choices
     assert Choice("Chinese", "zh", "espeak", "robotic") in choices
     assert Choice("Korean", "ko", None, None) in choices
+
+
+def missing(model: str, *languages: str) -> EngineUnavailable:
+    return ModelMissing(f"The model '{model}' is not here.", model=model, languages=languages)
+
+
+def test_advice_is_the_remedy_of_the_first_engine_that_would_speak_better() -> None:
+    faults = {
+        "kokoro": missing("kokoro", "en", "zh"),
+        "broken": EngineUnavailable("It crashes.", languages=("ko",)),
+        "supertonic": missing("supertonic-3", "de", "zh", "ko"),
+    }
+    order = ("hibari", "kokoro", "broken", "supertonic", "espeak")
+    advised = Router(order, {one.name: one for one in (HIBARI, ESPEAK)}, faults)
+
+    assert advised.advice("zh") == "saystream models pull kokoro"
+    assert advised.advice("de") == "saystream models pull supertonic-3"
+    assert advised.advice("en") == "", "hibari comes before kokoro"
+    assert advised.advice("th") == "", "nobody is known to speak it"
+    assert Choice("Chinese", "zh", "espeak", "robotic", "saystream models pull kokoro") in advised.describe()
+
+
+def test_an_engine_outside_the_order_gives_no_advice() -> None:
+    advised = Router(("espeak",), {"espeak": ESPEAK}, {"kokoro": missing("kokoro", "zh")})
+    assert advised.advice("zh") == ""
+
+
+def test_a_language_that_nobody_speaks_is_refused_with_what_would_speak_it() -> None:
+    advised = Router(
+        ("hibari", "supertonic"), {"hibari": HIBARI}, {"supertonic": missing("supertonic-3", "ko")}
+    )
+
+    with pytest.raises(EngineUnavailable, match=r"To get one: saystream models pull supertonic-3\."):
+        advised.route(voice="Cherry", language="ko")
+    assert Choice("Korean", "ko", None, None, "saystream models pull supertonic-3") in advised.describe()
 
 
 LANGUAGES = ("en", "de", "zh", "th", "*")

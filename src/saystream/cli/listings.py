@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 
 from saystream import catalog
+from saystream.catalog import Voice
 from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
 from saystream.config import LogSettings, Settings
 from saystream.dsp.tempo import TEMPO_LIBRARY
@@ -32,21 +34,41 @@ def voices(
     model: Annotated[str | None, typer.Option(help="Only those that this model takes.")] = None,
     as_json: _Json = False,
 ) -> None:
-    """List the system voices."""
+    """List the system voices, and how good each is in its languages on this machine.
+
+    Starts the engines that the server would start, to ask them.
+    """
     with errors_in_one_line():
         listed = catalog.load().voices(model) if model else catalog.load().system_voices
-    rows = [
-        {
-            "voice": voice.name,
-            "name": voice.chinese_name,
-            "sex": voice.sex,
-            "age": voice.age,
-            "character": voice.character,
-            "dialect": voice.dialect or "",
-        }
-        for voice in listed
-    ]
-    _print(rows, as_json)
+        router = asyncio.run(_router(_quiet_settings()))
+    choices = router.describe()
+    rows = [_voice_row(voice, choices, router) for voice in listed]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_rows([{**row, "languages": _by_quality(row["languages"])} for row in rows])
+    _print_advice(choices)
+
+
+def _voice_row(voice: Voice, choices: Iterable[Choice], router: Router) -> dict[str, Any]:
+    return {
+        "voice": voice.name,
+        "name": voice.chinese_name,
+        "sex": voice.sex,
+        "age": voice.age,
+        "character": voice.character,
+        "dialect": voice.dialect or "",
+        "languages": [
+            {
+                "code": choice.language,
+                "engine": choice.engine,
+                "quality": router.quality(voice.name, choice.language),
+                "advice": choice.advice,
+            }
+            for choice in choices
+            if choice.language_type in voice.languages
+        ],
+    }
 
 
 def catalog_models(as_json: _Json = False) -> None:
@@ -54,7 +76,10 @@ def catalog_models(as_json: _Json = False) -> None:
     rows = [
         {"model": model.name, "door": model.door, "what": model.summary} for model in catalog.load().models
     ]
-    _print(rows, as_json)
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    else:
+        print_rows(rows)
 
 
 def engines(as_json: _Json = False) -> None:
@@ -63,33 +88,70 @@ def engines(as_json: _Json = False) -> None:
     Also names the library that changes speed and pitch.
     """
     with errors_in_one_line():
-        settings = settings_with()
-        configure(LogSettings(level="error"))
+        settings = _quiet_settings()
         rows, choices = asyncio.run(_examine(settings, engine_names()))
     if as_json:
         languages = [asdict(choice) for choice in choices]
         typer.echo(json.dumps({"engines": rows, "languages": languages, "tempo": TEMPO_LIBRARY}))
         return
-    _print(rows, as_json=False)
+    print_rows(rows)
     console = Console()
     console.print(f"\nengine = {settings.engine}:")
     for choice in choices:
         spoken = f"{choice.engine} ({choice.quality})" if choice.engine else "nobody"
         console.print(f"  {choice.language_type}: {spoken}", highlight=False)
+    _print_advice(choices)
     console.print(f"\nspeed and pitch: {TEMPO_LIBRARY}", highlight=False)
+
+
+def _quiet_settings() -> Settings:
+    """The log of engines that start is not what was asked for."""
+    configure(LogSettings(level="error"))
+    return settings_with()
+
+
+@asynccontextmanager
+async def _started(settings: Settings, names: Sequence[str]) -> AsyncIterator[EnginePool]:
+    pool = EnginePool(settings.pool, settings.engines, models_dir=settings.models_dir)
+    try:
+        await pool.start(names)
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+async def _router(settings: Settings) -> Router:
+    """Who speaks what on the server."""
+    async with _started(settings, settings.wanted_engines) as pool:
+        return Router(settings.wanted_engines, pool.engines(), pool.faults())
 
 
 async def _examine(
     settings: Settings, installed: Sequence[str]
 ) -> tuple[list[dict[str, Any]], tuple[Choice, ...]]:
-    pool = EnginePool(settings.pool, settings.engines)
-    try:
-        await pool.start(installed)
+    async with _started(settings, installed) as pool:
         rows = [_engine_row(pool, name) for name in installed]
-        order = settings.engine_order if settings.engine == "auto" else (settings.engine,)
-        return rows, Router(order, pool.engines()).describe()
-    finally:
-        await pool.aclose()
+        return rows, Router(settings.wanted_engines, pool.engines(), pool.faults()).describe()
+
+
+def _by_quality(languages: Sequence[Mapping[str, Any]]) -> str:
+    """``native en zh, robotic de``."""
+    groups: dict[str, list[str]] = {"native": [], "approximate": [], "robotic": []}
+    for spoken in languages:
+        groups.setdefault(spoken["quality"] or "nobody speaks", []).append(spoken["code"])
+    return ", ".join(f"{quality} {' '.join(codes)}" for quality, codes in groups.items() if codes)
+
+
+def _print_advice(choices: Iterable[Choice]) -> None:
+    """Each command that helps, with the languages that it makes better."""
+    advice: dict[str, list[str]] = {}
+    for choice in choices:
+        if choice.advice:
+            advice.setdefault(choice.advice, []).append(choice.language_type)
+    for command, languages in advice.items():
+        Console().print(
+            f"\nBetter {', '.join(languages)}: {command}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _engine_row(pool: EnginePool, name: str) -> dict[str, Any]:
@@ -106,10 +168,3 @@ def _engine_row(pool: EnginePool, name: str) -> dict[str, Any]:
         "voices": len(about.voices),
         "languages": "any" if languages == "*" else languages + (f" and {more} more" if more > 0 else ""),
     }
-
-
-def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False))
-    else:
-        print_rows(rows)

@@ -10,6 +10,8 @@ import struct
 from enum import IntEnum
 from typing import BinaryIO, TypeAlias
 
+import msgspec
+
 from saystream.errors import EngineCrashed
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Frame",
     "FrameSplitter",
     "Kind",
+    "LoadFailure",
     "pack",
     "pack_count",
     "read_frame",
@@ -49,7 +52,7 @@ class Kind(IntEnum):
     READY = 16
     """The engine is loaded: an EngineInfo as JSON."""
     NOT_LOADED = 17
-    """It could not be loaded: the reason, UTF-8; then the process ends."""
+    """It could not be loaded: a LoadFailure as JSON; then the process ends."""
     AUDIO = 18
     """float32 little-endian mono samples."""
     DONE = 19
@@ -60,6 +63,14 @@ class Kind(IntEnum):
     """The engine gave something that is not audio; the slot is free. What it was, UTF-8."""
     TAKEN = 22
     """How many characters of its text an incremental engine has begun to speak so far: ``pack_count``."""
+
+
+class LoadFailure(msgspec.Struct, frozen=True):
+    """Why an engine could not be loaded, as ``errors.EngineUnavailable`` says it."""
+
+    reason: str
+    remedy: str = ""
+    languages: tuple[str, ...] = ()
 
 
 Frame: TypeAlias = tuple[int, int, bytes]

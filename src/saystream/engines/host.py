@@ -23,9 +23,9 @@ import msgspec
 import numpy as np
 
 from saystream.engines.base import Engine, EngineStream, SynthesisRequest
-from saystream.engines.frames import Kind, pack, pack_count, read_frame
+from saystream.engines.frames import Kind, LoadFailure, pack, pack_count, read_frame
 from saystream.engines.registry import load_engine_class
-from saystream.errors import SaystreamError, quote
+from saystream.errors import EngineUnavailable, SaystreamError, quote
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -239,11 +239,13 @@ def _pieces(samples: Samples, num_samples: int) -> Iterator[Samples]:
         yield samples[start : start + num_samples]
 
 
-def why_not_loaded(error: Exception) -> str:
+def why_not_loaded(error: Exception) -> LoadFailure:
     """Why an engine did not load. Only our own errors and import errors surely name no secret option."""
+    if isinstance(error, EngineUnavailable):
+        return LoadFailure(f"{type(error).__name__}: {error}", error.remedy, error.languages)
     if isinstance(error, SaystreamError | ImportError):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__
+        return LoadFailure(f"{type(error).__name__}: {error}")
+    return LoadFailure(type(error).__name__)
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -274,7 +276,7 @@ def main(name: str) -> None:
         try:
             engine = _load(name, first[2])
         except Exception as error:  # an engine is a stranger's code
-            replies.write(pack(Kind.NOT_LOADED, 0, why_not_loaded(error).encode()))
+            replies.write(pack(Kind.NOT_LOADED, 0, msgspec.json.encode(why_not_loaded(error))))
             replies.flush()
             os._exit(1)
         EngineHost(engine, commands, replies).serve()

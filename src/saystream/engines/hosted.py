@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count
 from math import inf
+from pathlib import Path
 from typing import Protocol, cast
 
 import msgspec
@@ -20,7 +21,7 @@ import structlog
 from saystream.audio import AudioChunk
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.engines.frames import FrameSplitter, Kind, pack, unpack_count
+from saystream.engines.frames import FrameSplitter, Kind, LoadFailure, pack, unpack_count
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -116,9 +117,12 @@ class HostedEngine(asyncio.SubprocessProtocol):
         settings: PoolSettings,
         *,
         clock: Callable[[], float],
+        models_dir: Path | None = None,
     ) -> None:
+        """``models_dir`` is where the engine looks for weights; ``None`` leaves it to the environment."""
         self._name = name
         self._options = options
+        self._models_dir = models_dir
         self._settings = settings
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -153,6 +157,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
                 "-m",
                 "saystream.engines.host",
                 self._name,
+                env=self._environment(),
                 start_new_session=True,
             )
             self.send(Kind.OPTIONS, 0, msgspec.json.encode(self._options))
@@ -160,13 +165,21 @@ class HostedEngine(asyncio.SubprocessProtocol):
                 return await self._loaded
         except TimeoutError:
             await self.stop()
-            raise self._unavailable(f"it did not load within {self._settings.load_timeout_s:g} s") from None
+            raise self._unavailable(
+                LoadFailure(f"it did not load within {self._settings.load_timeout_s:g} s")
+            ) from None
         except OSError as error:
             await self.stop()
-            raise self._unavailable(f"its process could not be started: {error.strerror}") from error
+            raise self._unavailable(
+                LoadFailure(f"its process could not be started: {error.strerror}")
+            ) from error
         except BaseException:
             await self.stop()
             raise
+
+    def _environment(self) -> dict[str, str]:
+        told = {} if self._models_dir is None else {"SAYSTREAM_MODELS_DIR": str(self._models_dir.absolute())}
+        return {**os.environ, **told}
 
     @property
     def free_slots(self) -> int:
@@ -253,7 +266,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         if kind == Kind.READY:
             self._ready(payload)
         elif kind == Kind.NOT_LOADED:
-            self._not_loaded(payload.decode())
+            self._not_loaded(msgspec.json.decode(payload, type=LoadFailure))
         elif (stream := self._streams.get(number)) is None or self._info is None:
             raise EngineCrashed(f"The process of engine '{self._name}' spoke of a stream that is not open.")
         elif kind == Kind.AUDIO:
@@ -274,7 +287,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
     def _ready(self, payload: bytes) -> None:
         info = msgspec.json.decode(payload, type=EngineInfo)
         if info.concurrency < 1 or info.sample_rate < 1:
-            self._not_loaded("its concurrency and its sample rate have to be at least 1")
+            self._not_loaded(LoadFailure("its concurrency and its sample rate have to be at least 1"))
             return
         self._info = info
         if self._load_output:
@@ -283,14 +296,20 @@ class HostedEngine(asyncio.SubprocessProtocol):
         if not self._loaded.done():
             self._loaded.set_result(info)
 
-    def _not_loaded(self, reason: str) -> None:
+    def _not_loaded(self, failure: LoadFailure) -> None:
         if not self._loaded.done():
             if self._load_output:
                 _log.warning("engine_load_output", engine=self._name, lines=list(self._load_output))
-            self._loaded.set_exception(self._unavailable(reason))
+            self._loaded.set_exception(self._unavailable(failure))
 
-    def _unavailable(self, reason: str) -> EngineUnavailable:
-        return EngineUnavailable(f"Engine '{self._name}' is not available: {reason.rstrip('.')}.")
+    def _unavailable(self, failure: LoadFailure) -> EngineUnavailable:
+        # A command at the end is to be copied as it is.
+        end = "" if failure.remedy and failure.reason.endswith(failure.remedy) else "."
+        return EngineUnavailable(
+            f"Engine '{self._name}' is not available: {failure.reason.rstrip('.')}{end}",
+            remedy=failure.remedy,
+            languages=failure.languages,
+        )
 
     def _printed(self, output: bytes) -> None:
         """What an engine prints while it loads is kept for the log. Later it may print what it speaks: only
@@ -328,7 +347,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """All pipes are read to their end and the process is gone."""
         how = self._how_it_ended()
-        self._not_loaded(f"its process ended ({how}) while it loaded")
+        self._not_loaded(LoadFailure(f"its process ended ({how}) while it loaded"))
         fault = self._fault or EngineCrashed(f"The process of engine '{self._name}' ended ({how}).")
         _log.info("engine_process_ended", engine=self._name, how=how, printed_bytes=self._printed_bytes)
         streams, self._streams = self._streams, {}

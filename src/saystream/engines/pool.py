@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -47,7 +48,8 @@ class EngineLoad:
 class EnginePool:
     """All engines of a gateway. ``start`` engines, ``open`` streams, ``aclose`` at the end.
 
-    ``clock`` gives monotonic seconds; the ``Playback`` of every stream has to be of the same clock.
+    ``models_dir`` is where engines look for weights. ``clock`` gives monotonic seconds; the ``Playback`` of every
+    stream has to be of the same clock.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class EnginePool:
         settings: PoolSettings,
         engine_options: Mapping[str, Mapping[str, object]],
         *,
+        models_dir: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._models_dir = models_dir
         self._settings = settings
         self._engine_options = engine_options
         self._clock = clock
@@ -71,7 +75,11 @@ class EnginePool:
         fresh = [name for name in dict.fromkeys(names) if name not in self._queues]
         for name in fresh:
             self._queues[name] = _EngineQueue(
-                name, self._engine_options.get(name, {}), self._settings, clock=self._clock
+                name,
+                self._engine_options.get(name, {}),
+                self._settings,
+                models_dir=self._models_dir,
+                clock=self._clock,
             )
         await asyncio.gather(*(self._queues[name].start() for name in fresh))
 
@@ -83,6 +91,10 @@ class EnginePool:
     def engines(self) -> dict[str, EngineInfo]:
         """The started engines that can run now."""
         return {name: started.info for name, started in self._queues.items() if started.available}
+
+    def faults(self) -> dict[str, EngineUnavailable]:
+        """Why the others cannot."""
+        return {name: fault for name, started in self._queues.items() if (fault := started.fault) is not None}
 
     def engine(self, name: str) -> EngineInfo:
         """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
@@ -118,9 +130,11 @@ class _EngineQueue:
         options: Mapping[str, object],
         settings: PoolSettings,
         *,
+        models_dir: Path | None,
         clock: Callable[[], float],
     ) -> None:
         self._name = name
+        self._models_dir = models_dir
         self._options = options
         self._settings = settings
         self._clock = clock
@@ -141,9 +155,17 @@ class _EngineQueue:
         return self._info is not None and self._fault is None
 
     @property
+    def fault(self) -> EngineUnavailable | None:
+        """A new one each time: a raised error keeps whoever raised it alive."""
+        fault = self._fault
+        if fault is None:
+            return None
+        return EngineUnavailable(fault.message, remedy=fault.remedy, languages=fault.languages)
+
+    @property
     def info(self) -> EngineInfo:
-        if self._fault is not None:
-            raise EngineUnavailable(self._fault.message)
+        if self.fault is not None:
+            raise self.fault
         if self._info is None:
             raise EngineUnavailable(f"Engine '{self._name}' is not loaded yet.")
         return self._info
@@ -221,7 +243,9 @@ class _EngineQueue:
         """Keep one process up until cancelled; ``tried`` is set once it is loaded or known not to load."""
         try:
             while True:
-                host = HostedEngine(self._name, self._options, self._settings, clock=self._clock)
+                host = HostedEngine(
+                    self._name, self._options, self._settings, clock=self._clock, models_dir=self._models_dir
+                )
                 if await self._load(host):
                     tried.set()
                     try:

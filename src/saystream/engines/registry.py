@@ -14,6 +14,7 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 
 from saystream.engines.base import Engine
 from saystream.errors import ConfigurationError, EngineUnavailable, quote
+from saystream.models import load_manifest
 
 __all__ = ["GROUP", "engine_names", "load_engine_class"]
 
@@ -38,7 +39,7 @@ def load_engine_class(name: str) -> type[Engine]:
     try:
         loaded = entry.load()
     except ModuleNotFoundError as error:
-        raise EngineUnavailable(_what_to_install(entry, error.name or str(error))) from error
+        raise _missing_module(entry, error.name or str(error)) from error
     except Exception as error:  # a stranger's module may raise anything while it is imported
         broken = f"Engine '{name}' of package {_package(entry)} cannot be imported"
         raise EngineUnavailable(f"{broken}: {type(error).__name__}: {error}") from error
@@ -66,14 +67,16 @@ def _package(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else "(unknown)"
 
 
-def _what_to_install(entry: EntryPoint, module: str) -> str:
+def _missing_module(entry: EntryPoint, module: str) -> EngineUnavailable:
     package = _package(entry)
     problem = (
         f"Engine '{entry.name}' of package {package} needs the module '{module}', which is not installed."
     )
     if entry.dist is not None and (extra := _extra_for(module, entry.dist)):
-        return f"{problem} Install it with: pip install '{package}[{extra}]'"
-    return f"{problem} Install the package that has it, or install {package} again."
+        remedy = f"pip install '{package}[{extra}]'"
+        spoken = load_manifest().languages_of(entry.name)
+        return EngineUnavailable(f"{problem} Install it with: {remedy}", remedy=remedy, languages=spoken)
+    return EngineUnavailable(f"{problem} Install the package that has it, or install {package} again.")
 
 
 def _extra_for(module: str, package: Distribution) -> str | None:

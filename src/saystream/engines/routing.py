@@ -37,13 +37,22 @@ class Choice:
     """``None`` where nobody speaks it."""
     quality: str | None
     """Of that engine's speech; a voice may have less, see ``Router.quality``."""
+    advice: str = ""
+    """The command that would give the language an engine which the settings prefer; "" where that one speaks."""
 
 
 class Router:
     """For each language the first engine of an order that speaks it; a fixed engine is an order of one."""
 
-    def __init__(self, order: Sequence[str], engines: Mapping[str, EngineInfo]) -> None:
-        """``engines`` are those that can run here; other names in ``order`` are passed over."""
+    def __init__(
+        self,
+        order: Sequence[str],
+        engines: Mapping[str, EngineInfo],
+        faults: Mapping[str, EngineUnavailable] | None = None,
+    ) -> None:
+        """``engines`` are those that can run here, ``faults`` say why others cannot; other names in
+        ``order`` are passed over."""
+        self._faults = dict(faults or {})
         self._order = tuple(order)
         self._engines = dict(engines)
         self._eligible = [self._engines[name] for name in self._order if name in self._engines]
@@ -75,6 +84,17 @@ class Router:
         engine = self._speaker(language)
         return None if engine is None else quality(voice, language, engine)
 
+    def advice(self, language: str) -> str:
+        """The command that would give ``language`` an engine which comes before the one that speaks it now; "" where
+        none is known."""
+        for name in self._order:
+            if name in self._engines and _speaks(self._engines[name], language):
+                break
+            fault = self._faults.get(name)
+            if fault is not None and fault.remedy and language in fault.languages:
+                return fault.remedy
+        return ""
+
     def describe(self) -> tuple[Choice, ...]:
         """The choice for each of the ten languages of a session."""
         return tuple(self._choice(name, code) for name, code in LANGUAGE_CODES.items())
@@ -82,8 +102,8 @@ class Router:
     def _choice(self, language_type: str, language: str) -> Choice:
         engine = self._speaker(language)
         if engine is None:
-            return Choice(language_type, language, None, None)
-        return Choice(language_type, language, engine.name, engine.quality)
+            return Choice(language_type, language, None, None, self.advice(language))
+        return Choice(language_type, language, engine.name, engine.quality, self.advice(language))
 
     def _speaker(self, language: str) -> EngineInfo | None:
         return next((engine for engine in self._eligible if _speaks(engine, language)), None)
@@ -100,6 +120,8 @@ class Router:
         ]
         missing = [name for name in self._order if name not in self._engines]
         advice = []
+        if remedy := self.advice(language):
+            advice.append(f"To get one: {remedy}.")
         if unused:
             advice.append(
                 f"Installed and able to: {', '.join(unused)}; choose by the setting engine or engine_order."

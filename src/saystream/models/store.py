@@ -14,14 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from saystream.config import default_models_dir
 from saystream.errors import ModelDamaged, ModelMissing, ModelsFault
-from saystream.models.download import open_client
 from saystream.models.manifest import Manifest, Model, load_manifest
 from saystream.models.progress import PullWatcher
-from saystream.models.pull import Pull
 from saystream.models.record import RECORD_NAME, Record, read_record, write_record
 from saystream.models.staging import Staging, is_full, measure, out_of_room
+from saystream.paths import default_models_dir
 
 __all__ = ["ModelStore"]
 
@@ -32,7 +30,7 @@ class ModelStore:
     """The models in one folder. Building it touches nothing."""
 
     def __init__(self, folder: Path | None = None, *, manifest: Manifest | None = None) -> None:
-        """``folder`` is by default that of ``saystream.config.default_models_dir``."""
+        """``folder`` is by default that of ``saystream.paths.default_models_dir``."""
         self.folder = (folder or default_models_dir()).expanduser().absolute()
         self.manifest = manifest or load_manifest()
 
@@ -122,6 +120,10 @@ class ModelStore:
             shutil.rmtree(staged)
 
     def _fetch(self, model: Model, staging: Staging, mirror: str | None, only_mirror: bool) -> None:
+        # Here, because engines read the store as they start, and should not load HTTP clients for it.
+        from saystream.models.download import open_client
+        from saystream.models.pull import Pull
+
         place = self.folder / model.name
         with open_client() as client:
             record = Pull(

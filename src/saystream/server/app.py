@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog
     from saystream.config import Settings
+    from saystream.engines.routing import Choice
 
 __all__ = ["create_app"]
 
@@ -80,6 +81,8 @@ def create_app(settings: Settings) -> Starlette:
             state.generation = GenerationDoor(synthesizer, files=files, **shared)
             state.openai = OpenAIDoor(synthesizer, **shared)
             state.doors = (state.door, state.generation, state.openai)
+            for choice in synthesizer.router.describe():
+                _say_who_speaks(choice)
             _log.info("ready", version=__version__, engine=settings.engine)
             try:
                 yield
@@ -92,6 +95,13 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+
+
+def _say_who_speaks(choice: Choice) -> None:
+    """One line for each language; a warning where one command would make it better."""
+    say = _log.warning if choice.advice else _log.info
+    better = {"better_with": choice.advice} if choice.advice else {}
+    say("language", name=choice.language_type, engine=choice.engine, quality=choice.quality, **better)
 
 
 async def _realtime(websocket: WebSocket) -> None:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from saystream.catalog import Catalog, Model, Voice
-    from saystream.engines.routing import Choice
+    from saystream.engines.routing import Router
     from saystream.server.auth import Authenticator, Principal
     from saystream.server.limits import Limiter
     from saystream.server.metrics import Metrics
@@ -80,7 +80,10 @@ class VoiceLanguage(msgspec.Struct, frozen=True, kw_only=True):
     engine: str | None
     """Who would speak it here; null where nobody does."""
     quality: str | None
-    """``native``, ``approximate`` or ``robotic``."""
+    """``native``, ``approximate`` or ``robotic``; of this voice."""
+    advice: str
+    """The command that would make it better, to be run on the server before it starts again; empty where none is
+    known."""
 
 
 class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +129,7 @@ class OpenAIDoor:
         self._own_models = {model.name: model for model in catalog.models}
         self._models = {entry.id: entry for entry in _model_entries(catalog)}
         self._model_list = msgspec.json.encode(ModelList(data=list(self._models.values())))
-        self._voice_list = msgspec.json.encode(_voice_list(catalog, synthesizer.router.describe()))
+        self._voice_list = msgspec.json.encode(_voice_list(catalog, synthesizer.router))
         self._num_speaking = 0
         self._silent = asyncio.Event()
         self._silent.set()
@@ -298,11 +301,11 @@ def _created(model: Model) -> int:
     return int(datetime.fromisoformat(dated[1]).replace(tzinfo=UTC).timestamp())
 
 
-def _voice_list(catalog: Catalog, choices: tuple[Choice, ...]) -> VoiceList:
-    return VoiceList(data=[_voice_entry(voice, choices) for voice in catalog.system_voices])
+def _voice_list(catalog: Catalog, router: Router) -> VoiceList:
+    return VoiceList(data=[_voice_entry(voice, router) for voice in catalog.system_voices])
 
 
-def _voice_entry(voice: Voice, choices: tuple[Choice, ...]) -> VoiceEntry:
+def _voice_entry(voice: Voice, router: Router) -> VoiceEntry:
     return VoiceEntry(
         name=voice.name,
         openai_names=[name for name, own in openai_names.voice_names().items() if own == voice.name],
@@ -316,9 +319,10 @@ def _voice_entry(voice: Voice, choices: tuple[Choice, ...]) -> VoiceEntry:
                 language=choice.language_type,
                 code=choice.language,
                 engine=choice.engine,
-                quality=choice.quality,
+                quality=router.quality(voice.name, choice.language),
+                advice=choice.advice,
             )
-            for choice in choices
+            for choice in router.describe()
             if choice.language_type in voice.languages
         ],
     )
