@@ -73,6 +73,26 @@ def test_what_has_no_sound_gives_no_clause(text: str) -> None:
     assert phonemize(text, "fr") == []
 
 
+@pytest.mark.parametrize(
+    ("voice", "word"),
+    [
+        ("en-us", "ab"),
+        ("ja", "くうこうゆき"),
+        ("th", "สวัสดี"),
+        ("ru", "привет"),
+        ("en-us", "7"),
+        ("hi", "नमस्ते"),
+    ],
+)
+def test_nothing_of_a_word_without_an_end_is_left_out(voice: str, word: str) -> None:
+    """The library itself gives hardly more for 720 characters than for 360."""
+
+    def num_phonemes(length: int) -> int:
+        return sum(len(clause.phonemes) for clause in phonemize(word * (length // len(word)), voice))
+
+    assert num_phonemes(720) == pytest.approx(2 * num_phonemes(360), rel=0.05)
+
+
 def test_what_the_library_takes_for_commands_is_text() -> None:
     assert phonemize("a\x00b \x0180S", "en-us") == phonemize("a b  80S", "en-us")
 

@@ -46,6 +46,10 @@ _NO_TEXT = frozenset({"Cc", "Cs"})
 _LANGUAGE_SWITCH = re.compile(r"\([a-z][a-z0-9-]*\)")
 """Such as ``(en)`` and ``(fr)`` around an English word in a French text."""
 
+_LONG_NUMBER = re.compile(r"(\d{30})(?=\d)")
+_LONG_WORD = re.compile(r"([^\s.,;:!?…、。，；：！？-]{50})(?=\w)")
+"""Of longer ones, such as a Japanese or Thai sentence, the library leaves out the rest (measured)."""
+
 _MARKS = {
     **{mark: mark for mark in ".,?!:;"},
     **dict.fromkeys("。．｡…।॥։።۔", "."),
@@ -201,9 +205,10 @@ def spoken_languages() -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """``text`` without what the library takes for commands of its own, its end, or no text at all."""
-    kept = (" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
-    return "".join(kept).strip()
+    """``text`` without what the library takes for commands of its own, its end, or no text at all, and with
+    words and numbers cut that are too long for it."""
+    kept = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
+    return _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1, ", kept)).strip()
 
 
 class _Voice(ctypes.Structure):
