@@ -1,0 +1,145 @@
+"""Which of several servers is asked next, and which are left out until they answer again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
+
+from saystream.engines.upstream.failures import Failure, Verdict
+from saystream.engines.upstream.server import Server
+from saystream.errors import EngineUnavailable, Overloaded, ServerFault
+
+__all__ = ["Balancer", "Upstream"]
+
+_BUSY_S = 1.0
+"""A server that said it was busy is the last choice for this long."""
+
+_FIRST_PROBE_DELAY_S = 0.5
+_MAX_PROBE_DELAY_S = 30.0
+
+
+class Upstream:
+    """A server and how it is doing."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.active = 0
+        """Requests under way."""
+        self.fault: ServerFault | None = None
+        """Why it is left out; ``None`` while it is well."""
+        self.busy_until = 0.0
+        self.last_used = 0
+        self.doubted = asyncio.Event()
+        """A request failed: it is looked after at once."""
+
+    @property
+    def has_room(self) -> bool:
+        return self.active < self.server.concurrency
+
+
+class Balancer:
+    """Lends servers to requests: the least busy of those that are well. Belongs to one event loop."""
+
+    def __init__(
+        self, servers: Iterable[Server], *, probe_s: float, probe_timeout_s: float, clock: Callable[[], float]
+    ) -> None:
+        self.upstreams = tuple(Upstream(server) for server in servers)
+        self._probe_s = probe_s
+        self._probe_timeout_s = probe_timeout_s
+        self._clock = clock
+        self._uses = count(1)
+        self._room = asyncio.Condition()
+        self._watchers: list[asyncio.Task[None]] = []
+
+    def watch(self) -> None:
+        """Look after all servers from now on."""
+        self._watchers = [asyncio.create_task(self._watch(upstream)) for upstream in self.upstreams]
+
+    async def aclose(self) -> None:
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        for upstream in self.upstreams:
+            await upstream.server.aclose()
+
+    async def look(self, upstream: Upstream) -> None:
+        """Find out whether it is well."""
+        try:
+            async with asyncio.timeout(self._probe_timeout_s):
+                await upstream.server.probe()
+        except TimeoutError:
+            name = upstream.server.name
+            why = f"The upstream server {name} did not answer within {self._probe_timeout_s:g} s."
+            upstream.fault = EngineUnavailable(why)
+        except Failure as failure:
+            upstream.fault = failure.fault
+        else:
+            upstream.fault = None
+            await self._tell()
+
+    async def borrow(self, *, tried: set[Upstream], said_busy: set[Upstream]) -> Upstream:
+        """A server with room; waits while none has any. ``give_back`` it.
+
+        One that was ``tried`` is the last choice, one that ``said_busy`` is none. Raises EngineUnavailable while no
+        server is well, and Overloaded when all of them said that they are busy.
+        """
+        async with self._room:
+            while True:
+                well = [upstream for upstream in self.upstreams if upstream.fault is None]
+                if not well:
+                    raise EngineUnavailable(self.why_none())
+                willing = [upstream for upstream in well if upstream not in said_busy]
+                if not willing:
+                    names = ", ".join(upstream.server.name for upstream in well)
+                    raise Overloaded(f"The upstream servers are busy: {names}.")
+                free = [upstream for upstream in willing if upstream.has_room]
+                if free:
+                    chosen = min(free, key=lambda upstream: self._rank(upstream, tried))
+                    chosen.active += 1
+                    chosen.last_used = next(self._uses)
+                    return chosen
+                await self._room.wait()
+
+    async def give_back(self, upstream: Upstream) -> None:
+        upstream.active -= 1
+        await self._tell()
+
+    def note(self, upstream: Upstream, failure: Failure) -> None:
+        """A request to it failed."""
+        if failure.verdict is Verdict.DOWN:
+            upstream.fault = failure.fault
+        if failure.verdict is Verdict.BUSY:
+            upstream.busy_until = self._clock() + _BUSY_S
+        if failure.verdict in (Verdict.DOWN, Verdict.SUSPECT):
+            upstream.doubted.set()
+
+    def why_none(self) -> str:
+        """What is wrong with each server, in one line."""
+        return " ".join(upstream.fault.message for upstream in self.upstreams if upstream.fault is not None)
+
+    def _rank(self, upstream: Upstream, tried: set[Upstream]) -> tuple[bool, bool, float, int]:
+        cooling = upstream.busy_until > self._clock()
+        return upstream in tried, cooling, upstream.active / upstream.server.concurrency, upstream.last_used
+
+    async def _tell(self) -> None:
+        async with self._room:
+            self._room.notify_all()
+
+    async def _watch(self, upstream: Upstream) -> None:
+        """One that fails is looked after again after half a second, then after twice as long each time."""
+        delay_s = self._probe_s if upstream.fault is None else _FIRST_PROBE_DELAY_S
+        while True:
+            well = upstream.fault is None
+            patience_s = None if well and not upstream.server.probed_when_well else delay_s
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await upstream.doubted.wait()
+            upstream.doubted.clear()
+            await self.look(upstream)
+            if upstream.fault is None:
+                delay_s = self._probe_s
+            else:
+                delay_s = min(_MAX_PROBE_DELAY_S, _FIRST_PROBE_DELAY_S if well else 2 * delay_s)
+                await self._tell()  # whoever waits for room here has to look elsewhere

@@ -1,0 +1,113 @@
+"""What goes wrong with a server, who is to blame, and whether another may be asked."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Any
+
+from saystream.errors import EngineFailed, EngineUnavailable, Overloaded, ServerFault
+
+__all__ = ["Failure", "Verdict", "refusal", "told", "unreachable"]
+
+_MAX_SAID_CHARACTERS = 200
+_ECHO_CHARACTERS = 12
+"""That much of a text in a server's words means that it quotes the text…"""
+_MIN_ECHO_CHARACTERS = 4
+"""…and so does all of a shorter one, unless it is as short as any word of the message."""
+
+
+class Verdict(Enum):
+    """What a failure says of the server."""
+
+    FINE = "fine"
+    """It works; what it was asked for is at fault."""
+    BUSY = "busy"
+    """It works, and takes no more for now."""
+    SUSPECT = "suspect"
+    """It may be broken: it is looked after at once."""
+    DOWN = "down"
+    """It is left out until it answers again."""
+
+
+class Failure(Exception):
+    """A request to a server failed."""
+
+    def __init__(self, fault: ServerFault, verdict: Verdict, *, final: bool = False) -> None:
+        """``final``: no other server would do better."""
+        super().__init__(fault.message)
+        self.fault = fault
+        """What a listener is told when nobody else helps."""
+        self.verdict = verdict
+        self.final = final
+
+
+def unreachable(server: str, why: str) -> Failure:
+    return Failure(EngineUnavailable(f"The upstream server {server} cannot be reached: {why}."), Verdict.DOWN)
+
+
+def refusal(server: str, status: int, body: bytes, *, text: str = "") -> Failure:
+    """The failure for an HTTP answer other than 200. A body that quotes ``text`` is not told on."""
+    answer = f"HTTP {status}{_said(body, text)}"
+    if status in (401, 403):
+        return Failure(
+            EngineUnavailable(
+                f"The upstream server {server} refuses the key ({answer}). Put the name of an environment variable"
+                " that holds a right one into the option key_env of engine 'upstream'."
+            ),
+            Verdict.DOWN,
+        )
+    if status in (408, 429, 503):
+        return Failure(Overloaded(f"The upstream server {server} is busy ({answer})."), Verdict.BUSY)
+    if status in (404, 405):
+        return Failure(
+            EngineUnavailable(
+                f"The upstream server {server} does not know the path or the model ({answer})."
+                " Check the options url, kind and model of engine 'upstream'."
+            ),
+            Verdict.SUSPECT,
+        )
+    if status >= 500:
+        return Failure(EngineFailed(f"The upstream server {server} failed ({answer})."), Verdict.SUSPECT)
+    return Failure(
+        EngineFailed(f"The upstream server {server} refused the request ({answer})."),
+        Verdict.FINE,
+        final=True,
+    )
+
+
+def told(message: str, text: str) -> str:
+    """``message`` of a server for people, with a colon before it; nothing where it quotes ``text``."""
+    message = " ".join(message.split())
+    spoken = " ".join(text.split())
+    if not message or (len(spoken) >= _MIN_ECHO_CHARACTERS and spoken in message):
+        return ""
+    for start in range(len(spoken) - _ECHO_CHARACTERS + 1):
+        if spoken[start : start + _ECHO_CHARACTERS] in message:
+            return ""
+    return f": {message[:_MAX_SAID_CHARACTERS]}"
+
+
+def _said(body: bytes, text: str) -> str:
+    """What an error body says for people: vLLM's and OpenAI's, FastAPI's, ours; of anything else nothing."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return ""
+    return told(_message(fields), text)
+
+
+def _message(fields: Any) -> str:
+    if not isinstance(fields, dict):
+        return ""
+    error = fields.get("error", fields.get("detail", fields))
+    if isinstance(error, list):  # FastAPI's, of which "input" is the value at fault
+        error = error[0] if error else ""
+    if isinstance(error, str):
+        return error
+    if not isinstance(error, dict):
+        return ""
+    message = error.get("message", error.get("msg"))
+    param = error.get("param")
+    named = f" ({param})" if isinstance(param, str) and param else ""
+    return f"{message}{named}" if isinstance(message, str) else ""

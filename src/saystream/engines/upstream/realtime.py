@@ -1,0 +1,225 @@
+"""Realtime endpoints of the DashScope kind: another server of ours, or the hosted service.
+
+Each stream has a connection and a session of its own, in the mode ``server_commit``: text is passed on as it comes, and
+that server cuts it. A stream is given up by dropping its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from itertools import count
+
+from msgspec import UNSET
+from websockets.asyncio.client import ClientConnection as Socket
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from saystream import catalog
+from saystream.engines.upstream.failures import Failure, Verdict, refusal, told, unreachable
+from saystream.engines.upstream.options import ServerOptions, UpstreamOptions
+from saystream.engines.upstream.server import Server, TextFeed, Utterance, behind_proxy
+from saystream.engines.upstream.sound import AudioPiece, Encoding
+from saystream.errors import EngineFailed, EngineUnavailable, ModelNotFound, Overloaded, RemoteProtocolError
+from saystream.protocol.realtime.client import ClientConnection
+from saystream.protocol.realtime.events import (
+    AudioDelta,
+    Error,
+    ErrorBody,
+    ResponseDone,
+    ServerEvent,
+    SessionCreated,
+    SessionFinished,
+)
+from saystream.protocol.realtime.session_config import SessionPatch
+
+__all__ = ["RealtimeServer"]
+
+_MAX_FRAME_BYTES = 16 << 20
+_CLOSE_S = 1.0
+_DEFAULT_RATE = 24000
+_SPEECH_RATES = (0.5, 2.0)
+
+_BUSY_CLOSE_CODES = (1012, 1013)
+_BUSY_CODES = ("rate_limit_exceeded", "server_overloaded", "server_draining")
+
+
+class RealtimeServer(Server):
+    def __init__(self, options: UpstreamOptions, server: ServerOptions) -> None:
+        super().__init__(server)
+        self._options = options
+        self._url = server.url
+        self._headers = {"User-Agent": "saystream"}
+        if server.key:
+            self._headers["Authorization"] = f"Bearer {server.key}"
+        self._numbers = count(1)
+
+    @property
+    def takes_text_as_it_comes(self) -> bool:
+        return True
+
+    @property
+    def probed_when_well(self) -> bool:
+        return False
+
+    async def probe(self) -> None:
+        """Open a session and drop it: nothing is spoken."""
+        try:
+            socket, _ = await self._open()
+        except Failure as failure:
+            if failure.verdict is not Verdict.BUSY:
+                raise
+        else:
+            await _drop(socket)
+
+    async def voices(self) -> tuple[str, ...]:
+        """Those that the hosted model of that name has; an endpoint does not list them."""
+        try:
+            return tuple(voice.name for voice in catalog.load().voices(self._options.model))
+        except ModelNotFound:
+            return ()
+
+    async def speak(self, utterance: Utterance, text: TextFeed) -> AsyncGenerator[AudioPiece, None]:
+        encoding = Encoding("pcm", self._options.sample_rate)
+        socket, protocol = await self._open()
+        sender = asyncio.create_task(self._send(socket, protocol, utterance, text))
+        try:
+            while not isinstance(event := await self._receive(socket, protocol, text), SessionFinished):
+                if isinstance(event, AudioDelta):
+                    yield AudioPiece(self._audio(event), encoding)
+                elif isinstance(event, ResponseDone) and event.response.status not in (
+                    "completed",
+                    "in_progress",
+                ):
+                    what = f"{self.name} ended a response as {event.response.status}"
+                    raise Failure(EngineFailed(f"The upstream server {what}."), Verdict.SUSPECT)
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            await _drop(socket)
+
+    async def aclose(self) -> None:
+        """Every stream drops its own connection."""
+
+    async def _open(self) -> tuple[Socket, ClientConnection]:
+        """A connection whose session has been created."""
+        limit_s = self._options.connect_s
+        try:
+            async with asyncio.timeout(limit_s):
+                socket = await connect(
+                    self._url,
+                    additional_headers=self._headers,
+                    user_agent_header=None,
+                    compression=None,  # base64 audio hardly shrinks
+                    proxy=True if behind_proxy(self._url) else None,
+                    open_timeout=None,
+                    close_timeout=_CLOSE_S,
+                    ping_interval=None,
+                    max_size=_MAX_FRAME_BYTES,
+                )
+        except TimeoutError:
+            raise unreachable(self.name, f"no answer within {limit_s:g} s") from None
+        except InvalidStatus as error:
+            raise refusal(self.name, error.response.status_code, bytes(error.response.body or b"")) from error
+        except (OSError, WebSocketException) as error:
+            raise unreachable(self.name, str(error).rstrip(".") or type(error).__name__) from error
+        protocol = ClientConnection(new_id=self._new_id)
+        try:
+            async with asyncio.timeout(limit_s):
+                while not isinstance(await self._receive(socket, protocol, None), SessionCreated):
+                    pass
+        except TimeoutError:
+            socket.transport.abort()
+            raise unreachable(self.name, f"no session within {limit_s:g} s") from None
+        except BaseException:
+            socket.transport.abort()
+            raise
+        return socket, protocol
+
+    async def _send(
+        self, socket: Socket, protocol: ClientConnection, utterance: Utterance, text: TextFeed
+    ) -> None:
+        """What stops the connection is told by the side that receives."""
+        with suppress(ConnectionClosed):
+            await socket.send(protocol.update_session(self.patch(utterance)))
+            async for piece in text.pieces():
+                await socket.send(protocol.append_text(piece))
+            await socket.send(protocol.finish())
+
+    def patch(self, utterance: Utterance) -> SessionPatch:
+        """The configuration of a session. A value that is the default is left out: any model takes it."""
+        speed = min(max(utterance.speed, _SPEECH_RATES[0]), _SPEECH_RATES[1])
+        rate = self._options.sample_rate
+        return SessionPatch(
+            voice=utterance.voice.name,
+            mode="server_commit",
+            response_format="pcm",
+            language_type=utterance.language,
+            sample_rate=UNSET if rate == _DEFAULT_RATE else rate,
+            speech_rate=UNSET if speed == 1.0 else speed,
+            instructions=utterance.instructions or UNSET,
+        )
+
+    async def _receive(
+        self, socket: Socket, protocol: ClientConnection, text: TextFeed | None
+    ) -> ServerEvent:
+        try:
+            frame = await socket.recv()
+        except ConnectionClosed as closed:
+            raise self._lost(closed) from closed
+        if isinstance(frame, bytes):
+            raise self._broke_protocol("It sent a binary frame.")
+        try:
+            event = protocol.receive_text(frame)
+        except RemoteProtocolError as error:
+            raise self._broke_protocol(error.message) from error
+        if isinstance(event, Error):
+            raise self._refused(event.error, "" if text is None else text.text)
+        return event
+
+    def _audio(self, event: AudioDelta) -> bytes:
+        try:
+            return event.audio
+        except RemoteProtocolError as error:
+            raise self._broke_protocol(error.message) from error
+
+    def _lost(self, closed: ConnectionClosed) -> Failure:
+        code = None if closed.rcvd is None else int(closed.rcvd.code)
+        if code in _BUSY_CLOSE_CODES:
+            return Failure(
+                Overloaded(f"The upstream server {self.name} takes no more sessions for now."), Verdict.BUSY
+            )
+        how = "without a close frame" if code is None else f"with code {code}"
+        fault = EngineFailed(f"The upstream server {self.name} closed the connection {how} before the end.")
+        return Failure(fault, Verdict.SUSPECT)
+
+    def _broke_protocol(self, message: str) -> Failure:
+        fault = EngineFailed(f"The upstream server {self.name} broke the protocol. {message}")
+        return Failure(fault, Verdict.SUSPECT)
+
+    def _refused(self, error: ErrorBody, text: str) -> Failure:
+        said = f"{error.code}{f' in {error.param}' if error.param else ''}{told(error.message, text)}"
+        if error.code in _BUSY_CODES:
+            return Failure(Overloaded(f"The upstream server {self.name} is busy ({said})."), Verdict.BUSY)
+        if error.code == "invalid_api_key":
+            return refusal(self.name, 401, b"")
+        if error.code == "model_not_found":
+            fault = EngineUnavailable(
+                f"The upstream server {self.name} has no such model ({said})."
+                " Set the option model of engine 'upstream'."
+            )
+            return Failure(fault, Verdict.DOWN)
+        failed = EngineFailed(f"The upstream server {self.name} sent an error ({said}).")
+        if error.type == "server_error":
+            return Failure(failed, Verdict.SUSPECT)
+        return Failure(failed, Verdict.FINE, final=True)
+
+    def _new_id(self, kind: str) -> str:
+        return f"{kind}_{next(self._numbers)}"
+
+
+async def _drop(socket: Socket) -> None:
+    """End the connection at once, whatever the other end does."""
+    socket.transport.abort()
+    await socket.wait_closed()

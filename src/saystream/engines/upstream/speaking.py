@@ -1,0 +1,159 @@
+"""One stream: asks servers until one gives audio, and hands that over. Everything waits for a limited time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from saystream.engines.upstream.balancer import Balancer, Upstream
+from saystream.engines.upstream.failures import Failure, Verdict
+from saystream.engines.upstream.runtime import Handover
+from saystream.engines.upstream.server import TextFeed, Utterance
+from saystream.engines.upstream.sound import AudioPiece
+from saystream.errors import EngineFailed, EngineStalled, Overloaded
+from saystream.text.segmenter import is_speakable
+
+__all__ = ["SpeakingLimits", "speak"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakingLimits:
+    """Seconds; see UpstreamOptions."""
+
+    first_audio_s: float
+    chunk_s: float
+    request_s: float
+    max_audio_s: float
+    attempts: int
+
+
+async def speak(
+    balancer: Balancer,
+    utterance: Utterance,
+    text: TextFeed,
+    handover: Handover,
+    limits: SpeakingLimits,
+    *,
+    text_as_it_comes: bool,
+) -> None:
+    """Raises a ServerFault when it cannot be spoken, also after a part of it was."""
+    await _Speaking(balancer, utterance, text, handover, limits).run(text_as_it_comes=text_as_it_comes)
+
+
+class _Speaking:
+    def __init__(
+        self,
+        balancer: Balancer,
+        utterance: Utterance,
+        text: TextFeed,
+        handover: Handover,
+        limits: SpeakingLimits,
+    ) -> None:
+        self._balancer = balancer
+        self._utterance = utterance
+        self._text = text
+        self._handover = handover
+        self._limits = limits
+        self._now = asyncio.get_running_loop().time
+        self._failed_attempts = 0
+        self._audio_s = 0.0
+        """Handed over so far."""
+        self._waited_s = 0.0
+        """For servers, since the text was complete."""
+
+    async def run(self, *, text_as_it_comes: bool) -> None:
+        if not await self._is_speakable(wait_for_all=not text_as_it_comes):
+            return
+        tried: set[Upstream] = set()
+        said_busy: set[Upstream] = set()
+        while True:
+            upstream = await self._borrow(tried, said_busy)
+            tried.add(upstream)
+            try:
+                await self._attempt(upstream)
+                return
+            except Failure as failure:
+                self._balancer.note(upstream, failure)
+                if failure.final or self._audio_s:
+                    raise failure.fault from failure
+                if failure.verdict is Verdict.BUSY:
+                    said_busy.add(upstream)
+                else:
+                    self._failed_attempts += 1
+                if self._failed_attempts == self._limits.attempts:
+                    raise failure.fault from failure
+            finally:
+                await self._balancer.give_back(upstream)
+
+    async def _is_speakable(self, *, wait_for_all: bool) -> bool:
+        """Wait until there is something to say, or for all of the text."""
+        speakable = False
+        async with aclosing(self._text.pieces()) as pieces:
+            async for piece in pieces:
+                speakable = speakable or is_speakable(piece)
+                if speakable and not wait_for_all:
+                    return True
+        return speakable
+
+    async def _borrow(self, tried: set[Upstream], said_busy: set[Upstream]) -> Upstream:
+        try:
+            async with asyncio.timeout(self._left_for_first_audio_s()):
+                return await self._balancer.borrow(tried=tried, said_busy=said_busy)
+        except TimeoutError:
+            waited = f"{self._limits.first_audio_s:g} s"
+            raise Overloaded(f"No upstream server had room for a request within {waited}.") from None
+
+    async def _attempt(self, upstream: Upstream) -> None:
+        name = upstream.server.name
+        async with aclosing(upstream.server.speak(self._utterance, self._text)) as audio:
+            while (piece := await self._next(audio, name)) is not None:
+                if not piece.encoded:
+                    continue
+                self._audio_s += len(piece.encoded) / piece.encoding.bytes_per_second
+                if self._audio_s > self._limits.max_audio_s:
+                    raise _failed(f"{name} speaks for more than {self._limits.max_audio_s:g} s")
+                await self._handover.put(piece)
+        if not self._audio_s:
+            raise _failed(f"{name} gave no audio")
+
+    async def _next(self, audio: AsyncGenerator[AudioPiece, None], name: str) -> AudioPiece | None:
+        """The next piece. The time for it begins when the server has all of the text."""
+        began = self._now()
+        try:
+            async with asyncio.timeout(None) as alarm:
+
+                def text_is_complete() -> None:
+                    alarm.reschedule(self._now() + self._patience_s())
+
+                if self._text.ended_at is None:
+                    self._text.when_ended = text_is_complete
+                else:
+                    text_is_complete()
+                return await anext(audio, None)
+        except TimeoutError:
+            waited = f"{self._now() - max(began, self._text.ended_at or began):.1f} s"
+            raise Failure(
+                EngineStalled(f"The upstream server {name} gave no audio for {waited}."), Verdict.SUSPECT
+            ) from None
+        finally:
+            self._text.when_ended = None
+            if self._text.ended_at is not None:
+                self._waited_s += self._now() - max(began, self._text.ended_at)
+
+    def _patience_s(self) -> float:
+        left_s = self._limits.request_s - self._waited_s
+        if self._audio_s:
+            return min(left_s, self._limits.chunk_s)
+        # What is left is shared with the attempts that may follow.
+        return min(left_s, self._left_for_first_audio_s() / (self._limits.attempts - self._failed_attempts))
+
+    def _left_for_first_audio_s(self) -> float:
+        if self._text.ended_at is None:
+            return self._limits.first_audio_s
+        return self._text.ended_at + self._limits.first_audio_s - self._now()
+
+
+def _failed(what: str) -> Failure:
+    return Failure(EngineFailed(f"The upstream server {what}."), Verdict.SUSPECT)

@@ -1,0 +1,137 @@
+"""A stream of the engine: the thread that reads it, and the task of the loop that it commands."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from saystream.dsp.effects import shaped
+from saystream.dsp.resample import Resampler
+from saystream.dsp.stage import Stage
+from saystream.engines.base import EngineStream
+from saystream.engines.upstream.balancer import Balancer
+from saystream.engines.upstream.runtime import Handover, LoopThread
+from saystream.engines.upstream.server import TextFeed, Utterance
+from saystream.engines.upstream.sound import SoundReader
+from saystream.engines.upstream.speaking import SpeakingLimits, speak
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["UpstreamStream"]
+
+_HANDED_OVER_BYTES = 1 << 20
+"""About 20 s of audio held for a thread that is held itself; above this a server is read no further."""
+
+_CHARACTERS_PER_S = 15
+"""Of speech, to guess how much of the text is spoken: a server does not say."""
+
+_PATIENCE_S = 1.0
+"""For a request to be dropped; it takes no time, unless the loop is in trouble."""
+
+
+class UpstreamStream(EngineStream):
+    """Begins to ask a server when it is made."""
+
+    def __init__(
+        self,
+        runtime: LoopThread,
+        balancer: Balancer,
+        utterance: Utterance,
+        stages: list[Stage],
+        limits: SpeakingLimits,
+        *,
+        sample_rate: int,
+        text_as_it_comes: bool,
+    ) -> None:
+        self._runtime = runtime
+        self._balancer = balancer
+        self._utterance = utterance
+        self._stages = stages
+        self._limits = limits
+        self._sample_rate = sample_rate
+        self._text_as_it_comes = text_as_it_comes
+        self._text = TextFeed()
+        self._handover = Handover(runtime.loop, max_bytes=_HANDED_OVER_BYTES)
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self._over = threading.Event()
+        self._pushed_characters = 0
+        self._audio_s = 0.0
+        runtime.call(self._start)
+
+    def push_text(self, text: str) -> None:
+        self._pushed_characters += len(text)
+        self._runtime.call(self._text.push, text)
+
+    def end_input(self) -> None:
+        self._runtime.call(self._text.end)
+
+    @property
+    def waiting_characters(self) -> int:
+        return max(0, self._pushed_characters - int(self._audio_s * _CHARACTERS_PER_S))
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._handover.close()
+        self._runtime.call(self._stop)
+
+    def chunks(self) -> Iterator[Samples]:
+        try:
+            yield from shaped(self._samples(), self._stages)
+        finally:
+            self.cancel()
+            self._over.wait(_PATIENCE_S)
+
+    # For the thread that reads.
+
+    def _samples(self) -> Iterator[Samples]:
+        """At the engine's rate."""
+        reader: SoundReader | None = None
+        resampler: Resampler | None = None
+        while (piece := self._handover.get()) is not None:
+            if reader is None:
+                reader = SoundReader(piece.encoding)
+            samples = reader.push(piece.encoded)
+            if not len(samples):
+                continue
+            self._audio_s += len(samples) / reader.sample_rate
+            if reader.sample_rate == self._sample_rate:
+                yield samples
+                continue
+            if resampler is None:
+                resampler = Resampler(source_rate=reader.sample_rate, target_rate=self._sample_rate)
+            yield from resampler.push(samples)
+        if self._cancelled:
+            return
+        if reader is not None:
+            reader.flush()
+        if resampler is not None:
+            yield from resampler.flush()
+
+    # For the loop.
+
+    def _start(self) -> None:
+        work = speak(
+            self._balancer,
+            self._utterance,
+            self._text,
+            self._handover,
+            self._limits,
+            text_as_it_comes=self._text_as_it_comes,
+        )
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._ended)
+        if self._cancelled:
+            self._task.cancel()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """What it raised, also a bug of ours, belongs to the thread that reads."""
+        self._handover.end(None if task.cancelled() else task.exception())
+        self._over.set()
