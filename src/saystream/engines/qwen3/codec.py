@@ -223,9 +223,7 @@ class StreamingCodec(nn.Module):
             for factor in config.upsampling
         )
         widths = [config.channels >> index for index in range(len(config.rates) + 1)]
-        blocks = (
-            _Block(*pair, rate) for pair, rate in zip(zip(widths, widths[1:]), config.rates, strict=True)
-        )
+        blocks = (_Block(widths[index], widths[index + 1], rate) for index, rate in enumerate(config.rates))
         last = (_Snake(widths[-1]), _CausalConv(widths[-1], 1, 7))
         self.decoder = nn.ModuleList((_CausalConv(config.latent, widths[0], 7), *blocks, *last))
         # The first frame of a step sees the window that ends with it while the step's last is already written. Rounded

@@ -16,9 +16,9 @@ from tokenizers.models import BPE
 
 from saystream.errors import CheckpointInvalid
 
-__all__ = ["IncrementalTokenizer", "Tokens"]
+__all__ = ["WORDS", "IncrementalTokenizer", "Tokens"]
 
-_WORDS = (
+WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -33,7 +33,7 @@ class Tokens:
     def __init__(self, vocabulary: Path, merges: Path, control: dict[str, int]) -> None:
         """``control`` holds the spellings of control tokens and their ids."""
         self._bpe = Tokenizer(BPE.from_file(str(vocabulary), str(merges)))
-        self._words = pre_tokenizers.Split(Regex(_WORDS), behavior="isolated")
+        self._words = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
         self._bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         self._bpe.pre_tokenizer = pre_tokenizers.Sequence([self._words, self._bytes])
         self.control = control
