@@ -1,7 +1,7 @@
-"""Checkpoints with random weights, in the shape of the released ones: small for tests, of real size for measuring speed.
+"""Checkpoints with random weights in the shape of the released ones: tiny for tests, of real size to measure speed.
 
-What they say is noise, and everything about them is real: the files and their names, the ids, the sixteen codebooks, the
-tokenizer's kind. Sampled speech ends after a number of frames that is chosen, and its level is that of speech.
+What they say is noise, and everything about them is real: the files and their names, the ids, the sixteen codebooks,
+the tokenizer's kind. Sampled speech ends after a number of frames that is chosen, and its level is that of speech.
 
     scripts/make-tiny-qwen3 FOLDER                              three checkpoints of 15 MB each, in seconds
     scripts/make-tiny-qwen3 FOLDER --real-shape 0.6B            one of 2.3 GB (1.7B: 4.3 GB)
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -142,7 +142,7 @@ def make_checkpoint(
     _save(folder, model, encoder, torch.float32 if size is None else torch.bfloat16)
 
 
-def _write(path: Path, settings: dict[str, object]) -> None:
+def _write(path: Path, settings: Mapping[str, object]) -> None:
     path.write_text(json.dumps(settings, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
