@@ -8,13 +8,24 @@ from hypothesis import strategies as st
 from saystream.engines.frames import (
     MAX_PAYLOAD_BYTES,
     FrameSplitter,
+    HostedFault,
     Kind,
     pack,
     pack_count,
     read_frame,
     unpack_count,
 )
-from saystream.errors import EngineCrashed
+from saystream.errors import (
+    Draining,
+    EngineCrashed,
+    EngineFailed,
+    EngineOutputInvalid,
+    EngineStalled,
+    EngineUnavailable,
+    InvalidValue,
+    ModelMissing,
+    Overloaded,
+)
 
 frames = st.lists(
     st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=50)), max_size=8
@@ -60,6 +71,29 @@ def test_a_payload_beyond_the_limit_is_not_packed():
 def test_a_view_of_samples_is_packed_by_its_bytes():
     view = memoryview(struct.pack("<2f", 0.5, -0.5)).cast("f")
     assert pack(Kind.AUDIO, 3, view)[9:] == struct.pack("<2f", 0.5, -0.5)
+
+
+@pytest.mark.parametrize(
+    "fault", [EngineFailed, EngineOutputInvalid, EngineStalled, EngineUnavailable, Overloaded], ids=str
+)
+def test_a_fault_comes_out_as_it_went_in(fault):
+    told = HostedFault.of(fault("Why, and what would help."))
+    assert told is not None
+    back = told.fault()
+    assert (type(back), back.message) == (fault, "Why, and what would help.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("secret"),
+        Draining("stop"),
+        InvalidValue("voice", "a", ["b"]),
+        ModelMissing("no", model="m"),
+    ],
+)
+def test_no_other_error_is_told_with_its_message(error):
+    assert HostedFault.of(error) is None
 
 
 @given(st.integers(0, 2**64 - 1))

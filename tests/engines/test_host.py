@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from saystream.engines.base import Engine, EngineInfo
 from saystream.engines.frames import Frame, Kind, LoadFailure, pack, pack_count, read_frame
 from saystream.engines.host import EngineHost, why_not_loaded
-from saystream.errors import EngineUnavailable, ModelMissing
+from saystream.errors import EngineFailed, EngineUnavailable, ModelMissing, Overloaded
 
 from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine
 
@@ -185,6 +186,19 @@ def test_text_that_comes_before_the_engine_has_opened_is_kept_in_order():
         pieces, kind, _ = gateway.hear_until_end(1)
     assert kind == Kind.DONE
     np.testing.assert_array_equal([piece[0] for piece in pieces], np.array([0.097, 0.098], np.float32))
+
+
+@pytest.mark.parametrize("fault", [EngineFailed("The voice is gone."), Overloaded("Come back later.")])
+def test_a_fault_of_our_own_tree_is_told_with_its_message(fault):
+    def speak(text):
+        yield TONE[:10]
+        raise fault
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        gateway.open(1, "text")
+        pieces, kind, told = gateway.hear_until_end(1)
+    assert len(pieces) == 1
+    assert (kind, json.loads(told)) == (Kind.FAULT, {"code": fault.code, "message": fault.message})
 
 
 def test_text_that_the_engine_refuses_fails_its_stream_and_not_the_process():

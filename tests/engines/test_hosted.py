@@ -17,7 +17,7 @@ from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo
 from saystream.engines.frames import Kind, LoadFailure, pack
 from saystream.engines.hosted import HostedEngine
-from saystream.errors import EngineCrashed, EngineFault, EngineUnavailable
+from saystream.errors import EngineCrashed, EngineUnavailable, ServerFault
 
 from .engines_for_tests import PATIENCE_S, REQUEST
 
@@ -28,7 +28,7 @@ class Notes:
     def __init__(self) -> None:
         self.heard_ms = 0.0
         self.taken_characters = 0
-        self.fault: EngineFault | None = None
+        self.fault: ServerFault | None = None
         self.sounding = asyncio.Event()
         self.over = asyncio.Event()
 
@@ -39,7 +39,7 @@ class Notes:
     def text_taken(self, num_characters: int) -> None:
         self.taken_characters = num_characters
 
-    def ended(self, fault: EngineFault | None) -> None:
+    def ended(self, fault: ServerFault | None) -> None:
         self.fault = fault
         self.over.set()
 

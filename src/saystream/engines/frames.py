@@ -12,12 +12,21 @@ from typing import BinaryIO, TypeAlias
 
 import msgspec
 
-from saystream.errors import EngineCrashed
+from saystream.errors import (
+    EngineCrashed,
+    EngineFailed,
+    EngineOutputInvalid,
+    EngineStalled,
+    EngineUnavailable,
+    Overloaded,
+    ServerFault,
+)
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
     "Frame",
     "FrameSplitter",
+    "HostedFault",
     "Kind",
     "LoadFailure",
     "pack",
@@ -63,6 +72,8 @@ class Kind(IntEnum):
     """The engine gave something that is not audio; the slot is free. What it was, UTF-8."""
     TAKEN = 22
     """How many characters of its text an incremental engine has begun to speak so far: ``pack_count``."""
+    FAULT = 23
+    """The engine raised a fault that says what is wrong; the slot is free. A HostedFault as JSON."""
 
 
 class LoadFailure(msgspec.Struct, frozen=True):
@@ -71,6 +82,28 @@ class LoadFailure(msgspec.Struct, frozen=True):
     reason: str
     remedy: str = ""
     languages: tuple[str, ...] = ()
+
+
+_TOLD_FAULTS: dict[str, type[ServerFault]] = {
+    fault.code: fault
+    for fault in (EngineFailed, EngineOutputInvalid, EngineStalled, EngineUnavailable, Overloaded)
+}
+
+
+class HostedFault(msgspec.Struct, frozen=True):
+    """A fault of our own tree that an engine raised on purpose: its message holds no spoken text."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> HostedFault | None:
+        """``None`` for anything else, of which only the type may be told."""
+        known = isinstance(error, ServerFault) and type(error) is _TOLD_FAULTS.get(error.code)
+        return cls(error.code, error.message) if known and isinstance(error, ServerFault) else None
+
+    def fault(self) -> ServerFault:
+        return _TOLD_FAULTS.get(self.code, EngineFailed)(self.message)
 
 
 Frame: TypeAlias = tuple[int, int, bytes]

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from saystream.engines.base import Engine, EngineStream, SynthesisRequest
-from saystream.engines.frames import Kind, LoadFailure, pack, pack_count, read_frame
+from saystream.engines.frames import HostedFault, Kind, LoadFailure, pack, pack_count, read_frame
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
 
@@ -177,7 +177,8 @@ class EngineHost:
                 return
 
     def _outcome(self, job: _Job) -> tuple[Kind, str]:
-        """Run one stream; how it ended. An error's message may hold spoken text, so only its type is told."""
+        """Run one stream; how it ended. The message of an error that is none of ours may hold spoken text, so only its
+        type is told."""
         try:
             if not job.cancelled:
                 self._speak(job)
@@ -186,6 +187,8 @@ class EngineHost:
         except (
             BaseException
         ) as error:  # an engine is a stranger's code; its slot must come back whatever it does
+            if (told := HostedFault.of(error)) is not None:
+                return Kind.FAULT, msgspec.json.encode(told).decode()
             return Kind.FAILED, quote(type(error).__name__)
         return Kind.DONE, ""
 

@@ -21,7 +21,7 @@ import structlog
 from saystream.audio import AudioChunk
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.engines.frames import FrameSplitter, Kind, LoadFailure, pack, unpack_count
+from saystream.engines.frames import FrameSplitter, HostedFault, Kind, LoadFailure, pack, unpack_count
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -29,6 +29,7 @@ from saystream.errors import (
     EngineOutputInvalid,
     EngineStalled,
     EngineUnavailable,
+    ServerFault,
 )
 
 __all__ = ["HostedEngine", "HostedStream", "Listener"]
@@ -49,7 +50,7 @@ class Listener(Protocol):
     def text_taken(self, num_characters: int) -> None:
         """An incremental engine has begun to speak that much of the text so far."""
 
-    def ended(self, fault: EngineFault | None) -> None:
+    def ended(self, fault: ServerFault | None) -> None:
         """The stream has ended and its slot is free. No ``fault``: it spoke everything, or was cancelled."""
 
     def lost(self, fault: EngineFault) -> None:
@@ -277,7 +278,9 @@ class HostedEngine(asyncio.SubprocessProtocol):
             del self._streams[number]
             stream.listener.ended(self._stream_fault(kind, payload))
 
-    def _stream_fault(self, kind: int, payload: bytes) -> EngineFault | None:
+    def _stream_fault(self, kind: int, payload: bytes) -> ServerFault | None:
+        if kind == Kind.FAULT:
+            return msgspec.json.decode(payload, type=HostedFault).fault()
         if kind == Kind.FAILED:
             return EngineFailed(f"Engine '{self._name}' raised {payload.decode()}.")
         if kind == Kind.INVALID_OUTPUT:

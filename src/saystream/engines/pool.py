@@ -16,10 +16,11 @@ import structlog
 
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.admission import Admission
 from saystream.engines.hosted import HostedEngine
 from saystream.engines.scheduler import Playback, Scheduler
 from saystream.engines.streams import PoolStream
-from saystream.errors import Draining, EngineFault, EngineUnavailable
+from saystream.errors import Draining, EngineUnavailable, Overloaded, ServerFault
 
 __all__ = ["EngineLoad", "EnginePool", "PoolStream"]
 
@@ -43,6 +44,8 @@ class EngineLoad:
     """Streams that wait for a slot or for their text."""
     running: int
     """Streams that hold a slot."""
+    held: int = 0
+    """Sessions without sound that wait until the engine is fast enough for one more."""
 
 
 class EnginePool:
@@ -139,6 +142,9 @@ class _EngineQueue:
         self._settings = settings
         self._clock = clock
         self._scheduler: Scheduler[PoolStream] = Scheduler(max_waiting=settings.max_waiting)
+        self._admission: Admission[PoolStream] = Admission(max_held=settings.max_held_sessions)
+        self._overdue_timer: asyncio.TimerHandle | None = None
+        self._began_ms: dict[PoolStream, float] = {}
         self._streams: set[PoolStream] = set()
         self._hosts: list[HostedEngine] = []
         """Those that are loaded."""
@@ -178,6 +184,7 @@ class _EngineQueue:
             restarts=self._restarts,
             waiting=self._scheduler.waiting,
             running=self._scheduler.running,
+            held=self._admission.held,
         )
 
     async def start(self) -> None:
@@ -203,39 +210,89 @@ class _EngineQueue:
             buffered_audio_s=self._settings.buffered_audio_s,
             max_audio_s_per_character=self._settings.max_audio_s_per_character,
         )
-        self._scheduler.add(stream, playback)
+        self._admission.add(stream, playback, self._now_ms())
+        try:
+            self._scheduler.add(stream, playback)
+        except Overloaded:
+            self._admission.done(stream)
+            raise
         self._streams.add(stream)
         return stream
 
     # For its streams.
 
     def can_start(self, stream: PoolStream) -> None:
-        self._scheduler.ready(stream, self._clock() * _MS)
+        self._make_ready(self._admission.ready(stream, self._now_ms()))
         self._dispatch()
+        self._watch_held()
 
     def withdrawn(self, stream: PoolStream) -> None:
-        self._scheduler.cancel(stream)
-        self._streams.discard(stream)
+        self._forget(stream)
         self._dispatch()  # a later stream of the same session may have waited behind it
 
-    def slot_freed(self, stream: PoolStream, fault: EngineFault | None) -> None:
+    def slot_freed(self, stream: PoolStream, fault: ServerFault | None) -> None:
         if fault is None:
             self._failures = 0
+        began_ms = self._began_ms.pop(stream)
+        if stream.speech_ms is not None:
+            speed = self._admission.speed
+            speed.measured(stream.speech_ms, self._now_ms() - began_ms)
+            self._scheduler.expect(speed.notice_ms)
         self._scheduler.done(stream)
+        self._admission.done(stream)
         self._streams.discard(stream)
         self._dispatch()
 
     def process_lost(self, stream: PoolStream) -> bool:
         if stream.attempts >= self._settings.max_attempts:
             return False
+        del self._began_ms[stream]
         self._scheduler.retry(stream)
         self._dispatch()
         return True
 
     def _dispatch(self) -> None:
         free_slots = sum(host.free_slots for host in self._hosts)
-        for stream in self._scheduler.next(free_slots, self._clock() * _MS):
+        self._make_ready(self._admission.admit(free_slots + self._scheduler.running))
+        now_ms = self._now_ms()
+        for stream in self._scheduler.next(free_slots, now_ms):
+            self._began_ms[stream] = now_ms
             stream.run_on(max(self._hosts, key=lambda host: host.free_slots))
+
+    def _make_ready(self, streams: Iterable[PoolStream]) -> None:
+        for stream in streams:
+            self._scheduler.ready(stream, self._now_ms())
+
+    def _now_ms(self) -> float:
+        return self._clock() * _MS
+
+    # Its line of sessions.
+
+    def _watch_held(self) -> None:
+        """One timer serves the whole line: it is in the order in which its waits end."""
+        since_ms = self._admission.waits_since_ms()
+        if since_ms is not None and self._overdue_timer is None:
+            due_s = since_ms / _MS + self._settings.admission_timeout_s
+            delay_s = max(0.0, due_s - self._clock())
+            self._overdue_timer = asyncio.get_running_loop().call_later(delay_s, self._refuse_overdue)
+
+    def _refuse_overdue(self) -> None:
+        self._overdue_timer = None
+        wait_s = self._settings.admission_timeout_s
+        for stream in self._admission.overdue(self._now_ms() - wait_s * _MS):
+            busy = f"Engine '{self._name}' had no room for another session within {wait_s:g} s."
+            stream.fail(Overloaded(f"{busy} {self._admission.admitted} sessions are being spoken for."))
+            self._forget(stream)
+        self._dispatch()
+        self._watch_held()
+
+    def _forget(self, stream: PoolStream) -> bool:
+        """Drop a stream that waits; False, and it stays, where it runs."""
+        if not self._scheduler.cancel(stream):
+            return False
+        self._admission.done(stream)
+        self._streams.discard(stream)
+        return True
 
     # Its processes.
 

@@ -12,7 +12,7 @@ import structlog
 from saystream.audio import AudioChunk
 from saystream.engines.base import SynthesisRequest
 from saystream.engines.hosted import HostedEngine, HostedStream
-from saystream.errors import EngineFault, SaystreamError
+from saystream.errors import EngineFault, SaystreamError, ServerFault
 
 __all__ = ["PoolStream", "StreamOwner"]
 
@@ -33,7 +33,7 @@ class StreamOwner(Protocol):
     def withdrawn(self, stream: PoolStream) -> None:
         """Its caller cancelled it before it ran."""
 
-    def slot_freed(self, stream: PoolStream, fault: EngineFault | None) -> None:
+    def slot_freed(self, stream: PoolStream, fault: ServerFault | None) -> None:
         """It has ended in its process."""
 
     def process_lost(self, stream: PoolStream) -> bool:
@@ -43,8 +43,8 @@ class StreamOwner(Protocol):
 class PoolStream(AsyncIterator[AudioChunk]):
     """Push text, end the input, iterate over the audio; ``cancel`` it unless it was read to its end.
 
-    Iterating ends after a cancel. It raises EngineFault when the engine failed, EngineUnavailable or Draining
-    when none will run it: always after the audio that came before.
+    Iterating ends after a cancel. It raises EngineFault when the engine failed, EngineUnavailable, Overloaded or
+    Draining when none will run it: always after the audio that came before.
     """
 
     def __init__(
@@ -76,6 +76,10 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self.buffered_ms = 0.0
         """Audio that has come and was not read."""
         self._held = False
+        self._never_waited = False
+        """Since it was started: neither for text nor for its reader."""
+        self.speech_ms: float | None = None
+        """What it spoke, once it has spoken everything without a wait; else how long it took tells nothing."""
         self._over = False
         self._fault: SaystreamError | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -157,6 +161,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         """Start it in a process, from its beginning."""
         self.attempts += 1
         self._taken_characters = 0
+        self._never_waited = self._input_ended
         text = "".join(self._text)
         self._hosted = host.open(self.request, self, text=text, input_ended=self._input_ended)
 
@@ -179,6 +184,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self.buffered_ms += chunk.duration_ms
         if self.buffered_ms > self._high_ms and not self._held and self._hosted is not None:
             self._held = True
+            self._never_waited = False
             self._hosted.hold()
         self._wake_reader()
         self._sounded_ms += chunk.duration_ms
@@ -188,11 +194,12 @@ class PoolStream(AsyncIterator[AudioChunk]):
     def text_taken(self, num_characters: int) -> None:
         self._taken_characters = min(num_characters, self._pushed_characters)
 
-    def ended(self, fault: EngineFault | None) -> None:
+    def ended(self, fault: ServerFault | None) -> None:
         self._hosted = None
         if fault is not None:
             self.fail(fault)
         elif not self._over:
+            self.speech_ms = self._sounded_ms if self._never_waited else None
             self._text.clear()
             self._end()
         self._owner.slot_freed(self, fault)
