@@ -13,9 +13,8 @@ __all__ = ["download", "open_client"]
 
 _CONNECT_TIMEOUT_S = 5.0
 """Short: a machine without a network should get on to its next source."""
-_READ_TIMEOUT_S = 30.0
+_READ_TIMEOUT_S = 15.0
 _MAX_RESUMES = 20
-_BLOCK_BYTES = 1 << 18
 
 
 def open_client() -> httpx.Client:
@@ -98,7 +97,8 @@ def _continue(
             received = 0
         staging.need(int(answer.headers.get("content-length", 0)))
         with part.open("ab" if received else "wb") as file:
-            for block in answer.iter_raw(_BLOCK_BYTES):
+            # As it comes: what is gathered to larger blocks is lost when the connection breaks.
+            for block in answer.iter_raw():
                 if staging.stopped.is_set():
                     raise Stopped
                 file.write(block)

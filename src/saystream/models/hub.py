@@ -28,8 +28,10 @@ class _Repository:
 class Hub:
     """What one pull has learnt of the hub: a hub that does not answer is asked once."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, endpoint: str | None = None) -> None:
+        """``endpoint`` is by default that of the environment of ``huggingface_hub``."""
         self.client = client
+        self.endpoint = endpoint
         self._known: dict[tuple[str, str], _Repository] = {}
         self._silence: SourceUnreachable | None = None
 
@@ -48,7 +50,9 @@ class Hub:
 
     def _ask(self, name: str, revision: str) -> _Repository:
         try:
-            info = HfApi().model_info(name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True)
+            info = HfApi(self.endpoint).model_info(
+                name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True
+            )
         except (OSError, httpx.HTTPError) as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status is not None and status < 500:
@@ -110,7 +114,7 @@ class HubFetcher:
         expected = FileEntry(entry.size or offered.size, entry.sha256 or offered.sha256)
         download(
             self._hub.client,
-            hf_hub_url(self._source.hub, there, revision=repository.commit),
+            hf_hub_url(self._source.hub, there, revision=repository.commit, endpoint=self._hub.endpoint),
             staging,
             path=path,
             entry=expected,

@@ -84,12 +84,11 @@ class Pull:
                     fetcher.fetch(wanted, self.staging)
             except SourceFailed as failure:
                 failures.append(f"{fetcher}: {failure}")
+                self.staging.watcher.says(failures[-1])
             if isinstance(fetcher, HubFetcher) and (commit := fetcher.commit_if_known):
                 commits[fetcher.repository] = commit
             if files and not self.staging.missing(files):
                 return
-            if failures:
-                self.staging.watcher.says(failures[-1])
         raise ModelUnreachable(
             f"The model '{self.model.name}' could not be fetched. {'; '.join(failures) or 'No source is left'}."
         )

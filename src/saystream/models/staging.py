@@ -172,13 +172,19 @@ class Staging:
         if shutil.disk_usage(self._folder).free < num_bytes + _MARGIN_BYTES:
             raise out_of_room(self._folder, num_bytes)
 
+    def prune(self) -> None:
+        """Remove from ``files/`` what is no part of the model: it is from an interrupted pull of another version."""
+        for file in [file for file in self.files.rglob("*") if file.is_file()]:
+            if file.relative_to(self.files).as_posix() not in self.delivered:
+                file.unlink()
+
     def remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def remove_if_empty(self) -> None:
         """Leave nothing of a pull that got nothing."""
-        with contextlib.suppress(OSError):
-            for folder in (self.files, self._parts, self._folder):
+        for folder in (self.files, self._parts, self._folder):
+            with contextlib.suppress(OSError):
                 folder.rmdir()
 
 

@@ -135,6 +135,7 @@ class ModelStore:
                 mirror=mirror,
                 only_mirror=only_mirror,
             ).run()
+        staging.prune()
         write_record(staging.files, record)
         if place.exists():
             os.rename(place, staging.files.parent / "replaced")
