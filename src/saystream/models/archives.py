@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
@@ -34,14 +35,15 @@ def unpack(
     """
     places = {template.format(path=path): path for path in wanted}
     failures: list[SourceFailed] = []
-    for name, content in _members(archives):
-        if (path := places.pop(name, None)) is not None:
-            candidate = work / "candidate"
-            _copy(content, candidate)
-            try:
-                deliver(path, wanted[path], candidate)
-            except SourceFailed as failure:
-                failures.append(failure)
+    with _broken_archives_refused():
+        for name, content in _members(archives):
+            if (path := places.pop(name, None)) is not None:
+                candidate = work / "candidate"
+                _copy(content, candidate)
+                try:
+                    deliver(path, wanted[path], candidate)
+                except SourceFailed as failure:
+                    failures.append(failure)
     if failures:
         raise failures[0]
     if places:
@@ -54,11 +56,12 @@ def join_pieces(archives: Iterable[Path], pattern: str, work: Path) -> Path:
     Raises SourceFailed when there are none, or when one of the row is missing.
     """
     pieces: dict[int, Path] = {}
-    for name, content in _members(archives):
-        if fnmatchcase(name, pattern):
-            number = int((re.findall(r"\d+", name) or ["0"])[-1])
-            pieces[number] = work / f"piece-{number}"
-            _copy(content, pieces[number])
+    with _broken_archives_refused():
+        for name, content in _members(archives):
+            if fnmatchcase(name, pattern):
+                number = int((re.findall(r"\d+", name) or ["0"])[-1])
+                pieces[number] = work / f"piece-{number}"
+                _copy(content, pieces[number])
     numbers = sorted(pieces)
     if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         raise SourceFailed(f"not all pieces {pattern} are there: {len(numbers)} are")
@@ -72,12 +75,17 @@ def join_pieces(archives: Iterable[Path], pattern: str, work: Path) -> Path:
 
 
 def _members(archives: Iterable[Path]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Regular files in archives: those of a tar by their path below its top folder."""
+    """Regular files in archives: those of a tar by their path below its top folder. Read each before the next."""
     for archive in archives:
-        try:
-            yield from _in_zip(archive) if zipfile.is_zipfile(archive) else _in_tar(archive)
-        except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise SourceFailed(f"{archive.name} is no complete archive") from error
+        yield from _in_zip(archive) if zipfile.is_zipfile(archive) else _in_tar(archive)
+
+
+@contextmanager
+def _broken_archives_refused() -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise SourceFailed(f"an archive is not complete ({type(error).__name__})") from error
 
 
 def _in_zip(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
