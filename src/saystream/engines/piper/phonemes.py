@@ -1,0 +1,96 @@
+"""From text to the numbers that a Piper voice is fed, as piper-tts does it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from saystream.engines.espeak_library import MAX_PHONEMIZED_CHARACTERS, phonemize
+from saystream.engines.piper.config import BEGIN, END, PAD, VoiceConfig
+
+__all__ = ["MAX_SYMBOLS", "Phonemes"]
+
+MAX_SYMBOLS = 250
+"""Of one pass of the model, 15 s of sound or so: the time of a pass is how long a cancel may take."""
+
+_GOES_ON = frozenset(",:;")
+"""Marks after which the sentence goes on after a space; after the other three it ends."""
+
+
+class Phonemes:
+    """Reads for one voice. ``unknown`` counts the symbols for which the voice has no number; they are left out, as
+    piper-tts does, because another sound in their place could be worse."""
+
+    def __init__(self, config: VoiceConfig) -> None:
+        self._config = config
+        self._numbers = config.phoneme_id_map
+        self._clusters = sorted((tuple(each) for each in config.vowel_clusters), key=len, reverse=True)
+        self.unknown: Counter[str] = Counter()
+
+    def passes(self, text: str) -> Iterator[list[int]]:
+        """The numbers of each pass of the model: a sentence, or part of one that is too long for a pass."""
+        for sentence in self._sentences(text):
+            known = list(self._known(self._merged(sentence)))
+            while len(known) > MAX_SYMBOLS:
+                end = _place_to_cut(known)
+                yield self._framed(known[:end])
+                known = known[end:]
+            if any(symbol.isalnum() for symbol in known):
+                yield self._framed(known)
+
+    def _sentences(self, text: str) -> Iterator[list[str]]:
+        if self._config.phoneme_type == "text":
+            yield list(self._letters(unicodedata.normalize("NFD", text)))
+            return
+        sentence = ""
+        for start in range(0, len(text), MAX_PHONEMIZED_CHARACTERS):
+            for clause in phonemize(
+                text[start : start + MAX_PHONEMIZED_CHARACTERS], self._config.espeak.voice
+            ):
+                sentence += clause.phonemes + clause.punctuation
+                if clause.punctuation and clause.punctuation not in _GOES_ON:
+                    yield list(unicodedata.normalize("NFD", sentence))
+                    sentence = ""
+                else:
+                    sentence += " "
+        yield list(unicodedata.normalize("NFD", sentence.rstrip()))
+
+    def _letters(self, text: str) -> Iterator[str]:
+        """Small letters where the voice has no capital ones."""
+        for letter in text:
+            yield from letter if letter in self._numbers else letter.casefold()
+
+    def _merged(self, symbols: Sequence[str]) -> Iterator[str]:
+        position = 0
+        while position < len(symbols):
+            fitting = (
+                each for each in self._clusters if tuple(symbols[position : position + len(each)]) == each
+            )
+            cluster = next(fitting, (symbols[position],))
+            yield "".join(cluster)
+            position += len(cluster)
+
+    def _known(self, symbols: Iterator[str]) -> Iterator[str]:
+        for symbol in symbols:
+            for replacement in self._config.phoneme_map.get(symbol, (symbol,)):
+                if replacement in self._numbers:
+                    yield replacement
+                else:
+                    self.unknown[replacement] += 1
+
+    def _framed(self, symbols: Sequence[str]) -> list[int]:
+        pad = self._numbers[PAD]
+        numbers = [*self._numbers[BEGIN], *pad]
+        for symbol in symbols:
+            numbers += [*self._numbers[symbol], *pad]
+        return [*numbers, *self._numbers[END]]
+
+
+def _place_to_cut(symbols: Sequence[str]) -> int:
+    """After the last mark of the second half of a pass, else after its last space, else where the pass is full."""
+    for places in (_GOES_ON, frozenset(" ")):
+        for end in range(MAX_SYMBOLS, MAX_SYMBOLS // 2, -1):
+            if symbols[end - 1] in places:
+                return end
+    return MAX_SYMBOLS

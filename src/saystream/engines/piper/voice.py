@@ -1,0 +1,132 @@
+"""One Piper voice: a VITS model in ONNX, which turns a sentence of phonemes into sound in one pass."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+
+from saystream.dsp.silence import QUIETEST
+from saystream.engines.conformance import median_pitch_hz
+from saystream.engines.piper.config import VoiceConfig, read_config
+from saystream.engines.piper.phonemes import Phonemes
+from saystream.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["HURRIED_LENGTH", "PiperVoice"]
+
+HURRIED_LENGTH = 0.6
+"""What the model is asked for where it has to hurry, of its usual length."""
+
+_LOUDNESS = 0.08
+"""Root mean square of what is not silence, as of hibari: voices differ by 10 dB."""
+_MAX_GAIN = 4.0
+_MAX_PEAK = 0.9
+
+_COUNTING = "1 2 3 4 5 6 7 8 9."
+"""Every language of eSpeak reads it; without commas, at which a voice rises, it is as high as other sentences."""
+
+
+class PiperVoice:
+    """Built from ``NAME.onnx`` with ``NAME.onnx.json`` beside it. ``speak`` may be called by several threads.
+
+    Raises EngineUnavailable where a file is missing or is not what it should be.
+    """
+
+    def __init__(
+        self, path: Path, *, threads: int, noise_scale: float | None = None, noise_w: float | None = None
+    ) -> None:
+        """``noise_scale`` and ``noise_w`` replace those of the voice's file: with both 0 it has no chance in it."""
+        self.name = path.name.removesuffix(".onnx")
+        self.config: VoiceConfig = read_config(path.with_name(f"{path.name}.json"))
+        inference = self.config.inference
+        self._noise_scale = inference.noise_scale if noise_scale is None else noise_scale
+        self._noise_w = inference.noise_w if noise_w is None else noise_w
+        self._phonemes = Phonemes(self.config)
+        self._reported: set[str] = set()
+        self._session = _session(path, threads)
+        wanted = {each.name for each in self._session.get_inputs()}
+        given = {"input", "input_lengths", "scales", *(["sid"] if self.config.speakers else [])}
+        if wanted != given:
+            raise EngineUnavailable(f"{path} is no Piper voice: its inputs are {', '.join(sorted(wanted))}.")
+        sound = self._counting(1.0)
+        self.pitch_hz = median_pitch_hz(sound, self.sample_rate)
+        """Median of the default speaker; ``None`` where none is to be found."""
+        self.hurried_effect = len(sound) / max(1, len(self._counting(HURRIED_LENGTH)))
+        """By how much it really speaks faster with ``HURRIED_LENGTH``: a symbol lasts whole frames, at least one."""
+        self._gain = np.float32(_gain(sound))
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code."""
+        return self.config.iso_639_1
+
+    @property
+    def sample_rate(self) -> int:
+        return self.config.audio.sample_rate
+
+    def speak(self, text: str, *, speaker: str = "", length: float = 1.0) -> Iterator[Samples]:
+        """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default; ``length`` is relative to the
+        voice's own."""
+        for numbers in self._phonemes.passes(text):
+            self._report_unknown()
+            yield self._pass(numbers, speaker, length, self._noise_w) * self._gain
+
+    @property
+    def unknown(self) -> dict[str, int]:
+        """Symbols for which the voice has no sound, and how often they were left out."""
+        return dict(self._phonemes.unknown)
+
+    def _counting(self, length: float) -> Samples:
+        """Always as long, so that lengths can be compared."""
+        passes = self._phonemes.passes(_COUNTING)
+        sounds = [self._pass(numbers, "", length, 0.0) for numbers in passes]
+        return np.concatenate([*sounds, np.zeros(0, np.float32)])
+
+    def _pass(self, numbers: list[int], speaker: str, length: float, noise_w: float) -> Samples:
+        scales = [self._noise_scale, self.config.inference.length_scale * length, noise_w]
+        inputs = {
+            "input": np.array([numbers], np.int64),
+            "input_lengths": np.array([len(numbers)], np.int64),
+            "scales": np.array(scales, np.float32),
+        }
+        if self.config.speakers:
+            number = self.config.speakers[speaker] if speaker else self.config.default_speaker_id
+            inputs["sid"] = np.array([number], np.int64)
+        return np.asarray(self._session.run(None, inputs)[0], np.float32).reshape(-1)
+
+    def _report_unknown(self) -> None:
+        for symbol in self._phonemes.unknown.keys() - self._reported:
+            self._reported.add(symbol)
+            code = " ".join(f"U+{ord(each):04X}" for each in symbol)
+            message = f"The Piper voice '{self.name}' has no sound for the phoneme {code}; it is left out."
+            print(message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
+
+
+def _gain(sound: Samples) -> float:
+    """What makes a voice as loud as the others."""
+    magnitude = np.abs(sound)
+    audible = magnitude[magnitude > QUIETEST]
+    if not len(audible):
+        return 1.0
+    wanted = _LOUDNESS / float(np.sqrt((audible**2).mean()))
+    return min(wanted, _MAX_GAIN, _MAX_PEAK / float(audible.max()))
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the cores from the other streams.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base but this
+        raise EngineUnavailable(f"{path} is no model that can be run: {type(error).__name__}.") from error

@@ -1,0 +1,211 @@
+from pathlib import Path
+from shutil import copy
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saystream.engines.base import SynthesisRequest
+from saystream.engines.conformance import check_engine, median_pitch_hz
+from saystream.engines.piper import PiperEngine
+from saystream.engines.registry import load_engine_class
+from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
+
+from .tiny_voice import make_voice
+
+SENTENCES = {
+    "en": "The train to the airport leaves at half past nine tomorrow morning.",
+    "de": "Der Zug zum Flughafen fährt morgen früh um halb zehn ab.",
+    "ko": "공항으로 가는 기차는 내일 아침 아홉 시 반에 출발합니다.",
+}
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> PiperEngine:
+    loaded = PiperEngine(folder=str(folder), noise_scale=0, noise_w=0)
+    loaded.load()
+    return loaded
+
+
+def speak(engine: PiperEngine, text: str, voice: str, language: str = "en", **request: float) -> np.ndarray:
+    stream = engine.open(SynthesisRequest(voice, language, **request))
+    stream.push_text(text)
+    stream.end_input()
+    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+
+
+def pitch(engine: PiperEngine, voice: str, language: str) -> float:
+    heard = median_pitch_hz(speak(engine, SENTENCES[language], voice, language), engine.info.sample_rate)
+    assert heard is not None
+    return heard
+
+
+def test_it_conforms_and_repeats_itself_without_noise(folder: Path) -> None:
+    assert check_engine(PiperEngine(folder=str(folder), noise_scale=0, noise_w=0), deterministic=True) == []
+
+
+def test_it_conforms_with_the_noise_of_its_voices(tiny: Path) -> None:
+    assert check_engine(PiperEngine(folder=str(tiny.parent))) == []
+
+
+def test_the_real_voice_conforms_and_sounds_like_its_character(piper_folder: Path) -> None:
+    """Takes 20 s on two quiet cores. With the rhythm's chance of its file a sentence varies by more than the check allows."""
+    engine = PiperEngine(folder=str(piper_folder), noise_scale=0, noise_w=0, threads=2, concurrency=1)
+    assert (
+        check_engine(engine, sentence="The train leaves at half past nine today.", deterministic=True) == []
+    )
+    assert engine.info.voices == ("female", "male", "en_US-joe-medium")
+    assert pitch(engine, "male", "en") == pytest.approx(90, rel=0.1)
+    assert pitch(engine, "female", "en") == pytest.approx(200, rel=0.1)
+
+
+def test_it_registers_by_entry_point() -> None:
+    assert load_engine_class("piper") is PiperEngine
+
+
+def test_it_says_what_its_files_are(engine: PiperEngine) -> None:
+    assert engine.info.languages == ("en", "de", "ko")
+    assert (engine.info.sample_rate, engine.info.quality, engine.info.normalizes_text) == (
+        22050,
+        "native",
+        False,
+    )
+    assert engine.info.voices == (
+        "female",
+        "male",
+        "de_DE-tiny-low",
+        "en_GB-several-medium",
+        "en_GB-several-medium#p0",
+        "en_GB-several-medium#p1",
+        "en_GB-several-medium#p2",
+        "en_US-tiny-medium",
+        "ko_KR-tiny-medium",
+    )
+
+
+@pytest.mark.parametrize(
+    ("voice", "language", "pitch_hz"),
+    [
+        ("en_US-tiny-medium", "en", 120),
+        ("en_GB-several-medium", "en", 210),
+        ("en_GB-several-medium#p0", "en", 150),
+        ("en_GB-several-medium#p2", "en", 300),
+        ("de_DE-tiny-low", "de", 190),
+        # In another language the file that is nearest, and its pitch moved where it is far.
+        ("en_US-tiny-medium", "ko", 130),
+        ("en_GB-several-medium", "de", 190),
+        ("en_US-tiny-medium", "de", 120),
+        ("ko_KR-tiny-medium", "en", 120),
+        # Of a language with both the nearer, else the one that there is, moved.
+        ("female", "en", 210),
+        ("male", "en", 120),
+        ("female", "de", 190),
+        ("male", "de", 115),
+        ("female", "ko", 200),
+        ("male", "ko", 130),
+    ],
+)
+def test_a_voice_sounds_as_high_in_every_language(
+    engine: PiperEngine, voice: str, language: str, pitch_hz: float
+) -> None:
+    assert pitch(engine, voice, language) == pytest.approx(pitch_hz, rel=0.06)
+
+
+def test_a_voice_of_a_lower_rate_is_brought_to_the_rate_of_the_engine(
+    engine: PiperEngine, folder: Path
+) -> None:
+    alone = PiperEngine(folder=str(folder), voices=["de_DE-tiny-low"], noise_scale=0, noise_w=0)
+    alone.load()
+    assert (alone.info.sample_rate, alone.info.languages) == (16000, ("de",))
+    low = speak(alone, SENTENCES["de"], "de_DE-tiny-low", "de")
+    high = speak(engine, SENTENCES["de"], "de_DE-tiny-low", "de")
+    assert len(high) / 22050 == pytest.approx(len(low) / 16000, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("speed", "tolerance"), [(0.5, 0.01), (0.8, 0.01), (1.3, 0.01), (1.5, 0.08), (2.0, 0.08)]
+)
+def test_speed_is_exact_until_the_model_hurries_itself(
+    engine: PiperEngine, speed: float, tolerance: float
+) -> None:
+    usual = len(speak(engine, SENTENCES["en"], "male"))
+    assert len(speak(engine, SENTENCES["en"], "male", speed=speed)) == pytest.approx(
+        usual / speed, rel=tolerance
+    )
+
+
+def test_a_voice_that_is_moved_already_can_be_moved_to_the_end_of_the_range_and_no_further(
+    engine: PiperEngine,
+) -> None:
+    assert len(speak(engine, "Hello.", "female", "ko", pitch=2.4)) > 0
+    assert len(speak(engine, "Hello.", "male", "de", pitch=0.45)) > 0
+
+
+def test_audio_comes_in_pieces(engine: PiperEngine) -> None:
+    stream = engine.open(SynthesisRequest("male", "en"))
+    stream.push_text(SENTENCES["en"])
+    stream.end_input()
+    assert max(len(samples) for samples in stream.chunks()) <= 22050 // 5
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"voice": "nobody"}, {"voice": "en_GB-several-medium#p9"}, {"voice": "male#p0"}, {"language": "fr"}],
+    ids=str,
+)
+def test_an_unknown_voice_or_language_is_refused(engine: PiperEngine, fields: dict[str, str]) -> None:
+    with pytest.raises(InvalidValue, match=next(iter(fields))):
+        speak(engine, "Hello.", **{"voice": "male", "language": "en", **fields})
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    text=st.text(st.characters(exclude_categories=()), max_size=80),
+    language=st.sampled_from(["en", "de", "ko"]),
+)
+def test_any_text_gives_audio_or_nothing(engine: PiperEngine, text: str, language: str) -> None:
+    sound = speak(engine, text, "female", language)
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"threads": 0}, {"concurrency": 0}, {"noise_scale": -1}, {"noise_w": "much"}, {"voice": "joe"}],
+    ids=str,
+)
+def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        PiperEngine(**option)
+
+
+def test_without_a_voice_it_says_which_command_gets_one() -> None:
+    with pytest.raises(ModelMissing, match=r"saystream models pull piper-en-us-joe$") as missing:
+        PiperEngine().load()
+    assert missing.value.languages == ("en",)
+
+
+def test_an_empty_folder_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="no file ends in .onnx"):
+        PiperEngine(folder=str(tmp_path)).load()
+
+
+def test_a_voice_that_is_not_there_is_refused_with_those_that_are(folder: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="no Piper voice fr_FR-x. There are: de_DE-tiny-low, en_GB-"):
+        PiperEngine(folder=str(folder), voices=["fr_FR-x"]).load()
+
+
+def test_one_bad_voice_of_several_is_told_of_and_left_out(
+    tmp_path: Path, tiny: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_voice(tmp_path, "zh_CN-pinyin-medium", phoneme_type="pinyin")
+    with pytest.raises(EngineUnavailable, match="'pinyin'; known are"):
+        PiperEngine(folder=str(tmp_path)).load()
+    for suffix in ("", ".json"):
+        copy(tiny.with_name(tiny.name + suffix), tmp_path)
+    capfd.readouterr()
+    engine = PiperEngine(folder=str(tmp_path))
+    engine.load()
+    assert engine.info.voices == ("female", "male", "en_US-tiny-medium")
+    assert "'pinyin'; known are" in capfd.readouterr().err
