@@ -14,7 +14,7 @@ import torch
 from saystream.engines.qwen3.batch import Batch, Take
 from saystream.engines.qwen3.config import FRAME_SAMPLES
 from saystream.engines.qwen3.packets import Packetizer
-from saystream.engines.qwen3.prompt import frame_limit
+from saystream.engines.qwen3.prompt import Layout, frame_limit
 from saystream.engines.qwen3.runner import Runner, Start, StepRow
 from saystream.engines.qwen3.sampling import Sampling
 from saystream.engines.qwen3.speech import Speech, SpeechStream
@@ -23,6 +23,7 @@ from saystream.engines.qwen3.text_queue import TextCutter, TextQueue
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from saystream.dsp.stage import Stage
     from saystream.engines.qwen3.prompt import Prompt
 
 __all__ = ["LoopLimits", "SpeechLoop", "VoicePrompt"]
@@ -58,8 +59,6 @@ class _Session:
     speech: Speech
     voice: VoicePrompt
     sampling: Sampling
-    whole: bool
-    """The text goes into the prompt, once all of it is known."""
     prompt: Prompt
     """Of its present take: that of the voice, with the text where it is whole."""
 
@@ -75,7 +74,7 @@ class SpeechLoop:
         limits: LoopLimits,
         on_broken: Callable[[BaseException], None],
     ) -> None:
-        """``on_broken`` is called when a step of the device failed: its state is unknown then, and no stream goes on."""
+        """``on_broken`` is called when a step of the device failed: no stream goes on then."""
         self._runner = runner
         self._limits = limits
         self._on_broken = on_broken
@@ -84,7 +83,7 @@ class SpeechLoop:
         )
         self._sessions: dict[SpeechStream, _Session] = {}
         self._by_take: dict[Take, _Session] = {}
-        self._opened: deque[tuple[SpeechStream, Callable[[], tuple[VoicePrompt, bool]], Sampling]] = deque()
+        self._opened: deque[tuple[SpeechStream, Callable[[], VoicePrompt], Sampling]] = deque()
         self._woken = threading.Condition()
         self._something_new = False
         self._closed = False
@@ -93,10 +92,12 @@ class SpeechLoop:
 
     # --- any thread ------------------------------------------------------------------------------------------------
 
-    def open(self, make_voice: Callable[[], tuple[VoicePrompt, bool]], sampling: Sampling) -> SpeechStream:
-        """A new stream. ``make_voice`` is called on the thread of the engine: what to speak with, and whether the text
-        goes into the prompt as a whole. What it raises, the reader of the stream gets."""
-        stream = SpeechStream(self._wake)
+    def open(
+        self, make_voice: Callable[[], VoicePrompt], sampling: Sampling, stages: Sequence[Stage] = ()
+    ) -> SpeechStream:
+        """A new stream, its audio sent through ``stages``. ``make_voice`` is called on the thread of the engine; what
+        it raises, the reader of the stream gets."""
+        stream = SpeechStream(self._wake, stages)
         self._opened.append((stream, make_voice, sampling))
         self._wake()
         return stream
@@ -161,13 +162,11 @@ class SpeechLoop:
                 unread = stream.unread_samples // FRAME_SAMPLES
                 session.speech.take.paused = unread >= self._limits.max_unread_frames
 
-    def _begin(
-        self, stream: SpeechStream, make_voice: Callable[[], tuple[VoicePrompt, bool]], sampling: Sampling
-    ) -> None:
+    def _begin(self, stream: SpeechStream, make_voice: Callable[[], VoicePrompt], sampling: Sampling) -> None:
         if stream.cancelled:
             return
         try:
-            voice, whole = make_voice()
+            voice = make_voice()
         except Exception as error:  # a voice that cannot be had is the fault of its stream
             stream.end(error)
             return
@@ -182,7 +181,7 @@ class SpeechLoop:
             cutter=TextCutter(soft_bytes=max(1, room * 2 // 5), hard_bytes=max(1, room * 3 // 5)),
             packetizer=Packetizer(self._limits.max_packet_frames),
         )
-        self._sessions[stream] = _Session(speech, voice, sampling, whole, voice.prompt)
+        self._sessions[stream] = _Session(speech, voice, sampling, voice.prompt)
 
     def _next_take(self, session: _Session) -> None:
         """A take for the text that is left; the end of the stream where there is none."""
@@ -194,10 +193,11 @@ class SpeechLoop:
         if not speech.go_on():
             self._end(session)
             return
-        if session.whole and not speech.text.closed:
+        whole = session.voice.prompt.layout is Layout.WHOLE
+        if whole and not speech.text.closed:
             return
         prompt, num_ids = session.voice.prompt, 0
-        if session.whole:
+        if whole:
             ids = speech.text.take_all()
             with torch.inference_mode():
                 prompt, num_ids = prompt.with_text(ids), len(ids)

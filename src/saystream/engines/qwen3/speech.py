@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from saystream.dsp.effects import shaped
 from saystream.engines.base import EngineStream
 from saystream.engines.qwen3.batch import Take
 from saystream.engines.qwen3.packets import Packetizer
@@ -14,6 +15,7 @@ from saystream.engines.qwen3.text_queue import TextCutter, TextQueue
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
+    from saystream.dsp.stage import Stage
 
 __all__ = ["Speech", "SpeechStream", "Tokenizer", "Wake"]
 
@@ -35,8 +37,10 @@ class Tokenizer(Protocol):
 class SpeechStream(EngineStream):
     """The side of a stream that other threads see; the thread of the engine takes its text and gives it audio."""
 
-    def __init__(self, wake: Wake) -> None:
+    def __init__(self, wake: Wake, stages: Sequence[Stage] = ()) -> None:
+        """What is read has gone through ``stages``."""
         self._wake = wake
+        self._stages = stages
         self._changed = threading.Condition()
         self._text: deque[str] = deque()
         self._pushed_characters = 0
@@ -61,9 +65,7 @@ class SpeechStream(EngineStream):
         self._wake()
 
     def chunks(self) -> Iterator[Samples]:
-        while (packet := self._next()) is not None:
-            self._wake()
-            yield packet
+        yield from shaped(self._packets_read(), self._stages)
 
     @property
     def waiting_characters(self) -> int:
@@ -76,6 +78,11 @@ class SpeechStream(EngineStream):
             self._packets.clear()
             self._changed.notify_all()
         self._wake()
+
+    def _packets_read(self) -> Iterator[Samples]:
+        while (packet := self._next()) is not None:
+            self._wake()
+            yield packet
 
     def _next(self) -> Samples | None:
         with self._changed:

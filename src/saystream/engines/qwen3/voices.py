@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-__all__ = ["Sized", "VoiceCache"]
+import numpy as np
+import torch
+
+from saystream.dsp.decode import decode
+from saystream.dsp.resample import Resampler
+from saystream.engines.qwen3.config import SAMPLE_RATE
+from saystream.errors import ConfigurationError, SaystreamError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from saystream.audio import Samples
+    from saystream.engines.qwen3.model import Qwen3Model
+    from saystream.engines.qwen3.prompt import Prompt
+    from saystream.engines.qwen3.reference import Reference
+
+__all__ = ["PreparedVoice", "Sized", "VoiceCache", "read_references"]
+
+_MAX_REFERENCE_S = 60.0
+_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
 
 
 class Sized(Protocol):
@@ -41,3 +61,70 @@ class VoiceCache(Generic[_Voice]):
                 _, oldest = self._voices.popitem(last=False)
                 self.num_bytes -= oldest.num_bytes
         return voice
+
+
+class PreparedVoice:
+    """A prompt, and the state in which the codec begins: after the codes of its reference, if it has any."""
+
+    def __init__(self, model: Qwen3Model, prompt: Prompt) -> None:
+        """Runs the reference's codes through the slot that nobody owns, whose sound is thrown away."""
+        self.prompt = prompt
+        self._codec = model.codec
+        self._snapshot: Tensor | None = None
+        self._frames = 0
+        if prompt.codes is not None:
+            with torch.inference_mode():
+                self._codec.reset(model.scratch_slot)
+                self._codec.feed(prompt.codes.T, model.scratch_slot, 0)
+                self._snapshot = self._codec.snapshot(model.scratch_slot)
+            self._frames = len(prompt.codes)
+
+    @property
+    def num_bytes(self) -> int:
+        tensors = (self.prompt.prefix, self.prompt.forced, self.prompt.codes, self._snapshot)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+    @torch.inference_mode()
+    def prepare_codec(self, slot: int) -> int:
+        """Put the codec's ``slot`` into that state; how many frames it was given."""
+        if self._snapshot is None:
+            self._codec.reset(slot)
+        else:
+            self._codec.restore(slot, self._snapshot)
+        return self._frames
+
+
+def read_references(model: Qwen3Model, folder: Path) -> dict[str, Reference]:
+    """The voices of a folder: ``<name>.wav`` (or flac, mp3, ogg, m4a), up to a minute long.
+
+    With ``<name>.txt`` beside it, which holds what is said, speech continues the recording; without, only the sound of
+    the voice is taken. Raises ConfigurationError, which names the file, for what cannot be a voice.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"The option voices names no folder: {folder}", param="engines.voices")
+    references = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in _AUDIO:
+            continue
+        transcript = file.with_suffix(".txt")
+        text = transcript.read_text("utf-8").strip() if transcript.is_file() else ""
+        try:
+            with torch.inference_mode():
+                references[file.stem] = model.reference(_read_audio(file), text)
+        except (SaystreamError, ValueError) as error:
+            raise ConfigurationError(f"{file} cannot be a voice: {error}", param="engines.voices") from error
+    if not references:
+        raise ConfigurationError(
+            f"There is no voice in {folder}; put a recording of 3 to 20 s there, such as anna.wav, and what it says"
+            " in anna.txt.",
+            param="engines.voices",
+        )
+    return references
+
+
+def _read_audio(file: Path) -> Samples:
+    audio = decode(file.read_bytes(), max_duration_s=_MAX_REFERENCE_S)
+    if audio.sample_rate == SAMPLE_RATE:
+        return audio.samples
+    resampler = Resampler(source_rate=audio.sample_rate, target_rate=SAMPLE_RATE)
+    return np.concatenate([*resampler.push(audio.samples), *resampler.flush()])
