@@ -51,7 +51,7 @@ INPUT_AND_OUTPUT = {
 }  # fmt: skip
 """Loops, threads, sockets, files, clocks and random sources: a pure module is given what it needs of them."""
 
-PURE = ("protocol", "text", "dsp", "catalog", "engines/scheduler.py")
+PURE = ("protocol", "text", "dsp", "catalog", "engines/admission.py", "engines/scheduler.py")
 
 LIGHT_PARTS = ("errors", "audio", "protocol", "client", "sdk", "__init__")
 BASE_DEPENDENCIES = {"httpx", "msgspec", "pybase64", "websockets"}

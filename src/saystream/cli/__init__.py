@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from saystream import __version__
-from saystream.cli import bench, keys, listings, models, say, serve, usage
+from saystream.cli import bench, keys, listings, models, quality, say, serve, usage
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,7 @@ app.command("voices")(listings.voices)
 app.command("catalog")(listings.catalog_models)
 app.command("engines")(listings.engines)
 app.command("bench")(bench.bench)
+app.command("quality")(quality.quality)
 app.command("usage")(usage.usage)
 app.add_typer(models.app)
 app.add_typer(keys.app)
