@@ -59,19 +59,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     scorer = Scorer(arguments.whisper, arguments.threads)
-    _answer({"versions": {name: metadata.version(name) for name in _PACKAGES}})
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a program of others prints is no answer
+    _answer(answers, {"versions": {name: metadata.version(name) for name in _PACKAGES}})
     for line in sys.stdin:
         try:
-            _answer(scorer.score(**json.loads(line)))
-        except (
-            Exception
-        ) as error:  # whatever a program of others raises is the answer to this request, not the end
-            _answer({"error": f"{type(error).__name__}: {error}"})
+            _answer(answers, scorer.score(**json.loads(line)))
+        except Exception as error:  # whatever a program of others raises is an answer too, and not the end
+            _answer(answers, {"error": f"{type(error).__name__}: {error}"})
 
 
-def _answer(what: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+def _answer(answers: TextIO, what: dict[str, Any]) -> None:
+    answers.write(json.dumps(what) + "\n")
+    answers.flush()
 
 
 class Scorer:
