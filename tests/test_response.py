@@ -37,12 +37,15 @@ class Spoken:
         self.pool = pool or FakePool()
         self.segmenter = CountingSegmenter()
         self.response = Response(self.segmenter, self._open)
+        self.following: list[str] = []
+        """What each stream was told of the text behind its own."""
 
     @property
     def streams(self) -> list[FakeStream]:
         return self.pool.streams
 
-    def _open(self, text: str) -> Any:
+    def _open(self, text: str, following: str) -> Any:
+        self.following.append(following)
         return self.pool.open("tone", REQUEST, playback=Playback(0))
 
     def open_all(self) -> list[str]:
@@ -200,3 +203,12 @@ def test_a_feed_that_cannot_be_opened_changes_nothing() -> None:
         spoken.response.feed("Hello")
     assert not spoken.response.is_fed
     assert spoken.response.waiting_characters == 1
+
+
+def test_what_opens_a_stream_is_told_some_of_the_text_behind_it(spoken: Spoken) -> None:
+    spoken.response.add("Hello there. And so it goes on for a while. The rest of it", 0)
+    spoken.open_all()
+    assert spoken.following[0] == "And so it goes on for a while. The rest of it"
+    spoken.response.add(" comes " + "in time, at last. " * 200, 0)
+    spoken.response.open_next()
+    assert len(spoken.following[-1]) == 200

@@ -607,6 +607,42 @@ async def test_the_script_decides_the_language_where_the_declared_one_cannot(
     assert {stream.request.language for stream in pool.streams} == {language}
 
 
+@on_virtual_time
+async def test_a_session_stays_in_its_language_where_a_text_does_not_tell() -> None:
+    pool = FakePool()
+    session = session_on(pool, server_commit=False)
+    async with listening(session):
+        for text in (
+            "Das ist doch ein schöner Tag.",
+            "OK.",
+            "It is a really nice day.",
+            "OK.",
+            "你好。",
+            "OK.",
+        ):
+            session.push_text(text)
+            session.commit()
+    assert [stream.request.language for stream in pool.streams] == ["de", "de", "en", "en", "zh", "en"]
+
+
+@on_virtual_time
+async def test_the_first_words_are_spoken_in_the_language_of_the_text_behind_them() -> None:
+    pool = FakePool()
+    session = session_on(pool)
+    session.push_text("Claro. Podemos empezar mañana por la mañana si le parece bien.")
+    await heard(session)
+    assert [stream.request.language for stream in pool.streams] == ["es", "es"]
+
+
+@on_virtual_time
+async def test_a_language_that_no_engine_speaks_is_not_guessed() -> None:
+    pool = FakePool()
+    session = synthesizer_on(pool, settings(), "en", "fr").session(SpeechConfig("Cherry"))
+    session.push_text("Das ist doch wirklich ein schöner Tag.")
+    await heard(session)
+    assert [stream.request.language for stream in pool.streams] == ["en"]
+
+
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from saystream.text.segmenter import is_speakable
@@ -18,6 +19,9 @@ __all__ = ["Response"]
 _CUT_AT_ONCE = 512
 """Characters that are cut in one go, in about two milliseconds: a book in one event keeps nobody else waiting."""
 
+_FOLLOWING_CHARACTERS = 200
+"""Enough to tell the language of what is being said."""
+
 
 class Response:
     """Text that will be one continuous stream of audio.
@@ -26,8 +30,9 @@ class Response:
     while it speaks, from one open stream that is fed. All times are milliseconds of one monotonic clock.
     """
 
-    def __init__(self, segmenter: Segmenter, open_stream: Callable[[str], PoolStream]) -> None:
-        """``segmenter`` is new; ``open_stream(text)`` gives a new stream of the engine that suits ``text``."""
+    def __init__(self, segmenter: Segmenter, open_stream: Callable[[str, str], PoolStream]) -> None:
+        """``segmenter`` is new; ``open_stream(text, following)`` gives a new stream of the engine that suits ``text``,
+        of which ``following`` is some of what is known to come after it."""
         self._segmenter = segmenter
         self._open_stream = open_stream
         self._uncut: deque[tuple[str, float]] = deque()
@@ -72,7 +77,7 @@ class Response:
     def feed(self, text: str) -> None:
         """Hand ``text`` uncut to the open stream; the first call opens it."""
         if self._feed is None:
-            feed = self._open_stream(text)
+            feed = self._open_stream(text, "")
             text = self._take_waiting() + text
             self._feed = feed
             self._sending(feed)
@@ -113,13 +118,22 @@ class Response:
         """Give the next segment to an engine. It stays where it is when that raises."""
         segment = self._segments[0]
         if segment.speakable:
-            stream = self._open_stream(segment.text)
+            stream = self._open_stream(segment.text, self._following())
             stream.push_text(segment.text)
             stream.end_input()
             self._sending(stream)
         self._segments.popleft()
         self._segment_characters -= len(segment.text)
         self.spoken_text.append(segment.text)
+
+    def _following(self) -> str:
+        """Some of the text behind the next segment, as far as it has come."""
+        following = "".join(segment.text for segment in islice(self._segments, 1, 3))
+        if len(following) < _FOLLOWING_CHARACTERS:
+            following += self._segmenter.pending_text
+        if len(following) < _FOLLOWING_CHARACTERS and self._uncut:
+            following += self._uncut[0][0][:_FOLLOWING_CHARACTERS]
+        return following[:_FOLLOWING_CHARACTERS]
 
     def first_stream_sent(self) -> str:
         """Gives its text, with what followed it and could not be spoken."""

@@ -19,7 +19,7 @@ from saystream.engines.routing import Router
 from saystream.engines.scheduler import Playback
 from saystream.errors import ServerFault, TextTooLong
 from saystream.response import Response
-from saystream.text.language import LANGUAGE_CODES, detect
+from saystream.text.language import LANGUAGE_CODES, LATIN_LANGUAGES, SpokenLanguage, prepare
 from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
 
@@ -45,9 +45,6 @@ _PREFETCHED_STREAMS = 1
 
 _DRY_MARGIN_MS = 300.0
 """An incomplete sentence is spoken this long before the listener runs out of sound."""
-
-_LANGUAGE_SAMPLE_CHARACTERS = 1000
-"""Enough to tell the script of a text that is handed over uncut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +94,8 @@ class Synthesizer:
         self.settings = settings
         self.pool = pool
         self.router = router
+        spoken = {choice.language for choice in router.describe() if choice.engine is not None}
+        self._latin_languages = spoken.intersection(LATIN_LANGUAGES)
 
     @classmethod
     @asynccontextmanager
@@ -116,12 +115,19 @@ class Synthesizer:
             await pool.start(wanted)
             if not pool.engines():
                 pool.engine(wanted[-1])  # raises, with the reason
-            yield cls(settings, pool=pool, router=Router(wanted, pool.engines(), pool.faults()))
+            synthesizer = cls(settings, pool=pool, router=Router(wanted, pool.engines(), pool.faults()))
+            if len(synthesizer._latin_languages) > 1:
+                await asyncio.to_thread(prepare)  # half a second that no session shall wait for
+            yield synthesizer
         finally:
             await pool.aclose()
 
     def session(self, config: SpeechConfig) -> SynthesisSession:
         return SynthesisSession(self, config)
+
+    def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
+        """What tells the language of each segment of a session."""
+        return SpokenLanguage(LANGUAGE_CODES.get(config.language_type), self._latin_languages)
 
     async def speak(self, config: SpeechConfig, text: str) -> AsyncGenerator[SpeechEvent, None]:
         """The events of one response that says ``text``, for doors that have all of it at once.
@@ -148,6 +154,7 @@ class SynthesisSession:
         self._synthesizer = synthesizer
         self._settings = synthesizer.settings
         self._config = config
+        self._language = synthesizer.spoken_language(config)
         self._buffer: list[str] = []
         """``commit`` mode: text that was not committed."""
         self._buffered_characters = 0
@@ -190,6 +197,7 @@ class SynthesisSession:
         self.close()
         self._clear_buffer()
         self._config = config
+        self._language = self._synthesizer.spoken_language(config)
         self.push_text(text)
 
     def push_text(self, text: str) -> None:
@@ -438,18 +446,14 @@ class SynthesisSession:
 
     # --- engines ---------------------------------------------------------------------------------------------------
 
-    def _route(self, text: str) -> Route:
-        # A declared language decides where its script allows it: the vendor's own samples declare Chinese and send
-        # English sentences.
-        default = LANGUAGE_CODES.get(self._config.language_type, "en")
-        language = detect(text[:_LANGUAGE_SAMPLE_CHARACTERS], default=default)
+    def _route(self, language: str) -> Route:
         return self._synthesizer.router.route(voice=self._config.voice, language=language)
 
     def _takes_text_uncut(self, text: str) -> bool:
-        return self._synthesizer.pool.engine(self._route(text).engine).incremental_text
+        return self._synthesizer.pool.engine(self._route(self._language.of(text)).engine).incremental_text
 
-    def _open_stream(self, text: str) -> PoolStream:
-        route = self._route(text)
+    def _open_stream(self, text: str, following: str) -> PoolStream:
+        route = self._route(self._language.speak(text, following))
         request = replace(route.request, instructions=self._config.instructions)
         return self._synthesizer.pool.open(route.engine, request, playback=self._playback)
 

@@ -1,8 +1,34 @@
 from __future__ import annotations
 
-import pytest
+import re
+import tomllib
+from pathlib import Path
 
-from saystream.text.language import LANGUAGE_CODES, LATIN_LANGUAGES, detect
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saystream.text.language import (
+    LANGUAGE_CODES,
+    LATIN_LANGUAGES,
+    SpokenLanguage,
+    detect,
+    is_written_in_japan,
+    latin_language,
+    script_language,
+)
+
+FOLDER = Path(__file__).parent
+LABELLED = tomllib.loads((FOLDER / "languages.toml").read_text(encoding="utf-8"))
+PAGE = (FOLDER.parents[1] / "docs" / "topics" / "text.md").read_text(encoding="utf-8")
+KINDS = ("short", "clause", "sentence")
+
+
+def speaking(language: str) -> SpokenLanguage:
+    """A session that has spoken a sentence of ``language``."""
+    session = SpokenLanguage(None)
+    assert session.speak(LABELLED[language]["sentence"][0]) == language
+    return session
 
 
 @pytest.mark.parametrize(
@@ -14,6 +40,7 @@ from saystream.text.language import LANGUAGE_CODES, LATIN_LANGUAGES, detect
         ("東京へ行く", "en", "ja"),
         ("コーヒー", "zh", "ja"),
         ("ｺｰﾋｰ", "en", "ja"),
+        ("店名叫の食堂，这里的味道很好", "en", "zh"),
         ("안녕하세요", "en", "ko"),
         ("大韓民國 만세 대한민국", "en", "ko"),
         ("Привет, мир", "en", "ru"),
@@ -33,10 +60,155 @@ from saystream.text.language import LANGUAGE_CODES, LATIN_LANGUAGES, detect
     ],
 )
 def test_the_script_of_most_of_the_text_decides(text: str, default: str, language: str) -> None:
+    assert script_language(text, default) == language
     assert detect(text, default) == language
+
+
+def test_latin_text_is_told_apart_where_it_is_clear() -> None:
+    assert detect("Das ist doch wirklich ein schöner Tag heute", "en") == "de"
+    assert detect("It is a really nice day today", "de") == "en"
+    assert detect("Das ist doch wirklich ein schöner Tag heute", "zh") == "de"
+    assert detect("OK, super", "de") == "de"
+    assert detect("OK, super", "ja") == "en"
+
+
+def test_a_latin_language_that_is_not_asked_for_is_not_found() -> None:
+    text = "Das ist doch wirklich ein schöner Tag heute"
+    assert latin_language(text, "en", ("en", "fr")) == "en"
+    assert latin_language(text, "en", ("en", "de")) == "de"
+
+
+def test_simplified_characters_are_not_written_in_japan() -> None:
+    assert is_written_in_japan("東京都、こんにちは! Hello 😀")
+    assert not is_written_in_japan("这里")
+
+
+@pytest.mark.parametrize("language", LATIN_LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_session_goes_on_in_its_language(language: str, kind: str) -> None:
+    session = speaking(language)
+    assert [session.speak(text) for text in LABELLED[language][kind]] == [language] * 10
+
+
+@pytest.mark.parametrize("language", LATIN_LANGUAGES)
+def test_a_short_text_in_another_language_makes_no_session_leave_its_own(language: str) -> None:
+    session = speaking(language)
+    for other in LATIN_LANGUAGES:
+        assert {session.speak(text) for text in LABELLED[other]["short"]} == {language}
+
+
+def test_a_session_follows_its_text_into_another_language_and_stays_there() -> None:
+    session = speaking("de")
+    assert session.speak("OK.") == "de"
+    assert session.speak("The train to Hamburg leaves from platform seven.") == "en"
+    assert session.speak("OK.") == "en"
+    assert session.speak("好的，没问题。") == "zh"
+    assert session.speak("OK.") == "en"
+
+
+def test_to_ask_for_a_language_is_not_to_speak_it() -> None:
+    session = speaking("de")
+    assert session.of("The train to Hamburg leaves from platform seven.") == "en"
+    assert session.of("OK.") == "de"
+
+
+def test_a_short_first_text_has_the_language_of_what_follows() -> None:
+    session = SpokenLanguage(None)
+    assert session.of("Claro,") == "en"
+    assert session.of("Claro,", " podemos empezar mañana por la mañana.") == "es"
+    assert session.of("Claro,", "你好，世界") == "en"
+    assert session.speak("Claro,", " podemos empezar mañana por la mañana.") == "es"
+    assert session.speak("Vale.") == "es"
+
+
+def test_english_by_default_is_not_remembered() -> None:
+    session = SpokenLanguage(None)
+    assert session.speak("Berlin.") == "en"
+    assert session.speak("Guten Morgen.") == "de"
+
+
+@pytest.mark.parametrize("language", LATIN_LANGUAGES)
+def test_a_declared_latin_language_is_spoken_wherever_its_script_allows(language: str) -> None:
+    session = SpokenLanguage(language)
+    for other in LATIN_LANGUAGES:
+        assert {session.speak(text) for text in LABELLED[other]["sentence"]} == {language}
+    assert session.speak("你好，世界") == "zh"
+    assert session.speak("Привет, мир") == "ru"
+
+
+def test_declared_chinese_speaks_english_sentences_in_english() -> None:
+    session = SpokenLanguage("zh")
+    assert session.speak("Hello, this is a test of the realtime interface.") == "en"
+    assert session.speak("東京都") == "zh"
+    assert session.speak("我们用的是最新的模型。") == "zh"
+
+
+def test_japanese_without_kana_stays_japanese() -> None:
+    assert SpokenLanguage("ja").speak("東京都知事") == "ja"
+    session = SpokenLanguage(None)
+    assert session.speak("東京へ行く。") == "ja"
+    assert session.speak("東京都知事。") == "ja"
+    assert session.speak("我们去东京。") == "zh"
+    assert session.speak("東京都知事。") == "zh"
+
+
+def test_only_languages_that_an_engine_speaks_are_looked_for() -> None:
+    german = LABELLED["de"]["sentence"][0]
+    assert SpokenLanguage(None, ("en",)).speak(german) == "en"
+    assert SpokenLanguage(None, ("de",)).speak("Hello") == "de"
+    assert SpokenLanguage(None, ()).speak(german) == "en"
+    assert SpokenLanguage(None, ("en", "fr")).speak(german) == "en"
+    assert SpokenLanguage(None, ("en", "fr")).speak(LABELLED["fr"]["sentence"][0]) == "fr"
+
+
+@given(
+    text=st.text(max_size=60),
+    following=st.text(max_size=20),
+    declared=st.sampled_from([None, "zh", "ja", "de"]),
+)
+def test_any_text_has_a_language(text: str, following: str, declared: str | None) -> None:
+    assert SpokenLanguage(declared).speak(text, following) in {*LANGUAGE_CODES.values(), "th"}
 
 
 def test_every_language_type_has_a_code_that_can_be_detected() -> None:
     assert len(LANGUAGE_CODES) == 10
     assert set(LATIN_LANGUAGES) <= set(LANGUAGE_CODES.values())
     assert set(LANGUAGE_CODES.values()) - set(LATIN_LANGUAGES) == {"zh", "ja", "ko", "ru"}
+
+
+def first_right(kind: str) -> tuple[int, int]:
+    results = [
+        SpokenLanguage(None).of(text) == language
+        for language in LANGUAGE_CODES.values()
+        for text in LABELLED[language][kind]
+    ]
+    return sum(results), len(results)
+
+
+def switched(kind: str) -> tuple[int, int]:
+    results = [
+        speaking(before).of(text) == language
+        for before in LATIN_LANGUAGES
+        for language in LATIN_LANGUAGES
+        if before != language
+        for text in LABELLED[language][kind]
+    ]
+    return sum(results), len(results)
+
+
+def test_the_documented_accuracy_is_the_measured_one() -> None:
+    rows = dict(re.findall(r"^\| (short|clause|sentence) \|(.*)\|$", PAGE, flags=re.MULTILINE))
+    for kind in KINDS:
+        first, of_first = first_right(kind)
+        other, of_other = switched(kind)
+        assert re.findall(r"\d+", rows[kind]) == [str(n) for n in (first, of_first, other, of_other)], kind
+
+
+def test_the_documented_names_are_those_that_flip_a_session() -> None:
+    flipping = {
+        name
+        for language in LATIN_LANGUAGES
+        for name in LABELLED["names"]
+        if speaking(language).of(name) != language
+    }
+    assert flipping == {"Rio de Janeiro"}

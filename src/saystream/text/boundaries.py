@@ -29,7 +29,7 @@ from saystream.text.characters import (
     Script,
     describe,
 )
-from saystream.text.language import LATIN_LANGUAGES, detect
+from saystream.text.language import LATIN_LANGUAGES, script_language
 
 __all__ = ["Boundary", "BoundaryKind", "BoundaryScanner"]
 
@@ -253,7 +253,7 @@ class BoundaryScanner:
         _, sentences = blingfire.text_to_sentences_with_offsets(window)
         if all(begin != offset for begin, _ in sentences):
             return False
-        language = detect(window, default="en")
+        language = script_language(window, default="en")
         languages = LATIN_LANGUAGES if language in LATIN_LANGUAGES else (language,)
         if not all(_ends_at(offset, window, code) for code in languages):
             return False

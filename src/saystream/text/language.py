@@ -1,16 +1,32 @@
-"""The language of a text, guessed by its script alone: certain for most scripts, a default for Latin."""
+"""The language of a text: by its script, and for Latin letters by common words and letter statistics.
+
+A script is certain. Among the six languages in Latin letters a short text often is not: it then has the language that
+was spoken before it, so that an "OK." does not make a German session English for a moment.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from saystream.text.characters import Script, describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from py3langid.langid import LanguageIdentifier
 
-__all__ = ["LANGUAGE_CODES", "LATIN_LANGUAGES", "detect", "latin_language"]
+__all__ = [
+    "LANGUAGE_CODES",
+    "LATIN_LANGUAGES",
+    "SpokenLanguage",
+    "detect",
+    "is_written_in_japan",
+    "latin_language",
+    "prepare",
+    "script_language",
+]
 
 LANGUAGE_CODES: dict[str, str] = {
     "Chinese": "zh",
@@ -41,17 +57,46 @@ _WEIGHTS = {
     Script.THAI: 1,
 }
 
-_FEWEST_LETTERS = 12
-_CLEAR_PROBABILITY = 0.9
-_SAMPLE_CHARACTERS = 1000
+_SAMPLE_CHARACTERS = 300
+"""More tell no more, and every one takes time."""
+
+_FIRST_PROBABILITY = 0.6
+"""Enough where no language was spoken before."""
+
+_SWITCHING_PROBABILITY = 0.9
+_SWITCHING_WORDS = 3
+"""What it takes to leave the language that was spoken before: names and titles in another language have fewer words
+than that, or are less clear."""
+
+_COMMON_WORDS = {
+    "en": "yes hello hi thanks the and you is are what with this that of sure how my your we they have please ok okay",
+    "de": "ja nein hallo danke bitte und ich nicht ist das der wie wir sie ein eine auch genau gut ach doch natürlich",
+    "fr": "oui bonjour salut merci et je vous est les avec c'est voilà alors d'accord pour très bien bonsoir pardon",
+    "es": "sí hola gracias y el los las usted está qué pero muy bueno también entonces adiós buenos buenas perdón",
+    "it": "sì ciao grazie gli che sono è allora certo perché prego buongiorno buonasera anche della molto bene",
+    "pt": "sim não olá obrigado obrigada você os uma então muito também tudo oi bom boa isso está tchau",
+}
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # "c'est" is one word
 
 
-def detect(text: str, default: str) -> str:
+def _languages_of_words() -> dict[str, str | None]:
+    languages: dict[str, str | None] = {}
+    for language, words in _COMMON_WORDS.items():
+        for word in words.split():
+            languages[word] = None if word in languages else language
+    return languages
+
+
+_LANGUAGE_OF_WORD = _languages_of_words()
+"""``None`` for words that several languages have."""
+
+
+def script_language(text: str, default: str) -> str:
     """The ISO 639-1 code of the script that most of ``text`` is written in.
 
-    Han and kana count together: any kana makes it ``ja``, none ``zh``, or ``ja`` where that is the default.
-    Latin gives ``default``, or ``en`` where the default is not written in Latin letters. Text without
-    letters gives ``default``.
+    Han and kana count together: any kana makes it ``ja``, unless they are few among characters that Japanese does not
+    have; none ``zh``, or ``ja`` where that is the default. Latin gives ``default``, or ``en`` where the default is not
+    written in Latin letters. Text without letters gives ``default``.
     """
     weights = dict.fromkeys(_WEIGHTS, 0)
     for character in text:
@@ -60,7 +105,7 @@ def detect(text: str, default: str) -> str:
             weights[script] += _WEIGHTS[script]
     kana = weights[Script.HIRAGANA] + weights[Script.KATAKANA]
     totals = {
-        "ja" if kana or default == "ja" else "zh": weights[Script.HAN] + kana,
+        _east_asian(text, kana, weights[Script.HAN], default): weights[Script.HAN] + kana,
         "ko": weights[Script.HANGUL],
         "ru": weights[Script.CYRILLIC],
         "th": weights[Script.THAI],
@@ -70,23 +115,121 @@ def detect(text: str, default: str) -> str:
     return code if total else default
 
 
-def latin_language(text: str, default: str) -> str:
-    """Which of ``LATIN_LANGUAGES`` a text in Latin letters is in; ``default`` where that is not clear.
+def _east_asian(text: str, kana: int, han: int, default: str) -> str:
+    if not kana and default != "ja":
+        return "zh"
+    return "ja" if kana > han or default == "ja" or is_written_in_japan(text) else "zh"
 
-    It takes many letters and a great lead to be clear against the default.
-    """
-    letters = sum(map(str.isalpha, text))
-    if letters < _FEWEST_LETTERS:
+
+def is_written_in_japan(text: str) -> bool:
+    """Whether the Japanese character set has all Han characters of ``text``: many simplified ones are not in it."""
+    try:
+        "".join(filter(_is_han, text)).encode("cp932")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_han(character: str) -> bool:
+    return describe(character).script is Script.HAN
+
+
+def detect(text: str, default: str) -> str:
+    """The language (ISO 639-1) of ``text``: by its script, and where that is Latin, the one of ``LATIN_LANGUAGES``
+    that it clearly is in; else ``default``, or ``en`` where the default is not written in Latin letters."""
+    language = script_language(text, default)
+    return latin_language(text, language) if language in LATIN_LANGUAGES else language
+
+
+def latin_language(text: str, default: str, among: Iterable[str] = LATIN_LANGUAGES) -> str:
+    """Which of ``among`` a text in Latin letters is in; ``default`` unless another one is beyond doubt."""
+    words = _WORD.findall(text[:_SAMPLE_CHARACTERS])
+    if len(words) < _SWITCHING_WORDS:
         return default
-    language, probability = _identifier().classify(text[:_SAMPLE_CHARACTERS])
-    return str(language) if probability >= _CLEAR_PROBABILITY else default
+    language, probability = _most_likely(words)
+    return language if probability >= _SWITCHING_PROBABILITY and language in among else default
+
+
+def _first_language(text: str, among: Iterable[str]) -> str | None:
+    """The likeliest of ``among`` for a text in Latin letters that nothing was spoken before; ``None`` where it could
+    be any."""
+    words = _WORD.findall(text[:_SAMPLE_CHARACTERS])
+    if not words:
+        return None
+    votes = {_LANGUAGE_OF_WORD.get(word.lower().replace("’", "'")) for word in words} - {None}
+    language, probability = _most_likely(words)
+    if probability < _FIRST_PROBABILITY:
+        language = str(*votes) if len(votes) == 1 else ""
+    return language if language in among else None
+
+
+def _most_likely(words: list[str]) -> tuple[str, float]:
+    # Without digits and signs, in which it sees letters of some language or other.
+    language, probability = _identifier().classify(" ".join(words))
+    return str(language), float(probability)
+
+
+def prepare() -> None:
+    """Load what tells Latin languages apart, so that the first text does not wait for it: half a second."""
+    _identifier()
 
 
 @lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
-    # Half a second and 80 MB, for those who ask about Latin letters alone.
+    # Imported here, for it takes 80 MB, and who asks about other scripts alone needs none of it.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(LATIN_LANGUAGES)
     return identifier
+
+
+class SpokenLanguage:
+    """The language of each segment of one session, which remembers what it spoke where a segment does not tell.
+
+    A declared language decides wherever its script allows it. The vendor's own samples declare Chinese and send
+    English sentences.
+    """
+
+    def __init__(self, declared: str | None, spoken: Iterable[str] = LATIN_LANGUAGES) -> None:
+        """``declared`` is an ISO 639-1 code, ``None`` where the session declares none. Of the languages in Latin
+        letters only those in ``spoken`` are looked for: those that some engine speaks."""
+        self._declared = declared
+        self._spoken = frozenset(spoken)
+        self._latin: str | None = declared if declared in LATIN_LANGUAGES else None
+        self._east_asian: str | None = declared if declared in ("zh", "ja") else None
+
+    def of(self, text: str, following: str = "") -> str:
+        """The language of ``text``, of which ``following`` is what is known of the rest."""
+        language, _ = self._decide(text, following)
+        return language
+
+    def speak(self, text: str, following: str = "") -> str:
+        """The same, and it is remembered, if ``text`` tells it."""
+        language, is_told = self._decide(text, following)
+        if is_told and language in LATIN_LANGUAGES:
+            self._latin = language
+        elif is_told and language in ("zh", "ja"):
+            self._east_asian = language
+        return language
+
+    def _decide(self, text: str, following: str) -> tuple[str, bool]:
+        text = text[:_SAMPLE_CHARACTERS]
+        language = script_language(text, "en")
+        if language in LATIN_LANGUAGES:
+            return self._latin_of(text, following)
+        if language == "zh" and self._east_asian == "ja" and (self._declared or is_written_in_japan(text)):
+            return "ja", True
+        return language, True
+
+    def _latin_of(self, text: str, following: str) -> tuple[str, bool]:
+        if self._declared in LATIN_LANGUAGES:
+            return self._declared, True
+        if len(self._spoken) < 2:
+            return next(iter(self._spoken), "en"), True
+        if self._latin is not None:
+            return latin_language(text, self._latin, self._spoken), True
+        found = _first_language(text, self._spoken)
+        if found is None and script_language(following, "en") in LATIN_LANGUAGES:
+            found = _first_language(text + following, self._spoken)
+        return found or "en", found is not None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from saystream.text.characters import OPENERS, Script, describe
-from saystream.text.language import LATIN_LANGUAGES, latin_language
+from saystream.text.language import LATIN_LANGUAGES, is_written_in_japan, latin_language
 
 __all__ = ["Run", "language_runs"]
 
@@ -113,21 +113,12 @@ def _tokens(text: str, language: str) -> Iterator[_Token]:
 def _han_tokens(text: str, start: int, classes: str, *, japanese: bool) -> Iterator[_Token]:
     """Han and kana without anything between them."""
     kana = classes.count("K")
-    if japanese or not kana or (kana * _MANY_KANA >= len(classes) and _is_written_in_japan(text)):
+    if japanese or not kana or (kana * _MANY_KANA >= len(classes) and is_written_in_japan(text)):
         yield _Token(start, start + len(text), "ja" if japanese or kana else "zh", "han")
         return
     for match in re.finditer("K[KE]*|[HE]+", classes):
         code = "ja" if match.group().startswith("K") else "zh"
         yield _Token(start + match.start(), start + match.end(), code, "han")
-
-
-def _is_written_in_japan(text: str) -> bool:
-    """Whether the Japanese character set has all of it: most simplified characters are not in there."""
-    try:
-        text.encode("cp932")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _decide_latin(text: str, tokens: list[_Token], language: str) -> None:

@@ -90,6 +90,11 @@ class Segmenter:
         """Code points held back."""
         return len(self._scanner.characters)
 
+    @property
+    def pending_text(self) -> str:
+        """What is held back."""
+        return "".join(self._scanner.characters)
+
     def push(self, text: str, now_ms: float) -> list[Segment]:
         """Take more text; the segments that it completed."""
         if text and (not self._arrival_times or self._arrival_times[-1] != now_ms):
