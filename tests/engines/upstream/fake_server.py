@@ -28,7 +28,9 @@ CUSTOM_VOICE = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
 
 def tone(text: str, sample_rate: int = 24000, frequency_hz: float = 220.0) -> np.ndarray:
     """What the fakes say for ``text``."""
-    stream = ToneEngine(sample_rate=sample_rate, frequency_hz=frequency_hz).open(SynthesisRequest("tone", "en"))
+    stream = ToneEngine(sample_rate=sample_rate, frequency_hz=frequency_hz).open(
+        SynthesisRequest("tone", "en")
+    )
     stream.push_text(text)
     stream.end_input()
     return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
@@ -68,7 +70,9 @@ class Reply:
         await self._writer.drain()
 
     async def json(self, status: int, fields: Any, **headers: str) -> None:
-        await self.whole(status, json.dumps(fields).encode(), **{"content-type": "application/json", **headers})
+        await self.whole(
+            status, json.dumps(fields).encode(), **{"content-type": "application/json", **headers}
+        )
 
     async def begin(self, content_type: str, **headers: str) -> None:
         """Chunks follow."""
@@ -98,7 +102,10 @@ class Reply:
         self.keeps_alive = False
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
-        lines = [f"HTTP/1.1 {status} Whatever", *(f"{name.replace('_', '-')}: {headers[name]}" for name in headers)]
+        lines = [
+            f"HTTP/1.1 {status} Whatever",
+            *(f"{name.replace('_', '-')}: {headers[name]}" for name in headers),
+        ]
         self._writer.write("\r\n".join([*lines, "", ""]).encode())
 
 

@@ -27,7 +27,9 @@ def engine(**options: Any) -> Iterator[UpstreamEngine]:
         made.close()
 
 
-def opened(made: UpstreamEngine, *pieces: str, voice: str = "", language: str = "en", **request: Any) -> EngineStream:
+def opened(
+    made: UpstreamEngine, *pieces: str, voice: str = "", language: str = "en", **request: Any
+) -> EngineStream:
     """A stream that has all of its text."""
     stream = made.open(SynthesisRequest(voice=voice or made.info.voices[0], language=language, **request))
     for piece in pieces:

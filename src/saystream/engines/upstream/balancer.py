@@ -18,6 +18,7 @@ _BUSY_S = 1.0
 
 _FIRST_PROBE_DELAY_S = 0.5
 _MAX_PROBE_DELAY_S = 30.0
+_MAX_DOUBLINGS = 10
 
 
 class Upstream:
@@ -128,18 +129,21 @@ class Balancer:
             self._room.notify_all()
 
     async def _watch(self, upstream: Upstream) -> None:
-        """One that fails is looked after again after half a second, then after twice as long each time."""
-        delay_s = self._probe_s if upstream.fault is None else _FIRST_PROBE_DELAY_S
+        num_failures = 0
+        """Looks in a row that found it unwell."""
         while True:
-            well = upstream.fault is None
-            patience_s = None if well and not upstream.server.probed_when_well else delay_s
             with suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(self._patience_s(upstream, num_failures)):
                     await upstream.doubted.wait()
             upstream.doubted.clear()
             await self.look(upstream)
-            if upstream.fault is None:
-                delay_s = self._probe_s
-            else:
-                delay_s = min(_MAX_PROBE_DELAY_S, _FIRST_PROBE_DELAY_S if well else 2 * delay_s)
+            num_failures = 0 if upstream.fault is None else num_failures + 1
+            if num_failures == 1:
                 await self._tell()  # whoever waits for room here has to look elsewhere
+
+    def _patience_s(self, upstream: Upstream, num_failures: int) -> float | None:
+        """Until the next look, if no request fails before: soon after a failure, then twice as long each time."""
+        if upstream.fault is not None:
+            doublings = min(max(0, num_failures - 1), _MAX_DOUBLINGS)
+            return min(_MAX_PROBE_DELAY_S, _FIRST_PROBE_DELAY_S * 2.0**doublings)
+        return self._probe_s if upstream.server.probed_when_well else None

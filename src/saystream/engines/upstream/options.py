@@ -28,6 +28,8 @@ Kind = Literal["vllm-omni", "sglang-omni", "openai", "dashscope"]
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
+_LISTS_AND_TABLES = ("servers", "voices", "languages", "parameters")
+
 _REALTIME_PATH = "/api-ws/v1/realtime"
 
 _OURS = frozenset(
@@ -114,7 +116,7 @@ class UpstreamOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 def read_upstream_options(options: Mapping[str, object]) -> UpstreamOptions:
     """Raises ConfigurationError, which names the option and never quotes a key."""
-    read = read_options("upstream", UpstreamOptions, options)
+    read = read_options("upstream", UpstreamOptions, _decoded(options))
     if bool(read.url) == bool(read.servers):
         raise _refused(
             "url", "Give either url, for one server, or servers, a list of tables with a url each."
@@ -131,6 +133,18 @@ def read_upstream_options(options: Mapping[str, object]) -> UpstreamOptions:
     )
     _check(read)
     return msgspec.structs.replace(read, servers=servers)
+
+
+def _decoded(options: Mapping[str, object]) -> dict[str, object]:
+    """With lists and tables in the place of the JSON that an environment variable holds."""
+    decoded = dict(options)
+    for name in _LISTS_AND_TABLES:
+        if isinstance(value := options.get(name), str):
+            try:
+                decoded[name] = msgspec.json.decode(value)
+            except (msgspec.DecodeError, ValueError):
+                raise _refused(name, "A text has to be JSON.") from None
+    return decoded
 
 
 def speech_address(url: str, _model: str = "") -> str:
