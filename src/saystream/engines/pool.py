@@ -15,8 +15,8 @@ from pathlib import Path
 import structlog
 
 from saystream.config import PoolSettings
-from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.engines.admission import Admission
+from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.engines.hosted import HostedEngine
 from saystream.engines.scheduler import Playback, Scheduler
 from saystream.engines.streams import PoolStream
@@ -200,6 +200,8 @@ class _EngineQueue:
         for stream in self._streams:
             stream.fail(Draining("The engines are being stopped."))
         self._forget_waiting()
+        if self._overdue_timer is not None:
+            self._overdue_timer.cancel()
         await self._stop_keepers()
 
     def open(self, request: SynthesisRequest, playback: Playback) -> PoolStream:
@@ -346,7 +348,8 @@ class _EngineQueue:
         self._forget_waiting()
 
     def _forget_waiting(self) -> None:
-        self._streams = {stream for stream in self._streams if not self._scheduler.cancel(stream)}
+        for stream in [*self._streams]:
+            self._forget(stream)
 
     async def _stop_keepers(self) -> None:
         for keeper in self._keepers:

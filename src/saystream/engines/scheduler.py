@@ -24,10 +24,13 @@ __all__ = ["Playback", "Scheduler"]
 
 JobT = TypeVar("JobT", bound=Hashable)
 
-_SAFETY_MS = 1000.0
+_LEAST_SAFETY_MS = 1000.0
 """A job takes time: a listener who has less than this left comes before one who has not heard anything yet."""
 _PLENTY_MS = 2000.0
 """Audio left beyond the safety, from which on a session can wait."""
+
+_BREATH_MS = 1000.0
+"""Silence after which a session has stopped to sound: a text that is still being written has shorter gaps."""
 
 _STALE_ALLOWANCE = 64
 """Outdated heap items beyond one for each session; above this the heap is built anew."""
@@ -39,15 +42,17 @@ class Playback:
     All times are milliseconds of one monotonic clock.
     """
 
-    __slots__ = ("runs_dry_at_ms",)
+    __slots__ = ("_has_sounded", "runs_dry_at_ms")
 
     def __init__(self, now_ms: float) -> None:
         self.runs_dry_at_ms = now_ms
         """When the listener has heard everything; before the first audio, when it began to wait."""
+        self._has_sounded = False
 
     def audio_sent(self, duration_ms: float, now_ms: float) -> None:
         """A listener that had run dry starts to play again only now."""
         self.runs_dry_at_ms = max(self.runs_dry_at_ms, now_ms) + duration_ms
+        self._has_sounded = True
 
     def interrupted(self, now_ms: float) -> None:
         """The listener threw away what it had not heard yet, as after ``response.cancel``."""
@@ -57,12 +62,26 @@ class Playback:
         """Audio that the listener has left; negative: how long it has been waiting in silence."""
         return self.runs_dry_at_ms - now_ms
 
+    def sounds(self, now_ms: float) -> bool:
+        """Whether the listener hears something, or did a moment ago and may be about to hear more."""
+        return self._has_sounded and self.lead_ms(now_ms) >= -_BREATH_MS
+
+
+class _Safety:
+    """One number that all sessions of a scheduler look at."""
+
+    __slots__ = ("ms",)
+
+    def __init__(self) -> None:
+        self.ms = _LEAST_SAFETY_MS
+
 
 class _Session(Generic[JobT]):
-    __slots__ = ("playback", "running", "ticket", "waiting")
+    __slots__ = ("playback", "running", "safety", "ticket", "waiting")
 
-    def __init__(self, playback: Playback) -> None:
+    def __init__(self, playback: Playback, safety: _Safety) -> None:
         self.playback = playback
+        self.safety = safety
         self.waiting: deque[_Entry[JobT]] = deque()
         self.running = 0
         self.ticket = 0
@@ -85,7 +104,7 @@ class _Entry(Generic[JobT]):
     def due_at_ms(self) -> float:
         """A session that was silent on purpose is urgent from when it had something to say, not from when it
         fell silent."""
-        return max(self.session.playback.runs_dry_at_ms - _SAFETY_MS, self.ready_at_ms)
+        return max(self.session.playback.runs_dry_at_ms - self.session.safety.ms, self.ready_at_ms)
 
 
 class Scheduler(Generic[JobT]):
@@ -103,6 +122,14 @@ class Scheduler(Generic[JobT]):
         self._added = 0
         self._running = 0
         self._running_that_can_wait = 0
+        self._safety = _Safety()
+
+    def expect(self, notice_ms: float) -> None:
+        """A job has to be begun ``notice_ms`` before its listener runs dry, as far as is known now.
+
+        An engine that takes longer needs an earlier start: below a second it makes no difference.
+        """
+        self._safety.ms = max(_LEAST_SAFETY_MS, notice_ms)
 
     @property
     def waiting(self) -> int:
@@ -121,7 +148,7 @@ class Scheduler(Generic[JobT]):
             raise Overloaded(f"{self._max_waiting} segments are waiting for this engine, which is the limit.")
         session = self._sessions.get(playback)
         if session is None:
-            session = self._sessions[playback] = _Session(playback)
+            session = self._sessions[playback] = _Session(playback, self._safety)
         self._added += 1
         entry = self._entries[job] = _Entry(job, session, self._added)
         session.waiting.append(entry)
