@@ -1,0 +1,155 @@
+"""Supertonic 3: ten voices, each in 31 languages, through the package ``supertonic``, which has no weights inside.
+
+It fills the languages that Kokoro lacks: German, Russian and Korean. Its weights could not be had where this was
+written: what is tested is that its package is driven as it expects, not how it sounds.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+from supertonic.config import (
+    DEFAULT_MAX_CHUNK_LENGTH,
+    DEFAULT_MAX_CHUNK_LENGTH_KO,
+    DEFAULT_SPEED,
+    MAX_SPEED,
+    MIN_SPEED,
+    SUPPORTED_LANGUAGES,
+)
+from supertonic.loader import list_available_voice_style_names, load_model, load_voice_style_from_name
+
+from saystream.dsp.effects import shaped, timbre
+from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.options import read_options
+from saystream.errors import EngineUnavailable, InvalidValue
+from saystream.models import ModelStore
+from saystream.text.language import LANGUAGE_CODES
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["SupertonicEngine"]
+
+_MODEL = "supertonic-3"
+
+_OWN_SPEEDS = (MIN_SPEED / DEFAULT_SPEED, MAX_SPEED / DEFAULT_SPEED)
+"""What the model itself is asked for, relative to the speed that its makers call natural; the stages do the rest."""
+
+_MAX_CHARACTERS = {"ko": DEFAULT_MAX_CHUNK_LENGTH_KO, "ja": DEFAULT_MAX_CHUNK_LENGTH_KO}
+"""Of one pass, where the package's usual limit is too many. It says so of Korean; Japanese is as dense."""
+
+_PLACES_TO_CUT = (".!?。！？…", ",;:、，；：", " ")
+
+_PIECE_MS = 200
+"""A voice is changed piece by piece, so that the first sound does not wait for the last."""
+
+
+class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    folder: str = ""
+    """With ``onnx/`` and ``voice_styles/``; "" is what ``saystream models pull supertonic-3`` has fetched."""
+    steps: Annotated[int, msgspec.Meta(ge=5, le=12)] = 8
+    """More sound better and take longer."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    """Of the model for one pass."""
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Passes at once."""
+
+
+class SupertonicEngine(SegmentEngine):
+    """Takes ``folder``, ``steps``, ``threads`` and ``concurrency``. ``info`` is known after ``load()``.
+
+    Base voices for recipes: ``F1`` to ``F5`` are women, ``M1`` to ``M5`` men; each speaks every language. The model
+    begins with noise, so no two readings of a text are quite alike.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Raises ConfigurationError for an option that cannot be."""
+        self._options = read_options("supertonic", _Options, options)
+        self._told: set[str] = set()
+
+    def load(self) -> None:
+        """Raises ModelMissing where the weights are missing, EngineUnavailable where they cannot be used. Downloads
+        nothing."""
+        folder = Path(self._options.folder) if self._options.folder else ModelStore().path(_MODEL)
+        try:
+            self._model = load_model(folder, False, self._options.threads, 1)
+            names = list_available_voice_style_names(folder)
+            self._styles = {name: load_voice_style_from_name(folder, name) for name in names}
+        except Exception as error:  # those of ONNX Runtime have no common base but this
+            reason = f"{type(error).__name__}: {error}"
+            raise EngineUnavailable(f"There is no Supertonic in {folder}: {reason}") from error
+        if not names:
+            raise EngineUnavailable(f"There is no Supertonic in {folder}: voice_styles/ is empty.")
+        expected = [code for code in LANGUAGE_CODES.values() if code in SUPPORTED_LANGUAGES]
+        self.info = EngineInfo(
+            name="supertonic",
+            sample_rate=self._model.sample_rate,
+            languages=(*expected, *(code for code in SUPPORTED_LANGUAGES if code not in expected)),
+            voices=tuple(names),
+            concurrency=self._options.concurrency,
+        )
+        for _ in self.synthesize("One.", SynthesisRequest(names[0], "en")):
+            pass
+
+    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
+        """Raises InvalidValue for a voice or a language that it does not have."""
+        if request.voice not in self.info.voices:
+            raise InvalidValue("voice", request.voice, self.info.voices)
+        if request.language not in self.info.languages:
+            raise InvalidValue("language", request.language, self.info.languages)
+        slowest, fastest = _OWN_SPEEDS
+        speed = min(max(request.speed, slowest), fastest)
+        stages = timbre(
+            self.info.sample_rate, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
+        )
+        yield from shaped(self._pieces(text, request, speed * DEFAULT_SPEED), stages)
+
+    def _pieces(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Samples]:
+        piece = self.info.sample_rate * _PIECE_MS // 1000
+        limit = _MAX_CHARACTERS.get(request.language, DEFAULT_MAX_CHUNK_LENGTH)
+        for part in _cut(self._known(text), limit):
+            sound = self._pass(part, request, min(max(speed, MIN_SPEED), MAX_SPEED))
+            for start in range(0, len(sound), piece):
+                yield sound[start : start + piece]
+
+    def _pass(self, text: str, request: SynthesisRequest, speed: float) -> Samples:
+        style = self._styles[request.voice]
+        sound, seconds = self._model([text], style, self._options.steps, speed, request.language)
+        # The sound is filled up to whole frames of 70 ms.
+        return np.asarray(sound[0], np.float32)[: round(float(seconds[0]) * self.info.sample_rate)]
+
+    def _known(self, text: str) -> str:
+        """``text`` with spaces for what the model has no number for; told once for each script, not letter by letter,
+        which would be the text."""
+        _, unknown = self._model.text_processor.validate_text(text)
+        for script in {
+            unicodedata.name(character, "UNNAMED").split()[0] for character in unknown
+        } - self._told:
+            self._told.add(script)
+            problem = f"Supertonic has no number for some characters of the kind {script}; they are left out."
+            print(problem, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
+        return "".join(" " if character in unknown else character for character in text)
+
+
+def _cut(text: str, limit: int) -> Iterator[str]:
+    """Parts of at most ``limit`` characters with something to say: up to the last end of a sentence, else of a clause,
+    else of a word."""
+    while text:
+        end = len(text) if len(text) <= limit else _place_to_cut(text, limit)
+        part, text = text[:end].strip(), text[end:]
+        if any(character.isalnum() for character in part):
+            yield part
+
+
+def _place_to_cut(text: str, limit: int) -> int:
+    for places in _PLACES_TO_CUT:
+        for end in range(limit, limit // 2, -1):
+            if text[end - 1] in places:
+                return end
+    return limit
