@@ -134,23 +134,28 @@ class FakeServer:
         return [request.fields for request in self.requests if request.path.endswith("/audio/speech")]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                request = await _read(reader)
-                self.requests.append(request)
-                reply = Reply(reader, writer)
-                speaks = request.path.endswith("/audio/speech")
-                self.active += speaks
-                self.most_active = max(self.active, self.most_active)
-                try:
-                    await self.handler(request, reply)
-                finally:
-                    self.active -= speaks
-                if not reply.keeps_alive:
-                    break
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                while await self._answer(reader, writer):
+                    pass
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request; whether another may follow."""
+        request = await _read(reader)
+        self.requests.append(request)
+        reply = Reply(reader, writer)
+        speaks = request.path.endswith("/audio/speech")
+        self.active += speaks
+        self.most_active = max(self.active, self.most_active)
+        try:
+            await self.handler(request, reply)
+        finally:
+            self.active -= speaks
+        return reply.keeps_alive
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:
