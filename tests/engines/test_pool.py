@@ -237,6 +237,59 @@ async def test_a_cancelled_stream_lets_a_later_one_of_its_session_start():
         assert len(await heard(second))
 
 
+# --- admission
+
+
+async def test_a_new_session_waits_while_another_needs_all_of_the_engine_and_comes_next():
+    async with pool_of(concurrency=1, first_chunk_delay_ms=100) as pool:
+        first, second = say(pool, LONG_TEXT), say(pool, "text")
+        assert (load_of(pool).running, load_of(pool).held) == (1, 1)
+        await heard(first)
+        np.testing.assert_array_equal(await heard(second), spoken("text"))
+        assert load_of(pool).held == 0
+
+
+async def test_a_session_that_sounds_is_not_held_up_by_the_line():
+    sounding = Playback(0)
+    async with pool_of(concurrency=1, first_chunk_delay_ms=100) as pool:
+        running, held = say(pool, LONG_TEXT), say(pool, "held")
+        sounding.audio_sent(60_000, asyncio.get_running_loop().time() * 1000)
+        following = say(pool, "text", sounding)
+        assert load_of(pool).held == 1
+        running.cancel()
+        await heard(following)
+        await heard(held)
+
+
+async def test_a_session_that_has_waited_too_long_is_refused_and_the_others_go_on():
+    settings = PoolSettings(admission_timeout_s=0.05)
+    async with pool_of(settings, concurrency=1, first_chunk_delay_ms=300) as pool:
+        running, late = say(pool, "text"), say(pool, "late")
+        with pytest.raises(Overloaded, match=r"within 0\.05 s\. 1 sessions"):
+            await heard(late)
+        np.testing.assert_array_equal(await heard(running), spoken("text"))
+        np.testing.assert_array_equal(await heard(say(pool, "again")), spoken("again"))
+
+
+async def test_one_too_many_in_the_line_is_refused_at_once():
+    async with pool_of(PoolSettings(max_held_sessions=1), concurrency=1, first_chunk_delay_ms=300) as pool:
+        running, held = say(pool, "text"), say(pool, "held")
+        with pytest.raises(Overloaded, match="1 sessions wait"):
+            say(pool, "too many")
+        held.cancel()
+        again = say(pool, "again")
+        await heard(running)
+        await heard(again)
+
+
+async def test_a_fast_engine_lets_everybody_in_once_its_speed_is_known():
+    async with pool_of(concurrency=1) as pool:
+        await heard(say(pool, LONG_TEXT))
+        streams = [say(pool, "text") for _ in range(20)]
+        assert load_of(pool).held == 0
+        await asyncio.gather(*map(heard, streams))
+
+
 # --- faults of an engine
 
 

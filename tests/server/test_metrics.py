@@ -10,7 +10,7 @@ from saystream.synthesis import ResponseAudio, ResponseEnded
 
 
 class FakePool:
-    loads = (EngineLoad(engine="tone", hosts=2, restarts=3, waiting=4, running=5),)
+    loads = (EngineLoad(engine="tone", hosts=2, restarts=3, waiting=4, running=5, held=6),)
 
     def load(self) -> tuple[EngineLoad, ...]:
         return self.loads
@@ -66,7 +66,13 @@ def ended(status: str = "completed", **fields: object) -> ResponseEnded:
 
 
 def test_the_load_of_the_engines_is_read_when_somebody_asks(metrics: Metrics) -> None:
-    for name, value in (("engine_hosts", 2), ("host_restarts_total", 3), ("queue", 4), ("running", 5)):
+    for name, value in (
+        ("engine_hosts", 2),
+        ("host_restarts_total", 3),
+        ("queue", 4),
+        ("running", 5),
+        ("held_sessions", 6),
+    ):
         assert shown(metrics, f"saystream_{name}", engine="tone") == value
 
 

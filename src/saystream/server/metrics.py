@@ -147,6 +147,11 @@ class _PoolCollector:
     def collect(self) -> Iterable[Metric]:
         hosts = GaugeMetricFamily("saystream_engine_hosts", "Engine processes that are up", labels=["engine"])
         waiting = GaugeMetricFamily("saystream_queue", "Segments that wait for an engine", labels=["engine"])
+        held = GaugeMetricFamily(
+            "saystream_held_sessions",
+            "Sessions that wait to begin until an engine is fast enough for one more",
+            labels=["engine"],
+        )
         running = GaugeMetricFamily("saystream_running", "Segments being spoken", labels=["engine"])
         restarts = CounterMetricFamily(
             "saystream_host_restarts", "Engine processes started again", labels=["engine"]
@@ -154,6 +159,7 @@ class _PoolCollector:
         for load in self._pool.load():
             hosts.add_metric([load.engine], load.hosts)
             waiting.add_metric([load.engine], load.waiting)
+            held.add_metric([load.engine], load.held)
             running.add_metric([load.engine], load.running)
             restarts.add_metric([load.engine], load.restarts)
-        return (hosts, waiting, running, restarts)
+        return (hosts, waiting, held, running, restarts)
