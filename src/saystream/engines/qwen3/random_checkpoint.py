@@ -126,19 +126,13 @@ def make_checkpoint(
     with torch.device(device), torch.no_grad():
         model = Qwen3Model(config, Tokens.read(folder))
         encoder = model.reference_encoder or MimiEncoder(config.encoder)
-        for part, spread in (
-            (model.talker, 0.02),
-            (model.predictor, 0.02),
-            (model.codec, None),
-            (encoder, None),
-        ):
-            _fill(part, generator, spread)
-        if model.speaker_encoder is not None:
-            _fill(model.speaker_encoder, generator, None)
+        for part in (model.talker, model.predictor, model.codec, encoder, model.speaker_encoder):
+            if part is not None:
+                _fill(part, generator)
         model.prepare()
-        model.allocate(1, 64)
+        model.allocate(8, 32)
         _calibrate_level(model, generator)
-        _calibrate_end(model, mean_frames)
+        _calibrate_end(model, mean_frames, generator)
     _save(folder, model, encoder, torch.float32 if size is None else torch.bfloat16)
 
 
@@ -146,8 +140,8 @@ def _write(path: Path, settings: Mapping[str, object]) -> None:
     path.write_text(json.dumps(settings, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _fill(module: nn.Module, generator: torch.Generator, spread: float | None) -> None:
-    """Random matrices, with this spread or one that keeps levels; everything else neutral."""
+def _fill(module: nn.Module, generator: torch.Generator) -> None:
+    """Random matrices that keep levels as they are; everything else neutral."""
     for name, tensor in module.state_dict().items():
         last = name.rsplit(".", 1)[-1]
         if last in ("embedding_sum", "embed_sum"):
@@ -159,7 +153,7 @@ def _fill(module: nn.Module, generator: torch.Generator, spread: float | None) -
         elif tensor.dim() < 2:
             tensor.fill_(1.0)
         else:
-            tensor.normal_(0, spread or math.sqrt(tensor.shape[0] / tensor.numel()), generator=generator)
+            tensor.normal_(0, math.sqrt(tensor.shape[0] / tensor.numel()), generator=generator)
 
 
 def _calibrate_level(model: Qwen3Model, generator: torch.Generator) -> None:
@@ -173,23 +167,54 @@ def _calibrate_level(model: Qwen3Model, generator: torch.Generator) -> None:
     convolution.weight.mul_(0.1 / model.codec.step(codes, slots, slots).std())
 
 
-def _calibrate_end(model: Qwen3Model, mean_frames: float) -> None:
-    """Give the end of speech a logit that is drawn once in ``mean_frames`` steps (temperature 0.9, the 50 best).
+_TEMPERATURE, _BEST = 0.9, 50
+"""How the checkpoints' speech is sampled."""
+
+
+def _calibrate_end(model: Qwen3Model, mean_frames: float, generator: torch.Generator) -> None:
+    """Give the end of speech a logit that is drawn once in ``mean_frames`` steps.
 
     Every row that the talker is given carries one text vector. A constant in their projection's bias gives its
     hidden vectors a constant direction, and the row of the end in the head reads that.
     """
-    talker, config = model.talker, model.config.talker
-    talker.text_projection.linear_fc2.bias[0] = 2.0
+    talker, eos = model.talker, model.config.talker.eos
+    talker.text_projection.linear_fc2.bias[0] = 4.0
     head = talker.codec_head.weight
-    head.normal_(0, 0.3)
-    slots = torch.zeros(1, dtype=torch.long, device=model.device)
-    hidden = talker(talker.text_vectors(torch.arange(40, device=model.device))[None], slots, slots, 64)[0]
-    best = (hidden @ head.T)[:, : config.codec_vocabulary - 1024].topk(50, -1).values
-    sampled = torch.logsumexp(best / 0.9, -1).mean() * 0.9
-    odds = 1 / (mean_frames - 1)
-    head[config.eos] = 0.0
-    head[config.eos, 0] = (sampled + 0.9 * math.log(odds)) / hidden[:, 0].mean()
+    head[eos] = 0.0
+    hidden = _sampled_steps(model, 24, generator)
+    others = talker.logits(hidden)[:, : model.config.talker.codec_vocabulary - 1024]
+    others = torch.logsumexp(others.topk(_BEST, -1).values / _TEMPERATURE, -1)
+    low, high = -1000.0, 1000.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        ending = torch.sigmoid(middle * hidden[:, 0] / _TEMPERATURE - others).mean()
+        if (ending > 1 / mean_frames) == (hidden[:, 0].mean() > 0):
+            high = middle
+        else:
+            low = middle
+    head[eos, 0] = middle
+
+
+def _sampled_steps(model: Qwen3Model, steps: int, generator: torch.Generator) -> Tensor:
+    """The talker's vectors [N, H] at the first steps of eight sessions that say what was drawn."""
+    rows = model.slots
+    slots = torch.arange(rows, device=model.device)
+
+    def choose(logits: Tensor, group: int) -> Tensor:
+        best, codes = (logits / _TEMPERATURE).topk(_BEST, -1)
+        drawn = torch.multinomial(best.softmax(-1), 1, generator=generator)
+        return codes.gather(-1, drawn)[:, 0]
+
+    prefix = model.text_vectors(torch.arange(8, device=model.device)).expand(rows, -1, -1)
+    hidden = model.talker(prefix, slots, torch.zeros_like(slots), model.max_positions)[:, -1]
+    seen = []
+    for step in range(steps):
+        first = choose(model.talker.logits(hidden)[:, : model.config.talker.codec_vocabulary - 1024], 0)
+        _, summed = model.predictor(hidden, first, choose)
+        vectors = (summed + model.text_vectors(slots[:1] + 8 + step))[:, None]
+        hidden = model.talker(vectors, slots, torch.full_like(slots, 8 + step), model.max_positions)[:, -1]
+        seen.append(hidden)
+    return torch.cat(seen)
 
 
 def _save(folder: Path, model: Qwen3Model, encoder: nn.Module, dtype: torch.dtype) -> None:
