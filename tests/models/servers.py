@@ -101,11 +101,11 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
             if breaks := server.breaks_after.get(path):
                 self.wfile.write(content[: breaks.pop(0)])
                 return
-            if path in server.holds_after:
-                self.wfile.write(content[: server.holds_after[path]])
+            if (held_after := server.holds_after.get(path)) is not None:
+                self.wfile.write(content[:held_after])
                 server.holding.set()
                 server.go_on.wait(30)
-                content = content[server.holds_after[path] :]
+                content = content[held_after:]
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:

