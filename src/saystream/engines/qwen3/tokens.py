@@ -36,6 +36,7 @@ class Tokens:
         self._words = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
         self._bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         self._bpe.pre_tokenizer = pre_tokenizers.Sequence([self._words, self._bytes])
+        self._text_of = decoders.ByteLevel()
         self.control = control
         self._speakable: dict[int, bool] = {}
         self._control = re.compile("|".join(map(re.escape, control)) or r"(?!)")
@@ -76,6 +77,11 @@ class Tokens:
             self._speakable[identity] = any(unicodedata.category(character)[0] in "LNS" for character in text)
         return self._speakable[identity]
 
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids; bytes that are no whole character become U+FFFD."""
+        spelled = [self._bpe.id_to_token(identity) or "" for identity in ids]
+        return self._text_of.decode(spelled)
+
     def incremental(self) -> IncrementalTokenizer:
         """For one text that comes in pieces."""
         return IncrementalTokenizer(self)
@@ -97,9 +103,9 @@ class Tokens:
                 return head + tail[:-length], tail[-length:]
         return head + tail, ""
 
-    def word_starts(self, text: str) -> list[int]:
-        """Where the words of ``text`` begin; no token reaches from one into the next."""
-        return [start for _, (start, _) in self._words.pre_tokenize_str(text)]
+    def words(self, text: str) -> list[str]:
+        """The words of ``text``, whose concatenation it is; no token reaches from one into the next."""
+        return [word for word, _ in self._words.pre_tokenize_str(text)]
 
     def spell(self, word: str) -> str:
         """A word in the letters of the vocabulary, one for each byte."""
@@ -143,9 +149,10 @@ class IncrementalTokenizer:
         """Take more text; give the ids that are settled by it."""
         clean, self._raw = self._tokens.split_control(self._raw + text)
         self._text = unicodedata.normalize("NFC", self._text + clean)
-        end = self._settled_words()
-        ids = self._tokens.encode_clean(self._text[:end])
-        self._text = self._text[end:]
+        words = self._settled_words()
+        # Word by word: white space at the end of these would be cut differently if nothing followed it.
+        ids = [identity for word in words for identity, _ in self._tokens.pieces(self._tokens.spell(word))]
+        self._text = self._text[sum(map(len, words)) :]
         more, end = self._settled_in_word()
         self._text = self._text[end:]
         return ids + more
@@ -156,17 +163,15 @@ class IncrementalTokenizer:
         self._raw = self._text = ""
         return ids
 
-    def _settled_words(self) -> int:
-        """Where the last word begins, or an earlier one if text to come can reach it."""
-        starts = self._tokens.word_starts(self._text)
-        end = len(self._text)
-        while starts:
-            start = starts.pop()
+    def _settled_words(self) -> list[str]:
+        """All words but the last, and but those that text to come can still reach."""
+        words = self._tokens.words(self._text)
+        while words:
+            last = words.pop()
             # White space is cut by what follows all of it.
-            if not self._text[start:end].isspace() and _joins_nothing_before(self._text[start]):
-                return start
-            end = start
-        return 0
+            if not last.isspace() and _joins_nothing_before(last[0]):
+                break
+        return words
 
     def _settled_in_word(self) -> tuple[list[int], int]:
         """Ids at the beginning of the last word that hold for whatever comes, and the characters they stand for.
