@@ -6,6 +6,7 @@ MODULE is ``dashscope`` or ``saystream.sdk``. Only what both SDK versions docume
 """
 
 import base64
+import hashlib
 import importlib
 import json
 import os
@@ -75,6 +76,25 @@ def server_commit():
     seen.wait_for("session.finished")
     tts.close()
     return seen, {"getters": [tts.get_session_id(), tts.get_last_response_id(), tts.get_first_audio_delay()]}
+
+
+def dripped():
+    tts, seen = client()
+    tts.connect()
+    tts.update_session(voice="Cherry")
+    seen.wait_for("session.updated")
+    first, second = SENTENCE.split(". ")
+    for word in (first + ".").split(" "):
+        tts.append_text(word + " ")
+    tts.append_text(second.split(" ")[0])
+    seen.wait_for("response.audio.delta")
+    before = len(seen.audio)
+    for word in second.split(" ")[1:]:
+        tts.append_text(" " + word)
+    tts.finish()
+    seen.wait_for("session.finished")
+    tts.close()
+    return seen, {"audio_bytes_before_the_last_text": before}
 
 
 def commit():
@@ -212,6 +232,7 @@ print(
             "events": recorder.seen,
             "errors": recorder.errors,
             "audio_bytes": len(recorder.audio),
+            "audio_sha256": hashlib.sha256(recorder.audio).hexdigest(),
             "closed": recorder.closed,
             **extra,
         }

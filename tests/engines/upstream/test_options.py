@@ -53,7 +53,7 @@ def test_one_server_or_several_are_read_alike(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({}, "either url"),
+        ({}, "No server is named"),
         ({"url": "http://a", "servers": [{"url": "http://b"}]}, "either url"),
         ({"servers": [{"url": "http://b"}], "key": "sk-secret"}, "its table"),
         ({"url": "gpu:8091"}, "http://host:port"),

@@ -117,7 +117,11 @@ class UpstreamOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 def read_upstream_options(options: Mapping[str, object]) -> UpstreamOptions:
     """Raises ConfigurationError, which names the option and never quotes a key."""
     read = read_options("upstream", UpstreamOptions, _decoded(options))
-    if bool(read.url) == bool(read.servers):
+    if not read.url and not read.servers:
+        raise _refused(
+            "url", "No server is named. Give its url, or servers: a list of tables with a url each."
+        )
+    if read.url and read.servers:
         raise _refused(
             "url", "Give either url, for one server, or servers, a list of tables with a url each."
         )
