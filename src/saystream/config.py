@@ -201,7 +201,7 @@ class Settings(BaseSettings):
     """Web origins, such as ``https://app.example``, whose pages may use the server from a browser; none by default."""
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""
-    engine_order: tuple[str, ...] = ("hibari", "espeak")
+    engine_order: tuple[str, ...] = ("hibari", "kokoro", "piper", "supertonic", "espeak")
     """``auto`` takes the first of these that speaks the language."""
     engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of each engine, by its name."""

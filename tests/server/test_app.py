@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from saystream import __version__
 from saystream.text.counting import billed_characters
@@ -36,6 +37,28 @@ async def test_it_is_not_ready_without_an_engine_and_is_again_with_one(tmp_path:
         assert (await live.get("/readyz"))[0] == 200
         assert await live.metric("saystream_host_restarts_total", engine="tone") == 1
         assert audio_of(await live.say(TEXT))
+
+
+async def test_at_its_start_it_says_who_speaks_each_language_and_what_would_make_it_better(
+    tmp_path: Path,
+) -> None:
+    order = ("kokoro", "supertonic", "tone")
+    with capture_logs() as logs:
+        async with live_server(tmp_path, engine="auto", engine_order=order, models_dir=tmp_path) as live:
+            status, body = await live.get("/v1/voices")
+    said = {line["language"]: line for line in logs if line["event"] == "speaks"}
+    assert len(said) == 10
+    assert {(line["engine"], line["quality"]) for line in said.values()} == {("tone", "robotic")}
+    assert said["Chinese"]["remedy"] == "saystream models pull kokoro"
+    assert said["German"]["remedy"] == "saystream models pull supertonic-3"
+    assert {line["log_level"] for line in said.values()} == {"warning"}
+
+    assert status == 200
+    advice = {spoken["code"]: spoken["advice"] for spoken in json.loads(body)["data"][0]["languages"]}
+    assert (advice["zh"], advice["ko"]) == (
+        "saystream models pull kokoro",
+        "saystream models pull supertonic-3",
+    )
 
 
 async def test_the_metrics_tell_what_a_session_was(server: Live) -> None:

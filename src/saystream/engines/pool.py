@@ -323,7 +323,9 @@ class _EngineQueue:
         try:
             self._info = await host.start()
         except EngineUnavailable as fault:
-            _log.warning("engine_not_loaded", engine=self._name, reason=fault.message)
+            # What can be fetched is no fault: the server says for each language what it would be good for.
+            say = _log.info if fault.remedy else _log.warning
+            say("engine_not_loaded", engine=self._name, reason=fault.message)
             if not self._hosts:
                 self._fault = fault
                 self._fail_waiting(fault)

@@ -100,8 +100,9 @@ def create_app(settings: Settings) -> Starlette:
 def _say_who_speaks(choice: Choice) -> None:
     """One line for each language; a warning where one command would make it better."""
     say = _log.warning if choice.advice else _log.info
-    better = {"better_with": choice.advice} if choice.advice else {}
-    say("language", name=choice.language_type, engine=choice.engine, quality=choice.quality, **better)
+    # The command is named only where there is one.
+    better = {"remedy": choice.advice} if choice.advice else {}
+    say("speaks", language=choice.language_type, engine=choice.engine, quality=choice.quality, **better)
 
 
 async def _realtime(websocket: WebSocket) -> None:
