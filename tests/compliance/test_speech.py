@@ -47,9 +47,14 @@ def hibari(start_server: Callable[..., ServerProcess]) -> ServerProcess:
     return start_server("hibari")
 
 
-async def spoken(url: str, text: str) -> bytes:
+@pytest.fixture(scope="module")
+def piper(start_server: Callable[..., ServerProcess], piper_folder: Path) -> ServerProcess:
+    return start_server("piper", SAYSTREAM_MODELS_DIR=str(piper_folder.parent))
+
+
+async def spoken(url: str, text: str, voice: str = "Cherry") -> bytes:
     async with connect(url, model="qwen3-tts-flash-realtime") as session:
-        await session.update(voice="Cherry", language_type="English")
+        await session.update(voice=voice, language_type="English")
         await session.append(text)
         await session.finish()
         return b"".join([audio async for audio in session.audio()])
@@ -70,6 +75,18 @@ def test_twenty_sentences_over_the_wire_are_understood(hibari, recogniser: Recog
     heard = recogniser.hear(wavs, SENTENCES)
     print(f"word error rate {heard.word_error_rate:.2%}; {heard.differences}")
     assert heard.word_error_rate <= 0.05
+
+
+def test_a_piper_voice_is_understood_over_the_wire(piper, recogniser: Recogniser, tmp_path: Path):
+    sentences = SENTENCES[:10]
+    wavs = [
+        write_wav(tmp_path / f"{number}.wav", asyncio.run(spoken(piper.url, sentence, "Ethan")))
+        for number, sentence in enumerate(sentences)
+    ]
+    heard = recogniser.hear(wavs, sentences)
+    print(f"word error rate {heard.word_error_rate:.2%}; {heard.differences}")
+    # The model draws noise for sound and rhythm, so one word of ninety more or less is chance.
+    assert heard.word_error_rate <= 0.1
 
 
 def test_the_wire_and_the_command_line_give_the_same_samples(hibari, tmp_path: Path):

@@ -19,10 +19,7 @@ from saystream.errors import EngineUnavailable
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["HURRIED_LENGTH", "PiperVoice"]
-
-HURRIED_LENGTH = 0.6
-"""What the model is asked for where it has to hurry, of its usual length."""
+__all__ = ["PiperVoice"]
 
 _LOUDNESS = 0.08
 """Root mean square of what is not silence, as of hibari: voices differ by 10 dB."""
@@ -55,11 +52,9 @@ class PiperVoice:
         given = {"input", "input_lengths", "scales", *(["sid"] if self.config.speakers else [])}
         if wanted != given:
             raise EngineUnavailable(f"{path} is no Piper voice: its inputs are {', '.join(sorted(wanted))}.")
-        sound = self._counting(1.0)
+        sound = self._counting()
         self.pitch_hz = median_pitch_hz(sound, self.sample_rate)
         """Median of the default speaker; ``None`` where none is to be found."""
-        self.hurried_effect = len(sound) / max(1, len(self._counting(HURRIED_LENGTH)))
-        """By how much it really speaks faster with ``HURRIED_LENGTH``: a symbol lasts whole frames, at least one."""
         self._gain = np.float32(_gain(sound))
 
     @property
@@ -71,26 +66,24 @@ class PiperVoice:
     def sample_rate(self) -> int:
         return self.config.audio.sample_rate
 
-    def speak(self, text: str, *, speaker: str = "", length: float = 1.0) -> Iterator[Samples]:
-        """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default; ``length`` is relative to the
-        voice's own."""
+    def speak(self, text: str, *, speaker: str = "") -> Iterator[Samples]:
+        """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default."""
         for numbers in self._phonemes.passes(text):
             self._report_unknown()
-            yield self._pass(numbers, speaker, length, self._noise_w) * self._gain
+            yield self._pass(numbers, speaker) * self._gain
 
     @property
     def unknown(self) -> dict[str, int]:
         """Symbols for which the voice has no sound, and how often they were left out."""
         return dict(self._phonemes.unknown)
 
-    def _counting(self, length: float) -> Samples:
-        """Always as long, so that lengths can be compared."""
+    def _counting(self) -> Samples:
         passes = self._phonemes.passes(_COUNTING)
-        sounds = [self._pass(numbers, "", length, 0.0) for numbers in passes]
+        sounds = [self._pass(numbers, "") for numbers in passes]
         return np.concatenate([*sounds, np.zeros(0, np.float32)])
 
-    def _pass(self, numbers: list[int], speaker: str, length: float, noise_w: float) -> Samples:
-        scales = [self._noise_scale, self.config.inference.length_scale * length, noise_w]
+    def _pass(self, numbers: list[int], speaker: str) -> Samples:
+        scales = [self._noise_scale, self.config.inference.length_scale, self._noise_w]
         inputs = {
             "input": np.array([numbers], np.int64),
             "input_lengths": np.array([len(numbers)], np.int64),
