@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -46,9 +47,10 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
     """With ``model.onnx`` and ``voices/``; "" is what ``saystream models pull kokoro`` has fetched."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
-    """Of the model for one pass."""
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    """Passes at once."""
+    """Of the model for one pass. Two on one pass are a better use of two cores than one each on two: listeners wait
+    for the first sound of a pass, and a pass cannot be interrupted for a more urgent one."""
+    concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """Passes at once; 0 is one for each ``threads`` cores."""
 
 
 class KokoroEngine(Engine):
@@ -73,7 +75,7 @@ class KokoroEngine(Engine):
             sample_rate=SAMPLE_RATE,
             languages=languages,
             voices=(default, *(voice for voice in voices if voice != default)),
-            concurrency=self._options.concurrency,
+            concurrency=self._options.concurrency or max(1, _num_cores() // self._options.threads),
         )
         for language in languages[:1]:
             for _ in self.speak(_WARM_UP, SynthesisRequest(default, language), Interrupt()):
@@ -99,7 +101,7 @@ class KokoroEngine(Engine):
         self, symbols: str, voice: dict[str, float], speed: float, interrupt: Interrupt
     ) -> Iterator[Samples]:
         piece = SAMPLE_RATE * _PIECE_MS // 1000
-        for part in split(symbols):
+        for part in filter(None, map(str.strip, split(symbols))):
             sound = self._model.speak(part, voice, speed=speed, interrupt=interrupt)
             sound = _trimmed(sound, round(pause_after_ms(part) / speed))
             for start in range(0, len(sound), piece):
@@ -149,6 +151,11 @@ class _Speech(EngineStream):
     def cancel(self) -> None:
         self._interrupt()
         self._input_ended.set()
+
+
+def _num_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _trimmed(sound: Samples, pause_ms: int) -> Samples:

@@ -11,6 +11,9 @@ from saystream.engines.kokoro.vocabulary import CLAUSE_MARKS, SENTENCE_MARKS, in
 
 __all__ = ["EnglishReader"]
 
+_QUOTES = dict.fromkeys(map(ord, '"“”„«»'))
+"""Left out: in them its reader takes "API" for a word, and most are lost anyway."""
+
 _CLOSERS = "\"'”’) "
 
 
@@ -19,10 +22,9 @@ class EnglishReader:
         self._g2p = G2P(british=british)
 
     def read(self, text: str) -> str:
-        plain = "".join(
-            character if character.isascii() else punctuation(character) or character for character in text
-        )
-        return " ".join(filter(None, map(self._sentence, Hibari.split_sentences(readable(plain)))))
+        marked = "".join(each if each.isascii() else punctuation(each) or each for each in text)
+        plain = readable(marked.translate(_QUOTES))
+        return " ".join(filter(None, map(self._sentence, Hibari.split_sentences(plain))))
 
     def _sentence(self, sentence: str) -> str:
         symbols = in_symbols(self._g2p(sentence)).strip()

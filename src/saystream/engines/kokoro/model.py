@@ -23,6 +23,7 @@ MAX_SYMBOLS = 510
 """Of one pass: the model has 512 positions, two of them for the edges, and a voice one style for each length."""
 
 _STYLE_SIZE = 256
+_VOICE_BYTES = MAX_SYMBOLS * _STYLE_SIZE * 4
 _EDGE = 0
 
 
@@ -51,6 +52,11 @@ class KokoroModel:
             raise EngineUnavailable(
                 f"There is no Kokoro in {folder}: it has to hold model.onnx and voices/*.bin."
             )
+        for file in self._voice_files.values():
+            if file.stat().st_size != _VOICE_BYTES:
+                raise EngineUnavailable(
+                    f"{file} is no voice of Kokoro: it has to be {_VOICE_BYTES} bytes long."
+                )
         self._styles: dict[str, Samples] = {}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -102,10 +108,6 @@ class KokoroModel:
     def _style(self, name: str) -> Samples:
         """Shape ``(MAX_SYMBOLS, 256)``; read once, half a megabyte each."""
         if name not in self._styles:
-            style = np.fromfile(self._voice_files[name], np.float32)
-            if style.size != MAX_SYMBOLS * _STYLE_SIZE:
-                raise EngineUnavailable(
-                    f"{self._voice_files[name]} is no voice of Kokoro: its size is wrong."
-                )
-            self._styles[name] = style.reshape(MAX_SYMBOLS, _STYLE_SIZE)
+            styles = np.fromfile(self._voice_files[name], np.float32)
+            self._styles[name] = styles.reshape(MAX_SYMBOLS, _STYLE_SIZE)
         return self._styles[name]

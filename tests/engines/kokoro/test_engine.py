@@ -1,0 +1,194 @@
+"""With a model that hums, in the place of the real one; ``test_real_voice.py`` has that."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.engines.conformance import check_engine, median_pitch_hz
+from saystream.engines.kokoro.engine import KokoroEngine
+from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
+
+from .tiny_model import VOICES
+
+SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
+MS = 24
+"""Samples."""
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_kokoro: Path) -> KokoroEngine:
+    loaded = KokoroEngine(folder=str(tiny_kokoro), threads=1, concurrency=2)
+    loaded.load()
+    return loaded
+
+
+def stream_of(engine: KokoroEngine, text: str, **request: object) -> EngineStream:
+    stream = engine.open(SynthesisRequest(**{"voice": "af_heart", "language": "en", **request}))
+    stream.push_text(text)
+    stream.end_input()
+    return stream
+
+
+def speak(engine: KokoroEngine, text: str, **request: object) -> np.ndarray:
+    return np.concatenate([*stream_of(engine, text, **request).chunks(), np.zeros(0, np.float32)])
+
+
+def silence_ms(samples: np.ndarray) -> tuple[float, float]:
+    """Before the first sound and after the last."""
+    audible = np.flatnonzero(np.abs(samples) > 0.001)
+    return audible[0] / MS, (len(samples) - 1 - audible[-1]) / MS
+
+
+def test_it_conforms(tiny_kokoro: Path) -> None:
+    assert check_engine(KokoroEngine(folder=str(tiny_kokoro), threads=1), deterministic=True) == []
+
+
+def test_it_speaks_eight_languages_with_the_voices_that_it_finds(engine: KokoroEngine) -> None:
+    assert engine.info.languages == ("en", "zh", "ja", "es", "fr", "it", "pt", "hi")
+    assert engine.info.voices == tuple(VOICES)
+    assert not engine.info.normalizes_text
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", SENTENCE),
+        ("zh", "去机场的火车明天早上九点半出发。"),
+        ("ja", "空港行きの電車は、明日の朝九時半に出ます。"),
+        ("es", "El tren al aeropuerto sale mañana a las nueve y media."),
+        ("fr", "Le train pour l'aéroport part demain à neuf heures et demie."),
+        ("it", "Il treno per l'aeroporto parte domani alle nove e mezza."),
+        ("pt", "O trem para o aeroporto sai amanhã às nove e meia."),
+        ("hi", "हवाई अड्डे की ट्रेन कल सुबह साढ़े नौ बजे निकलती है।"),
+    ],
+)
+def test_a_sentence_of_each_language_is_spoken(engine: KokoroEngine, language: str, text: str) -> None:
+    assert 1.5 < len(speak(engine, text, language=language)) / 24000 < 6
+
+
+@pytest.mark.parametrize(
+    ("text", "pause_ms"), [("Hello there.", 300), ("Hello there,", 150), ("Hello there", 40)]
+)
+def test_the_silence_around_a_text_is_that_of_its_punctuation(
+    engine: KokoroEngine, text: str, pause_ms: int
+) -> None:
+    before, after = silence_ms(speak(engine, text))
+    assert before <= 20
+    assert after == pytest.approx(pause_ms, abs=11)  # the hum itself may end near zero
+
+
+def test_a_mix_of_voices_lies_between_them(engine: KokoroEngine) -> None:
+    pitches = [
+        median_pitch_hz(speak(engine, SENTENCE, voice=voice), 24000)
+        for voice in ("am_adam", "am_adam:0.5+af_heart:0.5", "af_heart")
+    ]
+    assert pitches == pytest.approx([120, 160, 200], rel=0.01)
+
+
+def test_a_british_voice_speaks_british_english(engine: KokoroEngine) -> None:
+    """An "r" before a consonant is silent there, and each symbol of this model lasts as long."""
+    text = "The car park is on the northern corner."
+    assert len(speak(engine, text, voice="bf_emma")) != len(speak(engine, text, voice="af_heart"))
+    assert len(speak(engine, text, voice="bf_emma:0.4+af_heart:0.6")) == len(speak(engine, text))
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
+def test_speed_beyond_what_the_model_does_well_is_left_to_the_stages(
+    engine: KokoroEngine, speed: float
+) -> None:
+    base = len(speak(engine, SENTENCE))
+    assert len(speak(engine, SENTENCE, speed=speed)) == pytest.approx(base / speed, rel=0.02)
+
+
+def test_the_first_clause_of_a_long_text_comes_before_the_rest_is_made(
+    engine: KokoroEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    speak_pass = engine._model.speak
+    monkeypatch.setattr(
+        engine._model,
+        "speak",
+        lambda symbols, *rest, **more: passes.append(symbols) or speak_pass(symbols, *rest, **more),
+    )
+    text = "When the evening came, " + "the keeper climbed two hundred steps to light the lamp, " * 20
+    chunks = stream_of(engine, text).chunks()
+    assert len(next(chunks)) <= 200 * MS
+    assert len(passes) == 1 and passes[0].endswith("kˈAm,")
+    assert len(list(chunks)) > 50
+    assert len(passes) > 3
+
+
+def test_a_cancel_ends_a_stream_that_was_never_given_its_text(engine: KokoroEngine) -> None:
+    stream = engine.open(SynthesisRequest("af_heart", "en"))
+    stream.push_text("Hello")
+    stream.cancel()
+    assert list(stream.chunks()) == []
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "😀", "…!?", "\x00"])
+def test_what_has_no_reading_gives_no_sound(engine: KokoroEngine, text: str) -> None:
+    assert len(speak(engine, text)) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    text=st.text(st.characters(exclude_categories=()), max_size=60),
+    language=st.sampled_from(["en", "zh", "ja", "fr"]),
+)
+def test_any_text_gives_audio_or_nothing(engine: KokoroEngine, text: str, language: str) -> None:
+    assert np.isfinite(speak(engine, text, language=language)).all()
+
+
+@pytest.mark.parametrize(
+    "request_", [{"voice": "nobody"}, {"voice": "af_heart:0"}, {"language": "de"}], ids=str
+)
+def test_a_voice_or_a_language_that_it_has_not_is_refused(
+    engine: KokoroEngine, request_: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidValue, match=next(iter(request_))):
+        speak(engine, "Hello.", **request_)
+
+
+@pytest.mark.parametrize("option", [{"threads": 0}, {"concurrency": -1}, {"voice": "emma"}], ids=str)
+def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        KokoroEngine(**option)
+
+
+def test_without_weights_it_says_which_command_gets_them() -> None:
+    with pytest.raises(ModelMissing, match="saystream models pull kokoro"):
+        KokoroEngine().load()
+
+
+def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match=str(tmp_path)):
+        KokoroEngine(folder=str(tmp_path)).load()
+
+
+def test_a_language_whose_reader_is_not_installed_is_left_out_and_named(
+    tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "saystream.engines.kokoro.japanese", raising=False)
+    monkeypatch.setitem(sys.modules, "pyopenjtalk", None)
+    engine = KokoroEngine(folder=str(tiny_kokoro), threads=1)
+    engine.load()
+    assert "ja" not in engine.info.languages
+    assert "zh" in engine.info.languages
+    assert "'pyopenjtalk' is not installed" in capsys.readouterr().err
+
+
+def test_it_runs_as_many_passes_at_once_as_the_cores_allow(
+    tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores, threads, passes in ((1, 2, 1), (2, 2, 1), (8, 2, 4), (8, 3, 2)):
+        monkeypatch.setattr("saystream.engines.kokoro.engine._num_cores", lambda cores=cores: cores)
+        engine = KokoroEngine(folder=str(tiny_kokoro), threads=threads)
+        engine.load()
+        assert engine.info.concurrency == passes
