@@ -12,18 +12,20 @@ from saystream.quality.scorer import Score
 
 def test_errors_are_counted_over_all_sentences_together() -> None:
     scores = [Score(transcript="a", errors=3, length=4), Score(transcript="b", errors=0, length=96)]
-    row = summarise(scores, language="fr", voice="Cherry", path="wire", seconds=7.04)
+    row = summarise(scores, language="fr", voice="Cherry", path="wire", sentences=2, seconds=7.04)
 
     assert (row.unit, row.error_percent, row.exact, row.sentences, row.seconds) == ("WER", 3.0, 1, 2, 7.0)
 
 
 @pytest.mark.parametrize(("language", "unit"), [("zh", "CER"), ("ja", "CER"), ("ko", "CER"), ("de", "WER")])
 def test_the_unit_is_the_character_where_words_are_not_divided(language: str, unit: str) -> None:
-    assert summarise([], language=language, voice="Cherry", path="wire", seconds=0).unit == unit
+    assert summarise([], language=language, voice="Cherry", path="wire", sentences=2, seconds=0).unit == unit
 
 
 def test_what_was_not_asked_for_stays_empty() -> None:
-    row = summarise([Score(mos=3.0), Score(mos=4.0)], language="en", voice="Kai", path="wire", seconds=2)
+    row = summarise(
+        [Score(mos=3.0), Score(mos=4.0)], language="en", voice="Kai", path="wire", sentences=2, seconds=2
+    )
 
     assert (row.mos, row.mos_least) == (3.5, 3.0)
     assert (row.error_percent, row.exact, row.pitch_hz, row.pitch_spread) == (None, None, None, None)
@@ -31,7 +33,7 @@ def test_what_was_not_asked_for_stays_empty() -> None:
 
 def test_a_silent_sentence_does_not_lower_the_pitch() -> None:
     scores = [Score(pitch_hz=200.0, pitch_spread=6.0), Score(), Score(pitch_hz=210.0, pitch_spread=8.0)]
-    row = summarise(scores, language="en", voice="Cherry", path="wire", seconds=2)
+    row = summarise(scores, language="en", voice="Cherry", path="wire", sentences=2, seconds=2)
 
     assert (row.pitch_hz, row.pitch_spread) == (205.0, 7.0)
 

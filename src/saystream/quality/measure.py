@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from saystream.quality.corpus import Sentence
 from saystream.quality.report import Row, summarise
 from saystream.quality.scorer import Score, Scorer
 from saystream.quality.speaking import Speaker, write_wav
 
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
 __all__ = ["Heard", "Measurement", "measure"]
+
+_PAUSE_S = 0.5
+"""Between sentences that are joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One sentence that was not heard as it was written."""
+    """One recording that was not heard as it was written."""
 
     language: str
     voice: str
@@ -30,7 +40,7 @@ class Measurement:
     rows: list[Row] = field(default_factory=list)
     differences: list[Heard] = field(default_factory=list)
     embeddings: dict[str, list[Sequence[float]]] = field(default_factory=dict)
-    """Of each voice, by sentence, over all its languages."""
+    """Of each voice, by recording, over all its languages."""
 
     def add(self, other: Measurement) -> None:
         self.rows += other.rows
@@ -48,23 +58,56 @@ def measure(
     language: str,
     scores: Sequence[str],
     folder: Path,
+    together: int = 1,
     step: Callable[[], None] = lambda: None,
 ) -> Measurement:
-    """``sentences`` of one language by one voice. ``step`` is called after each; the recordings stay in ``folder``."""
+    """``sentences`` of one language by one voice. ``step`` is called after each; the recordings stay in ``folder``.
+
+    So many sentences ``together`` make one recording. The recogniser takes as long for one sentence as for half a
+    minute, so that several save time; but an error of one may then bring on an error in the next.
+    """
     found = Measurement()
     scored: list[Score] = []
     seconds = 0.0
-    for number, sentence in enumerate(sentences):
-        samples, sample_rate = speaker.speak(sentence.text, voice=voice, language=language)
-        wav = folder / f"{language}-{voice.replace(' ', '_')}-{speaker.path}-{number:02}.wav"
-        write_wav(wav, samples, sample_rate)
-        seconds += len(samples) / sample_rate
-        score = scorer.score(wav, language=language, expected=sentence.spellings, scores=scores)
+    for start in range(0, len(sentences), together):
+        spoken = sentences[start : start + together]
+        wav = folder / f"{language}-{voice.replace(' ', '_')}-{speaker.path}-{start:02}.wav"
+        seconds += _record(speaker, spoken, wav, voice=voice, language=language, step=step)
+        expected = [" ".join(one) for one in itertools.product(*(each.spellings for each in spoken))]
+        score = scorer.score(wav, language=language, expected=expected, scores=scores)
         scored.append(score)
         if score.errors and score.transcript is not None:
-            found.differences.append(Heard(language, voice, speaker.path, sentence.text, score.transcript))
+            found.differences.append(Heard(language, voice, speaker.path, expected[0], score.transcript))
         if score.speaker is not None:
             found.embeddings.setdefault(voice, []).append(score.speaker)
-        step()
-    found.rows.append(summarise(scored, language=language, voice=voice, path=speaker.path, seconds=seconds))
+    row = summarise(
+        scored,
+        language=language,
+        voice=voice,
+        path=speaker.path,
+        sentences=len(sentences),
+        seconds=seconds,
+    )
+    found.rows.append(row)
     return found
+
+
+def _record(
+    speaker: Speaker,
+    sentences: Sequence[Sentence],
+    wav: Path,
+    *,
+    voice: str,
+    language: str,
+    step: Callable[[], None],
+) -> float:
+    """Each sentence is spoken by itself, the recordings are joined; the seconds of speech."""
+    joined: list[Samples] = []
+    num_samples, sample_rate = 0, 0
+    for sentence in sentences:
+        samples, sample_rate = speaker.speak(sentence.text, voice=voice, language=language)
+        num_samples += len(samples)
+        joined += [samples, np.zeros(round(sample_rate * _PAUSE_S), np.float32)]
+        step()
+    write_wav(wav, np.concatenate(joined[:-1]), sample_rate)
+    return num_samples / sample_rate

@@ -28,12 +28,12 @@ class Row:
     error_percent: float | None
     """Of all sentences together."""
     exact: int | None
-    """Sentences that were heard without an error."""
+    """Recordings that were heard without an error."""
     mos: float | None
     """DNSMOS overall, mean."""
     mos_least: float | None
     pitch_hz: float | None
-    """Median over the sentences of their medians."""
+    """Median over the recordings of their medians."""
     pitch_spread: float | None
     seconds: float
     """Of sound."""
@@ -52,8 +52,10 @@ class VoiceSpread:
     """For each voice the one most like it."""
 
 
-def summarise(scores: Sequence[Score], *, language: str, voice: str, path: str, seconds: float) -> Row:
-    """``scores`` are those of the sentences."""
+def summarise(
+    scores: Sequence[Score], *, language: str, voice: str, path: str, sentences: int, seconds: float
+) -> Row:
+    """``scores`` are those of the recordings, of one sentence or more each."""
     counted = [(score.errors, score.length) for score in scores if score.errors is not None and score.length]
     errors, length = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
     opinions = [score.mos for score in scores if score.mos is not None]
@@ -61,7 +63,7 @@ def summarise(scores: Sequence[Score], *, language: str, voice: str, path: str, 
         language=language,
         voice=voice,
         path=path,
-        sentences=len(scores),
+        sentences=sentences,
         unit="CER" if language in ("zh", "ja", "ko") else "WER",
         error_percent=round(100 * errors / length, 2) if counted else None,
         exact=sum(not errors for errors, _ in counted) if counted else None,
