@@ -46,12 +46,15 @@ def recipe(voice: str, engine: EngineInfo) -> Recipe:
 def quality(voice: str, language: str, engine: EngineInfo) -> str:
     """How good ``engine`` is for ``voice`` in ``language`` (ISO 639-1): ``native``, ``approximate`` or ``robotic``.
 
-    Never better than the engine itself. A voice with a dialect is approximate in Chinese, which no engine here speaks
-    but as Mandarin. Raises InvalidValue for an unknown voice.
+    Never better than the engine itself. A voice with a dialect is approximate in Chinese, unless the engine has that very
+    speaker: every other speaks it as Mandarin. Raises InvalidValue for an unknown voice.
     """
     entry = catalog.load().voice(voice)
     if engine.quality != "native":
         return engine.quality
+    own = _tables()["native"].get(engine.name)
+    if own is not None:
+        return "native" if entry.name in own else "approximate"
     if language == "zh" and entry.dialect is not None:
         return "approximate"
     approximate = _tables()["approximate"].get(engine.name, {}).get(language, ())
@@ -63,7 +66,7 @@ def _written() -> dict[str, dict[str, Recipe]]:
     return {
         engine: {voice: Recipe(*values) for voice, values in voices.items()}
         for engine, voices in _tables().items()
-        if engine != "approximate"
+        if engine not in ("approximate", "native")
     }
 
 
