@@ -1,10 +1,22 @@
+import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from saystream.config import Settings
-from saystream.engines.upstream.options import read_upstream_options, realtime_address, speech_address
+from saystream.config import PoolSettings, Settings
+from saystream.engines.upstream.options import (
+    ServerOptions,
+    UpstreamOptions,
+    VoiceOptions,
+    read_upstream_options,
+    realtime_address,
+    speech_address,
+)
 from saystream.errors import ConfigurationError
+
+GUIDE = Path(__file__).parents[3] / "docs" / "howto" / "use-an-upstream-server.md"
 
 
 @pytest.mark.parametrize(
@@ -102,3 +114,30 @@ def test_several_servers_can_come_from_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("SAYSTREAM_ENGINES__UPSTREAM__SERVERS", '[{"url": "http://a"}, {"url": "http://b"}]')
     read = read_upstream_options(Settings().engines["upstream"])
     assert [server.url for server in read.servers] == ["http://a/v1", "http://b/v1"]
+
+
+def test_every_configuration_of_the_guide_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECH_KEY", "sk-a")
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-b")
+    blocks = re.findall(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    kinds = [read_upstream_options(tomllib.loads(block)["engines"]["upstream"]).kind for block in blocks]
+    assert set(kinds) == {"vllm-omni", "sglang-omni", "openai", "dashscope"}
+
+
+def test_the_guide_names_every_option_and_its_default() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \| (.*) \|$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    said = {name: default for names, default, _ in rows for name in re.findall(r"`(\w+)`", names)}
+    defaults = {name: getattr(UpstreamOptions(), name) for name in UpstreamOptions.__struct_fields__}
+    assert said.keys() == defaults.keys()
+    for name, default in defaults.items():
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            assert float(said[name]) == default, name
+    (servers,) = [meaning for names, _, meaning in rows if names == "`servers`"]
+    (voices,) = [meaning for names, _, meaning in rows if names == "`voices`"]
+    assert set(ServerOptions.__struct_fields__) == set(re.findall(r"`(\w+)`", servers))
+    assert set(VoiceOptions.__struct_fields__) == set(re.findall(r"`(\w+)`", voices))
+
+
+def test_the_times_end_before_those_of_the_pool() -> None:
+    assert UpstreamOptions().first_audio_s < PoolSettings().first_chunk_timeout_s
+    assert UpstreamOptions().chunk_s < PoolSettings().chunk_timeout_s
