@@ -62,14 +62,14 @@ def test_a_whole_text_is_followed_by_padding_alone() -> None:
     assert queue.take(2) == [PAD, PAD]
 
 
-def test_characters_wait_until_the_last_id_that_came_of_them_is_given_out() -> None:
+def test_characters_wait_until_the_ids_that_came_of_them_are_given_out() -> None:
     queue = new_queue()
     queue.push([], 4)
     queue.push([10, 11], 2)
     queue.push([12], 5)
     assert queue.waiting_characters == 11
     queue.take(1)
-    assert queue.waiting_characters == 11
+    assert queue.waiting_characters == 8
     queue.take(1)
     assert queue.waiting_characters == 5
     queue.push([], 7)

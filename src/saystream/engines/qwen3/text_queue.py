@@ -22,7 +22,7 @@ class TextQueue:
         self._speakable_left = 0
         self._ids: deque[int] = deque()
         self._pieces: deque[list[int]] = deque()
-        """Ids left and characters of every push, in order."""
+        """Ids and characters of every push that are left, in order."""
         self._loose_characters = 0
         """Pushed, and no id came of them yet."""
         self._eos_given = False
@@ -30,7 +30,7 @@ class TextQueue:
         """Ids of text that were given out."""
         self.closed = False
         self.waiting_characters = 0
-        """Pushed characters whose ids were not all given out."""
+        """Pushed characters whose ids were not given out; within a push each id has an equal share of them."""
 
     def __len__(self) -> int:
         """Ids of text that were not given out."""
@@ -99,10 +99,12 @@ class TextQueue:
         while num_ids:
             piece = self._pieces[0]
             some = min(num_ids, piece[0])
+            characters = piece[1] * some // piece[0]
             num_ids -= some
             piece[0] -= some
+            piece[1] -= characters
+            self.waiting_characters -= characters
             if not piece[0]:
-                self.waiting_characters -= piece[1]
                 self._pieces.popleft()
 
 
