@@ -78,3 +78,11 @@ def test_without_a_name_the_default_set_is_pulled(tmp_path: Path) -> None:
     assert [line for line in pulled.stderr.splitlines() if line.startswith("error")] == [
         f"error: The model 'kokoro' could not be fetched. folder {tmp_path / 'kokoro'}: there is no such folder."
     ]
+
+
+def test_on_a_terminal_each_download_has_a_bar(piper_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    pulled = run("pull", JOE, "--from", str(piper_folder.parent))
+    assert pulled.exit_code == 0, pulled.output
+    assert "en_US-joe-medium.onnx" in pulled.stderr and "/63.2 MB" in pulled.stderr

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from saystream import catalog
+from saystream.cli import app
+
+PULL_KOKORO = "saystream models pull kokoro"
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines that start at once; the first would speak Chinese and others, and has no weights."""
+    monkeypatch.setenv("SAYSTREAM_ENGINE_ORDER", '["kokoro", "tone"]')
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_voices_say_how_good_they_are_in_each_language_and_what_would_help() -> None:
+    rows = json.loads(run("voices", "--json").stdout)
+    assert [row["voice"] for row in rows] == [voice.name for voice in catalog.load().system_voices]
+    spoken = {language["code"]: language for language in rows[0]["languages"]}
+    assert len(spoken) == 10
+    assert spoken["zh"] == {"code": "zh", "engine": "tone", "quality": "robotic", "advice": PULL_KOKORO}
+    assert spoken["ko"] == {"code": "ko", "engine": "tone", "quality": "robotic", "advice": ""}
+
+
+def test_the_table_of_voices_ends_with_the_command_that_makes_them_better() -> None:
+    shown = run("voices", "--model", "qwen-tts-realtime").stdout
+    assert "robotic zh en" in shown and "native" not in shown
+    better = f"Better Chinese, English, Italian, Portuguese, Spanish, Japanese, French: {PULL_KOKORO}"
+    assert shown.rstrip().splitlines()[-1] == better
+
+
+def test_engines_say_why_one_cannot_run_and_what_would_help() -> None:
+    told = json.loads(run("engines", "--json").stdout)
+    engines = {row["engine"]: row for row in told["engines"]}
+    assert "Get it with: saystream models pull kokoro" in engines["kokoro"]["languages"]
+    assert engines["tone"]["speech"] == "robotic"
+    chinese = told["languages"][0]
+    assert (chinese["language_type"], chinese["engine"], chinese["advice"]) == (
+        "Chinese",
+        "tone",
+        PULL_KOKORO,
+    )
+
+
+def test_the_catalogue_names_every_model_that_clients_may_ask_for() -> None:
+    rows = json.loads(run("catalog", "--json").stdout)
+    assert [row["model"] for row in rows] == [model.name for model in catalog.load().models]
+    assert "qwen3-tts-flash-realtime" in run("catalog").stdout
