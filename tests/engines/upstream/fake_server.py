@@ -278,19 +278,34 @@ def vllm_problem(fields: dict[str, Any]) -> tuple[int, str] | None:
 
 
 async def sglang_omni(request: Request, reply: Reply) -> None:
-    """Bare samples, and their rate in a header."""
+    """Bare samples or events, and the rate in a header."""
     if request.path == "/v1/audio/voices":
         await reply.json(200, {"voices": VOICES})
     elif request.path != "/v1/audio/speech":
         await reply.json(404, {"detail": "Not Found"})
     else:
         fields = request.fields
-        assert fields["stream"] is True and fields["stream_format"] == "audio"
-        await reply.begin("audio/pcm", x_sample_rate="16000", x_sglang_omni_speech_id="speech-1")
+        assert fields["stream"] is True and fields["response_format"] == "pcm"
         audio = pcm(fields["input"], 16000)
-        for start in range(0, len(audio), 1001):  # cut within samples
-            await reply.chunk(audio[start : start + 1001])
+        pieces = [audio[start : start + 1001] for start in range(0, len(audio), 1001)]  # cut within samples
+        rate = {"x_sample_rate": "16000", "x_channels": "1", "x_bit_depth": "16"}
+        if fields["stream_format"] == "sse":
+            await reply.begin("text/event-stream; charset=utf-8", **rate)
+            for piece in pieces:
+                encoded = pybase64.b64encode_as_string(piece)
+                await reply.chunk(sglang_event({"type": "speech.audio.delta", "audio": encoded}))
+            await reply.chunk(
+                sglang_event({"type": "speech.audio.done", "usage": None, "finish_reason": "stop"})
+            )
+        else:
+            await reply.begin("audio/pcm", x_sglang_omni_speech_id="speech-1", **rate)
+            for piece in pieces:
+                await reply.chunk(piece)
         await reply.end()
+
+
+def sglang_event(fields: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(fields)}\n\n".encode()
 
 
 async def openai(request: Request, reply: Reply) -> None:

@@ -73,12 +73,14 @@ def test_voices_that_are_configured_are_the_only_ones() -> None:
 def test_a_recording_that_cannot_be_read_is_said_before_any_server_is_asked(tmp_path: Path) -> None:
     missing = tmp_path / "nobody.wav"
     with pytest.raises(ConfigurationError, match=f"'Anna'.*{missing}: No such file"):
-        UpstreamEngine(url=NOWHERE, voices={"Anna": {"ref_audio": str(missing)}}).load()
+        UpstreamEngine(
+            url=NOWHERE, voices={"Anna": {"ref_audio": str(missing), "x_vector_only": True}}
+        ).load()
     big = tmp_path / "big.wav"
     with big.open("wb") as file:
         file.truncate(11 << 20)
     with pytest.raises(ConfigurationError, match="at most"):
-        UpstreamEngine(url=NOWHERE, voices={"Anna": {"ref_audio": str(big)}}).load()
+        UpstreamEngine(url=NOWHERE, voices={"Anna": {"ref_audio": str(big), "ref_text": "a"}}).load()
 
 
 def test_without_any_server_the_start_fails_and_names_each() -> None:

@@ -86,6 +86,7 @@ def test_one_server_or_several_are_read_alike(monkeypatch: pytest.MonkeyPatch) -
         ({"url": "http://a", "key_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
         ({"url": "http://a", "parameters": {"input": "x", "voice": "y"}}, "input, voice"),
         ({"url": "http://a", "voices": {"A": {"ref_audio": "x", "description": "y"}}}, "both"),
+        ({"url": "http://a", "voices": {"A": {"ref_audio": "x"}}}, "ref_text"),
         ({"url": "http://a", "languages": ["english"]}, "languages"),
         ({"url": "http://a", "attempts": 0}, "attempts"),
         ({"servers": "http://a"}, "JSON"),

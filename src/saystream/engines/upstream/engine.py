@@ -172,16 +172,20 @@ async def _first_list(servers: Iterable[Server], patience_s: float) -> tuple[str
 
 
 def _configured_voices(options: UpstreamOptions) -> dict[str, VoiceOptions]:
-    return {name: _voice(name, voice) for name, voice in options.voices.items()}
+    return {name: _voice(name, voice, options) for name, voice in options.voices.items()}
 
 
-def _voice(name: str, voice: str | VoiceOptions) -> VoiceOptions:
+def _voice(name: str, voice: str | VoiceOptions, options: UpstreamOptions) -> VoiceOptions:
     if isinstance(voice, str):
         return VoiceOptions(name=voice or name)
+    # vLLM-Omni and SGLang-Omni take a name beside a recording for that of an uploaded voice.
+    made_there = options.kind != "openai" and (voice.ref_audio or voice.description)
     reference = voice.ref_audio
     if reference and "://" not in reference and not reference.startswith("data:"):
         reference = _data_uri(name, Path(reference))
-    return msgspec.structs.replace(voice, name=voice.name or name, ref_audio=reference)
+    return msgspec.structs.replace(
+        voice, name=voice.name or ("" if made_there else name), ref_audio=reference
+    )
 
 
 def _data_uri(voice: str, path: Path) -> str:

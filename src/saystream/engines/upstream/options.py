@@ -207,6 +207,14 @@ def _check(read: UpstreamOptions) -> None:
     for name, voice in read.voices.items():
         if isinstance(voice, VoiceOptions) and voice.ref_audio and voice.description:
             raise _refused("voices", f"'{quote(name)}' has both a recording and a description.")
+        if (
+            isinstance(voice, VoiceOptions)
+            and voice.ref_audio
+            and not (voice.ref_text or voice.x_vector_only)
+        ):
+            raise _refused(
+                "voices", f"'{quote(name)}' has a recording: give its ref_text, or x_vector_only = true."
+            )
 
 
 def _check_dashscope(read: UpstreamOptions) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from saystream.engines.upstream.failures import Failure, Verdict, refusal, told, unreachable
 from saystream.engines.upstream.options import ServerOptions, UpstreamOptions, VoiceOptions
 from saystream.engines.upstream.server import Server, TextFeed, Utterance, behind_proxy
-from saystream.engines.upstream.sound import AudioPiece, Encoding, encoding_of
+from saystream.engines.upstream.sound import AudioPiece, encoding_of
 from saystream.engines.upstream.speech_events import SpeechEvents, SpeechFailed
 from saystream.errors import EngineFailed, EngineOutputInvalid, EngineUnavailable, quote
 
@@ -110,7 +110,9 @@ class SpeechServer(Server):
     def request(self, utterance: Utterance, text: str) -> dict[str, Any]:
         """The body of a request."""
         options, voice = self._options, utterance.voice
-        body: dict[str, Any] = {"input": text, "voice": voice.name, "response_format": "pcm"}
+        body: dict[str, Any] = {"input": text, "response_format": "pcm"}
+        if voice.name:
+            body["voice"] = voice.name
         if options.model:
             body["model"] = options.model
         if options.takes_speed and utterance.speed != 1.0:
@@ -124,13 +126,15 @@ class SpeechServer(Server):
             elif voice.ref_text:
                 body["ref_text"] = voice.ref_text
         if options.kind != "openai":
-            body |= {"stream": True, "language": utterance.language, "task_type": _task_type(options, voice)}
+            body |= {"stream": True, "language": utterance.language}
+            if task_type := _task_type(options, voice):
+                body["task_type"] = task_type
         if stream_format := options.stream_format or _STREAM_FORMATS[options.kind]:
             body["stream_format"] = stream_format
         return body | options.parameters
 
     async def _heard_in_events(self, answer: httpx.Response, text: str) -> AsyncGenerator[AudioPiece, None]:
-        encoding = Encoding("pcm", self._options.sample_rate)
+        encoding = encoding_of("", answer.headers.get("x-sample-rate"), self._options.sample_rate)
         events = SpeechEvents()
         async for received in answer.aiter_bytes():
             for part in events.push(received):
@@ -177,17 +181,18 @@ class SpeechServer(Server):
             raise Failure(fault, Verdict.SUSPECT) from error
 
 
-_STREAM_FORMATS = {"vllm-omni": "sse", "sglang-omni": "audio", "openai": ""}
-"""Events tell a failure from an end; SGLang-Omni tells its rate only beside bare samples."""
+_STREAM_FORMATS = {"vllm-omni": "sse", "sglang-omni": "sse", "openai": ""}
+"""Events say why a stream ends. OpenAI's older models have none, nor have many servers that are like it."""
 
 
 def _task_type(options: UpstreamOptions, voice: VoiceOptions) -> str:
-    """vLLM-Omni refuses one that its checkpoint is not for."""
+    """Left to the server where the voice is one that it has: it knows whether that was uploaded. Both kinds refuse a
+    task that their checkpoint is not for."""
     if options.task_type:
         return options.task_type
     if voice.ref_audio:
         return "Base"
-    return "VoiceDesign" if voice.description else "CustomVoice"
+    return "VoiceDesign" if voice.description else ""
 
 
 async def _start_of(answer: httpx.Response, max_bytes: int = _MAX_ERROR_BYTES) -> bytes:
@@ -217,5 +222,5 @@ def _names(body: bytes) -> tuple[str, ...]:
             listed += part if isinstance(part, list) else []
     elif isinstance(fields, list):
         listed = fields
-    named = (entry.get("name", entry.get("id")) if isinstance(entry, dict) else entry for entry in listed)
+    named = (entry.get("id", entry.get("name")) if isinstance(entry, dict) else entry for entry in listed)
     return tuple(dict.fromkeys(name for name in named if isinstance(name, str) and name.strip()))
