@@ -1,6 +1,6 @@
 """How well it speaks: the corpus in ten languages, and all 49 voices. Writes ``benchmarks/results/quality.json``.
 
-    python benchmarks/quality.py [--only languages|voices] [--resume] [--whisper FOLDER]
+    python benchmarks/quality.py [--only languages|voices] [--resume] [--whisper FOLDER] [-o FILE]
 
 Needs what ``saystream quality`` needs, and the weights of the engines that are to be heard. Takes about an hour of two
 cores; a row that is done is written at once, and ``--resume`` goes on where a run was stopped.
@@ -59,14 +59,15 @@ VOICE_SCORES = ("words", "mos", "speaker", "pitch")
 class Results:
     """The file, written after every row."""
 
-    def __init__(self, resume: bool) -> None:
+    def __init__(self, path: Path, resume: bool) -> None:
+        self._path = path
         self.kept: dict[str, Any] = {"runs": [], "languages": {}, "voices": {}}
-        if resume and RESULTS.exists():
-            self.kept = json.loads(RESULTS.read_text("utf-8"))
+        if resume and path.exists():
+            self.kept = json.loads(path.read_text("utf-8"))
 
     def write(self) -> None:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(self.kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        self._path.parent.mkdir(exist_ok=True)
+        self._path.write_text(json.dumps(self.kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @contextmanager
     def run(self, what: str, scorer: Scorer) -> Iterator[None]:
@@ -89,16 +90,13 @@ class Results:
 
 def languages(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
     """The whole corpus by one voice, over the wire and, where Kokoro speaks, by the engine alone."""
-    wire, direct = WireSpeaker(url), None
-    kept = results.kept["languages"]
-    for language in (*COMPARED, *OTHERS):
-        row = kept.setdefault(language, {})
-        for path in ("wire", "direct") if language in COMPARED else ("wire",):
+    spoken = {"wire": (*COMPARED, *OTHERS), "direct": COMPARED}
+    for path, codes in spoken.items():
+        speaker = WireSpeaker(url) if path == "wire" else DirectSpeaker(Settings(engine_order=("kokoro",)))
+        for language in codes:
+            row = results.kept["languages"].setdefault(language, {})
             if path in row:
                 continue
-            if path == "direct":
-                direct = direct or DirectSpeaker(Settings(engine_order=("kokoro",)))
-            speaker = direct if path == "direct" and direct else wire
             found = measure(
                 speaker,
                 scorer,
@@ -163,8 +161,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("languages", "voices"))
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--whisper", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    results = Results(arguments.resume)
+    results = Results(arguments.output, arguments.resume)
     whisper = arguments.whisper or ModelStore().path("whisper-small")
     with (
         Scorer(scorer_python(), whisper) as scorer,

@@ -46,8 +46,8 @@ def recipe(voice: str, engine: EngineInfo) -> Recipe:
 def quality(voice: str, language: str, engine: EngineInfo) -> str:
     """How good ``engine`` is for ``voice`` in ``language`` (ISO 639-1): ``native``, ``approximate`` or ``robotic``.
 
-    Never better than the engine itself. A voice with a dialect is approximate in Chinese, unless the engine has that very
-    speaker: every other speaks it as Mandarin. Raises InvalidValue for an unknown voice.
+    Never better than the engine itself. A voice with a dialect is approximate in Chinese, unless the engine has that
+    very speaker: every other speaks it as Mandarin. Raises InvalidValue for an unknown voice.
     """
     entry = catalog.load().voice(voice)
     if engine.quality != "native":
