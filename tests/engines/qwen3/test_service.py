@@ -27,7 +27,9 @@ TEXT = "hello world, the quick brown fox. "
 @asynccontextmanager
 async def pool_of(checkpoints: Path) -> AsyncIterator[EnginePool]:
     options = {"folder": str(checkpoints / "custom_voice"), "slots": 2, "max_positions": 384, "threads": 1}
-    pool = EnginePool(PoolSettings(), {"qwen3": options})
+    # Here nobody is refused because a process takes long to start again.
+    patient = PoolSettings(admission_timeout_s=120, first_chunk_timeout_s=120, chunk_timeout_s=60)
+    pool = EnginePool(patient, {"qwen3": options})
     await pool.start(["qwen3"])
     try:
         yield pool
