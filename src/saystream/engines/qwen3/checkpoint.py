@@ -66,10 +66,13 @@ def _load(module: nn.Module, folder: Path, prefix: str, device: torch.device, dt
         if nested is None or not name.startswith(nested):
             weights[name.removeprefix(prefix)] = tensor.to(dtype)
     expected = module.state_dict()
-    weights = fuse(weights)
-    missing = sorted(expected.keys() - weights.keys())
-    if missing:
-        raise CheckpointInvalid(f"{folder} lacks {prefix}{missing[0]} and {len(missing) - 1} other tensors.")
+    try:
+        weights = fuse(weights)
+        missing = next(iter(expected.keys() - weights.keys()), None)
+    except KeyError as error:
+        missing = error.args[0]
+    if missing is not None:
+        raise CheckpointInvalid(f"The weights in {folder} lack {prefix}{missing}.")
     for name, tensor in expected.items():
         if weights[name].shape != tensor.shape:
             has, needs = tuple(weights[name].shape), tuple(tensor.shape)

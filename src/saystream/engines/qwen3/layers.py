@@ -220,13 +220,15 @@ _FUSED = {
 
 
 def fuse(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights by the names of our modules: matrices that are multiplied with the same vectors become one."""
+    """The weights by the names of our modules: matrices that are multiplied with the same vectors become one.
+
+    Raises KeyError with the name of a part that is missing.
+    """
     fused = dict(weights)
     for ours, theirs in _FUSED.items():
-        for name in weights:
-            if name.endswith(theirs[0]):
-                stem = name.removesuffix(theirs[0])
-                fused[stem + ours] = torch.cat([fused.pop(stem + part) for part in theirs])
+        stems = {name.removesuffix(part) for part in theirs for name in weights if name.endswith(part)}
+        for stem in stems:
+            fused[stem + ours] = torch.cat([fused.pop(stem + part) for part in theirs])
     return fused
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +27,7 @@ from saystream.engines.qwen3.random_shapes import codec_settings, main_settings
 from saystream.engines.qwen3.reference import MimiEncoder
 from saystream.engines.qwen3.tokens import WORDS, Tokens
 
-__all__ = ["CORPUS", "make_checkpoint", "make_tokenizer"]
+__all__ = ["CORPUS", "REAL_CONTROL_IDS", "make_checkpoint", "make_tokenizer"]
 
 CONTROL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
@@ -39,8 +39,10 @@ CONTROL = (
 CORPUS = ("hello world the quick brown fox speech", "你好世界 今天天气", "你好 世界 你好世界今天")
 """What the tokenizer of a tiny checkpoint has words for; every other text is bytes to it."""
 
-REAL_CONTROL_ID, REAL_VOCABULARY = 151_643, 151_936
-"""Of the released tokenizer: its first control token's id, and the rows of the text embedding."""
+REAL_CONTROL_IDS = (*range(151_643, 151_657), *range(151_669, 151_676))
+"""Of the released tokenizer; what lies between belongs to tools."""
+REAL_VOCABULARY = 151_936
+"""Rows of its text embedding."""
 
 _GENERATION = {
     "do_sample": True, "repetition_penalty": 1.05, "temperature": 0.9, "top_k": 50, "top_p": 1.0,
@@ -50,12 +52,12 @@ _GENERATION = {
 
 
 def make_tokenizer(
-    folder: Path, *, corpus: tuple[str, ...] = CORPUS, size: int = 400, first_control: int = 0
+    folder: Path, *, corpus: tuple[str, ...] = CORPUS, size: int = 400, control: Sequence[int] = ()
 ) -> int:
     """Train a byte-level BPE and write its files; gives the number of ids.
 
     ``assistant``, ``user`` and a line feed are one token each, as in the released one. Control tokens get the ids
-    from ``first_control`` on, or those behind the vocabulary.
+    ``control``, or without them those behind the vocabulary.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -68,22 +70,23 @@ def make_tokenizer(
     trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(lines, trainer)
     tokenizer.model.save(str(folder))
-    first = first_control or tokenizer.get_vocab_size()
+    first = tokenizer.get_vocab_size()
+    ids = control or range(first, first + len(CONTROL))
     settings = {
         "add_bos_token": False, "add_prefix_space": False, "additional_special_tokens": list(CONTROL[1:]),
         "bos_token": None, "clean_up_tokenization_spaces": False, "eos_token": "<|im_end|>", "errors": "replace",
         "model_max_length": 131_072, "pad_token": "<|endoftext|>", "processor_class": "Qwen3TTSProcessor",
         "split_special_tokens": False, "tokenizer_class": "Qwen2Tokenizer", "unk_token": None,
         "added_tokens_decoder": {
-            str(first + index): {
+            str(identity): {
                 "content": content, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False,
                 "special": True,
             }
-            for index, content in enumerate(CONTROL)
+            for identity, content in zip(ids, CONTROL, strict=True)
         },
     }  # fmt: skip
     _write(folder / "tokenizer_config.json", settings)
-    return first + len(CONTROL)
+    return max(ids) + 1
 
 
 def make_checkpoint(
@@ -103,7 +106,7 @@ def make_checkpoint(
     CustomVoice follows instructions.
     """
     (folder / "speech_tokenizer").mkdir(parents=True, exist_ok=True)
-    vocabulary = make_tokenizer(folder, first_control=0 if size is None else REAL_CONTROL_ID)
+    vocabulary = make_tokenizer(folder, control=() if size is None else REAL_CONTROL_IDS)
     control = Tokens.read(folder).control
     model_size = model_size or {"0.6B": "0b6", "1.7B": "1b7"}.get(
         size or "", "0b6" if kind == "base" else "1b7"
@@ -249,6 +252,8 @@ def main() -> None:
     parser.add_argument("--mean-frames", type=float, default=12.0, help="average length of sampled speech")
     parser.add_argument("--device", default="cpu", help="where the random numbers are drawn")
     options = parser.parse_args()
+    if options.real_shape is None:
+        torch.set_num_threads(1)  # tiny steps are shorter than it takes to wake a second thread
     kinds: tuple[Kind, ...] = ("custom_voice", "voice_design", "base")
     if options.kind or options.real_shape:
         kinds = (options.kind or "custom_voice",)
