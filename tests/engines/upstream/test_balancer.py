@@ -83,6 +83,17 @@ async def test_a_busy_server_is_left_alone_for_a_second() -> None:
 
 
 @on_virtual_time
+async def test_a_busy_server_is_left_alone_for_as_long_as_it_says() -> None:
+    async with balanced(ScriptedServer("a"), ScriptedServer("b")) as balancer:
+        a, _ = balancer.upstreams
+        balancer.note(a, Failure(BUSY.fault, Verdict.BUSY, busy_s=7))
+        await asyncio.sleep(6)
+        assert await names(balancer, 3) == "bbb"
+        await asyncio.sleep(2)
+        assert await borrow(balancer) is a
+
+
+@on_virtual_time
 async def test_when_all_have_said_that_they_are_busy_the_request_is_not_made_to_wait() -> None:
     async with balanced(ScriptedServer("a"), ScriptedServer("b")) as balancer:
         with pytest.raises(Overloaded, match="a, b"):

@@ -89,6 +89,14 @@ def test_long_words_are_cut() -> None:
     assert len(told("a" * 1000, "")) < 250
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 1), ("7", 7), ("0", 0), ("86400", 30), ("Wed, 21 Oct 2026 07:28:00 GMT", 1)],
+)
+def test_a_busy_server_may_say_for_how_long(header: str | None, seconds: float) -> None:
+    assert refusal("gpu1", 503, b"", retry_after=header).busy_s == seconds
+
+
 def test_an_unreachable_server_is_down() -> None:
     failure = unreachable("gpu1", "connection refused")
     assert failure.verdict is Verdict.DOWN

@@ -286,7 +286,7 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
     async def wait(peer: Peer) -> None:
         await peer.socket.recv()
 
-    with endpoint(after_text(wait)) as fake, engine(url=fake.url, first_audio_s=0.4, **OPTIONS) as made:
+    with endpoint(after_text(wait)) as fake, engine(url=fake.url, first_audio_s=1.0, **OPTIONS) as made:
         with pytest.raises(EngineStalled, match="no audio"):
             say(made)
         assert fake.gone.wait(PATIENCE_S)

@@ -327,7 +327,7 @@ def test_a_server_that_hangs_is_given_up_for_another() -> None:
 
     with running(speaking(hangs)) as first, running(vllm_omni) as second:
         servers = [{"url": first.url}, {"url": second.url}]
-        with engine(kind="vllm-omni", servers=servers, first_audio_s=0.5) as made:
+        with engine(kind="vllm-omni", servers=servers, first_audio_s=2.0) as made:
             assert np.array_equal(int16(say(made)), int16(tone(TEXT)))
         assert first.dropped.wait(PATIENCE_S)
 

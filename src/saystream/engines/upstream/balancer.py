@@ -13,9 +13,6 @@ from saystream.errors import EngineUnavailable, Overloaded, ServerFault
 
 __all__ = ["Balancer", "Upstream"]
 
-_BUSY_S = 1.0
-"""A server that said it was busy is the last choice for this long."""
-
 _FIRST_PROBE_DELAY_S = 0.5
 _MAX_PROBE_DELAY_S = 30.0
 _MAX_DOUBLINGS = 10
@@ -31,6 +28,7 @@ class Upstream:
         self.fault: ServerFault | None = None
         """Why it is left out; ``None`` while it is well."""
         self.busy_until = 0.0
+        """It said that it was busy, and is the last choice until then."""
         self.last_used = 0
         self.doubted = asyncio.Event()
         """A request failed: it is looked after at once."""
@@ -112,7 +110,7 @@ class Balancer:
         if failure.verdict is Verdict.DOWN:
             upstream.fault = failure.fault
         if failure.verdict is Verdict.BUSY:
-            upstream.busy_until = self._clock() + _BUSY_S
+            upstream.busy_until = self._clock() + failure.busy_s
         if failure.verdict in (Verdict.DOWN, Verdict.SUSPECT):
             upstream.doubted.set()
 

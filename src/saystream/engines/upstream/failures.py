@@ -10,6 +10,10 @@ from saystream.errors import EngineFailed, EngineUnavailable, Overloaded, Server
 
 __all__ = ["Failure", "Verdict", "refusal", "told", "unreachable"]
 
+_BUSY_S = 1.0
+_MAX_BUSY_S = 30.0
+"""A server may ask to be left alone for longer; it is tried again then, and only when all others are no better."""
+
 _MAX_SAID_CHARACTERS = 200
 _ECHO_CHARACTERS = 12
 """That much of a text in a server's words means that it quotes the text…"""
@@ -33,21 +37,27 @@ class Verdict(Enum):
 class Failure(Exception):
     """A request to a server failed."""
 
-    def __init__(self, fault: ServerFault, verdict: Verdict, *, final: bool = False) -> None:
-        """``final``: no other server would do better."""
+    def __init__(
+        self, fault: ServerFault, verdict: Verdict, *, final: bool = False, busy_s: float = _BUSY_S
+    ) -> None:
+        """``final``: no other server would do better. ``busy_s``: how long to leave a busy server alone."""
         super().__init__(fault.message)
         self.fault = fault
         """What a listener is told when nobody else helps."""
         self.verdict = verdict
         self.final = final
+        self.busy_s = busy_s
 
 
 def unreachable(server: str, why: str) -> Failure:
     return Failure(EngineUnavailable(f"The upstream server {server} cannot be reached: {why}."), Verdict.DOWN)
 
 
-def refusal(server: str, status: int, body: bytes, *, text: str = "") -> Failure:
-    """The failure for an HTTP answer other than 200. A body that quotes ``text`` is not told on."""
+def refusal(
+    server: str, status: int, body: bytes, *, retry_after: str | None = None, text: str = ""
+) -> Failure:
+    """The failure for an HTTP answer other than 200; ``retry_after`` is that header. A body that quotes ``text`` is not
+    told on."""
     answer = f"HTTP {status}{_said(body, text)}"
     if status in (401, 403):
         return Failure(
@@ -58,7 +68,10 @@ def refusal(server: str, status: int, body: bytes, *, text: str = "") -> Failure
             Verdict.DOWN,
         )
     if status in (408, 429, 503):
-        return Failure(Overloaded(f"The upstream server {server} is busy ({answer})."), Verdict.BUSY)
+        # A date instead of seconds is allowed, and rare.
+        seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else _BUSY_S
+        fault = Overloaded(f"The upstream server {server} is busy ({answer}).")
+        return Failure(fault, Verdict.BUSY, busy_s=min(seconds, _MAX_BUSY_S))
     if status in (404, 405):
         return Failure(
             EngineUnavailable(

@@ -121,7 +121,13 @@ class RealtimeServer(Server):
         except TimeoutError:
             raise unreachable(self.name, f"no answer within {limit_s:g} s") from None
         except InvalidStatus as error:
-            raise refusal(self.name, error.response.status_code, bytes(error.response.body or b"")) from error
+            response = error.response
+            raise refusal(
+                self.name,
+                response.status_code,
+                bytes(response.body or b""),
+                retry_after=response.headers.get("Retry-After"),
+            ) from error
         except (OSError, WebSocketException) as error:
             raise unreachable(self.name, str(error).rstrip(".") or type(error).__name__) from error
         protocol = ClientConnection(new_id=self._new_id)

@@ -82,7 +82,7 @@ class _Speaking:
                     said_busy.add(upstream)
                 else:
                     self._failed_attempts += 1
-                if self._failed_attempts == self._limits.attempts:
+                if self._failed_attempts == self._limits.attempts or self._left_for_first_audio_s() <= 0:
                     raise failure.fault from failure
             finally:
                 await self._balancer.give_back(upstream)

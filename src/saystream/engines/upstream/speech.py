@@ -89,7 +89,13 @@ class SpeechServer(Server):
         body = msgspec.json.encode(self.request(utterance, said))
         async with self._answer("POST", f"{self._url}/audio/speech", body) as answer:
             if answer.status_code != 200:
-                raise refusal(self.name, answer.status_code, await _start_of(answer), text=said)
+                raise refusal(
+                    self.name,
+                    answer.status_code,
+                    await _start_of(answer),
+                    retry_after=answer.headers.get("retry-after"),
+                    text=said,
+                )
             try:
                 if answer.headers.get("content-type", "").lower().startswith("text/event-stream"):
                     heard = self._heard_in_events(answer, said)
