@@ -1,0 +1,259 @@
+"""What the engine Kokoro does on this machine. Writes ``benchmarks/results/kokoro.json``, each part on its own.
+
+    python benchmarks/kokoro.py threads|first|load|mixed|passes ...
+
+threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
+first     first audio over the WebSocket, beside the time for the whole text in one pass of the model
+load      1 to 10 sessions at once: stutter, first audio, and how many were refused
+mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed.txt``
+passes    sentences that are spoken in several passes, against the same phonemes in one: errors by Whisper, DNSMOS
+
+Needs the weights (``saystream models pull kokoro``), the last two also those of whisper-small and the environment
+that ``saystream quality`` asks for. The load average stands beside every figure: sessions, server and engine share a
+machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from saystream.bench import Load, ServerProcess, run_load
+from saystream.bench.load import SessionTiming
+from saystream.bench.report import percentile
+from saystream.engines.kokoro.model import KokoroModel
+from saystream.engines.kokoro.reading import Reader
+from saystream.engines.kokoro.splitting import split
+from saystream.engines.kokoro.voices import parse_voice
+from saystream.models import ModelStore
+from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
+from saystream.quality.speaking import write_wav
+
+RESULTS = Path(__file__).parent / "results" / "kokoro.json"
+MIXED = Path(__file__).with_name("kokoro_mixed.txt")
+TEXT = (
+    "The old lighthouse stood at the end of the pier, where the wind never rested. Every evening, the keeper climbed"
+    " two hundred steps to light the lamp. He counted ships as they passed, and wrote their names in a thick book."
+    " Nobody had asked him to do it, but he liked the sound of the names."
+)
+VOICE = "af_heart"
+SESSIONS = (1, 2, 4, 5, 6, 8, 10)
+RAMP_S = 0.7
+"""Between two sessions that begin."""
+IN_TIME_MS = 100.0
+SPOKEN_IN = {"zh": "zf_xiaoxiao", "en": "af_heart", "ja": "jf_alpha", "es": "ef_dora", "fr": "ff_siwis",
+             "it": "if_sara", "pt": "pf_dora"}  # fmt: skip
+
+
+def threads() -> dict[str, Any]:
+    """Sound made in a second by the same passes, the best of three."""
+    passes = list(map(str.strip, split(Reader().read(TEXT, "en"))))
+    figures: dict[str, Any] = {}
+    for num_threads, at_once in ((1, 1), (2, 1), (1, 2), (2, 2)):
+        model = KokoroModel(ModelStore().path("kokoro"), threads=num_threads)
+        rates, first_s = [], []
+        for _ in range(3):
+            sounds: list[float] = []
+
+            def speak(model: KokoroModel = model, sounds: list[float] = sounds) -> None:
+                for each in passes:
+                    sounds.append(len(model.speak(each, {VOICE: 1.0})) / 24000)
+
+            start_s = time.perf_counter()
+            model.speak(passes[0], {VOICE: 1.0})
+            first_s.append(time.perf_counter() - start_s)
+            workers = [threading.Thread(target=speak) for _ in range(at_once)]
+            start_s = time.perf_counter()
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+            rates.append(sum(sounds) / (time.perf_counter() - start_s))
+        figures[f"{num_threads} threads, {at_once} at once"] = {
+            "sound_s_per_s": round(max(rates), 2),
+            "first_pass_alone_s": round(min(first_s), 3),
+        }
+    return figures
+
+
+def first() -> dict[str, Any]:
+    """In turns, so that both see the same machine."""
+    model = KokoroModel(ModelStore().path("kokoro"), threads=2)
+    symbols = Reader().read(TEXT, "en")
+    shares, firsts_ms, wholes_ms = [], [], []
+    with ServerProcess(["--engine", "kokoro"], os.environ) as server:
+        load = Load(url=server.url, text=TEXT)
+        asyncio.run(run_load(load))
+        for _ in range(5):
+            start_s = time.perf_counter()
+            model.speak(symbols, {VOICE: 1.0})
+            wholes_ms.append((time.perf_counter() - start_s) * 1000)
+            (timing,) = asyncio.run(run_load(load))
+            assert timing.first_delta_s is not None
+            firsts_ms.append((timing.first_delta_s - timing.first_append_s) * 1000)
+            shares.append(firsts_ms[-1] / wholes_ms[-1])
+    return {
+        "first_audio_ms": round(median(firsts_ms)),
+        "whole_text_in_one_pass_ms": round(median(wholes_ms)),
+        "share": round(median(shares), 3),
+        "largest_share": round(max(shares), 3),
+    }
+
+
+def load() -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    with ServerProcess(["--engine", "kokoro"], os.environ) as server:
+        one = Load(url=server.url, text=TEXT)
+        asyncio.run(run_load(one))
+        for sessions in SESSIONS:
+            # The sessions of one measurement also tell the server its speed for the next.
+            crowd = replace(one, sessions=sessions, ramp_s=RAMP_S * (sessions - 1))
+            figures[f"{sessions} sessions"] = _of_crowd(asyncio.run(run_load(crowd)))
+            print(sessions, figures[f"{sessions} sessions"], flush=True)
+    return figures
+
+
+def _of_crowd(timings: list[SessionTiming]) -> dict[str, Any]:
+    served = [timing for timing in timings if timing.error is None and timing.first_delta_s is not None]
+    firsts_ms = [(timing.first_delta_s or 0) * 1000 - timing.first_append_s * 1000 for timing in served]
+    in_time = sum(max(timing.lags_ms) <= IN_TIME_MS for timing in served)
+    return {
+        "served": len(served),
+        "refused": sum(timing.error is not None for timing in timings),
+        "c100_percent_of_served": round(100 * in_time / max(1, len(served)), 1),
+        "worst_lag_ms": round(max((max(timing.lags_ms) for timing in served), default=0.0)),
+        "first_audio_ms": {f"p{p}": round(percentile(firsts_ms, p)) for p in (50, 95, 100)},
+        "real_time_factor_p50": round(
+            percentile([(each.last_delta_s - each.first_append_s) / each.audio_s for each in served], 50), 2
+        ),
+        "errors": sorted({timing.error for timing in timings if timing.error}),
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def mixed() -> dict[str, Any]:
+    """A word counts as heard where its letters and digits stand in the transcript in their order, whatever the case and
+    wherever Whisper puts spaces or marks: "web socket" is "WebSocket". Nothing else is forgiven."""
+    rows: list[dict[str, Any]] = []
+    with (
+        ServerProcess(["--engine", "kokoro"], os.environ) as server,
+        Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        speaker = WireSpeaker(server.url)
+        for sentence in MIXED.read_text(encoding="utf-8").splitlines():
+            wav = Path(folder) / "sentence.wav"
+            write_wav(wav, *speaker.speak(sentence, voice="Cherry", language="zh"))
+            heard = scorer.score(wav, language="zh", expected=[sentence], scores=["words"]).transcript or ""
+            words = re.findall(r"[A-Za-z]+", sentence)
+            lost = [word for word in words if word.lower() not in _letters(heard)]
+            rows.append({"sentence": sentence, "heard": heard, "lost": lost})
+            print(rows[-1], flush=True)
+    return {
+        "sentences": len(rows),
+        "with_every_english_word": sum(not row["lost"] for row in rows),
+        "rows": rows,
+    }
+
+
+def _letters(text: str) -> str:
+    return "".join(re.findall("[a-z0-9]", text.lower()))
+
+
+def passes() -> dict[str, Any]:
+    """What the engine does beyond the model: passes. Sentences of one pass are the model's own sound."""
+    model = KokoroModel(ModelStore().path("kokoro"), threads=2)
+    reader = Reader()
+    figures: dict[str, Any] = {}
+    with (
+        Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        wav = Path(folder) / "sentence.wav"
+        for language, name in SPOKEN_IN.items():
+            voice = parse_voice(name, model.voices)
+            totals = {"passes": [0, 0, 0.0], "one": [0, 0, 0.0]}
+            sentences = [
+                each for each in load_corpus()[language] if len(_passes(reader, each.text, language)) > 1
+            ]
+            for sentence in sentences[:SENTENCES]:
+                parts = _passes(reader, sentence.text, language)
+                sounds = {
+                    "passes": np.concatenate([model.speak(each, voice) for each in parts]),
+                    "one": model.speak(reader.read(_spoken(sentence.text, language), language), voice),
+                }
+                for way, sound in sounds.items():
+                    write_wav(wav, sound, 24000)
+                    score = scorer.score(
+                        wav, language=language, expected=sentence.spellings, scores=["words", "mos"]
+                    )
+                    totals[way][0] += score.errors or 0
+                    totals[way][1] += score.length or 0
+                    totals[way][2] += score.mos or 0.0
+            count = min(len(sentences), SENTENCES)
+            figures[language] = {
+                "sentences": count,
+                **{
+                    f"errors_percent_in_{way}": round(100 * errors / max(1, length), 2)
+                    for way, (errors, length, _) in totals.items()
+                },
+                **{f"mos_in_{way}": round(mos / max(1, count), 2) for way, (_, _, mos) in totals.items()},
+            }
+            print(language, figures[language], flush=True)
+    return figures
+
+
+SENTENCES = 8
+"""Of each language."""
+
+
+def _spoken(text: str, language: str) -> str:
+    from saystream.text.normalizer import normalize
+
+    return normalize(text, language)
+
+
+def _passes(reader: Reader, text: str, language: str) -> list[str]:
+    return [each for each in map(str.strip, split(reader.read(_spoken(text, language), language))) if each]
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "threads": threads, "first": first, "load": load, "mixed": mixed, "passes": passes,
+}  # fmt: skip
+
+
+def main() -> None:
+    for name in sys.argv[1:] or PARTS:
+        before = os.getloadavg()[0]
+        figures = PARTS[name]()
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        results[name] = {
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip(),
+            "machine": f"{os.cpu_count()} shared cores, {platform.system()} {platform.machine()}",
+            "load_average_before": round(before, 2),
+            "load_average_after": round(os.getloadavg()[0], 2),
+            **figures,
+        }
+        RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(name, json.dumps(results[name], ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()

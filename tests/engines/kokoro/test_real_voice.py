@@ -1,0 +1,102 @@
+"""With the real weights. About 15 s of two calm cores; ``benchmarks/kokoro.py`` measures more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.engines.conformance import median_pitch_hz
+from saystream.engines.kokoro.engine import KokoroEngine
+
+
+@pytest.fixture(scope="module")
+def engine(kokoro_folder: Path) -> KokoroEngine:
+    loaded = KokoroEngine(folder=str(kokoro_folder))
+    loaded.load()
+    return loaded
+
+
+def stream_of(
+    engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: float
+) -> EngineStream:
+    stream = engine.open(SynthesisRequest(voice, language, **request))
+    stream.push_text(text)
+    stream.end_input()
+    return stream
+
+
+def speak(engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: float) -> np.ndarray:
+    return np.concatenate(list(stream_of(engine, text, voice, language, **request).chunks()))
+
+
+def test_all_54_voices_are_there_and_the_first_is_the_best(engine: KokoroEngine) -> None:
+    assert len(engine.info.voices) == 54
+    assert engine.info.voices[0] == "af_heart"
+    assert {voice[:2] for voice in engine.info.voices} >= {"af", "am", "bf", "bm", "zf", "zm", "jf", "jm"}
+
+
+@pytest.mark.parametrize(
+    ("language", "voice", "text", "seconds"),
+    [
+        ("zh", "zm_yunxi", "我们使用WebSocket服务器。", (1.6, 3.6)),
+        ("ja", "jf_alpha", "今日の天気は晴れです。", (1.2, 3.2)),
+        ("fr", "ff_siwis", "Bonjour, tout le monde.", (0.9, 2.6)),
+    ],
+)
+def test_a_sentence_lasts_as_long_as_a_speaker_would_take(
+    engine: KokoroEngine, language: str, voice: str, text: str, seconds: tuple[float, float]
+) -> None:
+    sound = speak(engine, text, voice, language)
+    assert seconds[0] < len(sound) / 24000 < seconds[1]
+    assert 0.1 < np.abs(sound).max() <= 1.0
+    assert np.flatnonzero(np.abs(sound) > 0.001)[0] <= 24 * 20
+
+
+def test_the_same_text_gives_the_same_sound(engine: KokoroEngine) -> None:
+    np.testing.assert_array_equal(speak(engine, "Hello.", "af_heart"), speak(engine, "Hello.", "af_heart"))
+
+
+def test_a_mix_is_a_voice_between_its_parts(engine: KokoroEngine) -> None:
+    low, mixed, high = (
+        median_pitch_hz(speak(engine, "My name is Morgan.", voice), 24000)
+        for voice in ("am_michael", "am_michael:0.5+af_heart:0.5", "af_heart")
+    )
+    assert low is not None and mixed is not None and high is not None
+    assert low < mixed < high
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.25])
+def test_speed_is_what_was_asked_for(engine: KokoroEngine, speed: float) -> None:
+    text = "The train to the airport leaves at nine."
+    heard = len(speak(engine, text, "af_heart")) / len(speak(engine, text, "af_heart", speed=speed))
+    assert heard == pytest.approx(speed, rel=0.1)
+
+
+def test_a_cancel_ends_a_pass_of_the_model_that_is_under_way(
+    engine: KokoroEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifteen seconds of speech in one breath take the model many seconds."""
+    begun = threading.Event()
+    speak_pass = engine._model.speak
+
+    def speak_and_tell(*arguments: Any, **options: Any) -> np.ndarray:
+        begun.set()
+        return speak_pass(*arguments, **options)
+
+    monkeypatch.setattr(engine._model, "speak", speak_and_tell)
+    stream = stream_of(engine, "one two three four five six seven eight nine ten " * 5, "af_heart")
+    chunks: list[np.ndarray] = []
+    reader = threading.Thread(target=lambda: chunks.extend(stream.chunks()))
+    reader.start()
+    assert begun.wait(30)
+    cancelled_s = time.monotonic()
+    stream.cancel()
+    reader.join(30)
+    assert chunks == []
+    assert time.monotonic() - cancelled_s < 1.0
