@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saystream.catalog import Catalog, load
 from saystream.errors import InvalidValue, ModelNotFound
+from saystream.models import load_manifest
 
 CATALOG = load()
 
@@ -101,6 +102,21 @@ def test_the_models_are_those_of_the_two_doors() -> None:
     assert {model.name for model in CATALOG.models if model.door == "realtime"} == set(REALTIME)
     assert {model.name for model in CATALOG.models if model.door == "http"} == set(HTTP)
     assert len(CATALOG.models) == len(REALTIME) + len(HTTP) == 23
+
+
+def test_open_weights_of_a_model_can_be_pulled_and_run_on_the_engine_of_its_kind() -> None:
+    engines = {
+        model.family: {load_manifest().model(name).engine for name in model.checkpoints}
+        for model in CATALOG.models
+    }
+
+    assert engines == {
+        "instruct-flash": {"qwen3"},
+        "flash": {"qwen3"},
+        "vc": {"qwen3-base"},
+        "vd": {"qwen3-design"},
+        "qwen-tts": set(),
+    }
 
 
 def test_the_columns_of_the_voice_table_have_the_documented_lengths() -> None:

@@ -259,6 +259,7 @@ def _model(name: str, door: Door, written: Mapping[str, Any], entry: Mapping[str
         usage=facts["usage"],
         max_characters=limit.get("characters"),
         max_tokens=limit.get("tokens"),
+        checkpoints=tuple(facts.get("checkpoints", ())),
     )
 
 

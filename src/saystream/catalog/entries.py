@@ -50,6 +50,8 @@ class Model:
     """Of one text; ``None`` where nothing, or tokens, are limited."""
     max_tokens: int | None
     """Of one text; ``None`` where nothing, or characters, are limited."""
+    checkpoints: tuple[str, ...] = ()
+    """Open weights of the same kind, by their names in ``saystream models``, best first."""
 
     @property
     def undated(self) -> str:

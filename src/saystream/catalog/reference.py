@@ -39,6 +39,14 @@ _PARAMETERS = """\
 | `enable_tn` | true or false; every model | true |
 """
 
+_OPEN_WEIGHTS = """\
+## Open weights
+
+Which released checkpoints are of the same kind as a hosted model, best first. The first engine of the settings that
+speaks a language speaks every model; [Qwen3-TTS](../topics/qwen3.md) says how these engines are set up.
+
+"""
+
 _VOICES = """\
 Marked are the models that take the voice:
 
@@ -70,8 +78,17 @@ def markdown(catalog: Catalog) -> str:
     for door, title in _DOORS.items():
         models = [model for model in catalog.models if model.door == door]
         sections.append(f"## {title}\n\nPath: `{models[0].path}`\n\n{_model_table(models, catalog)}")
+    sections.append(_open_weights(catalog))
     sections += [_PARAMETERS, f"## Voices\n\n{_VOICES}", _voice_table(catalog)]
     return "\n".join(sections)
+
+
+def _open_weights(catalog: Catalog) -> str:
+    rows: dict[str, Sequence[str]] = {}
+    for model in catalog.models:
+        weights = ", ".join(f"`{name}`" for name in model.checkpoints)
+        rows.setdefault(model.family, (f"`{model.undated.replace('-realtime', '')}*`", weights or "–"))
+    return _OPEN_WEIGHTS + _table(("Models, at both doors", "Open weights"), list(rows.values()))
 
 
 def _model_table(models: Iterable[Model], catalog: Catalog) -> str:
