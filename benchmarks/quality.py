@@ -1,6 +1,6 @@
 """How well it speaks: the corpus in ten languages, and all 49 voices. Writes ``benchmarks/results/quality.json``.
 
-    python benchmarks/quality.py [--only languages|voices] [--resume] [--whisper FOLDER] [-o FILE]
+    python benchmarks/quality.py [--only languages|voices|clarity] [--resume] [--whisper FOLDER] [-o FILE]
 
 Needs what ``saystream quality`` needs, and the weights of the engines that are to be heard. Takes about an hour of two
 cores; a row that is done is written at once, and ``--resume`` goes on where a run was stopped.
@@ -53,7 +53,7 @@ TOGETHER = 4
 VOICE_SENTENCES = {"zh": (6, 14), "en": (8,)}
 """Which sentences of the corpus every voice says: of the longer ones, because a voice is not known by a word."""
 ROW_SCORES = ("words", "mos", "pitch")
-VOICE_SCORES = ("words", "mos", "speaker", "pitch")
+VOICE_SCORES = ("mos", "speaker", "pitch")
 
 
 class Results:
@@ -116,7 +116,7 @@ def languages(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
 
 
 def voices(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
-    """Every system voice in Chinese and English, and how far apart they are."""
+    """How every system voice sounds in Chinese and English, and how far apart they are."""
     wire = WireSpeaker(url)
     kept = results.kept["voices"].setdefault("rows", {})
     for voice in catalog.load().system_voices:
@@ -141,12 +141,36 @@ def voices(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
         row["speaker"] = base64.b64encode(np.mean(vectors, axis=0).astype("<f2").tobytes()).decode()
         kept[voice.name] = row
         results.write()
-        print(voice.name, *(row[language]["error_percent"] for language in VOICE_SENTENCES), flush=True)
+        print(voice.name, *(row[language]["pitch_hz"] for language in VOICE_SENTENCES), flush=True)
     means = {
         name: [np.frombuffer(base64.b64decode(row["speaker"]), "<f2").tolist()] for name, row in kept.items()
     }
     results.kept["voices"]["likeness"] = asdict(spread(means))
     results.write()
+
+
+def clarity(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
+    """How well each voice is understood in Chinese and English."""
+    wire = WireSpeaker(url)
+    kept = results.kept.setdefault("clarity", {})
+    for voice in catalog.load().system_voices:
+        row = kept.setdefault(voice.name, {})
+        for language in VOICE_SENTENCES:
+            if language in row:
+                continue
+            found = measure(
+                wire,
+                scorer,
+                _sentences(language),
+                voice=voice.name,
+                language=language,
+                scores=("words",),
+                folder=folder,
+                together=TOGETHER,
+            )
+            row[language] = found.rows[0].error_percent
+            results.write()
+        print(voice.name, row, flush=True)
 
 
 def _sentences(language: str) -> list[Sentence]:
@@ -158,7 +182,7 @@ _KOKORO = EngineInfo(name="kokoro", sample_rate=24000, languages=("*",), voices=
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("languages", "voices"))
+    parser.add_argument("--only", choices=("languages", "voices", "clarity"))
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--whisper", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
@@ -170,7 +194,7 @@ def main() -> None:
         ServerProcess([], os.environ | ENGINES) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
-        for part in (languages, voices):
+        for part in (languages, voices, clarity):
             if arguments.only in (None, part.__name__):
                 with results.run(part.__name__, scorer):
                     part(results, scorer, server.url, Path(folder))
