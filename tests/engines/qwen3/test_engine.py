@@ -54,11 +54,11 @@ def say(
 
 @pytest.mark.timeout(400)
 def test_it_conforms(tmp_path: Path) -> None:
-    """Twenty seconds of a core that is free. Short speech, so that its length is that of its text."""
-    make_checkpoint(tmp_path, "custom_voice", mean_frames=12)
+    """Twenty seconds of a core that is free. What it says beyond its text is short, as that of a real one is."""
+    make_checkpoint(tmp_path, "custom_voice", mean_frames=5)
     engine = Qwen3Engine(folder=str(tmp_path), **{**OPTIONS, "max_positions": 512})
     try:
-        sentence = "The train leaves at half past nine today"
+        sentence = "hello world the train leaves quick brown fox"
         assert check_engine(engine, sentence=sentence) == []
     finally:
         engine.close()
@@ -103,7 +103,7 @@ def test_an_unknown_voice_is_refused(engine: Qwen3Engine) -> None:
 
 
 def test_without_a_seed_it_never_says_the_same_twice(checkpoints: Path) -> None:
-    with running(Qwen3Engine, checkpoints / "custom_voice", seed=None) as engine:
+    with running(Qwen3Engine, checkpoints / "custom_voice", seed=-1) as engine:
         first, second = say(engine), say(engine)
         assert len(first) != len(second) or not np.allclose(first, second, atol=1e-2)
 

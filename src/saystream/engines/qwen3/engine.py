@@ -71,8 +71,8 @@ class Qwen3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Record the steps as CUDA graphs, where there is CUDA."""
     text_layout: Literal["streaming", "whole"] = "streaming"
     """``whole`` puts all of the text before the first frame: speech begins when the text has ended."""
-    seed: int | None = 0
-    """The same text sounds the same again; null: never quite."""
+    seed: int = 0
+    """The same text sounds the same again; with a negative one, never quite."""
     greedy: bool = False
     temperature: Positive | None = None
     """This and the next three are the checkpoint's own by default."""
@@ -217,7 +217,7 @@ class Qwen3Engine(Engine):
             raise InvalidValue("voice", request.voice, self.info.voices)
         assert self._loop is not None
         sampling = self._sampling
-        if self.options.seed is None:
+        if self.options.seed < 0:
             sampling = replace(sampling, seed=secrets.randbits(63))
         stages = timbre(SAMPLE_RATE, speed=request.speed, pitch=request.pitch, formant=request.formant)
         return self._loop.open(self._voice_of(request), sampling, stages)
@@ -324,5 +324,5 @@ def _sampling(folder: Path, options: Qwen3Options) -> Sampling:
         top_p=chosen("top_p"),
         repetition_penalty=chosen("repetition_penalty"),
         greedy=options.greedy or not given.get("do_sample", True),
-        seed=options.seed or 0,
+        seed=options.seed,
     )
