@@ -128,3 +128,12 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         EngineUnavailable, match="no Piper voice: its inputs are input_lengths, scales, tokens"
     ):
         PiperVoice(path, threads=1)
+
+
+def test_a_voice_whose_phonemes_or_numbers_are_of_nobody_is_refused(tmp_path: Path) -> None:
+    unknown = make_voice(tmp_path, espeak={"voice": "nobody"})
+    with pytest.raises(EngineUnavailable, match="cannot speak: Invalid value for voice: 'nobody'"):
+        PiperVoice(unknown, threads=1)
+    too_high = make_voice(tmp_path, phoneme_id_map={symbol: [900] for symbol in "_^$ wntuθɹi"})
+    with pytest.raises(EngineUnavailable, match="cannot speak: InvalidArgument"):
+        PiperVoice(too_high, threads=1)

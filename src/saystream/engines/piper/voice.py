@@ -14,7 +14,7 @@ from saystream.dsp.silence import QUIETEST
 from saystream.engines.conformance import median_pitch_hz
 from saystream.engines.piper.config import VoiceConfig, read_config
 from saystream.engines.piper.phonemes import Phonemes
-from saystream.errors import EngineUnavailable
+from saystream.errors import EngineUnavailable, SaystreamError
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -52,7 +52,11 @@ class PiperVoice:
         given = {"input", "input_lengths", "scales", *(["sid"] if self.config.speakers else [])}
         if wanted != given:
             raise EngineUnavailable(f"{path} is no Piper voice: its inputs are {', '.join(sorted(wanted))}.")
-        sound = self._counting()
+        try:
+            sound = self._counting()
+        except Exception as error:  # as for a session
+            reason = error if isinstance(error, SaystreamError) else type(error).__name__
+            raise EngineUnavailable(f"The Piper voice of {path} cannot speak: {reason}") from error
         self.pitch_hz = median_pitch_hz(sound, self.sample_rate)
         """Median of the default speaker; ``None`` where none is to be found."""
         self._gain = np.float32(_gain(sound))
