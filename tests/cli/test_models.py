@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_a_model_is_pulled_verified_listed_and_removed(piper_folder: Path, folde
     assert run("rm", JOE).exit_code == 0
     assert listed()[JOE]["here"] == ""
     assert run("rm", JOE).exit_code == 1
+
+
+def test_a_model_of_another_version_is_listed_and_can_only_be_removed(
+    piper_folder: Path, folder: Path
+) -> None:
+    shutil.copytree(piper_folder, folder / "older-model")
+    assert listed()["older-model"]["here"] == "of no use"
+    assert "older-model" in run("list").stdout
+    assert run("rm", "older-model").exit_code == 0
+    assert "older-model" not in listed()
 
 
 def test_the_mirror_of_the_settings_is_asked_first(

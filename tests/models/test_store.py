@@ -205,6 +205,17 @@ def test_a_removed_model_is_gone_with_what_a_pull_left(store: ModelStore, mirror
         store.remove("m")
 
 
+def test_a_model_that_the_manifest_no_longer_has_can_be_removed(store: ModelStore, mirror: Path) -> None:
+    pull(store, mirror)
+    os.rename(store.folder / "m", store.folder / "old")
+    store.remove("old")
+    assert store.pulled() == ()
+    with pytest.raises(ModelUnknown):
+        store.remove("old")
+    with pytest.raises(ModelUnknown):
+        store.remove("../m")
+
+
 def test_models_that_are_found_by_name_alone_are_counted_too(store: ModelStore, mirror: Path) -> None:
     pull(store, mirror)
     shutil.copytree(store.folder / "m", store.folder / "n")

@@ -20,8 +20,8 @@ from rich.progress import (
 
 from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
 from saystream.config import Settings
-from saystream.errors import ModelMissing
-from saystream.models import Model, ModelStore, PullWatcher
+from saystream.errors import ModelMissing, ModelUnknown
+from saystream.models import ModelStore, PullWatcher
 
 __all__ = ["app"]
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 _Names = Annotated[list[str], typer.Argument(help="Names as `saystream models list` shows them.")]
 _MB = 1e6
 _SHOWN_LANGUAGES = 10
+_COLUMNS = ("model", "here", "MB", "engine", "languages", "licence", "what")
 
 
 @app.command("list")
@@ -41,17 +42,15 @@ def list_models(
     """List the models, and which of them are here."""
     with errors_in_one_line():
         store = _store(settings_with())
-        manifest = store.manifest
-        others = [
-            manifest.model(name) for name in store.pulled() if name not in {model.name for model in manifest}
-        ]
-        rows = [_row(store, model) for model in (*manifest, *others)]
+        listed = [model.name for model in store.manifest]
+        others = [name for name in store.pulled() if name not in listed]
+        rows = [_row(store, name) for name in (*listed, *others)]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     print_rows([_short(row) for row in rows])
     console = Console()
-    for example, summary in manifest.families.items():
+    for example, summary in store.manifest.families.items():
         console.print(f"And {summary}, such as {example}.", highlight=False)
     console.print(f"Folder: {store.folder}", highlight=False, soft_wrap=True)
 
@@ -129,23 +128,32 @@ def _store(settings: Settings) -> ModelStore:
     return ModelStore(settings.models_dir)
 
 
-def _row(store: ModelStore, model: Model) -> dict[str, Any]:
+def _row(store: ModelStore, name: str) -> dict[str, Any]:
     try:
-        store.path(model.name)
-        state = "here"
-    except ModelMissing:
-        state = "damaged" if store.record(model.name) else ""
-    record = store.record(model.name)
+        model = store.manifest.model(name)
+    except ModelUnknown:
+        # Of another version of saystream: it can only be removed.
+        return dict.fromkeys(_COLUMNS, "") | {"model": name, "here": "of no use"}
+    record = store.record(name)
     size = sum(file.size for file in record.files.values()) if record else model.size
-    return {
-        "model": model.name,
-        "here": state,
-        "MB": round(size / _MB) if size else "?",
-        "engine": model.engine or "",
-        "languages": " ".join(model.languages),
-        "licence": model.licence,
-        "what": model.summary,
-    }
+    cells = (
+        name,
+        _state(store, name),
+        round(size / _MB) if size else "?",
+        model.engine or "",
+        " ".join(model.languages),
+        model.licence,
+        model.summary,
+    )
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _state(store: ModelStore, name: str) -> str:
+    try:
+        store.path(name)
+    except ModelMissing:
+        return "damaged" if store.record(name) else ""
+    return "here"
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

@@ -108,11 +108,15 @@ class ModelStore:
         return record
 
     def remove(self, name: str) -> None:
-        """Remove a model and what an interrupted pull left of it. Raises ModelMissing when there is nothing."""
-        model = self.manifest.model(name)
+        """Remove a model and what an interrupted pull left of it, also one that the manifest no longer has.
+
+        Raises ModelMissing when there is nothing, and ModelUnknown.
+        """
         staged = self.folder / _STAGING / name
-        if not (self.folder / name).exists() and not staged.exists():
-            raise ModelMissing(self._absence(model), model=name, languages=model.languages)
+        if name not in self.pulled():
+            model = self.manifest.model(name)
+            if not (self.folder / name).exists() and not staged.exists():
+                raise ModelMissing(self._absence(model), model=name, languages=model.languages)
         with self._writing(), self._lock(name, PullWatcher()):
             staged.mkdir(parents=True, exist_ok=True)
             if (self.folder / name).exists():
