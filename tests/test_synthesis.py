@@ -643,6 +643,19 @@ async def test_a_language_that_no_engine_speaks_is_not_guessed() -> None:
     assert [stream.request.language for stream in pool.streams] == ["en"]
 
 
+@pytest.mark.parametrize("normalize_text", [True, False])
+@on_virtual_time
+async def test_the_engine_is_told_whether_to_read_numbers_as_words(normalize_text: bool) -> None:
+    pool = FakePool()
+    session = session_on(pool, normalize_text=normalize_text)
+    session.push_text("It is 5 km.")
+    listener = await heard(session)
+    assert [stream.request.normalize_text for stream in pool.streams] == [normalize_text]
+    # The text itself goes as it was written: what is counted never depends on how it is read.
+    assert pool.texts == ["It is 5 km."]
+    assert [event.text for event in listener.events if isinstance(event, ResponseEnded)] == ["It is 5 km."]
+
+
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 

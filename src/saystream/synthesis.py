@@ -59,6 +59,8 @@ class SpeechConfig:
     """Cut and speak text as it comes; otherwise each commit is one response."""
     instructions: str = ""
     """How to speak, in words; engines that cannot follow them leave them."""
+    normalize_text: bool = True
+    """Read numbers, dates and the like as words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,7 +456,10 @@ class SynthesisSession:
 
     def _open_stream(self, text: str, following: str) -> PoolStream:
         route = self._route(self._language.speak(text, following))
-        request = replace(route.request, instructions=self._config.instructions)
+        config = self._config
+        request = replace(
+            route.request, instructions=config.instructions, normalize_text=config.normalize_text
+        )
         return self._synthesizer.pool.open(route.engine, request, playback=self._playback)
 
 

@@ -1,4 +1,4 @@
-"""How to speak, as words: from every door to the engine."""
+"""What an engine is asked for beside the text: from every door to the engine."""
 
 from __future__ import annotations
 
@@ -49,3 +49,16 @@ async def test_every_door_passes_instructions_to_the_engine(
             speech = {"model": "gpt-4o-mini-tts", "input": "Hello.", "voice": "alloy", "instructions": WORDS}
             assert (await client.post("/v1/audio/speech", json=speech)).status_code == 200
     assert [request.instructions for request in requests] == [WORDS] * 3
+
+
+async def test_numbers_are_read_as_words_unless_a_session_forbids_it(
+    tmp_path: Path, requests: list[SynthesisRequest]
+) -> None:
+    async with live_server(tmp_path, engine="tone") as server:
+        for changes in ({}, {"enable_tn": False}):
+            async with server.peer("qwen3-tts-flash-realtime") as peer:
+                await peer.update(mode="commit", **changes)
+                await peer.append("It is 5 km.")
+                await peer.commit()
+                await peer.until("response.done")
+    assert [request.normalize_text for request in requests] == [True, False]

@@ -133,6 +133,7 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
                 audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
                 effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
                 server_commit=config.mode == "server_commit",
+                normalize_text=config.enable_tn,
             )
         )
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from saystream.text.normalizer import normalize
+
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
@@ -42,7 +44,8 @@ class EngineInfo:
     quality: str = "native"
     """``native``, ``approximate`` or ``robotic``: how its speech sounds, said to users where they choose."""
     normalizes_text: bool = False
-    """It reads numbers, dates and the like itself and is given the text as it was written."""
+    """It reads numbers, dates and the like itself and is given the text as it was written. An engine that takes text
+    while it speaks must, for a number may come in pieces."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
 
@@ -63,6 +66,8 @@ class SynthesisRequest:
     """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
     instructions: str = ""
     """How to speak, in words; an engine that does not follow them leaves them."""
+    normalize_text: bool = False
+    """Numbers, dates and the like are to be read as words. ``SegmentEngine`` sees to it where the engine does not."""
 
 
 class EngineStream(ABC):
@@ -136,7 +141,10 @@ class _SegmentStream(EngineStream):
         self._input_ended.wait()
         if self._cancelled:
             return
-        for samples in self._engine.synthesize("".join(self._text), self._request):
+        text = "".join(self._text)
+        if self._request.normalize_text and not self._engine.info.normalizes_text:
+            text = normalize(text, self._request.language)
+        for samples in self._engine.synthesize(text, self._request):
             if self._cancelled:
                 return
             yield samples

@@ -79,6 +79,7 @@ class HibariEngine(SegmentEngine):
             languages=("en",),
             voices=(_VOICE,),
             concurrency=self._options.concurrency,
+            normalizes_text=True,
         )
 
     def load(self) -> None:

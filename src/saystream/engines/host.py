@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from saystream.engines.base import Engine, EngineStream, SynthesisRequest
+from saystream.engines.base import Engine, EngineStream, SegmentEngine, SynthesisRequest
 from saystream.engines.frames import HostedFault, Kind, LoadFailure, pack, pack_count, read_frame
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
+from saystream.text.normalizer import prepare
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -265,6 +266,10 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
 def _load(name: str, options: bytes) -> Engine:
     engine = load_engine_class(name)(**msgspec.json.decode(options, type=dict[str, Any]))
     engine.load()
+    if isinstance(engine, SegmentEngine) and not engine.info.normalizes_text:
+        # Grammars of up to 0.8 s: beside the engine, which can speak already what has no numbers.
+        languages = engine.info.languages
+        threading.Thread(target=prepare, args=(languages,), name="normalizer", daemon=True).start()
     return engine
 
 

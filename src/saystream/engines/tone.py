@@ -88,6 +88,7 @@ class ToneEngine(Engine):
             concurrency=self.options.concurrency,
             incremental_text=self.options.incremental,
             quality="robotic",
+            normalizes_text=True,
         )
 
     def open(self, request: SynthesisRequest) -> EngineStream:

@@ -332,6 +332,7 @@ class Connection:
             effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
             server_commit=config.mode == "server_commit",
             instructions=config.instructions,
+            normalize_text=config.enable_tn,
         )
 
     def _check(self, config: SessionConfig) -> None:

@@ -1,0 +1,1 @@
+"""What is not a word, as words: one module for each language."""

@@ -1,0 +1,389 @@
+"""The rules that languages share, and what each has to say of its own.
+
+A rule is a regular expression and a method that reads what it matched, or gives ``None`` to leave it. They are tried in
+order, the longest things first: a date is no longer there when the numbers are read. No expression repeats what another
+repetition inside it can also match, so that none takes longer than the text is long.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from saystream.text.normalization import addresses
+from saystream.text.normalization.numbers import Number, in_words, parse, pattern, roman_value
+from saystream.text.normalization.tables import read_tables
+
+__all__ = ["Language", "Noun", "Rule", "alternatives", "nouns"]
+
+Rule = tuple[str, Callable[[re.Match[str]], str | None]]
+
+_LATEST_HOUR = 24
+_MONTHS = 12
+_LONGEST_MONTH = 31
+_FEWEST_PHONE_DIGITS = 7
+_FIRST_CENTURY_OF_YEARS = range(1100, 2100)
+_SHORT_YEARS_OF_THIS_CENTURY = 50
+"""Of years of two digits, those below this are 20xx."""
+
+_GROUPED = re.compile(r"\d{1,3}(?:\.\d{3})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """Something that is counted: a unit or a currency."""
+
+    forms: tuple[str, ...]
+    """For one and for many; where a language has more forms, its own ``form`` says which is which."""
+    feminine: bool = False
+    minor: Noun | None = None
+    """The hundredth part of a currency."""
+
+
+def noun(written: str, minor: Noun | None = None) -> Noun:
+    """``"f:hour|hours"`` is feminine and has two forms."""
+    feminine = written.startswith("f:")
+    return Noun(tuple(written.removeprefix("f:").split("|")), feminine, minor)
+
+
+def nouns(written: Mapping[str, str]) -> dict[str, Noun]:
+    """``noun`` for each of them; ``"dollar|dollars/cent|cents"`` has a minor one."""
+    return {
+        sign: noun(major, noun(minor) if minor else None)
+        for sign, (major, _, minor) in ((sign, text.partition("/")) for sign, text in written.items())
+    }
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """A regular expression for any of ``words``, the longest first; a space in one may be missing or not break."""
+    longest_first = sorted(words, key=len, reverse=True)
+    return "|".join(re.escape(word).replace(r"\ ", r"[ \u00a0\u202f]?") for word in longest_first)
+
+
+class Language(ABC):
+    """Reads what is not a word, in one language. ``normalize`` is all that others call."""
+
+    code: ClassVar[str]
+    """As num2words names it."""
+    decimal: ClassVar[str] = ","
+    """The class of marks before decimals."""
+    groups: ClassVar[str] = r".\u00a0\u202f "
+    """The class of marks between groups of three digits."""
+    fraction_is_number: ClassVar[bool] = False
+    """Decimals are read as a number ("comma fourteen") and not digit by digit."""
+
+    point: ClassVar[str]
+    """What the decimal mark is called."""
+    version_point: ClassVar[str]
+    """What the full stop in a version number is called."""
+    minus: ClassVar[str]
+    plus: ClassVar[str] = "plus"
+    to: ClassVar[str]
+    """Between the ends of a range."""
+    ratio: ClassVar[str]
+    """Between the sides of "3:2"."""
+    squared: ClassVar[str]
+    cubed: ClassVar[str]
+    times: ClassVar[str]
+    """The x of "3 x 4"."""
+    tables: ClassVar[str]
+    """The data file beside this one with the rest: names of months, units, currencies, abbreviations and signs."""
+    of_magnitude: ClassVar[str] = ""
+    """Between "million" and a currency, as in "millions *of* euros", with its spaces."""
+    unit_end: ClassVar[str] = r"(?!\w)"
+    """Behind a unit."""
+
+    def __init__(self) -> None:
+        tables = read_tables(self.tables)
+        self.months: tuple[str, ...] = tuple(tables["months"])
+        self.short_months: dict[str, int] = tables.get("short_months", {})
+        """Numbered from 1."""
+        self.units = nouns(tables["units"])
+        self.currencies = nouns(tables["currencies"])
+        self.magnitudes = nouns(tables["magnitudes"])
+        """Such as "Mio.", between a number and a currency."""
+        self.abbreviations: dict[str, str] = tables["abbreviations"]
+        self.signs: dict[str, str] = tables["signs"]
+        """Read wherever they stand."""
+        self.letters: dict[str, str] = tables["letters"]
+        """What the signs in an address are called."""
+        self.lists: dict[str, str] = tables.get("lists", {})
+        """Words, parted by spaces, that a rule of this language asks for."""
+        self._rules = [(re.compile(expression), read) for expression, read in self.rules()]
+
+    def normalize(self, text: str) -> str:
+        for expression, read in self._rules:
+            text = expression.sub(partial(_put, read), text)
+        return text
+
+    # --- rules -----------------------------------------------------------------------------------------------------
+
+    def rules(self) -> Iterator[Rule]:
+        """All of them, in order. A language adds its own through the methods that this one calls."""
+        yield addresses.EMAIL, self._address
+        yield addresses.URL, self._url
+        yield from self.special_rules()
+        yield from self._date_rules()
+        yield r"(?<![\d:.,])(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:])" + self.after_time(), self._clock
+        beginning = r"(?<![\w.,/-])(?:\+\d|\(\d{2,5}\)|0|(?=\d{3}-\d{3,4}(?:-\d{4})?(?![\w-])))"
+        yield beginning + r"[\d ()/-]{5,20}\d(?![A-Za-z0-9]|[.,]\d)", self._phone
+        yield from self._money_rules()
+        yield from self._unit_rules()
+        number = self.number_pattern
+        yield r"(?<![\w/.,:])(?:(\d{1,3})[ \u00a0])?(\d{1,3})/(\d{1,3})(?![\w/]|[.,:]\d)", self._fraction
+        yield r"(?<![\w/.,:-])(\d{1,4})\s?[–—~-]\s?(\d{1,4})(?![\w/-]|[.,:]\d)", self._range
+        yield from self.ordinal_rules()
+        if self.abbreviations:
+            yield rf"(?<![\w.])({alternatives(self.abbreviations)})(?!\w)", self._abbreviation
+        yield r"(?<![\d.,])([vV]?)(\d{1,4}(?:\.\d{1,4}){2,})(?![\d])", self._version
+        yield r"(?<![\w.,:])(\d{1,3}):(\d{1,3})(?![\w:]|[.,]\d)", self._score
+        yield r"(?<=\d)\s?[x×]\s?(?=\d)", lambda match: f" {self.times} "
+        yield rf"{number('number')}(?!\d)(?=(?:\s(?P<next>[^\W\d_]+))?)", self._number
+        yield r"(?<=\w)([²³])", lambda match: f" {self.squared if match[1] == '²' else self.cubed}"
+        yield r"\d+", lambda match: self.digits(match[0])
+        yield f"[{re.escape(''.join(self.signs))}]", lambda match: f" {self.signs[match[0]]} "
+        yield r"(?<=\S)[ \u00a0]{2,}(?=\S)", lambda match: " "
+        yield r"(?<=\w) +(?=[,.](?!\w))", lambda match: ""
+
+    def special_rules(self) -> Iterator[Rule]:
+        """What no other language has, before anything else is read."""
+        return iter(())
+
+    def ordinal_rules(self) -> Iterator[Rule]:
+        """Ordinals and Roman numerals."""
+        return iter(())
+
+    def after_time(self) -> str:
+        """What may follow a time and is read with it."""
+        return ""
+
+    def number_pattern(self, name: str, *, signed: bool = True) -> str:
+        return pattern(name, decimal=self.decimal, groups=self.groups, signed=signed)
+
+    def _date_rules(self) -> Iterator[Rule]:
+        yield (
+            r"(?<![\w.-])(?P<y>\d{4})([-/.])(?P<m>\d{1,2})\2(?P<d>\d{1,2})(?![\w-]|\.\d)",
+            self._numeric_date,
+        )
+        yield (
+            r"(?<![\w./-])(?P<d>\d{1,2})([-/.])(?P<m>\d{1,2})\2(?P<y>\d{4}|\d{2})(?![\w/-]|\.\d)",
+            self._numeric_date,
+        )
+
+    def _money_rules(self) -> Iterator[Rule]:
+        first, second = self.number_pattern("n"), self.number_pattern("to", signed=False)
+        numbers = rf"{first}(?:\s?[–-]\s?{second})?"
+        signs = alternatives(self.currencies)
+        magnitude = (
+            rf"(?:\s?(?P<big>{alternatives(self.magnitudes)})(?!\w))?"
+            if self.magnitudes
+            else "(?P<big>(?!))?"
+        )
+        yield rf"(?<!\w)(?P<sign>[-−])?(?P<unit>{signs})\s?{numbers}{magnitude}(?!\d)", self._money
+        yield rf"{numbers}{magnitude}\s?(?P<unit>{signs})(?!\w)(?P<sign>)", self._money
+
+    def _unit_rules(self) -> Iterator[Rule]:
+        first, second = self.number_pattern("n"), self.number_pattern("to", signed=False)
+        yield (
+            rf"{first}(?:\s?[–~-]\s?{second})?\s?(?P<unit>{alternatives(self.units)}){self.unit_end}",
+            self._quantity,
+        )
+
+    # --- what they read --------------------------------------------------------------------------------------------
+
+    def _address(self, match: re.Match[str]) -> str:
+        return addresses.spoken(match[0], self.letters, self.digits)
+
+    def _url(self, match: re.Match[str]) -> str:
+        return addresses.spoken(addresses.without_scheme(match[0]), self.letters, self.digits)
+
+    def _numeric_date(self, match: re.Match[str]) -> str | None:
+        year, month, day = match["y"], int(match["m"]), int(match["d"])
+        if month > _MONTHS >= day:
+            month, day = day, month
+        if len(year) == 2:
+            year = ("20" if int(year) < _SHORT_YEARS_OF_THIS_CENTURY else "19") + year
+        if not (1 <= month <= _MONTHS and 1 <= day <= _LONGEST_MONTH):
+            return None
+        return self.date(day, month, int(year), match)
+
+    @abstractmethod
+    def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str: ...
+
+    def _clock(self, match: re.Match[str]) -> str | None:
+        hour, minute, second = int(match[1]), int(match[2]), match[3]
+        if hour > _LATEST_HOUR:
+            return None
+        return self.time(hour, minute, None if second is None else int(second), match)
+
+    @abstractmethod
+    def time(self, hour: int, minute: int, second: int | None, match: re.Match[str]) -> str: ...
+
+    def _phone(self, match: re.Match[str]) -> str | None:
+        digits = re.sub(r"\D", "", match[0])
+        if len(digits) < _FEWEST_PHONE_DIGITS or re.search(r"\d\s[-/]\s\d|--", match[0]):
+            return None
+        groups = re.findall(r"\d+", match[0])
+        words = ", ".join(map(self.phone_group, groups))
+        return f"{self.plus} {words}" if match[0].startswith("+") else words
+
+    def phone_group(self, digits: str) -> str:
+        return self.digits(digits)
+
+    def _money(self, match: re.Match[str]) -> str | None:
+        currency = self.currencies[match["unit"].replace("\u00a0", " ")]
+        number = parse(match["n"], self.decimal)
+        if match["sign"]:
+            number = Number(number.whole, number.fraction, "-")
+        if match["big"] is not None:
+            big = self.magnitudes[match["big"]]
+            words = f"{self.counted(number, big)}{self.of_magnitude or ' '}{self.form(currency, 2)}"
+        elif match["to"] is None:
+            return self.money(number, currency)
+        else:
+            words = self.counted(parse(match["to"], self.decimal), currency)
+        if match["to"] is None:
+            return words
+        return f"{self.number(number)} {self.to} {words}"
+
+    def money(self, number: Number, currency: Noun) -> str:
+        if len(number.fraction) != 2 or currency.minor is None:
+            return self.counted(number, currency)
+        whole = self.counted(Number(number.whole, "", number.sign), currency)
+        cents = int(number.fraction)
+        return whole if cents == 0 else self.with_minor(whole, cents, currency.minor)
+
+    @abstractmethod
+    def with_minor(self, whole: str, cents: int, minor: Noun) -> str: ...
+
+    def _quantity(self, match: re.Match[str]) -> str:
+        unit = self.units[re.sub(r"[\u00a0\u202f]", " ", match["unit"])]
+        number = parse(match["n"], self.decimal)
+        if match["to"] is None:
+            return self.counted(number, unit)
+        return f"{self.number(number, unit.feminine)} {self.to} {self.counted(parse(match['to'], self.decimal), unit)}"
+
+    def counted(self, number: Number, unit: Noun) -> str:
+        """``number`` and the right form of ``unit``."""
+        amount = 2 if number.fraction else int(number.whole)
+        return f"{self.number(number, unit.feminine, counts=True)} {self.form(unit, amount)}"
+
+    def form(self, unit: Noun, amount: int) -> str:
+        return unit.forms[0 if amount == 1 else -1]
+
+    def _fraction(self, match: re.Match[str]) -> str | None:
+        above, below = int(match[2]), int(match[3])
+        if below == 0:
+            return None
+        words = self.fraction(above, below)
+        return words if match[1] is None else self.mixed(int(match[1]), words)
+
+    @abstractmethod
+    def fraction(self, above: int, below: int) -> str: ...
+
+    @abstractmethod
+    def mixed(self, whole: int, fraction: str) -> str:
+        """A whole number and the words of a fraction."""
+
+    def _range(self, match: re.Match[str]) -> str | None:
+        if int(match[1]) >= int(match[2]):
+            return None
+        first, second = (self.range_end(match[group], match) for group in (1, 2))
+        return f"{first} {self.to} {second}"
+
+    def range_end(self, digits: str, match: re.Match[str]) -> str:
+        return self.year_or_number(Number(digits))
+
+    def year_or_number(self, number: Number) -> str:
+        if len(number.whole) == 4 and not number.fraction and number.value in _FIRST_CENTURY_OF_YEARS:
+            return self.year(number.value)
+        return self.number(number)
+
+    def year(self, value: int) -> str:
+        return self.cardinal(value)
+
+    def _abbreviation(self, match: re.Match[str]) -> str:
+        written = re.sub(r"[\u00a0\u202f]", " ", match[0])
+        words = self.abbreviations.get(written)
+        if words is None:  # written without its space
+            words = next(
+                words
+                for key, words in self.abbreviations.items()
+                if key.replace(" ", "") == written.replace(" ", "")
+            )
+        ends_sentence = written.endswith(".") and not match.string[match.end() :].strip()
+        return f"{words}." if ends_sentence else words
+
+    def _version(self, match: re.Match[str]) -> str | None:
+        if "." in self.groups and _GROUPED.fullmatch(match[2]):
+            return None
+        numbers = (self.number(Number(part)) for part in match[2].split("."))
+        words = f" {self.version_point} ".join(numbers)
+        return f"{match[1]} {words}" if match[1] else words
+
+    def _score(self, match: re.Match[str]) -> str:
+        return f"{self.number(Number(match[1]))} {self.ratio} {self.number(Number(match[2]))}"
+
+    def _number(self, match: re.Match[str]) -> str:
+        number = parse(match["number"], self.decimal)
+        grouped = match["number"].lstrip("-−+±") != number.whole
+        if not number.sign and not grouped and not number.is_spelled:
+            return self.plain(number.value, match["next"] or "")
+        return self.number(number)
+
+    def plain(self, value: int, following: str) -> str:
+        """A number that stands by itself, before the word ``following``."""
+        return self.year_or_number(Number(str(value)))
+
+    def month(self, name: str) -> int:
+        """The number of a month by its name or abbreviation."""
+        return self.short_months.get(name) or self.months.index(name) + 1
+
+    # --- numbers ---------------------------------------------------------------------------------------------------
+
+    def number(self, number: Number, feminine: bool = False, *, counts: bool = False) -> str:
+        """Words of a whole or decimal number; with ``counts`` a noun follows."""
+        if number.is_spelled and (len(number.whole) > 1 and not number.fraction):
+            words = self.digits(number.whole)
+        elif number.fraction:
+            words = self.decimals(self.cardinal(number.value), number.fraction)
+        else:
+            words = self.cardinal(number.value, feminine=feminine, counts=counts)
+        sign = {"-": self.minus, "+": self.plus, "±": f"{self.plus} {self.minus}"}.get(number.sign)
+        return f"{sign} {words}" if sign else words
+
+    def decimals(self, whole: str, fraction: str) -> str:
+        is_number = self.fraction_is_number and len(fraction) == 2 and not fraction.startswith("0")
+        return f"{whole} {self.point} {self.cardinal(int(fraction)) if is_number else self.digits(fraction)}"
+
+    def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
+        return in_words(value, self.code)
+
+    def digits(self, digits: str) -> str:
+        return " ".join(self.cardinal(int(digit)) for digit in digits)
+
+    def roman(self, numeral: str) -> int | None:
+        """The value of a Roman numeral that is no word or abbreviation by itself."""
+        return roman_value(numeral)
+
+
+def _put(read: Callable[[re.Match[str]], str | None], match: re.Match[str]) -> str:
+    """What it reads in place of the match, parted from letters that it was written together with."""
+    words = read(match)
+    if words is None:
+        return match[0]
+    before, after = (
+        match.string[max(0, match.start() - 1) : match.start()],
+        match.string[match.end() : match.end() + 1],
+    )
+    if _is_cased(before) and words[:1].isalnum():
+        words = f" {words}"
+    return f"{words} " if _is_cased(after) and words[-1:].isalnum() else words
+
+
+def _is_cased(character: str) -> bool:
+    return character.lower() != character.upper()

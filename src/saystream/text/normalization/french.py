@@ -1,0 +1,129 @@
+"""French, with the numbers of France (soixante-dix, quatre-vingt-dix)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.numbers import Number, in_words
+
+__all__ = ["French"]
+
+_PARTS = {2: ("demi", "demis"), 3: ("tiers", "tiers"), 4: ("quart", "quarts")}
+_ENDINGS = r"(?P<end>ers?|re|ère|res|èmes?|e|es|è|nds?|nde)"
+_AFTER_CENTURY = r"(?=\s(?:siècles?|s\.|arrondissement|République|édition|dynastie|chapitre))"
+
+
+class French(Language):
+    code, tables = "fr", "french.toml"
+    groups = r".\u00a0\u202f "
+    fraction_is_number = True
+    point, version_point = "virgule", "point"
+    minus, to, ratio = "moins", "à", "à"
+    squared, cubed, times = "au carré", "au cube", "fois"
+
+    def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
+        words = in_words(value, "fr")
+        return f"{words}e" if feminine and words.endswith("un") else words
+
+    def ordinal(self, value: int, *, feminine: bool = False) -> str:
+        if value == 1:
+            return "première" if feminine else "premier"
+        return in_words(value, "fr", "ordinal")
+
+    def special_rules(self) -> Iterator[Rule]:
+        months = alternatives([*self.months, *self.short_months])
+        day = rf"(?P<d>\d{{1,2}})(?P<first>er)?\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
+        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})(?:er)?\s?(?:[–-]|au)\s?{day}", self._day_range
+        yield rf"(?<![\d.,]){day}", self._written_date
+        yield (
+            r"(?<![\d.,])(\d{1,2})\s?[hH]\s?([0-5]\d)?(?:\s?(?:min|m)?\s?([0-5]\d)\s?s)?(?!\w)",
+            self._clock_h,
+        )
+        yield r"(?<![\d.,+])(0\d)(?:[ .\u00a0-](\d\d)){4}(?![\d])", self._phone
+        yield r"(?<![\w.])(?:n|N)[°º]s?\s?(?=\d)", lambda match: "numéro "
+
+    def ordinal_rules(self) -> Iterator[Rule]:
+        yield rf"(?<![\w.,])(?P<n>\d{{1,3}}){_ENDINGS}(?!\w)", self._ordinal
+        yield rf"(?<!\w)(?P<n>[IVX]{{1,6}}){_ENDINGS}(?!\w)", self._ordinal
+        yield rf"(?<!\w)(?P<n>[IVX]{{2,6}}|[VX])(?P<end>){_AFTER_CENTURY}", self._ordinal
+        yield r"(?<=[a-zéèëï]\s)([IVX]{2,6}|[VX](?=[\s,.;]))(?!\w|\.\w)", self._ruler
+
+    def _clock_h(self, match: re.Match[str]) -> str | None:
+        hour = int(match[1])
+        if hour > 24:
+            return None
+        return self.time(hour, int(match[2] or 0), int(match[3]) if match[3] else None, match)
+
+    def _written_date(self, match: re.Match[str]) -> str | None:
+        if not 1 <= int(match["d"]) <= 31:
+            return None
+        return self.date(
+            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
+        )
+
+    def _day_range(self, match: re.Match[str]) -> str | None:
+        last = self._written_date(match)
+        return last and f"{self._day(int(match['from']))} au {last}"
+
+    def _day(self, day: int) -> str:
+        return "premier" if day == 1 else self.cardinal(day)
+
+    def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
+        spoken = f"{self._day(day)} {self.months[month - 1]}"
+        return spoken if year is None else f"{spoken} {self.year(year)}"
+
+    def time(self, hour: int, minute: int, second: int | None, match: re.Match[str]) -> str:
+        words = self.counted(Number(str(hour)), self.units["h"])
+        if minute or second is not None:
+            words += f" {self.cardinal(minute, feminine=True)}"
+        return words if second is None else f"{words} et {self.counted(Number(str(second)), self.units['s'])}"
+
+    def phone_group(self, digits: str) -> str:
+        if len(digits) != 2:
+            return self.digits(digits)
+        return f"zéro {self.cardinal(int(digits[1]))}" if digits[0] == "0" else self.cardinal(int(digits))
+
+    def _ordinal(self, match: re.Match[str]) -> str | None:
+        number = match["n"]
+        value = int(number) if number.isdecimal() else self.roman(number)
+        if not value:
+            return None
+        if match["end"] in ("nd", "nde", "nds"):
+            return "seconde" if match["end"] == "nde" else "second"
+        plural = "s" if match["end"].endswith("s") else ""
+        return self.ordinal(value, feminine=match["end"] in ("re", "ère", "res")) + plural
+
+    def _ruler(self, match: re.Match[str]) -> str | None:
+        value = self.roman(match[1])
+        return None if value is None else self.cardinal(value)
+
+    def form(self, unit: Noun, amount: int) -> str:
+        return unit.forms[0 if amount < 2 else -1]
+
+    def counted(self, number: Number, unit: Noun) -> str:
+        # "1,5 heure": below two it is singular.
+        amount = number.value
+        return f"{self.number(number, unit.feminine, counts=True)} {self.form(unit, amount)}"
+
+    @property
+    def of_magnitude(self) -> str:  # type: ignore[override]
+        return " de "
+
+    def _money(self, match: re.Match[str]) -> str | None:
+        words = super()._money(match)
+        return words and re.sub(r"\bde (?=[aeéiou])", "d'", words)
+
+    def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
+        return f"{whole} {self.cardinal(cents)}"
+
+    def fraction(self, above: int, below: int) -> str:
+        if below < 2 or below > 100:
+            return f"{self.cardinal(above)} sur {self.cardinal(below)}"
+        ordinal = self.ordinal(below)
+        one, many = _PARTS.get(below, (ordinal, f"{ordinal}s"))
+        return f"{self.cardinal(above)} {one if above == 1 else many}"
+
+    def mixed(self, whole: int, fraction: str) -> str:
+        return f"{self.cardinal(whole)} et {fraction}"

@@ -1,0 +1,98 @@
+"""Italian."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.numbers import Number, in_words
+
+__all__ = ["Italian"]
+
+_PARTS = {2: ("mezzo", "mezzi")}
+
+
+class Italian(Language):
+    code, tables = "it", "italian.toml"
+    groups = r".\u00a0\u202f "
+    fraction_is_number = True
+    point, version_point = "virgola", "punto"
+    minus, plus, to, ratio = "meno", "più", "a", "a"
+    squared, cubed, times = "al quadrato", "al cubo", "per"
+    of_magnitude = " di "
+
+    def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
+        if value == 1 and counts:
+            return "una" if feminine else "un"
+        return in_words(value, "it")
+
+    def plain(self, value: int, following: str) -> str:
+        if value == 1 and len(following) > 2:
+            return "una" if following.endswith("a") else "un"
+        return super().plain(value, following)
+
+    def ordinal(self, value: int, *, feminine: bool = False) -> str:
+        words = in_words(value, "it", "ordinal")
+        return words[:-1] + "a" if feminine else words
+
+    def special_rules(self) -> Iterator[Rule]:
+        months = alternatives([*self.months, *self.short_months])
+        day = rf"(?P<d>\d{{1,2}})[º°]?\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
+        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
+        yield rf"(?<![\d.,]){day}", self._written_date
+        yield r"(?<=\bore )(\d{1,2})[.:]([0-5]\d)(?![\d.])()", self._clock
+        yield r"(?<=\balle )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
+
+    def ordinal_rules(self) -> Iterator[Rule]:
+        yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>[ºª°])(?![\w])", self._ordinal
+        yield (
+            r"(?<!\w)(?P<n>[IVX]{1,6})(?P<end>)(?=\s(?:secolo|secoli|sec\.|edizione|capitolo|Congresso|legislatura))",
+            self._ordinal,
+        )
+        yield r"(?<=[a-zàèéìòù] )(?P<n>[IVX]{2,6}|[VX](?=[\s,.;]|$))(?P<end>)(?!\w|\.\w)", self._ordinal
+
+    def _written_date(self, match: re.Match[str]) -> str | None:
+        if not 1 <= int(match["d"]) <= 31:
+            return None
+        return self.date(
+            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
+        )
+
+    def _day_range(self, match: re.Match[str]) -> str | None:
+        last = self._written_date(match)
+        return last and f"{self.cardinal(int(match['from']))}-{last}"
+
+    def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
+        spoken = f"{'primo' if day == 1 else self.cardinal(day)} {self.months[month - 1]}"
+        return spoken if year is None else f"{spoken} {self.year(year)}"
+
+    def time(self, hour: int, minute: int, second: int | None, match: re.Match[str]) -> str:
+        words = self.cardinal(hour, feminine=hour == 1, counts=hour == 1)
+        if minute:
+            words += f" e {self.cardinal(minute)}"
+        return words if second is None else f"{words} e {self.counted(Number(str(second)), self.units['s'])}"
+
+    def _ordinal(self, match: re.Match[str]) -> str | None:
+        number = match["n"]
+        value = int(number) if number.isdecimal() else self.roman(number)
+        if not value:
+            return None
+        following = match.string[match.end() :].lstrip().split(" ", 1)[0]
+        feminine = match["end"] == "ª" or (not match["end"] and following in ("edizione", "legislatura"))
+        return self.ordinal(value, feminine=feminine)
+
+    def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
+        return f"{whole} e {self.counted(Number(str(cents)), minor)}"
+
+    def fraction(self, above: int, below: int) -> str:
+        if below < 2 or below > 100:
+            return f"{self.cardinal(above)} su {self.cardinal(below)}"
+        ordinal = self.ordinal(below)
+        one, many = _PARTS.get(below, (ordinal, f"{ordinal[:-1]}i"))
+        return f"{self.cardinal(above, counts=True)} {one if above == 1 else many}"
+
+    def mixed(self, whole: int, fraction: str) -> str:
+        return (
+            f"{self.cardinal(whole)} e {fraction.removeprefix('un ') if fraction == 'un mezzo' else fraction}"
+        )

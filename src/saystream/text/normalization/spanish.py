@@ -1,0 +1,149 @@
+"""Spanish."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.numbers import Number, in_words
+
+__all__ = ["Spanish"]
+
+_PARTS = {2: ("medio", "medios"), 3: ("tercio", "tercios")}
+_LARGEST_PART_ORDINAL = 10
+_FEMININE_ENDINGS = ("a", "as", "ión", "iones", "dad", "dades", "tud")
+_LARGEST_RULER_ORDINAL = 10
+
+
+class Spanish(Language):
+    code, tables = "es", "spanish.toml"
+    groups = r".\u00a0\u202f "
+    fraction_is_number = True
+    point, version_point = "coma", "punto"
+    minus, plus, to, ratio = "menos", "más", "a", "a"
+    squared, cubed, times = "al cuadrado", "al cubo", "por"
+    of_magnitude = " de "
+
+    def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
+        words = in_words(value, "es").replace("uno mil", "ún mil").replace("y ún mil", "y un mil")
+        if feminine:
+            words = re.sub(r"uno$", "una", re.sub(r"cientos\b", "cientas", words))
+            return words.replace("quinientos", "quinientas")
+        if counts and words.endswith("uno"):
+            return "un" if words == "uno" else words[:-3] + ("un" if words.endswith("y uno") else "ún")
+        return words
+
+    def plain(self, value: int, following: str) -> str:
+        if not following or following in self.lists["function_words"].split():
+            return super().plain(value, following)
+        feminine = following.endswith(_FEMININE_ENDINGS) and following not in self.lists["masculine"].split()
+        return self.cardinal(value, feminine=feminine, counts=True)
+
+    def ordinal(self, value: int, *, feminine: bool = False, apocopated: bool = False) -> str:
+        words = in_words(value, "es", "ordinal")
+        if feminine:
+            return " ".join(word[:-1] + "a" if word.endswith("o") else word for word in words.split())
+        return words[:-1] if apocopated and words.endswith(("primero", "tercero")) else words
+
+    def special_rules(self) -> Iterator[Rule]:
+        months = alternatives([*self.months, *self.short_months])
+        day = (
+            rf"(?P<d>\d{{1,2}})\.?[ºo°]?\s(?:de\s)?(?P<m>{months})\b\.?(?:\s(?P<de>del?\s)?(?P<y>\d{{4}})\b)?"
+        )
+        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
+        yield rf"(?<![\d.,]){day}", self._written_date
+        yield r"(?<![\d.,])(\d{1,2})(?:[:.]([0-5]\d))?\s?([ap])\.?\s?m\.?(?!\w)", self._noon_time
+        yield (
+            r"\b[Pp]ágs?\.\s?(?=\d)",
+            lambda match: "páginas " if match[0].lower().startswith("págs") else "página ",
+        )
+        yield r"(?<![\d:.,])([01]?\d|2[0-4])[:.]([0-5]\d)\s?h(?:oras|s)?\b\.?", self._clock_h
+
+    def ordinal_rules(self) -> Iterator[Rule]:
+        yield (
+            r"(?<![\w.,])(?P<n>\d{1,3})\.?(?P<end>er|[ºª]|o\b|a\b)(?!\w)(?=(?:\s(?P<next>\w+))?)",
+            self._ordinal,
+        )
+        yield (
+            r"\b(?P<lead>[Ss]iglos?|[Cc]apítulo|[Tt]omo|[Vv]olumen|[Pp]arte) (?P<n>[IVXLC]+)(?!\w)",
+            self._roman_cardinal,
+        )
+        yield r"(?<=[a-záéíóúñ] )(?P<lead>)(?P<n>[IVX]{2,6}|[VX](?=[\s,.;]|$))(?!\w|\.\w)", self._ruler
+
+    def _clock_h(self, match: re.Match[str]) -> str:
+        return (
+            f"{self._minutes(int(match[1]), int(match[2]))} horas"
+            if match[2] == "00"
+            else self._minutes(int(match[1]), int(match[2]))
+        )
+
+    def _noon_time(self, match: re.Match[str]) -> str | None:
+        if not 1 <= int(match[1]) <= 12:
+            return None
+        part = "de la mañana" if match[3] == "a" else "de la tarde"
+        return f"{self._minutes(int(match[1]), int(match[2] or 0))} {part}"
+
+    def _minutes(self, hour: int, minute: int) -> str:
+        words = self.cardinal(hour, feminine=True)
+        return f"{words} y {self.cardinal(minute)}" if minute else words
+
+    def time(self, hour: int, minute: int, second: int | None, match: re.Match[str]) -> str:
+        words = self._minutes(hour, minute)
+        return words if second is None else f"{words} y {self.counted(Number(str(second)), self.units['s'])}"
+
+    def _written_date(self, match: re.Match[str]) -> str | None:
+        if not 1 <= int(match["d"]) <= 31:
+            return None
+        return self.date(
+            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
+        )
+
+    def _day_range(self, match: re.Match[str]) -> str | None:
+        last = self._written_date(match)
+        return last and f"{self.cardinal(int(match['from']))} al {last}"
+
+    def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
+        spoken = f"{'primero' if day == 1 else self.cardinal(day)} de {self.months[month - 1]}"
+        de = "del " if "de" in match.re.groupindex and match["de"] == "del " else "de "
+        return spoken if year is None else f"{spoken} {de}{self.cardinal(year)}"
+
+    def _ordinal(self, match: re.Match[str]) -> str | None:
+        value = int(match["n"])
+        if not value:
+            return None
+        return self.ordinal(value, feminine=match["end"] in ("ª", "a"), apocopated=match["end"] == "er")
+
+    def _roman_cardinal(self, match: re.Match[str]) -> str | None:
+        value = self.roman(match["n"])
+        if value is None:
+            return None
+        return f"{match['lead']} {self.cardinal(value)}"
+
+    def _ruler(self, match: re.Match[str]) -> str | None:
+        value = self.roman(match["n"])
+        if value is None:
+            return None
+        before = match.string[: match.start()].rsplit(None, 1)[-1]
+        if value > _LARGEST_RULER_ORDINAL:
+            return self.cardinal(value)
+        return self.ordinal(value, feminine=before.endswith("a") or before == "Isabel")
+
+    def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
+        return f"{whole} con {self.counted(Number(str(cents)), minor)}"
+
+    def fraction(self, above: int, below: int) -> str:
+        if below < 2 or below > 100:
+            return f"{self.cardinal(above)} sobre {self.cardinal(below)}"
+        part = (
+            self.ordinal(below)
+            if below <= _LARGEST_PART_ORDINAL
+            else self.cardinal(below).replace(" ", "") + "avo"
+        )
+        one, many = _PARTS.get(below, (part, f"{part}s"))
+        return f"{self.cardinal(above, counts=True)} {one if above == 1 else many}"
+
+    def mixed(self, whole: int, fraction: str) -> str:
+        return (
+            f"{self.cardinal(whole)} y {fraction.removeprefix('un ') if fraction == 'un medio' else fraction}"
+        )

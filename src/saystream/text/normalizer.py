@@ -1,0 +1,80 @@
+"""Numbers, dates, money, units, abbreviations and addresses as words, for engines that do not read them themselves.
+
+Each language has its own module in ``normalization``. What they cannot make out stays as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import Protocol
+
+__all__ = ["NORMALIZED_LANGUAGES", "normalize", "prepare"]
+
+_MODULES = {
+    "en": "english.English",
+    "de": "german.German",
+    "fr": "french.French",
+    "es": "spanish.Spanish",
+    "it": "italian.Italian",
+    "pt": "portuguese.Portuguese",
+    "ru": "russian.Russian",
+    "ko": "korean.Korean",
+    "zh": "han.Chinese",
+    "ja": "han.Japanese",
+}
+NORMALIZED_LANGUAGES: tuple[str, ...] = tuple(_MODULES)
+"""Those that ``normalize`` knows; it leaves text in any other as it is."""
+
+_ODD_DIGIT = re.compile(r"[^\x00-\x7f]")
+_LONG_MINUS = re.compile(r"[‐‑‒﹣－](?=\d)")
+
+
+class _Reader(Protocol):
+    def normalize(self, text: str) -> str: ...
+
+
+@cache
+def _reader(language: str) -> _Reader:
+    module, _, name = _MODULES[language].partition(".")
+    reader: _Reader = getattr(import_module(f"saystream.text.normalization.{module}"), name)()
+    return reader
+
+
+def prepare(languages: Iterable[str]) -> None:
+    """Load what these languages (ISO 639-1, or ``*`` for all) need, so that the first text does not wait for it."""
+    wanted = set(languages)
+    for language in _MODULES:
+        if language in wanted or "*" in wanted:
+            normalize("1", language)
+
+
+def normalize(text: str, language: str) -> str:
+    """``text`` in ``language`` (ISO 639-1) with words for what is not one. It never raises, and it drops nothing that
+    is spoken but the scheme of a web address; spaces at the ends stay."""
+    core = text.strip()
+    if language not in _MODULES or not core:
+        return text
+    start = text.index(core)
+    return text[:start] + _reader(language).normalize(_plain(core)).strip() + text[start + len(core) :]
+
+
+def _plain(text: str) -> str:
+    """Digits of any script and width as plain ones, and "½" as "1/2"."""
+    return _LONG_MINUS.sub("-", _ODD_DIGIT.sub(_plain_digit, text))
+
+
+def _plain_digit(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in "²³" and match.string[max(0, match.start() - 1) : match.start()].isalnum():
+        return character
+    if (digit := unicodedata.digit(character, None)) is not None:
+        return str(digit)
+    decomposed = unicodedata.normalize("NFKD", character) if unicodedata.category(character) == "No" else ""
+    if "\u2044" in decomposed:
+        before = match.string[max(0, match.start() - 1) : match.start()]
+        return (" " if before.isdecimal() else "") + decomposed.replace("\u2044", "/")
+    return decomposed if decomposed.isdecimal() else character

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import re
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saystream.text.normalizer import NORMALIZED_LANGUAGES, normalize, prepare
+
+FOLDER = Path(__file__).parent
+CASES = tomllib.loads((FOLDER / "normalization.toml").read_text(encoding="utf-8"))
+HELD_OUT = tomllib.loads((FOLDER / "normalization_held_out.toml").read_text(encoding="utf-8"))
+PAGE = (FOLDER.parents[1] / "docs" / "topics" / "text.md").read_text(encoding="utf-8")
+UNSPACED = ("zh", "ja", "ko")
+NUMBERS_OF_THEIR_OWN = tuple(language for language in NORMALIZED_LANGUAGES if language not in ("zh", "ja"))
+
+# What rules look for, next to what must not disturb them.
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *"0123456789.,:/-–%€$£°ºª²½+@#&= xXIVvhHéßж中の한😀\n\x00\u0301\ud800٣③",
+            "km",
+            "Uhr",
+            "Mio. ",
+            "Mai ",
+            "de mayo ",
+        ]
+        + [
+            "January ",
+            "мая ",
+            "г.",
+            "시",
+            "개",
+            "年",
+            "月",
+            "日",
+            "点",
+            "http://",
+            "www.a.b",
+            "a@b.co",
+            "1er ",
+            "z. B. ",
+        ]
+    ),
+    max_size=25,
+).map("".join)
+
+
+def same(text: str, language: str) -> str:
+    """What two readings have in common that sound the same."""
+    return re.sub(r"[\s,\-–—]+", "" if language in UNSPACED else " ", text.casefold()).strip()
+
+
+def is_right(text: str, readings: str | list[str], language: str) -> bool:
+    accepted = [readings] if isinstance(readings, str) else readings
+    return same(normalize(text, language), language) in {same(reading, language) for reading in accepted}
+
+
+@pytest.mark.parametrize("language", NORMALIZED_LANGUAGES)
+def test_texts_are_read_as_people_read_them(language: str) -> None:
+    wrong = [
+        (text, normalize(text, language))
+        for text, readings in CASES[language]["cases"]
+        if not is_right(text, readings, language)
+    ]
+    assert not wrong
+
+
+def test_there_are_more_than_two_hundred_cases_in_ten_languages() -> None:
+    assert set(CASES) == set(HELD_OUT) == set(NORMALIZED_LANGUAGES)
+    assert sum(len(table["cases"]) for table in CASES.values()) > 200
+    assert sum(len(table["cases"]) for table in HELD_OUT.values()) > 60
+
+
+def errors(table: dict[str, Any]) -> list[tuple[int, int]]:
+    return [
+        (
+            sum(not is_right(*case, language) for case in table[language]["cases"]),
+            len(table[language]["cases"]),
+        )
+        for language in NORMALIZED_LANGUAGES
+    ]
+
+
+def test_the_documented_errors_are_the_measured_ones() -> None:
+    rows = dict(re.findall(r"^\| (cases|held-out) \|(.*)\|$", PAGE, flags=re.MULTILINE))
+    for name, table in (("cases", CASES), ("held-out", HELD_OUT)):
+        found = errors(table)
+        total = (sum(wrong for wrong, _ in found), sum(count for _, count in found))
+        assert re.findall(r"\d+", rows[name]) == [str(n) for n in (*total, *(wrong for wrong, _ in found))]
+
+
+@pytest.mark.parametrize("language", NORMALIZED_LANGUAGES)
+def test_what_was_normalised_is_not_changed_again(language: str) -> None:
+    for text, _ in CASES[language]["cases"]:
+        words = normalize(text, language)
+        assert normalize(words, language) == words
+
+
+@pytest.mark.parametrize("language", NORMALIZED_LANGUAGES)
+def test_words_stay_as_they_are(language: str) -> None:
+    for text in (
+        "",
+        " ",
+        "αβγ δεζ, ηθ!",
+        "你好，世界。",
+        "Привет, мир!",
+        "안녕 하세요.",
+        "Guten Tag, Frau Weber!\n",
+        "😀 .",
+    ):
+        assert normalize(text, language) == text
+
+
+@pytest.mark.parametrize("language", NORMALIZED_LANGUAGES)
+def test_spaces_at_the_ends_stay(language: str) -> None:
+    assert re.fullmatch(r" \n\S+\t ", normalize(" \n3\t ", language))
+
+
+def test_a_language_without_rules_is_left_alone() -> None:
+    assert normalize("5 km", "th") == "5 km"
+    assert normalize("5 km", "xx") == "5 km"
+
+
+def test_to_prepare_is_enough_for_all_languages() -> None:
+    prepare(["*"])
+    prepare(["de", "th"])
+    assert normalize("3", "de") == "drei"
+
+
+@pytest.mark.parametrize("language", NUMBERS_OF_THEIR_OWN)
+@given(text=PIECES)
+@settings(max_examples=60, deadline=None)
+def test_no_digit_is_left_and_nothing_raises(language: str, text: str) -> None:
+    assert not any(character.isdecimal() for character in normalize(text, language))
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+@given(text=PIECES)
+@settings(max_examples=25, deadline=None)
+def test_wetext_takes_whatever_it_is_given(language: str, text: str) -> None:
+    spoken = normalize(text, language)
+    names = re.findall(r"[A-Za-z]+[-_.]?\d+|\d{1,3}[GKD]", spoken)
+    assert names or not any(character.isdecimal() for character in spoken)
+
+
+@pytest.mark.parametrize("language", NUMBERS_OF_THEIR_OWN)
+@given(text=st.text(alphabet="αβγδεζ 0123456789.,:;-/%", max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_letters_are_never_dropped(language: str, text: str) -> None:
+    def greek(spoken: str) -> list[str]:
+        return [character for character in spoken if "α" <= character <= "ω"]
+
+    assert greek(normalize(text, language)) == greek(text)
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+def test_english_inside_chinese_and_japanese_stays(language: str) -> None:
+    text = "OpenAI 的 GPT-4o-mini 3.5 和 Windows 11, iPhone 15 Pro Max 以及 user@example.com"
+    spoken = normalize(text, language)
+    for word in ("OpenAI", "GPT-4o-mini", "Windows", "iPhone", "Pro Max", "user", "example", "com"):
+        assert word in spoken
+
+
+HOSTILE = [
+    *(
+        "1",
+        "1.",
+        "1,",
+        "1/",
+        "1-",
+        "+49 ",
+        "a",
+        "a.",
+        "a@",
+        "www.",
+        "IV ",
+        " ",
+        "1 ",
+        "€1",
+        "a/",
+        "12:3",
+        "(",
+        "-",
+        "1.000.",
+    )
+]
+
+
+def long_text(piece: str, length: int) -> str:
+    return f"http://{piece * (length // len(piece))}1"
+
+
+@pytest.mark.parametrize("language", NUMBERS_OF_THEIR_OWN)
+def test_the_time_grows_with_the_length_alone(language: str) -> None:
+    prepare([language])
+    for piece in HOSTILE:
+        start = time.process_time()
+        normalize(long_text(piece, 8_000), language)
+        # It takes some 0.05 s; what is quadratic in the length takes minutes.
+        assert time.process_time() - start < 2, piece
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+def test_wetext_is_given_little_at_once(language: str) -> None:
+    prepare([language])
+    for piece in HOSTILE:
+        start = time.process_time()
+        normalize(long_text(piece, 500), language)
+        assert time.process_time() - start < 4, piece
