@@ -157,6 +157,8 @@ class SynthesisSession:
         self._settings = synthesizer.settings
         self._config = config
         self._language = synthesizer.spoken_language(config)
+        self._engine: str | None = None
+        """Which engine spoke last."""
         self._buffer: list[str] = []
         """``commit`` mode: text that was not committed."""
         self._buffered_characters = 0
@@ -449,13 +451,16 @@ class SynthesisSession:
     # --- engines ---------------------------------------------------------------------------------------------------
 
     def _route(self, language: str) -> Route:
-        return self._synthesizer.router.route(voice=self._config.voice, language=language)
+        return self._synthesizer.router.route(
+            voice=self._config.voice, language=language, spoke_before=self._engine
+        )
 
     def _takes_text_uncut(self, text: str) -> bool:
         return self._synthesizer.pool.engine(self._route(self._language.of(text)).engine).incremental_text
 
     def _open_stream(self, text: str, following: str) -> PoolStream:
         route = self._route(self._language.speak(text, following))
+        self._engine = route.engine
         config = self._config
         request = replace(
             route.request, instructions=config.instructions, normalize_text=config.normalize_text

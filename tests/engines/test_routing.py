@@ -41,6 +41,31 @@ def test_the_first_of_the_order_that_speaks_the_language_is_chosen(
     assert router(*order).route(voice="Cherry", language=language).engine == chosen
 
 
+KOKORO = engine("kokoro", "en", "zh")
+
+
+@pytest.mark.parametrize(
+    ("spoke_before", "language", "chosen"),
+    [
+        ("kokoro", "en", "kokoro"),
+        ("hibari", "en", "hibari"),
+        (None, "en", "hibari"),
+        ("hibari", "zh", "kokoro"),
+        ("espeak", "en", "hibari"),
+        ("kokoro", "de", "espeak"),
+        ("gone", "en", "hibari"),
+    ],
+)
+def test_the_engine_that_spoke_before_goes_on_where_it_is_as_good(
+    spoke_before: str | None, language: str, chosen: str
+) -> None:
+    several = router("hibari", "kokoro", "espeak", installed=(HIBARI, KOKORO, ESPEAK))
+
+    route = several.route(voice="Cherry", language=language, spoke_before=spoke_before)
+
+    assert route.engine == chosen
+
+
 def test_a_route_carries_the_recipe_and_the_quality() -> None:
     route = router("hibari", "espeak").route(voice="Marcus", language="en")
     made = recipe("Marcus", HIBARI)

@@ -57,15 +57,19 @@ class Router:
         self._engines = dict(engines)
         self._eligible = [self._engines[name] for name in self._order if name in self._engines]
 
-    def route(self, *, voice: str, language: str) -> Route:
+    def route(self, *, voice: str, language: str, spoke_before: str | None = None) -> Route:
         """How ``voice`` says something in ``language`` (ISO 639-1).
 
-        Raises EngineUnavailable when no engine of the order speaks the language, with what would help;
-        InvalidValue when there is no such voice.
+        The engine that ``spoke_before`` goes on where it is as good as the first of the order: another one would
+        sound like another person. Raises EngineUnavailable when no engine of the order speaks the language, with
+        what would help; InvalidValue when there is no such voice.
         """
         engine = self._speaker(language)
         if engine is None:
             raise EngineUnavailable(self._what_would_help(language))
+        before = next((known for known in self._eligible if known.name == spoke_before), engine)
+        if _speaks(before, language) and quality(voice, language, before) == quality(voice, language, engine):
+            engine = before
         ingredients = recipe(voice, engine)
         request = SynthesisRequest(
             voice=ingredients.base,
