@@ -112,6 +112,8 @@ class Qwen3Engine(Engine):
             torch.set_num_threads(options.threads)
         device = _device(options.device)
         dtype = _dtype(options.dtype, device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         folder = (
             Path(options.folder) if options.folder else ModelStore().path(options.model or self.default_model)
         )
@@ -143,7 +145,7 @@ class Qwen3Engine(Engine):
         )
         limits = LoopLimits(max_packet_frames=options.max_packet_frames)
         self._loop = SpeechLoop(runner, num_slots=num_slots, limits=limits, on_broken=self.broken)
-        self._thread = threading.Thread(target=self._loop.run, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(device,), name=self.name, daemon=True)
         self._thread.start()
         self._warm_up()
 
@@ -188,6 +190,12 @@ class Qwen3Engine(Engine):
             runner.record()
             _log.info("steps recorded", graphs=runner.num_recorded)
         return runner
+
+    def _run(self, device: torch.device) -> None:
+        assert self._loop is not None
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # each thread has one of its own
+        self._loop.run()
 
     def _warm_up(self) -> None:
         """What is slow the first time, such as choosing kernels, is slow before anybody listens."""
