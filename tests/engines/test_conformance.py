@@ -310,6 +310,13 @@ def test_noise_silence_and_a_click_have_no_pitch() -> None:
     assert median_pitch_hz(noise[:100], 24000) is None
 
 
+def test_the_pitch_of_a_sound_of_any_length_is_found() -> None:
+    """Half a frame of 60 ms is no whole number of samples at 22,050 Hz."""
+    sound = np.sin(np.arange(3000) * 2 * np.pi * 200 / 22050).astype(np.float32)
+    for length in range(1983, 1990):
+        assert median_pitch_hz(sound[:length], 22050) == pytest.approx(200, rel=0.02)
+
+
 def test_the_engine_of_the_how_to_conforms() -> None:
     example, check = re.findall(r"```python\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
     page: dict[str, Any] = {"__name__": "morse_engine"}

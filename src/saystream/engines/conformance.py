@@ -123,7 +123,7 @@ def median_pitch_hz(samples: Samples, sample_rate: int) -> float | None:
     """Median fundamental of the voiced parts, found by autocorrelation between 60 and 500 Hz; ``None`` where
     less than a fifth of the sounding parts is voiced."""
     length = sample_rate * 60 // 1000
-    num_frames = len(samples) // (length // 2) - 1
+    num_frames = (len(samples) - length) // (length // 2) + 1
     if num_frames < 1:
         return None
     frames = np.stack([samples[start * (length // 2) :][:length] for start in range(num_frames)]).astype(
