@@ -57,6 +57,12 @@ def test_the_tones_of_mandarin_are_not_read_aloud(engine: EspeakEngine) -> None:
     assert seconds(engine, "今天", language="zh") < 0.7 * seconds(engine, "今一天一", language="zh")
 
 
+def test_kanji_are_read(engine: EspeakEngine) -> None:
+    """eSpeak alone says "Chinese letter" for each, in English."""
+    kanji = seconds(engine, "会議は木曜日の午後です。", language="ja")
+    assert kanji == pytest.approx(seconds(engine, "カイギワモクヨービノゴゴデス。", language="ja"), rel=0.05)
+
+
 def test_languages_differ(engine: EspeakEngine) -> None:
     lengths = [seconds(engine, "25", language=language) for language in ("en", "de", "pt", "fr")]
     assert len({round(length, 2) for length in lengths}) == len(lengths)

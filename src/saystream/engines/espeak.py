@@ -1,7 +1,7 @@
 """eSpeak NG: a hundred languages in a robot's voice, for those that no better engine speaks.
 
 It runs in the library of the wheel ``espeakng-loader``; the Mandarin of Debian's older package reads the tone
-digits aloud. Japanese is understood only in kana: eSpeak has no readings of kanji.
+digits aloud. It has no readings of kanji: those are Open JTalk's, where the package pyopenjtalk-plus is installed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from saystream.engines.espeak_library import (
     plain,
     spoken_languages,
 )
+from saystream.engines.kana import in_kana
 from saystream.engines.options import read_options
 from saystream.errors import InvalidValue
 
@@ -99,7 +100,8 @@ class EspeakEngine(SegmentEngine):
             formant=request.formant,
         )
         voice = f"{self._languages[request.language]}+{request.voice}"
-        speech = _Speech(plain(text), voice, {_RATE: round(rate), _PITCH: round(float(setting))})
+        spoken = plain(in_kana(text) if request.language == "ja" else text)
+        speech = _Speech(spoken, voice, {_RATE: round(rate), _PITCH: round(float(setting))})
         yield from shaped(speech.chunks(), stages)
 
 

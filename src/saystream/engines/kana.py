@@ -1,0 +1,47 @@
+"""Japanese as it is read aloud, for engines that know kana and no kanji."""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+import warnings
+from types import ModuleType
+
+__all__ = ["in_kana"]
+
+_KANA, _KANJI = r"\u3041-\u3096\u30a1-\u30fa", r"々〆\u3400-\u9fff\uf900-\ufaff"
+_JAPANESE = re.compile(rf"[0-9０-９]*[{_KANA}{_KANJI}][{_KANA}{_KANJI}ー0-9０-９]*")
+"""A stretch without marks, blanks and Latin letters, which say more as they are written."""
+_DEVOICED = str.maketrans("", "", "’'")
+
+_library_in_use = threading.Lock()
+"""Open JTalk is one set of global variables."""
+
+
+def in_kana(text: str) -> str:
+    """``text``, which has no lone surrogates, with Japanese in the katakana of its pronunciation: also kana, where "ha"
+    may be pronounced "wa". As it is where the package pyopenjtalk-plus is not installed."""
+    library = _open_jtalk()
+    if library is None:
+        return text
+    with _library_in_use, warnings.catch_warnings():
+        # For kanji that are in no dictionary of its own it asks another package, in a way that is outdated there.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _JAPANESE.sub(lambda stretch: _pronounced(library, stretch[0]), text)
+
+
+def _pronounced(library: ModuleType, japanese: str) -> str:
+    words = library.run_frontend(japanese, use_sudachi_kanji_yomi=False)
+    return "".join(word["string"] if word["pos"] == "記号" else word["pron"] for word in words).translate(
+        _DEVOICED
+    )
+
+
+@functools.cache
+def _open_jtalk() -> ModuleType | None:
+    try:
+        import pyopenjtalk
+    except ImportError:
+        return None
+    return pyopenjtalk
