@@ -102,8 +102,7 @@ def test_a_phoneme_without_a_sound_is_told_of_once(tmp_path: Path, capfd: pytest
     assert voice.unknown["θ"] == before + 6
     told = capfd.readouterr().err.splitlines()
     assert (
-        told.count("The Piper voice 'en_US-tiny-medium' has no sound for the phoneme U+03B8; it is left out.")
-        == 1
+        told.count("The Piper voice 'en_US-tiny-medium' has no sound for the phoneme U+03B8; left out.") == 1
     )
     assert len(told) == len(set(told)) == len(voice.unknown)
 
@@ -137,3 +136,17 @@ def test_a_voice_whose_phonemes_or_numbers_are_of_nobody_is_refused(tmp_path: Pa
     too_high = make_voice(tmp_path, phoneme_id_map={symbol: [900] for symbol in "_^$ wntuθɹi"})
     with pytest.raises(EngineUnavailable, match="cannot speak: InvalidArgument"):
         PiperVoice(too_high, threads=1)
+
+
+def test_letters_without_a_sound_are_told_of_by_their_script_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = make_voice(tmp_path, phoneme_type="text", symbols="_^$ .abcdefghijklmnopqrstuvwxyz123456789")
+    voice = PiperVoice(path, threads=1)
+    assert list(voice.speak("你好")) == list(voice.speak("世界")) == []
+    spoken(voice, "ab я, c")
+    assert sorted(capfd.readouterr().err.splitlines()) == [
+        f"The Piper voice 'en_US-tiny-medium' has no sound for some characters of the kind {kind}; left out."
+        for kind in ("CJK", "COMMA", "CYRILLIC")
+    ]
+    assert voice.unknown == {"你": 1, "好": 1, "世": 1, "界": 1, "я": 1, ",": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +74,8 @@ class PiperVoice:
     def speak(self, text: str, *, speaker: str = "") -> Iterator[Samples]:
         """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default."""
         for numbers in self._phonemes.passes(text):
-            self._report_unknown()
             yield self._pass(numbers, speaker) * self._gain
+        self._report_unknown()
 
     @property
     def unknown(self) -> dict[str, int]:
@@ -99,11 +100,16 @@ class PiperVoice:
         return np.asarray(self._session.run(None, inputs)[0], np.float32).reshape(-1)
 
     def _report_unknown(self) -> None:
-        for symbol in self._phonemes.unknown.keys() - self._reported:
-            self._reported.add(symbol)
-            code = " ".join(f"U+{ord(each):04X}" for each in symbol)
-            message = f"The Piper voice '{self.name}' has no sound for the phoneme {code}; it is left out."
-            print(message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
+        """Once for each phoneme; of letters only the script, for letter by letter they would be the text."""
+        for symbol in list(self._phonemes.unknown):
+            if self.config.phoneme_type == "text":
+                what = f"some characters of the kind {unicodedata.name(symbol[0], 'UNNAMED').split()[0]}"
+            else:
+                what = "the phoneme " + " ".join(f"U+{ord(each):04X}" for each in symbol)
+            if what not in self._reported:
+                self._reported.add(what)
+                message = f"The Piper voice '{self.name}' has no sound for {what}; left out."
+                print(message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
 
 
 def _gain(sound: Samples) -> float:
