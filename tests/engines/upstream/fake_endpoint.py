@@ -40,8 +40,10 @@ PLACE = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "conte
 class Peer:
     """The endpoint's end of one connection."""
 
-    def __init__(self, socket: ServerConnection, events: list[dict[str, Any]]) -> None:
+    def __init__(self, socket: ServerConnection, number: int, events: list[dict[str, Any]]) -> None:
         self.socket = socket
+        self.number = number
+        """Of the connection, from 0."""
         self._all_events = events
         self._last = ""
 
@@ -55,7 +57,7 @@ class Peer:
         """Read up to the first event of that type."""
         while self._last != kind:
             event = json.loads(await self.socket.recv())
-            self._all_events.append(event)
+            self._all_events.append({**event, "connection": self.number})
             self._last = event["type"]
 
     async def begin_response(self) -> None:
@@ -90,6 +92,8 @@ class FakeEndpoint:
     connections: list[Request] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     """Of all clients."""
+    greeted: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released for each connection that was accepted."""
     gone: threading.Event = field(default_factory=threading.Event)
     """A client closed its connection."""
     port: int = 0
@@ -97,6 +101,16 @@ class FakeEndpoint:
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def used(self) -> list[int]:
+        """The connections over which something was to be spoken."""
+        return [event["connection"] for event in self.events if event["type"] == "session.update"]
+
+    def accepted(self, count: int) -> None:
+        """Wait for so many more connections."""
+        for _ in range(count):
+            assert self.greeted.acquire(timeout=PATIENCE_S)
 
     def handshake(self, socket: ServerConnection, request: Request) -> Response | None:
         self.connections.append(request)
@@ -106,7 +120,8 @@ class FakeEndpoint:
 
     async def play(self, socket: ServerConnection) -> None:
         try:
-            await self.script(Peer(socket, self.events))
+            self.greeted.release()
+            await self.script(Peer(socket, len(self.connections) - 1, self.events))
         except ConnectionClosed:
             self.gone.set()
 

@@ -13,6 +13,7 @@ from saystream.bench import ServerProcess
 from saystream.client import connect
 from saystream.engines.base import SynthesisRequest
 from saystream.engines.upstream import UpstreamEngine
+from saystream.engines.upstream.realtime import RealtimeServer
 from saystream.errors import EngineFailed, EngineStalled, EngineUnavailable, Overloaded, ServerFault
 
 from .fake_endpoint import FakeEndpoint, Peer, endpoint
@@ -155,7 +156,84 @@ def test_a_cancel_drops_the_connection_at_once() -> None:
         reader.stream.cancel()
         assert reader.ends(1.0)
         assert reader.error is None
-        assert fake.gone.wait(1.0)
+        assert fake.gone.wait(PATIENCE_S)
+
+
+def test_a_connection_for_the_next_response_is_made_ready() -> None:
+    with endpoint(well) as fake, engine(url=fake.url, **OPTIONS) as made:
+        assert len(say(made)) == 2400
+        fake.accepted(3)  # the look at the start, the first response, and the one for the next
+        made._runtime.run(until(lambda: server_of(made)._ready))
+        assert len(say(made)) == 2400
+        fake.accepted(1)
+        assert fake.used == [1, 2]
+
+
+def test_after_a_cancel_the_next_is_made_ready_too() -> None:
+    async def endless(peer: Peer) -> None:
+        await peer.greet()
+        await peer.until("session.finish")
+        await peer.begin_response()
+        await peer.audio(b"\1\0" * 2400)
+        await peer.socket.wait_closed()
+
+    with endpoint(endless) as fake, engine(url=fake.url, **OPTIONS) as made:
+        reader = Reader(opened(made, TEXT))
+        assert reader.heard.wait(PATIENCE_S)
+        reader.stream.cancel()
+        assert reader.ends()
+        fake.accepted(3)
+
+
+def test_no_connection_is_made_ready_where_none_is_wanted() -> None:
+    with endpoint(well) as fake, engine(url=fake.url, ready_connections=0, **OPTIONS) as made:
+        for _ in range(3):
+            assert len(say(made)) == 2400
+        assert fake.used == [1, 2, 3]
+        assert len(fake.connections) == 4
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "reset when used"])
+def test_a_ready_connection_that_the_server_ended_is_no_failure(how: str) -> None:
+    async def tired(peer: Peer) -> None:
+        if peer.number != 2:
+            await well(peer)
+            return
+        await peer.greet()
+        if how == "reset when used":
+            await peer.until("session.update")
+        elif how == "close":
+            await peer.socket.close(1000, "idle")
+            return
+        peer.socket.transport.abort()
+
+    with endpoint(tired) as fake, engine(url=fake.url, attempts=1, **OPTIONS) as made:
+        assert len(say(made)) == 2400
+        fake.accepted(3)
+        made._runtime.run(until(lambda: server_of(made)._ready))
+        assert len(say(made)) == 2400
+        assert fake.used[-1] == 3
+
+
+def test_a_ready_connection_is_dropped_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saystream.engines.upstream.realtime._READY_S", 0.0)
+    with endpoint(well) as fake, engine(url=fake.url, **OPTIONS) as made:
+        say(made)
+        fake.accepted(3)
+        made._runtime.run(until(lambda: not server_of(made)._ready and not server_of(made)._errands))
+
+
+def server_of(made: UpstreamEngine) -> RealtimeServer:
+    (upstream,) = made._balancer.upstreams
+    assert isinstance(upstream.server, RealtimeServer)
+    return upstream.server
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what nobody tells of."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 # --- servers that go wrong -------------------------------------------------------------------------------------------
@@ -333,12 +411,10 @@ def test_an_endpoint_that_is_busy_at_the_start_will_do() -> None:
             assert len(say(made)) == 2400
 
 
-async def test_nothing_of_a_stream_is_left_when_it_has_ended() -> None:
+def test_nothing_of_a_stream_is_left_when_it_has_ended() -> None:
     with endpoint(well) as fake, engine(url=fake.url, **OPTIONS) as made:
-        await asyncio.to_thread(say, made)
-        left = made._runtime.run(_tasks())
-    assert left == 1  # the one that looks after the server
-
-
-async def _tasks() -> int:
-    return len(asyncio.all_tasks()) - 1
+        say(made)
+        # But for the connection that is ready; then only the task that looks after the server, and this one.
+        made._runtime.run(until(lambda: not server_of(made)._errands and server_of(made)._ready))
+        made._runtime.run(server_of(made).aclose())
+        made._runtime.run(until(lambda: len(asyncio.all_tasks()) == 2))

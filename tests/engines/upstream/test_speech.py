@@ -368,7 +368,7 @@ def test_a_cancel_drops_the_request_at_once() -> None:
         reader.stream.cancel()
         assert reader.ends(1.0)
         assert reader.error is None
-        assert fake.dropped.wait(1.0)
+        assert fake.dropped.wait(PATIENCE_S)
 
 
 def test_an_answer_that_is_not_read_to_its_end_is_dropped_with_the_stream() -> None:

@@ -108,6 +108,8 @@ class UpstreamOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_audio_s: Annotated[float, Meta(gt=0, le=36_000)] = 1800.0
     attempts: Annotated[int, Meta(ge=1, le=10)] = 2
     """Servers that are asked, one after the other, while none gives audio."""
+    ready_connections: Annotated[int, Meta(ge=0, le=64)] = 1
+    """Of a realtime endpoint: made in advance for what will be spoken next."""
     probe_s: Seconds = 10.0
     """How often a server is looked after."""
     wait_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0

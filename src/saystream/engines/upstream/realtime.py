@@ -1,20 +1,24 @@
 """Realtime endpoints of the DashScope kind: another server of ours, or the hosted service.
 
 Each stream has a connection and a session of its own, in the mode ``server_commit``: text is passed on as it comes, and
-that server cuts it. A stream is given up by dropping its connection.
+that server cuts it. A stream is given up by dropping its connection. When one ends, a connection for the next is made
+ready, because its handshakes would cost that one four round trips before its first audio.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection as Socket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.protocol import State
 
 from saystream import catalog
 from saystream.engines.upstream.failures import Failure, Verdict, refusal, told, unreachable
@@ -28,6 +32,7 @@ from saystream.protocol.realtime.events import (
     Error,
     ErrorBody,
     ResponseDone,
+    ResponseStatus,
     ServerEvent,
     SessionCreated,
     SessionFinished,
@@ -41,8 +46,31 @@ _CLOSE_S = 1.0
 _DEFAULT_RATE = 24000
 _SPEECH_RATES = (0.5, 2.0)
 
+_READY_S = 40.0
+"""A connection that is ready is dropped after this: a server ends an idle session after 60 s."""
+
 _BUSY_CLOSE_CODES = (1012, 1013)
 _BUSY_CODES = ("rate_limit_exceeded", "server_overloaded", "server_draining")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Link:
+    """A connection whose session has been created."""
+
+    socket: Socket
+    protocol: ClientConnection
+
+    async def close(self) -> None:
+        """End it with a closing handshake."""
+        try:
+            await self.socket.close()
+        finally:
+            self.socket.transport.abort()
+
+    async def drop(self) -> None:
+        """End it at once, whatever the other end does."""
+        self.socket.transport.abort()
+        await self.socket.wait_closed()
 
 
 class RealtimeServer(Server):
@@ -54,6 +82,9 @@ class RealtimeServer(Server):
         if server.key:
             self._headers["Authorization"] = f"Bearer {server.key}"
         self._numbers = count(1)
+        self._ready: list[_Link] = []
+        self._errands: set[asyncio.Task[None]] = set()
+        """What goes on after a stream has ended."""
 
     @property
     def takes_text_as_it_comes(self) -> bool:
@@ -66,12 +97,12 @@ class RealtimeServer(Server):
     async def probe(self) -> None:
         """Open a session and drop it: nothing is spoken."""
         try:
-            socket, _ = await self._open()
+            link = await self._open()
         except Failure as failure:
             if failure.verdict is not Verdict.BUSY:
                 raise
         else:
-            await _drop(socket)
+            await link.drop()
 
     async def voices(self) -> tuple[str, ...]:
         """Those that the hosted model of that name has; an endpoint does not list them."""
@@ -81,29 +112,90 @@ class RealtimeServer(Server):
             return ()
 
     async def speak(self, utterance: Utterance, text: TextFeed) -> AsyncGenerator[AudioPiece, None]:
-        encoding = Encoding("pcm", self._options.sample_rate)
-        socket, protocol = await self._open()
-        sender = asyncio.create_task(self._send(socket, protocol, utterance, text))
-        try:
-            while not isinstance(event := await self._receive(socket, protocol, text), SessionFinished):
-                if isinstance(event, AudioDelta):
-                    yield AudioPiece(self._audio(event), encoding)
-                elif isinstance(event, ResponseDone) and event.response.status not in (
-                    "completed",
-                    "in_progress",
-                ):
-                    what = f"{self.name} ended a response as {event.response.status}"
-                    raise Failure(EngineFailed(f"The upstream server {what}."), Verdict.SUSPECT)
-        finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
-            await _drop(socket)
+        link = await self._take_ready()
+        if link is not None:
+            heard = False
+            try:
+                async with aclosing(self._session(link, utterance, text)) as audio:
+                    async for piece in audio:
+                        heard = True
+                        yield piece
+                return
+            except Failure as failure:
+                # The server may have ended it while nobody looked: that says nothing of the server.
+                if heard or failure.verdict is not Verdict.SUSPECT:
+                    raise
+        async with aclosing(self._session(await self._open(), utterance, text)) as audio:
+            async for piece in audio:
+                yield piece
 
     async def aclose(self) -> None:
-        """Every stream drops its own connection."""
+        for errand in self._errands:
+            errand.cancel()
+        await asyncio.gather(*self._errands, return_exceptions=True)
+        for link in self._ready:
+            await link.drop()
 
-    async def _open(self) -> tuple[Socket, ClientConnection]:
-        """A connection whose session has been created."""
+    async def _session(
+        self, link: _Link, utterance: Utterance, text: TextFeed
+    ) -> AsyncGenerator[AudioPiece, None]:
+        encoding = Encoding("pcm", self._options.sample_rate)
+        sender = asyncio.create_task(self._send(link, utterance, text))
+        finished = failed = False
+        try:
+            while not isinstance(event := await self._receive(link, text), SessionFinished):
+                if isinstance(event, AudioDelta):
+                    yield AudioPiece(self._audio(event), encoding)
+                elif isinstance(event, ResponseDone):
+                    self._check_status(event.response.status)
+            finished = True
+        except Failure:
+            failed = True
+            raise
+        finally:
+            if finished:
+                self._run_errand(link.close())
+            else:
+                link.socket.transport.abort()
+            if not failed:  # also after a cancel: who interrupts wants to hear something else
+                self._run_errand(self._make_ready())
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    def _check_status(self, status: ResponseStatus) -> None:
+        if status not in ("completed", "in_progress"):
+            fault = EngineFailed(f"The upstream server {self.name} ended a response as {status}.")
+            raise Failure(fault, Verdict.SUSPECT)
+
+    # Connections that are ready.
+
+    async def _take_ready(self) -> _Link | None:
+        while self._ready:
+            link = self._ready.pop()
+            if link.socket.state is State.OPEN:
+                return link
+            await link.drop()
+        return None
+
+    async def _make_ready(self) -> None:
+        if len(self._ready) >= self._options.ready_connections:
+            return
+        with suppress(Failure):  # whoever needs one finds out
+            link = await self._open()
+            self._ready.append(link)
+            asyncio.get_running_loop().call_later(_READY_S, self._forget, link)
+
+    def _forget(self, link: _Link) -> None:
+        if link in self._ready:
+            self._ready.remove(link)
+            self._run_errand(link.drop())
+
+    def _run_errand(self, work: Coroutine[Any, Any, None]) -> None:
+        errand = asyncio.create_task(work)
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
+
+    async def _open(self) -> _Link:
         limit_s = self._options.connect_s
         try:
             async with asyncio.timeout(limit_s):
@@ -130,10 +222,10 @@ class RealtimeServer(Server):
             ) from error
         except (OSError, WebSocketException) as error:
             raise unreachable(self.name, str(error).rstrip(".") or type(error).__name__) from error
-        protocol = ClientConnection(new_id=self._new_id)
+        link = _Link(socket, ClientConnection(new_id=self._new_id))
         try:
             async with asyncio.timeout(limit_s):
-                while not isinstance(await self._receive(socket, protocol, None), SessionCreated):
+                while not isinstance(await self._receive(link, None), SessionCreated):
                     pass
         except TimeoutError:
             socket.transport.abort()
@@ -141,12 +233,11 @@ class RealtimeServer(Server):
         except BaseException:
             socket.transport.abort()
             raise
-        return socket, protocol
+        return link
 
-    async def _send(
-        self, socket: Socket, protocol: ClientConnection, utterance: Utterance, text: TextFeed
-    ) -> None:
+    async def _send(self, link: _Link, utterance: Utterance, text: TextFeed) -> None:
         """What stops the connection is told by the side that receives."""
+        socket, protocol = link.socket, link.protocol
         with suppress(ConnectionClosed):
             await socket.send(protocol.update_session(self.patch(utterance)))
             async for piece in text.pieces():
@@ -167,17 +258,15 @@ class RealtimeServer(Server):
             instructions=utterance.instructions or UNSET,
         )
 
-    async def _receive(
-        self, socket: Socket, protocol: ClientConnection, text: TextFeed | None
-    ) -> ServerEvent:
+    async def _receive(self, link: _Link, text: TextFeed | None) -> ServerEvent:
         try:
-            frame = await socket.recv()
+            frame = await link.socket.recv()
         except ConnectionClosed as closed:
             raise self._lost(closed) from closed
         if isinstance(frame, bytes):
             raise self._broke_protocol("It sent a binary frame.")
         try:
-            event = protocol.receive_text(frame)
+            event = link.protocol.receive_text(frame)
         except RemoteProtocolError as error:
             raise self._broke_protocol(error.message) from error
         if isinstance(event, Error):
@@ -223,9 +312,3 @@ class RealtimeServer(Server):
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}_{next(self._numbers)}"
-
-
-async def _drop(socket: Socket) -> None:
-    """End the connection at once, whatever the other end does."""
-    socket.transport.abort()
-    await socket.wait_closed()

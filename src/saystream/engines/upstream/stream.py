@@ -128,7 +128,8 @@ class UpstreamStream(EngineStream):
             self._task.cancel()
 
     def _stop(self) -> None:
-        if self._task is not None:
+        # Once: a second one would interrupt the task while it drops its request.
+        if self._task is not None and not self._task.cancelling():
             self._task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
