@@ -49,6 +49,7 @@ def test_it_conforms_with_the_noise_of_its_voices(tiny: Path) -> None:
     assert check_engine(PiperEngine(folder=str(tiny.parent))) == []
 
 
+@pytest.mark.timeout(500)
 def test_the_real_voice_conforms_and_sounds_like_its_character(piper_folder: Path) -> None:
     """Takes 20 s on two quiet cores. Without noise, with which a sentence varies by more than the check allows."""
     engine = PiperEngine(folder=str(piper_folder), noise_scale=0, noise_w=0, threads=2, concurrency=1)
