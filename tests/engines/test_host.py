@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -377,3 +378,19 @@ def test_an_error_that_knows_a_remedy_keeps_it():
 )
 def test_of_a_stranger_s_error_while_loading_only_the_type_is_told(error, told):
     assert why_not_loaded(error) == told
+
+
+def test_numbers_come_to_an_engine_as_words_where_that_is_asked_for() -> None:
+    heard: list[str] = []
+
+    def speak(text: str) -> Iterator[np.ndarray]:
+        heard.append(text)
+        yield TONE
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        for number, request in enumerate((REQUEST, replace(REQUEST, normalize_text=True)), start=1):
+            gateway.say(Kind.OPEN, number, msgspec.json.encode(request))
+            gateway.say(Kind.TEXT, number, b"It is 5 km.")
+            gateway.say(Kind.END_INPUT, number)
+            assert gateway.hear_until_end(number)[1] == Kind.DONE
+    assert heard == ["It is 5 km.", "It is five kilometers."]

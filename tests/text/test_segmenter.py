@@ -305,3 +305,44 @@ def test_a_flood_of_blanks_is_bounded() -> None:
 def test_a_setting_that_cannot_work_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         make_segmenter(**options)
+
+
+@pytest.mark.parametrize("first_min_characters", [1, 12])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "1.234,56 €",
+        "3. Mai 2024",
+        "12.05.2024",
+        "10:30",
+        "https://example.com/a.b?c=1,2&d=3",
+        "user.name@example.com",
+    ]
+    + [
+        "14 h 30",
+        "5 p. m.",
+        "R$ 1.250,50",
+        "z. B. so",
+        "192.168.0.1",
+        "v2.10.3",
+        "No. 5",
+        "1,234,567.89",
+        "2024-05-01",
+    ]
+    + [
+        "13:05:59",
+        "2024年5月1日",
+        "3.14%",
+        "10~20℃",
+        "+49 30 123 45 67",
+        "(212) 555-0187",
+        "Dr. Smith",
+        "5 г. назад",
+    ],
+)
+def test_what_is_read_as_one_thing_is_not_cut(whole: str, first_min_characters: int) -> None:
+    text = f"This is a sentence with {whole} in it, and it goes on. "
+    segmenter = make_segmenter(first_min_characters=first_min_characters)
+    segments = [segment for character in text * 2 for segment in texts(segmenter.push(character, 0.0))]
+    segments += texts(segmenter.flush())
+    assert sum(segment.count(whole) for segment in segments) == 2

@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from saystream.text.normalizer import normalize
-
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
@@ -67,7 +65,7 @@ class SynthesisRequest:
     instructions: str = ""
     """How to speak, in words; an engine that does not follow them leaves them."""
     normalize_text: bool = False
-    """Numbers, dates and the like are to be read as words. ``SegmentEngine`` sees to it where the engine does not."""
+    """Numbers, dates and the like are to be read as words. Unless ``normalizes_text``, they come as words already."""
 
 
 class EngineStream(ABC):
@@ -141,10 +139,7 @@ class _SegmentStream(EngineStream):
         self._input_ended.wait()
         if self._cancelled:
             return
-        text = "".join(self._text)
-        if self._request.normalize_text and not self._engine.info.normalizes_text:
-            text = normalize(text, self._request.language)
-        for samples in self._engine.synthesize(text, self._request):
+        for samples in self._engine.synthesize("".join(self._text), self._request):
             if self._cancelled:
                 return
             yield samples

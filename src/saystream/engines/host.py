@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from saystream.engines.base import Engine, EngineStream, SegmentEngine, SynthesisRequest
+from saystream.engines.base import Engine, EngineStream, SynthesisRequest
 from saystream.engines.frames import HostedFault, Kind, LoadFailure, pack, pack_count, read_frame
+from saystream.engines.normalized import needs_words, open_stream
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
 from saystream.text.normalizer import prepare
@@ -194,7 +195,7 @@ class EngineHost:
         return Kind.DONE, ""
 
     def _speak(self, job: _Job) -> None:
-        stream = self._engine.open(job.request)
+        stream = open_stream(self._engine, job.request)
         job.attach(stream)
         chunks = stream.chunks()
         try:
@@ -266,8 +267,8 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
 def _load(name: str, options: bytes) -> Engine:
     engine = load_engine_class(name)(**msgspec.json.decode(options, type=dict[str, Any]))
     engine.load()
-    if isinstance(engine, SegmentEngine) and not engine.info.normalizes_text:
-        # Grammars of up to 0.8 s: beside the engine, which can speak already what has no numbers.
+    if needs_words(engine.info):
+        # Grammars of half a second: beside the engine, which can speak already what has no numbers.
         languages = engine.info.languages
         threading.Thread(target=prepare, args=(languages,), name="normalizer", daemon=True).start()
     return engine

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.normalized import needs_words, open_stream
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -29,7 +30,7 @@ class Listening(SegmentEngine):
 
 
 def speak(engine: Listening, request: SynthesisRequest, *pieces: str) -> str:
-    stream = engine.open(request)
+    stream = open_stream(engine, request)
     for piece in pieces:
         stream.push_text(piece)
     stream.end_input()
@@ -56,7 +57,14 @@ def test_the_language_of_the_request_decides(language: str, words: str) -> None:
 
 def test_a_stream_that_was_cancelled_before_its_text_says_nothing() -> None:
     engine = Listening()
-    stream = engine.open(AS_WORDS)
+    stream = open_stream(engine, AS_WORDS)
     stream.cancel()
     assert list(stream.chunks()) == []
     assert engine.heard == []
+
+
+def test_an_engine_that_takes_text_while_it_speaks_is_left_alone() -> None:
+    info = Listening().info
+    assert needs_words(info)
+    assert not needs_words(replace(info, incremental_text=True))
+    assert not needs_words(replace(info, normalizes_text=True))

@@ -1,0 +1,52 @@
+"""Gives an engine that reads no numbers the words for them.
+
+It is done here, in the engine's process: wetext takes up to 20 ms for a segment and holds the interpreter meanwhile,
+which in the gateway would hold up the audio of every other session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.text.normalizer import normalize
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["needs_words", "open_stream"]
+
+
+def needs_words(info: EngineInfo) -> bool:
+    """Whether numbers have to be made words for it. An engine that takes text while it speaks reads them itself: here
+    a number might come in pieces."""
+    return not (info.normalizes_text or info.incremental_text)
+
+
+def open_stream(engine: Engine, request: SynthesisRequest) -> EngineStream:
+    """A stream of ``engine`` that takes the text as it was written, and speaks it as ``request`` asks."""
+    stream = engine.open(request)
+    if request.normalize_text and needs_words(engine.info):
+        return _NormalizedStream(stream, request.language)
+    return stream
+
+
+class _NormalizedStream(EngineStream):
+    def __init__(self, stream: EngineStream, language: str) -> None:
+        self._stream = stream
+        self._language = language
+        self._text: list[str] = []
+
+    def push_text(self, text: str) -> None:
+        self._text.append(text)
+
+    def end_input(self) -> None:
+        self._stream.push_text(normalize("".join(self._text), self._language))
+        self._stream.end_input()
+
+    def chunks(self) -> Iterator[Samples]:
+        return self._stream.chunks()
+
+    def cancel(self) -> None:
+        self._stream.cancel()
