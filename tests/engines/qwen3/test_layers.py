@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from saystream.engines.qwen3.config import StackConfig
-from saystream.engines.qwen3.layers import Stack, fuse, grouped_attention, unfuse
+from saystream.engines.qwen3.layers import Stack, attention_mask, fuse, grouped_attention, unfuse
 
 CONFIG = StackConfig(
     hidden=24,
@@ -90,12 +90,14 @@ def test_a_window_forgets_what_lies_before_it() -> None:
 
 def test_heads_that_share_keys_attend_as_if_the_keys_were_repeated() -> None:
     generator = torch.Generator().manual_seed(2)
-    q, k, v = (torch.randn(2, heads, 5, 8, generator=generator) for heads in (6, 2, 2))
-    mask = torch.ones(2, 5, 5, dtype=torch.bool).tril()
+    q, k, v = (torch.randn(2, heads, 5, 8, generator=generator) for heads in (4, 2, 2))
+    seen = torch.ones(2, 5, 5, dtype=torch.bool).tril()
     repeated = functional.scaled_dot_product_attention(
-        q, k.repeat_interleave(3, 1), v.repeat_interleave(3, 1), attn_mask=mask[:, None]
+        q, k.repeat_interleave(2, 1), v.repeat_interleave(2, 1), attn_mask=seen[:, None]
     )
-    torch.testing.assert_close(grouped_attention(q, k, v, mask), repeated)
+    mask = attention_mask(seen, CONFIG, q.dtype)
+    attended = grouped_attention(q.transpose(1, 2), k, v, mask)
+    torch.testing.assert_close(attended, repeated.transpose(1, 2).flatten(2))
 
 
 def test_fused_weights_come_apart_as_they_were() -> None:

@@ -13,7 +13,18 @@ from torch.nn import functional
 
 from saystream.engines.qwen3.config import StackConfig
 
-__all__ = ["Attention", "Layer", "RMSNorm", "Rotary", "Stack", "fuse", "grouped_attention", "unfuse"]
+__all__ = [
+    "Attention",
+    "Layer",
+    "RMSNorm",
+    "Rotary",
+    "Stack",
+    "attention_mask",
+    "fuse",
+    "grouped_attention",
+    "rotated",
+    "unfuse",
+]
 
 
 class RMSNorm(nn.Module):
@@ -48,34 +59,39 @@ class Rotary(nn.Module):
         self.frequencies = 1.0 / (self.theta**exponents)
 
     def forward(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine for ``positions`` [B, T], each [B, 1, T, head_size]."""
-        angles = positions[:, None, :, None].float() * self.frequencies
-        angles = torch.cat((angles, angles), -1)
-        return angles.cos().to(dtype), angles.sin().to(dtype)
+        """What ``rotated`` takes for ``positions`` [B, T], each [B, T, 1, head_size]."""
+        angles = positions[..., None, None].float() * self.frequencies
+        cos, sin = angles.cos(), angles.sin()
+        return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
 
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, -1)
-    return x * cos + torch.cat((-second, first), -1) * sin
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """``x`` [B, T, heads, head_size] turned by its positions. The halves change places, the sine has the signs."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+
+
+def attention_mask(seen: Tensor, config: StackConfig, dtype: torch.dtype) -> Tensor:
+    """For ``grouped_attention``, from which places each query sees, [B, T, S]: a number to add, made once for all
+    layers."""
+    group = config.heads // config.kv_heads
+    mask = torch.zeros((), dtype=dtype, device=seen.device).where(seen, -torch.inf)
+    return mask[:, None].repeat(1, 1, group, 1)
 
 
 def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """Attention with fewer key heads than query heads: q [B, H, T, D], k and v [B, K, S, D], mask [B, T, S].
+    """Attention with fewer key heads than query heads: q [B, T, H, D], k and v [B, K, S, D] -> [B, T, H * D].
 
     The queries that share a key head are laid behind one another in time, so that the kernels for equal numbers of
-    heads take it and no key or value is repeated. Gives [B, H, T, D].
+    heads take it and no key or value is repeated.
     """
-    batch, heads, steps, size = q.shape
+    batch, steps, heads, size = q.shape
     kv_heads = k.shape[1]
     group = heads // kv_heads
+    q = q.view(batch, steps, kv_heads, group, size).permute(0, 2, 3, 1, 4)
     q = q.reshape(batch, kv_heads, group * steps, size)
-    mask = (
-        mask[:, None, None]
-        .expand(batch, 1, group, steps, mask.shape[-1])
-        .reshape(batch, 1, group * steps, -1)
-    )
     out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return out.reshape(batch, heads, steps, size)
+    out = out.view(batch, kv_heads, group, steps, size).permute(0, 3, 1, 2, 4)
+    return out.reshape(batch, steps, heads * size)
 
 
 class Attention(nn.Module):
@@ -89,21 +105,24 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.heads * config.head_size, config.hidden, bias=False)
         self.q_norm = RMSNorm(config.head_size, config.norm_epsilon) if normed else None
         self.k_norm = RMSNorm(config.head_size, config.norm_epsilon) if normed else None
+        self.scales: Tensor
+        self.register_buffer("scales", torch.empty(0), persistent=False)
+
+    def prepare(self) -> None:
+        """Lay the weights of both norms side by side, one row for each head. Called once they are loaded."""
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm.weight.detach(), self.k_norm.weight.detach()
+            self.scales = torch.cat((q.expand(self.heads, -1), k.expand(self.kv_heads, -1)))
 
     def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries [B, heads, T, D], keys and values [B, kv_heads, T, D], rotated."""
+        """Queries [B, T, heads, D], keys and values [B, T, kv_heads, D], rotated."""
         batch, steps, _ = x.shape
         qkv = self.qkv(x).view(batch, steps, -1, self.size)
-        q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), 2)
-        if self.q_norm is not None and self.k_norm is not None:
-            q, k = self.q_norm(q), self.k_norm(k)
-        return _rotated(q.transpose(1, 2), cos, sin), _rotated(k.transpose(1, 2), cos, sin), v.transpose(1, 2)
-
-    def output(self, attended: Tensor) -> Tensor:
-        """[B, heads, T, D] -> [B, T, hidden]."""
-        batch, _, steps, _ = attended.shape
-        out: Tensor = self.o_proj(attended.transpose(1, 2).reshape(batch, steps, -1))
-        return out
+        qk, v = qkv.split((self.heads + self.kv_heads, self.kv_heads), 2)
+        if self.q_norm is not None:
+            qk = functional.rms_norm(qk, (self.size,), None, self.q_norm.epsilon) * self.scales
+        q, k = rotated(qk, cos, sin).split((self.heads, self.kv_heads), 2)
+        return q, k, v
 
 
 class _FeedForward(nn.Module):
@@ -112,10 +131,9 @@ class _FeedForward(nn.Module):
         self.gate_up = nn.Linear(config.hidden, 2 * config.feed_forward, bias=False)
         self.down_proj = nn.Linear(config.feed_forward, config.hidden, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def inner(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, -1)
-        out: Tensor = self.down_proj(functional.silu(gate) * up)
-        return out
+        return functional.silu(gate) * up
 
 
 class _Scale(nn.Module):
@@ -136,14 +154,21 @@ class Layer(nn.Module):
         self.self_attn = Attention(config, normed=normed)
         self.post_attention_layernorm = RMSNorm(config.hidden, config.norm_epsilon)
         self.mlp = _FeedForward(config)
-        self.self_attn_layer_scale = _Scale(config.hidden) if scaled else nn.Identity()
-        self.mlp_layer_scale = _Scale(config.hidden) if scaled else nn.Identity()
+        self.self_attn_layer_scale = _Scale(config.hidden) if scaled else None
+        self.mlp_layer_scale = _Scale(config.hidden) if scaled else None
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        """From what came in [B, T, hidden] and the attention's answer [B, heads, T, D] to what goes out."""
-        x = x + self.self_attn_layer_scale(self.self_attn.output(attended))
-        out: Tensor = x + self.mlp_layer_scale(self.mlp(self.post_attention_layernorm(x)))
-        return out
+        """From what came in [B, T, hidden] and the attention's answer [B, T, heads * D] to what goes out."""
+        x = _added(x, attended, self.self_attn.o_proj, self.self_attn_layer_scale)
+        inner = self.mlp.inner(self.post_attention_layernorm(x))
+        return _added(x, inner, self.mlp.down_proj, self.mlp_layer_scale)
+
+
+def _added(x: Tensor, y: Tensor, projection: nn.Linear, scale: _Scale | None) -> Tensor:
+    """``x`` and the projection of ``y``, in one kernel where nothing comes between."""
+    if scale is not None:
+        return x + scale(projection(y))
+    return torch.addmm(x.flatten(0, 1), y.flatten(0, 1), projection.weight.T).view(x.shape)
 
 
 class Stack(nn.Module):
@@ -179,6 +204,8 @@ class Stack(nn.Module):
     def allocate(self, slots: int, positions: int) -> None:
         """Make room for ``slots`` sessions of ``positions`` each; what was there is dropped."""
         shape = (self.config.layers, slots, *self.cache_shape(positions))
+        for layer in self.layers:
+            layer.self_attn.prepare()
         self.keys = torch.zeros(shape, dtype=self.dtype, device=self.device)
         self.values = torch.zeros(shape, dtype=self.dtype, device=self.device)
 
@@ -186,14 +213,15 @@ class Stack(nn.Module):
         """Vectors ``x`` [B, T, hidden] of the sessions ``slots`` [B] from ``positions`` [B] on."""
         at = positions[:, None] + torch.arange(x.shape[1], device=x.device)
         cos, sin = self.rotary(at, x.dtype)
-        where, mask = self._view(at, length)
+        where, seen = self._view(at, length)
+        mask = attention_mask(seen, self.config, x.dtype)
         rows = slots[:, None]
         for index, layer in enumerate(self.layers):
             q, k, v = layer.self_attn.project(layer.input_layernorm(x), cos, sin)
             keys, values = self.keys[index], self.values[index]
             # [B, T] of (slot, position) pairs, the kv heads between: what is written is [B, T, kv_heads, head_size].
-            keys[rows, :, where] = k.transpose(1, 2)
-            values[rows, :, where] = v.transpose(1, 2)
+            keys[rows, :, where] = k
+            values[rows, :, where] = v
             attended = grouped_attention(q, keys[slots, :, :length], values[slots, :, :length], mask)
             x = layer.finish(x, attended)
         out: Tensor = self.norm(x)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from saystream.engines.qwen3.config import CODEBOOKS, PredictorConfig
-from saystream.engines.qwen3.layers import Stack, grouped_attention
+from saystream.engines.qwen3.layers import Stack, attention_mask, grouped_attention
 
 __all__ = ["Predictor"]
 
@@ -32,12 +32,12 @@ class _Model(Stack):
         end = first + steps
         at = torch.arange(first, end, device=x.device).expand(rows, steps)
         cos, sin = self.rotary(at, x.dtype)
-        mask = torch.arange(end, device=x.device) <= at[..., None]
+        mask = attention_mask(torch.arange(end, device=x.device) <= at[..., None], self.config, x.dtype)
         for index, layer in enumerate(self.layers):
             q, k, v = layer.self_attn.project(layer.input_layernorm(x), cos, sin)
             keys, values = self.keys[index, :rows, :, :end], self.values[index, :rows, :, :end]
-            keys[:, :, first:] = k
-            values[:, :, first:] = v
+            keys[:, :, first:] = k.transpose(1, 2)
+            values[:, :, first:] = v.transpose(1, 2)
             x = layer.finish(x, grouped_attention(q, keys, values, mask))
         out: Tensor = self.norm(x)
         return out

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saystream.engines.qwen3.config import CODEBOOKS, FRAME_SAMPLES, EncoderConfig, StackConfig
-from saystream.engines.qwen3.layers import Attention, Rotary, grouped_attention
+from saystream.engines.qwen3.layers import Attention, Rotary, attention_mask, grouped_attention
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -110,8 +110,8 @@ class _Layer(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         q, k, v = self.self_attn.project(self.input_layernorm(x), cos, sin)
-        attended = self.self_attn.output(grouped_attention(q, k, v, mask))
-        x = x + self.self_attn_layer_scale.scale * attended
+        attended = grouped_attention(q, k.transpose(1, 2), v.transpose(1, 2), mask)
+        x = x + self.self_attn_layer_scale.scale * self.self_attn.o_proj(attended)
         forward = self.mlp.fc2(functional.gelu(self.mlp.fc1(self.post_attention_layernorm(x))))
         out: Tensor = x + self.mlp_layer_scale.scale * forward
         return out
@@ -122,13 +122,14 @@ class _Transformer(nn.Module):
 
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
+        self.config = config
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.rotary = Rotary(config.head_size, config.rope_theta)
 
     def forward(self, x: Tensor) -> Tensor:
         at = torch.arange(x.shape[1], device=x.device)[None]
         cos, sin = self.rotary(at, x.dtype)
-        mask = at <= at[..., None]
+        mask = attention_mask(at <= at[..., None], self.config, x.dtype)
         for layer in self.layers:
             x = layer(x, cos, sin, mask)
         return x
