@@ -57,8 +57,9 @@ def test_every_setting_says_what_it_means() -> None:
     assert not silent
 
 
-def test_the_licence_of_every_package_of_the_server_is_listed() -> None:
-    lock = (REPOSITORY / "requirements" / "server.txt").read_text("utf-8")
+@pytest.mark.parametrize("name", ["server", "qwen3"])
+def test_the_licence_of_every_package_of_the_server_is_listed(name: str) -> None:
+    lock = (REPOSITORY / "requirements" / f"{name}.txt").read_text("utf-8")
     packages = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
     page = (REPOSITORY / "docs" / "topics" / "licences.md").read_text("utf-8")
     listed = set(re.findall(r"^\| ([a-z0-9-]+)", page, re.MULTILINE))
