@@ -35,10 +35,6 @@ class ScriptedServer(Server):
         self._free_to_probe = free_to_probe
 
     @property
-    def takes_text_as_it_comes(self) -> bool:
-        return True
-
-    @property
     def probed_when_well(self) -> bool:
         return self._free_to_probe
 

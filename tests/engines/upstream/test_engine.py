@@ -100,6 +100,18 @@ def test_one_server_that_answers_is_enough() -> None:
                 assert np.array_equal(int16(say(made)), int16(tone(TEXT)))
 
 
+def test_one_server_that_lists_its_voices_is_enough() -> None:
+    async def no_list(request: Request, reply: Reply) -> None:
+        if request.path == "/v1/audio/voices":
+            reply.reset()
+        else:
+            await vllm_omni(request, reply)
+
+    with running(no_list) as first, running(vllm_omni) as second:
+        with engine(kind="vllm-omni", servers=[{"url": first.url}, {"url": second.url}]) as made:
+            assert made.info.voices == ("Vivian", "Ryan", "Ono Anna")
+
+
 def test_a_start_may_wait_for_a_server_that_is_still_loading() -> None:
     async def loading(request: Request, reply: Reply) -> None:
         fake.handler = vllm_omni

@@ -268,6 +268,17 @@ def test_an_error_event_before_any_audio_is_tried_elsewhere() -> None:
             assert len(first.spoken) == len(second.spoken) == 1
 
 
+def test_an_error_event_with_a_status_is_what_that_status_is() -> None:
+    async def busy(request: Request, reply: Reply) -> None:
+        await reply.begin("text/event-stream")
+        await reply.chunk(failed_event("queue full", code=429))
+        await reply.end()
+
+    with running(speaking(busy)) as fake, engine(kind="vllm-omni", url=fake.url) as made:
+        with pytest.raises(Overloaded, match="are busy"):
+            say(made)
+
+
 @pytest.mark.parametrize("content_type", ["text/event-stream", "audio/pcm"])
 @pytest.mark.parametrize("how", ["truncated", "reset"])
 def test_a_body_that_ends_too_early_is_a_fault(content_type: str, how: str) -> None:

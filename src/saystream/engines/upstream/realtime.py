@@ -87,10 +87,6 @@ class RealtimeServer(Server):
         """What goes on after a stream has ended."""
 
     @property
-    def takes_text_as_it_comes(self) -> bool:
-        return True
-
-    @property
     def probed_when_well(self) -> bool:
         return False
 

@@ -82,11 +82,6 @@ class Server(ABC):
 
     @property
     @abstractmethod
-    def takes_text_as_it_comes(self) -> bool:
-        """``speak`` may be called while text still comes."""
-
-    @property
-    @abstractmethod
     def probed_when_well(self) -> bool:
         """A look costs it nothing, so it is looked after all the time and not only in doubt."""
 

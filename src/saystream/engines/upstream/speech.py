@@ -48,10 +48,6 @@ class SpeechServer(Server):
         )
 
     @property
-    def takes_text_as_it_comes(self) -> bool:
-        return False
-
-    @property
     def probed_when_well(self) -> bool:
         return True
 
