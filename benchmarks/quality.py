@@ -47,8 +47,13 @@ COMPARED = ("zh", "en", "ja", "es", "fr", "it", "pt")
 """The languages of Kokoro, which are also spoken without the wire."""
 OTHERS = ("de", "ru", "ko")
 VOICE = "Cherry"
-ENGINES = {"SAYSTREAM_ENGINE_ORDER": '["kokoro", "espeak"]'}
-"""What is measured: Kokoro where it speaks, and what is left of the ten languages where nothing but it was fetched."""
+SERVER = {
+    # Kokoro where it speaks, and what is left of the ten languages where nothing but it was fetched.
+    "SAYSTREAM_ENGINE_ORDER": '["kokoro", "espeak"]',
+    # Here a busy machine is no reason to give up.
+    "SAYSTREAM_POOL__FIRST_CHUNK_TIMEOUT_S": "120",
+    "SAYSTREAM_POOL__CHUNK_TIMEOUT_S": "60",
+}
 TOGETHER = 4
 VOICE_SENTENCES = {"zh": (6, 14), "en": (8,)}
 """Which sentences of the corpus every voice says: of the longer ones, because a voice is not known by a word."""
@@ -191,7 +196,7 @@ def main() -> None:
     whisper = arguments.whisper or ModelStore().path("whisper-small")
     with (
         Scorer(scorer_python(), whisper) as scorer,
-        ServerProcess([], os.environ | ENGINES) as server,
+        ServerProcess([], os.environ | SERVER) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
         for part in (languages, voices, clarity):
