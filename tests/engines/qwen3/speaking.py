@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.loop import LoopLimits, SpeechLoop
 from saystream.engines.qwen3.model import Qwen3Model
-from saystream.engines.qwen3.prompt import Layout
+from saystream.engines.qwen3.prompt import Layout, Prompt
 from saystream.engines.qwen3.runner import Buckets, Runner, StepResult, StepRow
 from saystream.engines.qwen3.sampling import Sampling
 from saystream.engines.qwen3.speech import SpeechStream
@@ -63,13 +63,14 @@ class Loop:
         seed: int = 0,
         greedy: bool = False,
         layout: Layout = Layout.STREAMING,
-        instruct: str = "",
+        make_prompt: Callable[[], Prompt] | None = None,
     ) -> SpeechStream:
+        def speaker_prompt() -> Prompt:
+            return self.model.prompts.custom_voice(speaker, language="en", layout=layout)
+
         def make() -> PreparedVoice:
             with torch.inference_mode():
-                prompt = self.model.prompts.custom_voice(
-                    speaker, language="en", instruct=instruct, layout=layout
-                )
+                prompt = (make_prompt or speaker_prompt)()
             return PreparedVoice(self.model, prompt)
 
         return self.loop.open(make, Sampling(seed=seed, greedy=greedy))

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from saystream.engines.qwen3.config import FRAME_SAMPLES
 from saystream.engines.qwen3.model import Qwen3Model
-from saystream.engines.qwen3.prompt import Layout
+from saystream.engines.qwen3.prompt import Layout, Prompt
 from saystream.engines.qwen3.random_checkpoint import make_checkpoint
 from saystream.engines.qwen3.speech import SpeechStream
 
+from .conftest import POSITIONS, SLOTS
+from .greedy import speak
 from .speaking import WORDS, Loop, heard, loaded
 
 TEXT = "hello world, the quick brown fox. 你好世界 speech"
@@ -165,6 +168,39 @@ def test_the_whole_layout_begins_when_the_text_has_ended(model: Qwen3Model) -> N
     loop.settle()
     assert loop.codes[stream] == loop.codes[loop.say("hello world", layout=Layout.WHOLE)]
     assert loop.codes[stream] != loop.codes[loop.say("hello world")]
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("name", ["custom_voice", "voice_design", "base", "base in context"])
+def test_greedy_codes_are_those_of_the_published_loop(
+    checkpoints: Path, model: Qwen3Model, name: str, layout: Layout
+) -> None:
+    """``greedy.speak`` is held to the published package itself, code by code, by ``test_parity.py``."""
+    if name != "custom_voice":
+        model = loaded(checkpoints, name.partition(" ")[0])
+    model.allocate(SLOTS, POSITIONS)
+    builder, samples = model.prompts, np.sin(np.arange(30_000) / 20).astype(np.float32)
+
+    def make_prompt() -> Prompt:
+        if name == "custom_voice":
+            return builder.custom_voice("dylan", language="zh", instruct="Softly.", layout=layout)
+        if name == "voice_design":
+            return builder.voice_design("An old man.", language="en", layout=layout)
+        text = "hello world" if name == "base in context" else ""
+        return builder.clone(model.reference(samples, text), language="en", layout=layout)
+
+    with torch.inference_mode():
+        published = speak(model, make_prompt(), model.tokens.encode(TEXT), frames=24)
+    loop = Loop(model, max_positions=POSITIONS)
+    stream = loop.open(greedy=True, make_prompt=make_prompt)
+    stream.push_text(TEXT)
+    stream.end_input()
+    loop.settle()
+    num_frames = len(published.codes)
+    assert num_frames >= 10
+    assert loop.codes[stream][:num_frames] == published.codes.tolist()
+    audio = heard(stream)[: len(published.audio)]
+    np.testing.assert_allclose(audio, published.audio.numpy(), atol=1e-4)
 
 
 # --- others ----------------------------------------------------------------------------------------------------------
