@@ -6,6 +6,7 @@ nobody hears them.
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 import unicodedata
@@ -43,11 +44,9 @@ class Tokens:
         # Every beginning of a spelling that is not yet the whole: text that ends so may become one.
         self._begun = {spelling[:end] for spelling in control for end in range(1, len(spelling))}
         self._longest_control = max(map(len, control), default=0)
-        self._beginnings: set[str] = set()
-        self.longest = 0
-        for token in self._bpe.get_vocab():
-            self.longest = max(self.longest, len(token))
-            self._beginnings.update(token[:end] for end in range(1, len(token)))
+        self._sorted = sorted(self._bpe.get_vocab())
+        self.longest = max(map(len, self._sorted))
+        """Bytes of the longest token."""
 
     @classmethod
     def read(cls, folder: Path) -> Tokens:
@@ -125,7 +124,8 @@ class Tokens:
 
     def begins_a_token(self, spelled: str) -> bool:
         """Whether some longer token begins so."""
-        return spelled in self._beginnings
+        place = bisect.bisect_right(self._sorted, spelled)
+        return place < len(self._sorted) and self._sorted[place].startswith(spelled)
 
 
 def _joins_nothing_before(character: str) -> bool:
