@@ -30,6 +30,8 @@ class Upstream:
         self.busy_until = 0.0
         """It said that it was busy, and is the last choice until then."""
         self.last_used = 0
+        self.is_slow = False
+        """It let a look pass without an answer."""
         self.doubted = asyncio.Event()
         """A request failed: it is looked after at once."""
 
@@ -63,15 +65,19 @@ class Balancer:
         for upstream in self.upstreams:
             await upstream.server.aclose()
 
-    async def look(self, upstream: Upstream) -> None:
-        """Find out whether it is well."""
+    async def look(self, upstream: Upstream, *, forgiving: bool = False) -> None:
+        """Find out whether it is well. With ``forgiving``, one that was well may miss one look: it may be late because
+        it has much to do, and the others would have more to do without it."""
+        was_slow, upstream.is_slow = upstream.is_slow, False
         try:
             async with asyncio.timeout(self._probe_timeout_s):
                 await upstream.server.probe()
         except TimeoutError:
-            name = upstream.server.name
-            why = f"The upstream server {name} did not answer within {self._probe_timeout_s:g} s."
-            upstream.fault = EngineUnavailable(why)
+            upstream.is_slow = True
+            if was_slow or not forgiving:
+                name = upstream.server.name
+                why = f"The upstream server {name} did not answer within {self._probe_timeout_s:g} s."
+                upstream.fault = EngineUnavailable(why)
         except Failure as failure:
             upstream.fault = failure.fault
         else:
@@ -134,7 +140,7 @@ class Balancer:
                 async with asyncio.timeout(self._patience_s(upstream, num_failures)):
                     await upstream.doubted.wait()
             upstream.doubted.clear()
-            await self.look(upstream)
+            await self.look(upstream, forgiving=True)
             num_failures = 0 if upstream.fault is None else num_failures + 1
             if num_failures == 1:
                 await self._tell()  # whoever waits for room here has to look elsewhere
@@ -144,4 +150,6 @@ class Balancer:
         if upstream.fault is not None:
             doublings = min(max(0, num_failures - 1), _MAX_DOUBLINGS)
             return min(_MAX_PROBE_DELAY_S, _FIRST_PROBE_DELAY_S * 2.0**doublings)
+        if upstream.is_slow:
+            return _FIRST_PROBE_DELAY_S
         return self._probe_s if upstream.server.probed_when_well else None

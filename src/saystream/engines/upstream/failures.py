@@ -91,14 +91,14 @@ def refusal(
 
 def told(message: str, text: str) -> str:
     """``message`` of a server for people, with a colon before it; nothing where it quotes ``text``."""
-    message = " ".join(message.split())
+    message = " ".join(message[:_MAX_SAID_CHARACTERS].split())
     spoken = " ".join(text.split())
     if not message or (len(spoken) >= _MIN_ECHO_CHARACTERS and spoken in message):
         return ""
     for start in range(len(spoken) - _ECHO_CHARACTERS + 1):
         if spoken[start : start + _ECHO_CHARACTERS] in message:
             return ""
-    return f": {message[:_MAX_SAID_CHARACTERS]}"
+    return f": {message}"
 
 
 def _said(body: bytes, text: str) -> str:
