@@ -60,8 +60,8 @@ def test_a_sentence_is_a_better_end_than_a_clause() -> None:
 
 
 def test_without_marks_it_is_cut_at_spaces_and_without_spaces_anywhere() -> None:
-    assert all(len(each) <= 250 and each.endswith(" ") for each in list(split("word " * 200))[:-1])
-    assert [len(each) for each in split("a" * 600)] == [250, 250, 100]
+    assert all(len(each) <= 160 and each.endswith(" ") for each in list(split("word " * 200))[:-1])
+    assert [len(each) for each in split("a" * 600)] == [160, 160, 160, 120]
 
 
 def test_a_mark_inside_a_word_is_no_end() -> None:

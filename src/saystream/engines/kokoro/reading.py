@@ -34,8 +34,13 @@ _ESPEAK_READS = {
 """By the first word of a letter's name in Unicode: the language of a script that no reader of our own knows. It gets an
 accent that its speakers may not like, but is said."""
 
+_SWITCH = " , "
+"""Between two languages: without a breath the model slurs from one set of sounds into the other, and Whisper heard 2
+of 9 English words in Chinese sentences, with it 7. It costs a tenth of a second."""
+
 _SPACES = re.compile(r"\s+")
 _BEFORE_A_MARK = re.compile(r" (?=[,.;:!?…”)])")
+_BESIDE_A_MARK = re.compile(r"(?<=[.;:!?…—(“]),|,(?=[,.;:!?…—)”])")
 _AFTER_AN_OPENING = re.compile(r"(?<=[“(]) ")
 
 
@@ -66,8 +71,9 @@ class Reader:
             each for run in language_runs(text, language) for each in _by_script(run.text, run.language)
         )
         spoken = [self._stretch(*each, british=british) for each in stretches]
-        symbols = _SPACES.sub(" ", " ".join(spoken))
-        symbols = _AFTER_AN_OPENING.sub("", _BEFORE_A_MARK.sub("", symbols)).strip()
+        symbols = _SPACES.sub(" ", _SWITCH.join(filter(str.strip, spoken)))
+        symbols = _BESIDE_A_MARK.sub("", _BEFORE_A_MARK.sub("", symbols))
+        symbols = _AFTER_AN_OPENING.sub("", symbols).strip()
         return symbols if any(map(str.isalpha, symbols)) else ""
 
     def _stretch(self, text: str, language: str, *, british: bool) -> str:

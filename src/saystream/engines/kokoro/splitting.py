@@ -20,8 +20,9 @@ __all__ = ["Limits", "split"]
 class Limits:
     """Numbers of symbols; about 15 are a second of speech."""
 
-    most: int = 250
-    """Of one pass. The model can take 510 and hurries when it has to."""
+    most: int = 160
+    """Of one pass. The model can take 510; but a pass of eleven seconds is as long as a slow machine should be silent
+    for, and a cancel of a session waste."""
     first: int = 45
     """A text up to this length is said at once; of a longer one, first a clause."""
     least: int = 12
