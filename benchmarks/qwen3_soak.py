@@ -40,6 +40,8 @@ class Tally:
     streams: int = 0
     cancelled: int = 0
     faults: int = 0
+    longest_wait_s: float = 0.0
+    """Between two pieces of one stream whose text had ended: a stream that is forgotten would wait for ever."""
     audio_s: float = 0.0
     samples: list[tuple[float, float, float]] = field(default_factory=list)
     """Seconds since the start, MiB of the engine's process, MiB of this one."""
@@ -59,8 +61,11 @@ async def talk(pool: EnginePool, chance: random.Random, tally: Tally, until_s: f
         feeding = asyncio.create_task(feed(stream, chance))
         tally.streams += 1
         try:
-            chunks = 0
+            chunks, last_s = 0, loop.time()
             async for chunk in stream:
+                if feeding.done():
+                    tally.longest_wait_s = max(tally.longest_wait_s, loop.time() - last_s)
+                last_s = loop.time()
                 tally.audio_s += chunk.duration_ms / 1000
                 chunks += 1
                 if chunks == cancel_at:
@@ -95,7 +100,7 @@ async def soak(folder: Path, minutes: float, sessions: int) -> dict[str, object]
     loop = asyncio.get_running_loop()
     options = {"folder": str(folder), "slots": sessions, "threads": 1, "max_positions": 512}
     pool = EnginePool(
-        PoolSettings(first_chunk_timeout_s=120, chunk_timeout_s=60), {"qwen3": options}, clock=loop.time
+        PoolSettings(first_chunk_timeout_s=600, chunk_timeout_s=300), {"qwen3": options}, clock=loop.time
     )
     await pool.start(["qwen3"])
     tally = Tally()
@@ -123,6 +128,7 @@ def summary(tally: Tally) -> dict[str, object]:
         "streams": tally.streams,
         "cancelled": tally.cancelled,
         "faults": tally.faults,
+        "longest_wait_s": round(tally.longest_wait_s, 2),
         "audio_s": round(tally.audio_s, 1),
         "engine_mib_by_thirds": [round(value, 1) for value in engine],
         "gateway_mib_by_thirds": [round(value, 1) for value in gateway],

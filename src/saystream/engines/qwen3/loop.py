@@ -124,21 +124,24 @@ class SpeechLoop:
 
     def turn(self) -> bool:
         """Take in what is new and do one step; False where there was nothing to do until something new comes."""
-        with self._woken:
-            self._something_new = False
-        self._take_in()
-        plan = self._batch.plan()
         try:
-            if plan.starts:
-                self._start(plan.starts)
-            if plan.steps:
-                self._step(plan.steps)
-        except Exception as error:
+            return self._turn()
+        except Exception as error:  # whatever it was: a thread that has ended would leave every stream without a word
             _log.exception("step failed")
             self._closed = True
             self._end_all(error)
             self._on_broken(error)
             return False
+
+    def _turn(self) -> bool:
+        with self._woken:
+            self._something_new = False
+        self._take_in()
+        plan = self._batch.plan()
+        if plan.starts:
+            self._start(plan.starts)
+        if plan.steps:
+            self._step(plan.steps)
         self._flush_held()
         return bool(plan) or any(stream.has_text for stream in self._sessions)
 
