@@ -13,6 +13,7 @@ from saystream.text.language import (
     LATIN_LANGUAGES,
     SpokenLanguage,
     detect,
+    embedded_language,
     is_written_in_japan,
     latin_language,
     script_language,
@@ -76,6 +77,14 @@ def test_a_latin_language_that_is_not_asked_for_is_not_found() -> None:
     text = "Das ist doch wirklich ein schöner Tag heute"
     assert latin_language(text, "en", ("en", "fr")) == "en"
     assert latin_language(text, "en", ("en", "de")) == "de"
+
+
+def test_latin_words_inside_another_script_are_english_unless_they_clearly_are_not() -> None:
+    assert embedded_language("machine learning is great") == "en"
+    assert embedded_language("Das ist ein Haus") == "de"
+    assert embedded_language("Das ist") == "en"
+    assert embedded_language("Où est la bibliothèque municipale") == "fr"
+    assert embedded_language("Bayern München") == "en"
 
 
 def test_simplified_characters_are_not_written_in_japan() -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "LATIN_LANGUAGES",
     "SpokenLanguage",
     "detect",
+    "embedded_language",
     "is_written_in_japan",
     "latin_language",
     "prepare",
@@ -148,6 +149,15 @@ def latin_language(text: str, default: str, among: Iterable[str] = LATIN_LANGUAG
         return default
     language, probability = _most_likely(words)
     return language if probability >= _SWITCHING_PROBABILITY and language in among else default
+
+
+def embedded_language(text: str) -> str:
+    """The language of words in Latin letters inside a text of another script: English, unless they clearly are of
+    another of ``LATIN_LANGUAGES``."""
+    words = _WORD.findall(text[:_SAMPLE_CHARACTERS])
+    hints = {_LANGUAGE_OF_WORD.get(word.lower().replace("’", "'")) for word in words} - {None, "en"}
+    # Most are English names and phrases: without a hint nothing has to be loaded to know that.
+    return latin_language(text, "en") if hints or not "".join(words).isascii() else "en"
 
 
 def _first_language(text: str, among: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from saystream.text.characters import OPENERS, Script, describe
-from saystream.text.language import LATIN_LANGUAGES, is_written_in_japan, latin_language
+from saystream.text.language import LATIN_LANGUAGES, embedded_language, is_written_in_japan
 
 __all__ = ["Run", "language_runs"]
 
@@ -133,7 +133,7 @@ def _decide_latin(text: str, tokens: list[_Token], language: str) -> None:
         if token.kind == "word":
             phrase.append(token)
         elif phrase and token.language is not None:
-            code = latin_language(text[phrase[0].start : phrase[-1].end], default="en")
+            code = embedded_language(text[phrase[0].start : phrase[-1].end])
             for word in phrase:
                 word.language = code
             phrase.clear()

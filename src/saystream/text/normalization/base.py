@@ -106,6 +106,7 @@ class Language(ABC):
         self.currencies = nouns(tables["currencies"])
         self.magnitudes = nouns(tables["magnitudes"])
         """Such as "Mio.", between a number and a currency."""
+        self.units |= {name: noun for name, noun in self.magnitudes.items() if len(name) > 1}
         self.abbreviations: dict[str, str] = tables["abbreviations"]
         self.signs: dict[str, str] = tables["signs"]
         """Read wherever they stand."""
@@ -131,6 +132,7 @@ class Language(ABC):
         yield r"(?<![\d:.,])(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:])" + self.after_time(), self._clock
         beginning = r"(?<![\w.,/-])(?:\+\d|\(\d{2,5}\)|0|(?=\d{3}-\d{3,4}(?:-\d{4})?(?![\w-])))"
         yield beginning + r"[\d ()/-]{5,20}\d(?![A-Za-z0-9]|[.,]\d)", self._phone
+        yield r"(?<=\d)\s?[x×]\s?(?=\d)", lambda match: f" {self.times} "
         yield from self._money_rules()
         yield from self._unit_rules()
         number = self.number_pattern
@@ -141,7 +143,6 @@ class Language(ABC):
             yield rf"(?<![\w.])({alternatives(self.abbreviations)})(?!\w)", self._abbreviation
         yield r"(?<![\d.,])([vV]?)(\d{1,4}(?:\.\d{1,4}){2,})(?![\d])", self._version
         yield r"(?<![\w.,:])(\d{1,3}):(\d{1,3})(?![\w:]|[.,]\d)", self._score
-        yield r"(?<=\d)\s?[x×]\s?(?=\d)", lambda match: f" {self.times} "
         yield rf"{number('number')}(?!\d)(?=(?:\s(?P<next>[^\W\d_]+))?)", self._number
         yield r"(?<=\w)([²³])", lambda match: f" {self.squared if match[1] == '²' else self.cubed}"
         yield r"\d+", lambda match: self.digits(match[0])
@@ -218,7 +219,7 @@ class Language(ABC):
         hour, minute, second = int(match[1]), int(match[2]), match[3]
         if hour > _LATEST_HOUR:
             return None
-        return self.time(hour, minute, None if second is None else int(second), match)
+        return self.time(hour, minute, int(second) if second else None, match)
 
     @abstractmethod
     def time(self, hour: int, minute: int, second: int | None, match: re.Match[str]) -> str: ...
@@ -239,16 +240,13 @@ class Language(ABC):
         number = parse(match["n"], self.decimal)
         if match["sign"]:
             number = Number(number.whole, number.fraction, "-")
+        last = number if match["to"] is None else parse(match["to"], self.decimal)
         if match["big"] is not None:
-            big = self.magnitudes[match["big"]]
-            words = f"{self.counted(number, big)}{self.of_magnitude or ' '}{self.form(currency, 2)}"
-        elif match["to"] is None:
-            return self.money(number, currency)
+            magnitude = self.magnitudes[match["big"]]
+            words = f"{self.counted(last, magnitude)}{self.of_magnitude or ' '}{self.form(currency, 2)}"
         else:
-            words = self.counted(parse(match["to"], self.decimal), currency)
-        if match["to"] is None:
-            return words
-        return f"{self.number(number)} {self.to} {words}"
+            words = self.money(last, currency)
+        return words if match["to"] is None else f"{self.number(number)} {self.to} {words}"
 
     def money(self, number: Number, currency: Noun) -> str:
         if len(number.fraction) != 2 or currency.minor is None:
@@ -261,11 +259,19 @@ class Language(ABC):
     def with_minor(self, whole: str, cents: int, minor: Noun) -> str: ...
 
     def _quantity(self, match: re.Match[str]) -> str:
-        unit = self.units[re.sub(r"[\u00a0\u202f]", " ", match["unit"])]
-        number = parse(match["n"], self.decimal)
+        written = re.sub(r"[\u00a0\u202f]", " ", match["unit"])
+        unit, number = self.units[written], parse(match["n"], self.decimal)
         if match["to"] is None:
-            return self.counted(number, unit)
-        return f"{self.number(number, unit.feminine)} {self.to} {self.counted(parse(match['to'], self.decimal), unit)}"
+            words = self.counted(number, unit)
+        else:
+            last = self.counted(parse(match["to"], self.decimal), unit)
+            words = f"{self.number(number, unit.feminine)} {self.to} {last}"
+        return f"{words}." if self._ends_sentence(match) else words
+
+    @staticmethod
+    def _ends_sentence(match: re.Match[str]) -> bool:
+        """Whether the full stop of an abbreviation is also that of its sentence."""
+        return match[0].endswith(".") and not match.string[match.end() :].strip()
 
     def counted(self, number: Number, unit: Noun) -> str:
         """``number`` and the right form of ``unit``."""
@@ -315,8 +321,7 @@ class Language(ABC):
                 for key, words in self.abbreviations.items()
                 if key.replace(" ", "") == written.replace(" ", "")
             )
-        ends_sentence = written.endswith(".") and not match.string[match.end() :].strip()
-        return f"{words}." if ends_sentence else words
+        return f"{words}." if self._ends_sentence(match) else words
 
     def _version(self, match: re.Match[str]) -> str | None:
         if "." in self.groups and _GROUPED.fullmatch(match[2]):

@@ -104,12 +104,10 @@ class English(Language):
         words = self.cardinal(hour)
         if minute:
             words += f" {'oh ' if minute < 10 else ''}{self.cardinal(minute)}"
-        is_end = match[0].endswith(".") and not match.string[match.end() :].strip()
-        return f"{words} {match[3].lower()} m{'.' * is_end}"
+        return f"{words} {match[3].lower()} m{'.' * self._ends_sentence(match)}"
 
     def _street(self, match: re.Match[str]) -> str:
-        is_end = match[0].endswith(".") and not match.string[match.end() :].strip()
-        return _STREETS[match[1]] + "." * is_end
+        return _STREETS[match[1]] + "." * self._ends_sentence(match)
 
     def _decade(self, match: re.Match[str]) -> str | None:
         if not match[1].endswith("0"):

@@ -18,6 +18,7 @@ _RULERS = (
     "Ludwig|Heinrich|Karl|Friedrich|Wilhelm|Otto|Elisabeth|Georg|Franz|Leopold|Maximilian|Johannes Paul|Benedikt|"
     "Pius|Katharina|Napoleon|Philipp|Eduard|Peter|Nikolaus|Alexander|Joseph|Albrecht|Maria|Margarethe|Richard|Carl"
 )
+_QUEENS = frozenset(("Elisabeth", "Katharina", "Maria", "Margarethe"))
 _QUARTERS = {(1, 2): "ein halb", (1, 4): "ein Viertel", (3, 4): "drei Viertel"}
 
 
@@ -71,11 +72,11 @@ class German(Language):
         yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\.\s?(?:[–-]|bis)\s?{day}", self._day_range
         yield rf"(?<![\d.,]){day}", self._written_date
         yield (
-            r"(?<![\d.,])(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4}|\d{2})?(?![\w.])",
+            r"(?<![\d.,])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.(?:\s?(?P<y>\d{4}|\d{2})(?!\d))?(?![\w.])",
             self._short_date,
         )
         yield r"\bNrn\.\s?(?=\d)", lambda match: "Nummern "
-        yield r"(?<=[a-zß])str\.(?=\s\d)", lambda match: "straße"
+        yield r"(?<!\w)(\w{1,40})str\.(?=\s\d)", lambda match: f"{match[1]}straße"
         yield r"\b(\d{2})(\d0)er\b", lambda match: f"{self.year(int(match[0][:4]))}er"
         yield r"\b(\d{1,3})er\b", lambda match: f"{self.cardinal(int(match[1]))}er"
         yield r"\b(\d{1,3})-([a-zäöüß]{3,30})", lambda match: self.cardinal(int(match[1])) + match[2]
@@ -101,9 +102,8 @@ class German(Language):
 
     def _short_date(self, match: re.Match[str]) -> str | None:
         month = int(match["m"])
-        if match["y"] is None and not _BEFORE_DATE.search(
-            match.string[max(0, match.start() - 6) : match.start()]
-        ):
+        is_short = match["y"] is None and len(match["d"] + match["m"]) < len("0310")
+        if is_short and not _BEFORE_DATE.search(match.string[max(0, match.start() - 6) : match.start()]):
             return None
         if not (1 <= month <= 12 and 1 <= int(match["d"]) <= 31):
             return None
@@ -136,8 +136,9 @@ class German(Language):
         value = self.roman(match[2])
         if value is None:
             return None
-        is_end = bool(match[3]) and not match.string[match.end() :].strip()
-        return f"{match[1]} der {self.ordinal(value, '').capitalize()}" + "." * is_end
+        article = "die" if match[1] in _QUEENS else "der"
+        stop = "." if self._ends_sentence(match) else ""
+        return f"{match[1]} {article} {self.ordinal(value, '').capitalize()}{stop}"
 
     def _ordinal(self, match: re.Match[str]) -> str | None:
         number = match["n"]

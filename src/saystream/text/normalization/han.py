@@ -24,8 +24,10 @@ _NAME = (
     r"(?![A-Za-z0-9])"
 )
 """GPT-4, H200, GPT-3.5-Turbo, 4K, 5G."""
-_CODE = re.compile(r"(?<![\d.:/-])0\d+(?![\d.:/年月日时点分秒時号-])")
+_CODE = re.compile(r"(?<![\d.,:/-])0\d+(?![\d.:/年月日时点分秒時号-])")
 """Read digit by digit; wetext takes them for numbers."""
+_GROUPED = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!\d)"
+"""Behind a sign, wetext stops at the first comma of a number."""
 _ENDS = re.compile("([，。！？；、…\n\x00-\x08\ud800-\udfff]+)")
 """Also what wetext cannot take."""
 _LONGEST = 100
@@ -112,14 +114,56 @@ class Han:
         return f"{clause[:start]}{spoken}{clause[start + len(core) :]}"
 
 
+_CURRENCIES = "美元|欧元|英镑|日元|港元|港币|美金|卢布|韩元"
+_AMOUNT = re.compile(
+    r"(?<![\d.,])(?P<sign>[¥￥$€£])?\s?"
+    rf"(?:(?P<grouped>\d{{1,3}}(?:,\d{{3}}){{1,4}})|(?P<plain>\d{{5,15}}(?=(?:\.\d+)?(?:{_CURRENCIES}))))"
+    r"(?:\.(?P<fraction>\d+))?(?![\d,]|\s?[A-Za-z%℃°²³])"
+)
+_BEHIND = {"¥": "元", "￥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
+_PLACES = ("", "十", "百", "千")
+_MYRIADS = ("", "万", "亿", "万亿")
+
+
+def _cardinal(value: int) -> str:
+    """In Chinese; below 10 to the 16th."""
+    words, is_gap = "", False
+    for power in range(15, -1, -1):
+        digit = value // 10**power % 10
+        if digit:
+            words += ("零" if is_gap and words else "") + _NUMERALS[digit] + _PLACES[power % 4]
+            is_gap = False
+        else:
+            is_gap = True
+        if power % 4 == 0 and value // 10**power % 10_000:
+            words += _MYRIADS[power // 4]
+    return words.removeprefix("一") if words.startswith("一十") else words or "零"
+
+
 class Chinese(Han):
     code, tables = "zh", "chinese.toml"
-    before = ()
+    before = (
+        (r"(?<=\d)\s?[x×*]\s?(?=\d)", "乘"),
+        (r"(?<![\d.,:/第月-])2(?=年(?![级代])|点(?!\d))", "两"),
+    )
+
+    def _read(self, text: str) -> str:
+        # wetext reads large amounts of money, and most numbers with commas, group by group or digit by digit.
+        return super()._read(_AMOUNT.sub(self._amount, text))
+
+    def _amount(self, match: re.Match[str]) -> str:
+        words = _cardinal(int((match["grouped"] or match["plain"]).replace(",", "")))
+        if match["fraction"]:
+            words += f"点{self.digits(match['fraction'])}"
+        return words + _BEHIND.get(match["sign"] or "", "")
 
 
 class Japanese(Han):
     code, tables = "ja", "japanese.toml"
     before = (
+        (r"[¥￥]\s?" + _GROUPED, r"\1円"),
+        (r"\$\s?" + _GROUPED, r"\1ドル"),
+        (r"(?<=\d)\s?[x×*]\s?(?=\d)", "かける"),
         (r"(?<![\d.])[-−](?=\d+(?:\.\d+)?\s?(?:℃|°))", "マイナス"),
         (r"(?<=\d)\s?(?:℃|°\s?C(?![A-Za-z]))", "度"),
     )

@@ -41,8 +41,8 @@ class Italian(Language):
         day = rf"(?P<d>\d{{1,2}})[º°]?\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
         yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
         yield rf"(?<![\d.,]){day}", self._written_date
-        yield r"(?<=\bore )(\d{1,2})[.:]([0-5]\d)(?![\d.])()", self._clock
-        yield r"(?<=\balle )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
+        yield r"(?<=\b[Oo]re )(\d{1,2})[.:]([0-5]\d)(?![\d.])()", self._clock
+        yield r"(?<=\b[Aa]lle )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
 
     def ordinal_rules(self) -> Iterator[Rule]:
         yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>[ºª°])(?![\w])", self._ordinal
@@ -64,7 +64,8 @@ class Italian(Language):
         return last and f"{self.cardinal(int(match['from']))}-{last}"
 
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
-        spoken = f"{'primo' if day == 1 else self.cardinal(day)} {self.months[month - 1]}"
+        is_first = day == 1 and match.string[match.start() - 1 : match.start()] not in ("'", "’")
+        spoken = f"{'primo' if is_first else self.cardinal(day)} {self.months[month - 1]}"
         return spoken if year is None else f"{spoken} {self.year(year)}"
 
     def time(self, hour: int, minute: int, second: int | None, match: re.Match[str]) -> str:

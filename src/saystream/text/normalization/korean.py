@@ -66,14 +66,15 @@ class Korean(Language):
 
     def _counter(self, match: re.Match[str]) -> str | None:
         number, unit = parse(match["n"], self.decimal), match["unit"]
-        if match.string[match.start() - 1 : match.start()] == "제":
+        is_age = unit == "대" and number.value % 10 == 0 and match["to"] is None
+        if is_age or match.string[match.start() - 1 : match.start()] == "제":
             return None
         if number.fraction or number.is_spelled or number.value == 0:
             return f"{self.number(number)} {unit}"
         read = self.cardinal if unit in self.lists["sino"].split() else self.native
         words = read(number.value)
         if match["to"] is not None:
-            words = f"{words}에서 {read(int(match['to']))}"
+            words = f"{words} {unit}에서 {read(int(match['to']))}"
         return f"{words} {unit}"
 
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:

@@ -128,6 +128,7 @@ class Russian(Language):
             self._dated,
         )
         yield r"(?<![\w.,])(?P<n>\d{4})\s?[–—-]\s?(?P<last>\d{4})\s(?:годы|гг\.|годов)", self._years
+        yield r"(?<!\w)(?P<n>[IVX]+)\s?[–—-]\s?(?P<last>[IVX]+)\s(?:вв\.|века(?!\w))", self._centuries
         yield r"№\s?(?=\d)", lambda match: "номер "
 
     def ordinal_rules(self) -> Iterator[Rule]:
@@ -135,6 +136,10 @@ class Russian(Language):
         yield rf"(?<![\w.,])(?P<n>\d{{1,4}})-(?P<end>{alternatives(_ENDINGS)})(?!\w)", self._ordinal
         yield r"(?<![\w.,])(\d{1,3})-([а-яё]{3,30})", lambda match: self._genitive(int(match[1])) + match[2]
         yield rf"\b(?P<name>{rulers}) (?P<n>[IVX]+)(?!\w)", self._ruler
+
+    def _centuries(self, match: re.Match[str]) -> str | None:
+        first, last = self.roman(match["n"]), self.roman(match["last"])
+        return f"{self.ordinal(first)} — {self.ordinal(last)} века" if first and last else None
 
     def _genitive(self, value: int) -> str:
         """As in "пятилетний"."""
@@ -166,6 +171,8 @@ class Russian(Language):
         ):
             return None
         case = _CASES[word] or _PREPOSITIONS.get(before.lower(), "n")
+        if word == "году" and before.lower() in ("к", "ко"):
+            case = "d"
         words = _WHOLE_WORDS.get(word, {}).get(case) or (
             "года" if word == "г." else "века" if word == "в." else word
         )
