@@ -99,7 +99,7 @@ class _Snake(nn.Module):
         self.amount = 1.0 / (self.beta.detach().exp()[:, None] + 1e-9)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.amount * torch.sin(x * self.frequency).square()
+        return torch.addcmul(x, self.amount, torch.sin(x * self.frequency).square())
 
 
 class _Residual(nn.Module):

@@ -78,11 +78,11 @@ def attention_mask(seen: Tensor, config: StackConfig, dtype: torch.dtype) -> Ten
     return mask[:, None].repeat(1, 1, group, 1)
 
 
-def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Attention with fewer key heads than query heads: q [B, T, H, D], k and v [B, K, S, D] -> [B, T, H * D].
 
     The queries that share a key head are laid behind one another in time, so that the kernels for equal numbers of
-    heads take it and no key or value is repeated.
+    heads take it and no key or value is repeated. Without a ``mask`` every query sees every place.
     """
     batch, steps, heads, size = q.shape
     kv_heads = k.shape[1]

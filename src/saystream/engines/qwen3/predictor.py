@@ -26,13 +26,25 @@ class _Model(Stack):
             nn.Embedding(config.vocabulary, talker_hidden) for _ in range(CODEBOOKS - 1)
         )
 
+        self.cosines: Tensor
+        self.sines: Tensor
+        self.register_buffer("cosines", torch.empty(0), persistent=False)
+        self.register_buffer("sines", torch.empty(0), persistent=False)
+
+    def allocate(self, slots: int, positions: int) -> None:
+        super().allocate(slots, positions)
+        at = torch.arange(positions, device=self.device)[None]
+        self.cosines, self.sines = self.rotary(at, self.dtype)
+
     def step(self, x: Tensor, first: int) -> Tensor:
         """Vectors ``x`` [B, T, hidden] at positions ``first`` and following of rows 0 to B - 1."""
         rows, steps, _ = x.shape
         end = first + steps
-        at = torch.arange(first, end, device=x.device).expand(rows, steps)
-        cos, sin = self.rotary(at, x.dtype)
-        mask = attention_mask(torch.arange(end, device=x.device) <= at[..., None], self.config, x.dtype)
+        cos, sin = self.cosines[:, first:end], self.sines[:, first:end]
+        mask = None
+        if steps > 1:  # a single vector sees all there is
+            at = torch.arange(end, device=x.device)
+            mask = attention_mask((at <= at[first:, None])[None], self.config, x.dtype)
         for index, layer in enumerate(self.layers):
             q, k, v = layer.self_attn.project(layer.input_layernorm(x), cos, sin)
             keys, values = self.keys[index, :rows, :, :end], self.values[index, :rows, :, :end]
