@@ -15,7 +15,7 @@ from functools import partial
 from typing import ClassVar
 
 from saystream.text.normalization import addresses
-from saystream.text.normalization.numbers import Number, in_words, parse, pattern, roman_value
+from saystream.text.normalization.numbers import Number, parse, pattern, roman_value
 from saystream.text.normalization.tables import read_tables
 
 __all__ = ["Language", "Noun", "Rule", "alternatives", "nouns"]
@@ -73,6 +73,8 @@ class Language(ABC):
     """The class of marks before decimals."""
     groups: ClassVar[str] = r".\u00a0\u202f "
     """The class of marks between groups of three digits."""
+    month_first: ClassVar[bool] = False
+    """12/25/2024 rather than 25/12/2024."""
     fraction_is_number: ClassVar[bool] = False
     """Decimals are read as a number ("comma fourteen") and not digit by digit."""
 
@@ -150,9 +152,9 @@ class Language(ABC):
         yield r"(?<=\S)[ \u00a0]{2,}(?=\S)", lambda match: " "
         yield r"(?<=\w) +(?=[,.](?!\w))", lambda match: ""
 
+    @abstractmethod
     def special_rules(self) -> Iterator[Rule]:
         """What no other language has, before anything else is read."""
-        return iter(())
 
     def ordinal_rules(self) -> Iterator[Rule]:
         """Ordinals and Roman numerals."""
@@ -204,7 +206,9 @@ class Language(ABC):
 
     def _numeric_date(self, match: re.Match[str]) -> str | None:
         year, month, day = match["y"], int(match["m"]), int(match["d"])
-        if month > _MONTHS >= day:
+        if self.month_first and match.start("d") < match.start("y") and day <= _MONTHS:
+            month, day = day, month
+        elif month > _MONTHS >= day:
             month, day = day, month
         if len(year) == 2:
             year = ("20" if int(year) < _SHORT_YEARS_OF_THIS_CENTURY else "19") + year
@@ -365,8 +369,8 @@ class Language(ABC):
         is_number = self.fraction_is_number and len(fraction) == 2 and not fraction.startswith("0")
         return f"{whole} {self.point} {self.cardinal(int(fraction)) if is_number else self.digits(fraction)}"
 
-    def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
-        return in_words(value, self.code)
+    @abstractmethod
+    def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str: ...
 
     def digits(self, digits: str) -> str:
         return " ".join(self.cardinal(int(digit)) for digit in digits)

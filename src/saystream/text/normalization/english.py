@@ -27,6 +27,7 @@ _NOON = 12
 class English(Language):
     code, tables = "en", "english.toml"
     decimal, groups = ".", ","
+    month_first = True
     point, version_point = "point", "point"
     minus, to, ratio = "minus", "to", "to"
     squared, cubed, times = "squared", "cubed", "times"

@@ -12,7 +12,6 @@ __all__ = ["German"]
 
 _WORD = re.compile(r"[^\W\d_]+|[^\w\s]")
 _BEFORE_DATE = re.compile(r"\b(?:am|vom|zum|bis|ab|dem|den)\s$", re.IGNORECASE)
-_LONGEST_MONTH = 31
 _FEMININE_ENDINGS = ("ung", "heit", "keit", "schaft", "ion", "tät", "ei", "e")
 _RULERS = (
     "Ludwig|Heinrich|Karl|Friedrich|Wilhelm|Otto|Elisabeth|Georg|Franz|Leopold|Maximilian|Johannes Paul|Benedikt|"
@@ -116,10 +115,8 @@ class German(Language):
         spoken = f"{self._ordinal_in(day, match)} {self.months[month - 1]}"
         return spoken if year is None else f"{spoken} {self.year(year)}"
 
-    def _day_range(self, match: re.Match[str]) -> str | None:
+    def _day_range(self, match: re.Match[str]) -> str:
         first = int(match["from"])
-        if not (1 <= first <= _LONGEST_MONTH and 1 <= int(match["d"]) <= _LONGEST_MONTH):
-            return None
         year = f" {self.year(int(match['y']))}" if match["y"] else ""
         last = f"{self.ordinal(int(match['d']), 'n')} {self.months[self.month(match['m']) - 1]}"
         return f"{self._ordinal_in(first, match)} bis {last}{year}"

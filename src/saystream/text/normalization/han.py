@@ -45,7 +45,6 @@ class Han:
     """The data file beside this one that names the signs."""
     before: ClassVar[tuple[tuple[str, str], ...]]
     """What is put into another form before wetext sees it, as regular expressions and what replaces them."""
-    after: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(self) -> None:
         tables = read_tables(self.tables)
@@ -55,7 +54,6 @@ class Han:
         """Read wherever they still stand when wetext is done."""
         self._kept = re.compile(f"(?P<email>{addresses.EMAIL})|(?P<url>{addresses.URL})|(?P<name>{_NAME})")
         self._before = [(re.compile(expression), written) for expression, written in self.before]
-        self._after = [(re.compile(expression), written) for expression, written in self.after]
         self._sign = re.compile(f"[{re.escape(''.join(self.signs))}]")
 
     @cached_property
@@ -67,9 +65,6 @@ class Han:
 
     def normalize(self, text: str) -> str:
         return "".join(self._parts(text))
-
-    def prepare(self) -> None:
-        self._wetext.normalize("1")
 
     def _parts(self, text: str) -> Iterator[str]:
         start = 0
@@ -93,8 +88,6 @@ class Han:
         for expression, written in self._before:
             text = expression.sub(written, text)
         text = "".join(map(self._clause, _ENDS.split(text)))
-        for expression, written in self._after:
-            text = expression.sub(written, text)
         return self._sign.sub(lambda match: self.signs[match[0]], text)
 
     def _clause(self, clause: str) -> str:

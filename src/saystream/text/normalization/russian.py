@@ -64,12 +64,6 @@ class Russian(Language):
         words = in_words(value, "ru", gender="f") if feminine else in_words(value, "ru")
         return words.removeprefix("одна ") if words.startswith("одна тысяча") else words
 
-    def decimals(self, whole: str, fraction: str) -> str:
-        if len(fraction) > 3:
-            return f"{whole} {self.point} {self.digits(fraction)}"
-        # "три целых пять десятых": num2words names the place.
-        return whole
-
     def number(self, number: Number, feminine: bool = False, *, counts: bool = False) -> str:
         if number.fraction and len(number.fraction) <= 3 and not number.is_spelled:
             words = in_words(int(number.whole), "ru", gender="f")
