@@ -95,6 +95,15 @@ def test_the_documented_errors_are_the_measured_ones() -> None:
         assert re.findall(r"\d+", rows[name]) == [str(n) for n in (*total, *(wrong for wrong, _ in found))]
 
 
+def test_the_errors_of_the_segmenter_are_the_same_on_both_pages() -> None:
+    page = (FOLDER.parents[1] / "docs" / "topics" / "segmentation.md").read_text(encoding="utf-8")
+    row = re.search(r"^\| held-out \|(.*)\|$", page, flags=re.MULTILINE)
+    assert row is not None
+    texts, ends, wrong, missed = re.findall(r"\d+", row[1])
+    said = f"{texts} texts with {ends} sentence ends, {wrong} wrong and {missed} missed"
+    assert said in " ".join(PAGE.split())
+
+
 @pytest.mark.parametrize("language", NORMALIZED_LANGUAGES)
 def test_what_was_normalised_is_not_changed_again(language: str) -> None:
     for text, _ in CASES[language]["cases"]:

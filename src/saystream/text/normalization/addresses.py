@@ -1,11 +1,11 @@
-"""Web and mail addresses, read part by part."""
+"""Web and mail addresses, read part by part, and signs that stand by themselves."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["EMAIL", "URL", "spoken", "without_scheme"]
+__all__ = ["EMAIL", "URL", "named_signs", "signs_pattern", "spoken", "without_scheme"]
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})"
 _ENDINGS = "com|org|net|edu|gov|info|io|ai|app|dev|de|fr|es|it|pt|br|ru|cn|jp|kr|uk|eu|ch|at|us|tv|me|co"
@@ -24,6 +24,22 @@ URL = (
 
 _PARTS = re.compile(r"[^\W\d_]+|\d+|.", re.DOTALL)
 _SCHEME = re.compile(r"^[a-z]+://")
+
+
+_RULE_LENGTH = 3
+"""So many of one sign are no text but a line, as in "=====": nobody reads it."""
+
+
+def signs_pattern(signs: Iterable[str]) -> str:
+    """A regular expression for one of ``signs``, single characters, or several of the same."""
+    return rf"([{re.escape(''.join(signs))}])\1*"
+
+
+def named_signs(written: str, signs: Mapping[str, str], space: str) -> str:
+    """What ``written``, which the pattern matched, is called."""
+    if len(written) >= _RULE_LENGTH:
+        return space
+    return "".join(f"{space}{signs[sign]}{space}" for sign in written)
 
 
 def without_scheme(address: str) -> str:

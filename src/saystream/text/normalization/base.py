@@ -148,7 +148,10 @@ class Language(ABC):
         yield rf"{number('number')}(?!\d)(?=(?:\s(?P<next>[^\W\d_]+))?)", self._number
         yield r"(?<=\w)([²³])", lambda match: f" {self.squared if match[1] == '²' else self.cubed}"
         yield r"\d+", lambda match: self.digits(match[0])
-        yield f"[{re.escape(''.join(self.signs))}]", lambda match: f" {self.signs[match[0]]} "
+        yield (
+            addresses.signs_pattern(self.signs),
+            lambda match: addresses.named_signs(match[0], self.signs, " "),
+        )
         yield r"(?<=\S)[ \u00a0]{2,}(?=\S)", lambda match: " "
         yield r"(?<=\w) +(?=[,.](?!\w))", lambda match: ""
 

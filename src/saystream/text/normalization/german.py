@@ -139,6 +139,9 @@ class German(Language):
 
     def _ordinal(self, match: re.Match[str]) -> str | None:
         number = match["n"]
+        line = match.string[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
+        if number.isdecimal() and _WORD.search(line) is None:
+            return None  # it numbers a list
         value = int(number) if number.isdecimal() else self.roman(number)
         if not value:
             return None

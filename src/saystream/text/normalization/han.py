@@ -54,7 +54,7 @@ class Han:
         """Read wherever they still stand when wetext is done."""
         self._kept = re.compile(f"(?P<email>{addresses.EMAIL})|(?P<url>{addresses.URL})|(?P<name>{_NAME})")
         self._before = [(re.compile(expression), written) for expression, written in self.before]
-        self._sign = re.compile(f"[{re.escape(''.join(self.signs))}]")
+        self._sign = re.compile(addresses.signs_pattern(self.signs))
 
     @cached_property
     def _wetext(self) -> Normalizer:
@@ -88,7 +88,7 @@ class Han:
         for expression, written in self._before:
             text = expression.sub(written, text)
         text = "".join(map(self._clause, _ENDS.split(text)))
-        return self._sign.sub(lambda match: self.signs[match[0]], text)
+        return self._sign.sub(lambda match: addresses.named_signs(match[0], self.signs, ""), text)
 
     def _clause(self, clause: str) -> str:
         if _DIGIT.search(clause) is None:
