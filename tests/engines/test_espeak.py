@@ -60,7 +60,9 @@ def test_the_tones_of_mandarin_are_not_read_aloud(engine: EspeakEngine) -> None:
 def test_kanji_are_read(engine: EspeakEngine) -> None:
     """eSpeak alone says "Chinese letter" for each, in English."""
     kanji = seconds(engine, "会議は木曜日の午後です。", language="ja")
-    assert kanji == pytest.approx(seconds(engine, "カイギワモクヨービノゴゴデス。", language="ja"), rel=0.05)
+    assert kanji == pytest.approx(
+        seconds(engine, "カイギワ モクヨービノ ゴゴデス。", language="ja"), rel=0.05
+    )
 
 
 def test_languages_differ(engine: EspeakEngine) -> None:

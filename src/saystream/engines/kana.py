@@ -32,10 +32,13 @@ def in_kana(text: str) -> str:
 
 
 def _pronounced(library: ModuleType, japanese: str) -> str:
-    words = library.run_frontend(japanese, use_sudachi_kanji_yomi=False)
-    return "".join(word["string"] if word["pos"] == "記号" else word["pron"] for word in words).translate(
-        _DEVOICED
-    )
+    """With a space between phrases, each of which has one accent: so eSpeak NG got 36 % of the characters wrong by
+    Whisper-small, without spaces 50 %, from kanji nearly all (21 sentences)."""
+    spoken = ""
+    for word in library.run_frontend(japanese, use_sudachi_kanji_yomi=False):
+        begins_phrase = bool(spoken) and word["chain_flag"] != 1
+        spoken += " " * begins_phrase + (word["string"] if word["pos"] == "記号" else word["pron"])
+    return spoken.translate(_DEVOICED)
 
 
 @functools.cache
