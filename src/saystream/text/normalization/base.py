@@ -25,6 +25,8 @@ Rule = tuple[str, Callable[[re.Match[str]], str | None]]
 _LATEST_HOUR = 24
 _MONTHS = 12
 _LONGEST_MONTH = 31
+_LARGEST_IMPROPER = 9
+"""Below the line of a fraction that is not below one, such as 5/4."""
 _FEWEST_PHONE_DIGITS = 7
 _FIRST_CENTURY_OF_YEARS = range(1100, 2100)
 _SHORT_YEARS_OF_THIS_CENTURY = 50
@@ -147,7 +149,7 @@ class Language(ABC):
         yield r"(?<![\w.,:])(\d{1,3}):(\d{1,3})(?![\w:]|[.,]\d)", self._score
         yield rf"{number('number')}(?!\d)(?=(?:\s(?P<next>[^\W\d_]+))?)", self._number
         yield r"(?<=\w)([²³])", lambda match: f" {self.squared if match[1] == '²' else self.cubed}"
-        yield r"\d+", lambda match: self.digits(match[0])
+        yield r"\d+", lambda match: self._left_over(match[0])
         yield (
             addresses.signs_pattern(self.signs),
             lambda match: addresses.named_signs(match[0], self.signs, " "),
@@ -292,6 +294,8 @@ class Language(ABC):
         above, below = int(match[2]), int(match[3])
         if below == 0:
             return None
+        if above >= below and (below > _LARGEST_IMPROPER or above > 2 * _LARGEST_IMPROPER):
+            return f"{self.cardinal(above)} {self.cardinal(below)}"  # "50/50", "24/7"
         words = self.fraction(above, below)
         return words if match[1] is None else self.mixed(int(match[1]), words)
 
@@ -346,6 +350,11 @@ class Language(ABC):
         if not number.sign and not grouped and not number.is_spelled:
             return self.plain(number.value, match["next"] or "")
         return self.number(number)
+
+    def _left_over(self, digits: str) -> str:
+        """Digits that no other rule could make out, as in "9001:2015"."""
+        number = Number(digits)
+        return self.digits(digits) if number.is_spelled else self.year_or_number(number)
 
     def plain(self, value: int, following: str) -> str:
         """A number that stands by itself, before the word ``following``."""

@@ -22,6 +22,7 @@ _RULERS = (
     "Catherine|Nicholas|Alexander|Peter|Francis|Ivan|Napoleon|Leo|Gregory|Clement|Innocent|Urban|Paul"
 )
 _NOON = 12
+_LONGEST_MONTH = 31
 
 
 class English(Language):
@@ -128,6 +129,8 @@ class English(Language):
         return f"{whole} and {self.counted(Number(str(cents)), minor)}"  # type: ignore[arg-type]
 
     def fraction(self, above: int, below: int) -> str:
+        if 10 < below <= _LONGEST_MONTH and below not in (12, 16, 20):
+            return f"{self.cardinal(above)} {self.cardinal(below)}"  # more often a date than a fraction
         if below == 1 or below > 100:
             return f"{self.cardinal(above)} over {self.cardinal(below)}"
         one, many = _PARTS.get(below) or (self.ordinal(below), self.ordinal(below) + "s")

@@ -38,7 +38,7 @@ class French(Language):
         yield rf"(?<![\d.,])(?P<from>\d{{1,2}})(?:er)?\s?(?:[–-]|au)\s?{day}", self._day_range
         yield rf"(?<![\d.,]){day}", self._written_date
         yield (
-            r"(?<![\d.,])(\d{1,2})\s?[hH]\s?([0-5]\d)?(?:\s?(?:min|m)?\s?([0-5]\d)\s?s)?(?!\w)",
+            r"(?<![\d.,/])(\d{1,2})\s?[hH]\s?([0-5]\d)?(?:\s?(?:min|m)?\s?([0-5]\d)\s?s)?(?!\w)",
             self._clock_h,
         )
         yield r"(?<![\d.,+])(0\d)(?:[ .\u00a0-](\d\d)){4}(?![\d])", self._phone

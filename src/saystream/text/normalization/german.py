@@ -74,6 +74,7 @@ class German(Language):
             r"(?<![\d.,])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.(?:\s?(?P<y>\d{4}|\d{2})(?!\d))?(?![\w.])",
             self._short_date,
         )
+        yield r"(?<=\d),[-–—]{1,2}", lambda match: ""
         yield r"\bNrn\.\s?(?=\d)", lambda match: "Nummern "
         yield r"(?<!\w)(\w{1,40})str\.(?=\s\d)", lambda match: f"{match[1]}straße"
         yield r"\b(\d{2})(\d0)er\b", lambda match: f"{self.year(int(match[0][:4]))}er"

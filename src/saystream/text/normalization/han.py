@@ -37,6 +37,29 @@ _NUMERALS = "零一二三四五六七八九"
 _DIGIT = re.compile(r"\d")
 
 
+_UNITS = {
+    "zh": {
+        "Hz": "赫兹",
+        "kHz": "千赫",
+        "MHz": "兆赫",
+        "GHz": "吉赫",
+        "V": "伏",
+        "W": "瓦",
+        "kW": "千瓦",
+        "dB": "分贝",
+    },
+    "ja": {
+        "Hz": "ヘルツ",
+        "kHz": "キロヘルツ",
+        "MHz": "メガヘルツ",
+        "GHz": "ギガヘルツ",
+        "V": "ボルト",
+        "W": "ワット",
+    },
+}
+"""Those that wetext does not know."""
+
+
 class Han:
     """One of the two. ``normalize`` is all that others call."""
 
@@ -113,6 +136,15 @@ _AMOUNT = re.compile(
     rf"(?:(?P<grouped>\d{{1,3}}(?:,\d{{3}}){{1,4}})|(?P<plain>\d{{5,15}}(?=(?:\.\d+)?(?:{_CURRENCIES}))))"
     r"(?:\.(?P<fraction>\d+))?(?![\d,]|\s?[A-Za-z%℃°²³])"
 )
+_TELEPHONE = re.compile(
+    r"(?<![\d.,-])(?:(?:\+?86[- ])?1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}[- ]\d{3,4}[- ]?\d{4}"
+    r"|[48]00[- ]\d{3}[- ]?\d{4})(?![\d,]|\.\d)"
+)
+_LABELLED = re.compile(
+    r"((?:QQ|邮编|验证码|密码|号码|编号|单号|卡号|账号|学号|工号|房号|代码|电话|手机|热线)[号是为：:]{0,2}\s?)"
+    r"(\d{3,20})(?![\d年月日个元]|[.,]\d)"
+)
+"""What stands behind such words is no amount."""
 _BEHIND = {"¥": "元", "￥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
 _PLACES = ("", "十", "百", "千")
 _MYRIADS = ("", "万", "亿", "万亿")
@@ -137,12 +169,20 @@ class Chinese(Han):
     code, tables = "zh", "chinese.toml"
     before = (
         (r"(?<=\d)\s?[x×*]\s?(?=\d)", "乘"),
+        (r"(?<=[%％])\s?[-~–—～]\s?(?=\d)", "到"),
+        *((rf"(?<=\d)\s?{unit}(?![A-Za-z0-9])", name) for unit, name in _UNITS["zh"].items()),
         (r"(?<![\d.,:/第月-])2(?=年(?![级代])|点(?!\d))", "两"),
     )
 
     def _read(self, text: str) -> str:
         # wetext reads large amounts of money, and most numbers with commas, group by group or digit by digit.
+        text = _TELEPHONE.sub(lambda match: self._spelled(match[0]), text)
+        text = _LABELLED.sub(lambda match: match[1] + self._spelled(match[2]), text)
         return super()._read(_AMOUNT.sub(self._amount, text))
+
+    def _spelled(self, digits: str) -> str:
+        """As on the telephone, where "yi" could be taken for "qi"."""
+        return self.digits(re.sub(r"\D", "", digits)).replace("一", "幺")
 
     def _amount(self, match: re.Match[str]) -> str:
         words = _cardinal(int((match["grouped"] or match["plain"]).replace(",", "")))
@@ -157,6 +197,8 @@ class Japanese(Han):
         (r"[¥￥]\s?" + _GROUPED, r"\1円"),
         (r"\$\s?" + _GROUPED, r"\1ドル"),
         (r"(?<=\d)\s?[x×*]\s?(?=\d)", "かける"),
+        (r"(?<=[%％])\s?[-~–—～]\s?(?=\d)", "から"),
+        *((rf"(?<=\d)\s?{unit}(?![A-Za-z0-9])", name) for unit, name in _UNITS["ja"].items()),
         (r"(?<![\d.])[-−](?=\d+(?:\.\d+)?\s?(?:℃|°))", "マイナス"),
         (r"(?<=\d)\s?(?:℃|°\s?C(?![A-Za-z]))", "度"),
     )
