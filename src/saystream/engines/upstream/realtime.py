@@ -82,7 +82,8 @@ class RealtimeServer(Server):
         if server.key:
             self._headers["Authorization"] = f"Bearer {server.key}"
         self._numbers = count(1)
-        self._ready: list[_Link] = []
+        self._ready: dict[_Link, asyncio.TimerHandle] = {}
+        """With the time at which each is dropped."""
         self._errands: set[asyncio.Task[None]] = set()
         """What goes on after a stream has ended."""
 
@@ -129,7 +130,7 @@ class RealtimeServer(Server):
         for errand in self._errands:
             errand.cancel()
         await asyncio.gather(*self._errands, return_exceptions=True)
-        for link in self._ready:
+        while (link := await self._take_ready()) is not None:
             await link.drop()
 
     async def _session(
@@ -167,7 +168,8 @@ class RealtimeServer(Server):
 
     async def _take_ready(self) -> _Link | None:
         while self._ready:
-            link = self._ready.pop()
+            link, timer = self._ready.popitem()
+            timer.cancel()
             if link.socket.state is State.OPEN:
                 return link
             await link.drop()
@@ -178,13 +180,12 @@ class RealtimeServer(Server):
             return
         with suppress(Failure):  # whoever needs one finds out
             link = await self._open()
-            self._ready.append(link)
-            asyncio.get_running_loop().call_later(_READY_S, self._forget, link)
+            timer = asyncio.get_running_loop().call_later(_READY_S, self._forget, link)
+            self._ready[link] = timer
 
     def _forget(self, link: _Link) -> None:
-        if link in self._ready:
-            self._ready.remove(link)
-            self._run_errand(link.drop())
+        del self._ready[link]
+        self._run_errand(link.drop())
 
     def _run_errand(self, work: Coroutine[Any, Any, None]) -> None:
         errand = asyncio.create_task(work)
