@@ -65,6 +65,12 @@ def test_kanji_are_read(engine: EspeakEngine) -> None:
     )
 
 
+def test_hangul_is_spoken_as_it_is_pronounced(engine: EspeakEngine) -> None:
+    first, again = (speak(engine, text, language="ko") for text in ("먹는", "멍는"))
+    assert len(first) == pytest.approx(len(again), rel=0.02)
+    assert len(speak(engine, "먹 는", language="ko")) > 1.1 * len(first)
+
+
 def test_languages_differ(engine: EspeakEngine) -> None:
     lengths = [seconds(engine, "25", language=language) for language in ("en", "de", "pt", "fr")]
     assert len({round(length, 2) for length in lengths}) == len(lengths)

@@ -23,6 +23,7 @@ from saystream.engines.espeak_library import (
     plain,
     spoken_languages,
 )
+from saystream.engines.hangul import as_pronounced
 from saystream.engines.kana import in_kana
 from saystream.engines.options import read_options
 from saystream.errors import InvalidValue
@@ -55,6 +56,10 @@ _PITCH_RATIOS = (0.68, 0.82, 1.0, 1.28, 1.64)
 
 _GAIN = 0.5
 """As loud as the other engines. Unchanged, eSpeak's vowels peak at 0.7 where theirs peak at 0.3."""
+
+
+_READERS = {"ja": in_kana, "ko": as_pronounced}
+"""For languages of which the library knows letters and not how they are read."""
 
 
 class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +105,7 @@ class EspeakEngine(SegmentEngine):
             formant=request.formant,
         )
         voice = f"{self._languages[request.language]}+{request.voice}"
-        spoken = plain(in_kana(text) if request.language == "ja" else text)
+        spoken = plain(_READERS.get(request.language, str)(text))
         speech = _Speech(spoken, voice, {_RATE: round(rate), _PITCH: round(float(setting))})
         yield from shaped(speech.chunks(), stages)
 
