@@ -51,7 +51,7 @@ def sampled_lengths(model: Qwen3Model) -> Tensor:
 def test_sampled_speech_is_about_as_long_as_asked(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, "custom_voice", mean_frames=8)
     lengths = sampled_lengths(load_checkpoint(tmp_path))
-    assert 5 < lengths.mean() < 11
+    assert 3.5 < lengths.mean() < 11
     assert lengths.max() > 2 * lengths.mean()  # by chance, not by a count
 
 

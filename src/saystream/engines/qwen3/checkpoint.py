@@ -16,7 +16,7 @@ from saystream.engines.qwen3.model import Qwen3Model
 from saystream.engines.qwen3.tokens import Tokens
 from saystream.errors import CheckpointInvalid
 
-__all__ = ["load_checkpoint"]
+__all__ = ["load_checkpoint", "materialise"]
 
 
 def load_checkpoint(
@@ -78,11 +78,11 @@ def _load(module: nn.Module, folder: Path, prefix: str, device: torch.device, dt
             has, needs = tuple(weights[name].shape), tuple(tensor.shape)
             raise CheckpointInvalid(f"{folder}: {prefix}{name} is {has}; its config.json asks for {needs}.")
     module.load_state_dict({name: weights[name] for name in expected}, assign=True)
-    _materialise(module, device)
+    materialise(module, device)
 
 
-def _materialise(module: nn.Module, device: torch.device) -> None:
-    """Make the buffers that no file has: those of ``Rotary`` anew, the caches empty."""
+def materialise(module: nn.Module, device: torch.device) -> None:
+    """Make the buffers of a module built without memory that no file has: angles anew, caches empty."""
     for part in module.modules():
         for name, buffer in part.named_buffers(recurse=False):
             if buffer.is_meta:

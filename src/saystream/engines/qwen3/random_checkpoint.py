@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 
+from saystream.engines.qwen3.checkpoint import materialise
 from saystream.engines.qwen3.config import Config, Kind, StackConfig, read_config
 from saystream.engines.qwen3.layers import unfuse
 from saystream.engines.qwen3.model import Qwen3Model
@@ -48,6 +49,13 @@ _GENERATION = {
     "do_sample": True, "repetition_penalty": 1.05, "temperature": 0.9, "top_k": 50, "top_p": 1.0,
     "subtalker_dosample": True, "subtalker_temperature": 0.9, "subtalker_top_k": 50, "subtalker_top_p": 1.0,
     "max_new_tokens": 8192,
+}  # fmt: skip
+
+_PROCESSOR = {"processor_class": "Qwen3TTSProcessor", "padding_side": "left", "padding_value": 0.0}
+_EXTRACTOR = {
+    "feature_extractor_type": "EncodecFeatureExtractor", "feature_size": 1, "sampling_rate": 24_000,
+    "padding_side": "right", "padding_value": 0.0, "return_attention_mask": True, "chunk_length_s": None,
+    "overlap": None,
 }  # fmt: skip
 
 
@@ -107,31 +115,24 @@ def make_checkpoint(
     """
     (folder / "speech_tokenizer").mkdir(parents=True, exist_ok=True)
     vocabulary = make_tokenizer(folder, control=() if size is None else REAL_CONTROL_IDS)
-    control = Tokens.read(folder).control
-    model_size = model_size or {"0.6B": "0b6", "1.7B": "1b7"}.get(
-        size or "", "0b6" if kind == "base" else "1b7"
-    )
+    tokens = Tokens.read(folder)
+    own_size = {"0.6B": "0b6", "1.7B": "1b7"}.get(size or "", "0b6" if kind == "base" else "1b7")
     rows = vocabulary if size is None else REAL_VOCABULARY
-    _write(folder / "config.json", main_settings(kind, model_size, control, rows, size))
-    _write(folder / "generation_config.json", _GENERATION)
-    processor = {"processor_class": "Qwen3TTSProcessor", "padding_side": "left", "padding_value": 0.0}
-    _write(folder / "preprocessor_config.json", processor)
+    _write(folder / "config.json", main_settings(kind, model_size or own_size, tokens.control, rows, size))
     _write(folder / "speech_tokenizer" / "config.json", codec_settings(size))
-    extractor = {
-        "feature_extractor_type": "EncodecFeatureExtractor", "feature_size": 1, "sampling_rate": 24_000,
-        "padding_side": "right", "padding_value": 0.0, "return_attention_mask": True, "chunk_length_s": None,
-        "overlap": None,
-    }  # fmt: skip
-    _write(folder / "speech_tokenizer" / "preprocessor_config.json", extractor)
+    _write(folder / "generation_config.json", _GENERATION)
+    _write(folder / "preprocessor_config.json", _PROCESSOR)
+    _write(folder / "speech_tokenizer" / "preprocessor_config.json", _EXTRACTOR)
 
     config = read_config(folder)
+    with torch.device("meta"):
+        model, encoder = Qwen3Model(config, tokens), MimiEncoder(config.encoder)
     generator = torch.Generator(device).manual_seed(seed)
-    with torch.device(device), torch.no_grad():
-        model = Qwen3Model(config, Tokens.read(folder))
-        encoder = model.reference_encoder or MimiEncoder(config.encoder)
-        for part in (model.talker, model.predictor, model.codec, encoder, model.speaker_encoder):
-            if part is not None:
-                _fill(part, generator)
+    with torch.no_grad():
+        for part in (model, encoder):
+            part.to_empty(device=device)
+            materialise(part, torch.device(device))
+            _fill(part, generator)
         model.prepare()
         model.allocate(8, 32)
         _calibrate_level(model, generator)
