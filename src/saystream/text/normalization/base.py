@@ -284,8 +284,14 @@ class Language(ABC):
 
     def counted(self, number: Number, unit: Noun) -> str:
         """``number`` and the right form of ``unit``."""
-        amount = 2 if number.fraction else int(number.whole)
-        return f"{self.number(number, unit.feminine, counts=True)} {self.form(unit, amount)}"
+        amount = 2 if number.fraction else number.value
+        words = self.number(number, unit.feminine, counts=True)
+        return f"{words}{self._between(words)}{self.form(unit, amount)}"
+
+    def _between(self, words: str) -> str:
+        """What stands between a number and a noun: "un millón *de* euros"."""
+        is_magnitude = any(words.endswith(form) for noun in self.magnitudes.values() for form in noun.forms)
+        return (self.of_magnitude or " ") if is_magnitude else " "
 
     def form(self, unit: Noun, amount: int) -> str:
         return unit.forms[0 if amount == 1 else -1]

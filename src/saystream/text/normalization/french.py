@@ -21,6 +21,7 @@ class French(Language):
     fraction_is_number = True
     point, version_point = "virgule", "point"
     minus, to, ratio = "moins", "à", "à"
+    of_magnitude = " de "
     squared, cubed, times = "au carré", "au cube", "fois"
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -104,12 +105,8 @@ class French(Language):
 
     def counted(self, number: Number, unit: Noun) -> str:
         # "1,5 heure": below two it is singular.
-        amount = number.value
-        return f"{self.number(number, unit.feminine, counts=True)} {self.form(unit, amount)}"
-
-    @property
-    def of_magnitude(self) -> str:  # type: ignore[override]
-        return " de "
+        words = self.number(number, unit.feminine, counts=True)
+        return f"{words}{self._between(words)}{self.form(unit, number.value)}"
 
     def _money(self, match: re.Match[str]) -> str | None:
         words = super()._money(match)

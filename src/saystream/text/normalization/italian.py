@@ -41,6 +41,7 @@ class Italian(Language):
         day = rf"(?P<d>\d{{1,2}})[º°]?\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
         yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
         yield rf"(?<![\d.,]){day}", self._written_date
+        yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>°)(?=\s[a-zàèéìòù]{3})", self._ordinal
         yield r"(?<=\b[Oo]re )(\d{1,2})[.:]([0-5]\d)(?![\d.])()", self._clock
         yield r"(?<=\b[Aa]lle )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
 
@@ -80,7 +81,9 @@ class Italian(Language):
         if not value:
             return None
         following = match.string[match.end() :].lstrip().split(" ", 1)[0]
-        feminine = match["end"] == "ª" or (not match["end"] and following in ("edizione", "legislatura"))
+        before = match.string[max(0, match.start() - 40) : match.start()].rstrip().rpartition(" ")[2]
+        is_queen = not number.isdecimal() and before[:1].isupper() and before.endswith("a")
+        feminine = match["end"] == "ª" or following in ("edizione", "legislatura") or is_queen
         return self.ordinal(value, feminine=feminine)
 
     def with_minor(self, whole: str, cents: int, minor: Noun) -> str:

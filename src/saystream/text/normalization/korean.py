@@ -43,6 +43,7 @@ class Korean(Language):
         return "".join(_PHONE_DIGITS[int(digit)] for digit in digits)
 
     def special_rules(self) -> Iterator[Rule]:
+        yield r"(?<=[시분일월년원])\s?~\s?(?=\d)", lambda match: "에서 "
         yield r"(?<![\d.,])(\d{1,2})\s?월", self._month
         yield r"(?<![\d.,:])(\d{1,2})시(?!간|리|즌|민|장|도)", self._hour
         yield r"(?<![\w.,])(?:영하\s?)?[-−](\d+(?:\.\d+)?)\s?(?:℃|°C|도)", self._below_zero

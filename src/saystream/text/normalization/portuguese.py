@@ -47,6 +47,7 @@ class Portuguese(Language):
         day = rf"(?P<d>\d{{1,2}})[ºo°]?\s(?:de\s)?(?P<m>{months})\b\.?(?:\s(?:de\s)?(?P<y>\d{{4}})\b)?"
         yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
         yield rf"(?<![\d.,]){day}", self._written_date
+        yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>°)(?=\s[a-zàáâãçéêíóôõú]{3})", self._ordinal
         yield r"(?<![\d.,])(\d{1,2})\s?h\s?([0-5]\d)(?:\s?min)?(?!\w)", self._clock_h
         yield r"(?<!\w)[nN]\.?[º°]\s?(?=\d)", lambda match: "número "
 

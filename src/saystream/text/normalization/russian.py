@@ -185,6 +185,8 @@ class Russian(Language):
 
     def _ordinal(self, match: re.Match[str]) -> str | None:
         value, (case, gender) = int(match["n"]), _ENDINGS[match["end"]]
+        if match["end"] == "е" and value % 10 == 0 and value >= 10:
+            gender = "p"  # "90-е"
         return self.ordinal(value, case, gender) if value else None
 
     def _ruler(self, match: re.Match[str]) -> str | None:

@@ -51,6 +51,11 @@ class Spanish(Language):
         day = (
             rf"(?P<d>\d{{1,2}})\.?[ºo°]?\s(?:de\s)?(?P<m>{months})\b\.?(?:\s(?P<de>del?\s)?(?P<y>\d{{4}})\b)?"
         )
+        yield r"\b[Ss]\.\s(?=[IVX]+\b)", lambda match: "siglo "
+        yield (
+            r"(?<![\d.,])(?<!\d )[6-9]\d\d \d{3} \d{3}(?!\d|[.,]\d|\s?(?:€|euros|personas|habitantes))",
+            self._phone,
+        )
         yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
         yield rf"(?<![\d.,]){day}", self._written_date
         yield r"(?<![\d.,])(\d{1,2})(?:[:.]([0-5]\d))?\s?([ap])\.?\s?m\.?(?!\w)", self._noon_time
