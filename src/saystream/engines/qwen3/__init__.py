@@ -15,7 +15,8 @@ The model core, which needs torch, safetensors and tokenizers and nothing else::
     model.talker(x, slots, positions, length) -> hidden [B, T, H]
                                     x [B, T, H]; slots [B], positions [B] long (position of each row's first vector);
                                     length: Python int, the bucket: positions + T <= length <= max_positions.
-                                    A row may be padded on the right: what it writes there is overwritten before it is read.
+                                    A row may be padded on the right: what it writes there is overwritten before it
+                                    is read.
     model.talker.logits(hidden)     [..., H] -> [..., 3072]
     model.talker.codec_embedding(code)  [...] long -> [..., H]
     model.predictor(hidden, code0, choose) -> (codes [B, 16], summed [B, H])
@@ -27,16 +28,16 @@ The model core, which needs torch, safetensors and tokenizers and nothing else::
     model.codec.feed(codes, slot, position) -> None: reference codes [16, N] of any N, audio dropped
     model.codec.reset(slot), .snapshot(slot) -> Tensor (one vector, its bytes = .nbytes), .restore(slot, snapshot)
 
-Nothing in ``talker``, ``talker.logits``, ``predictor`` and ``codec.step`` reads a tensor on the host, branches on one or
-allocates state, so each can be captured in a CUDA graph for fixed B, T and length. ``reset``/``restore`` are plain copies
-outside of it. A session that holds (starved of text) is simply not in the batch.
+Nothing in ``talker``, ``talker.logits``, ``predictor`` and ``codec.step`` reads a tensor on the host, branches on one
+or allocates state, so each can be captured in a CUDA graph for fixed B, T and length. ``reset`` and ``restore`` are
+plain copies outside of it. A session that holds (starved of text) is simply not in the batch.
 
 A prompt (``prompt.py``)::
 
     builder = model.prompts                                                  # prompt.PromptBuilder
     prompt = builder.custom_voice("vivian", language="en", instruct="", layout=Layout.STREAMING)
     prompt = builder.voice_design("an old warm man", language="zh", layout=...)
-    prompt = builder.clone(reference, language="en", layout=...)             # reference.Reference: x-vector (and codes, text)
+    prompt = builder.clone(reference, language="en", layout=...)             # model.reference(samples, text)
 
     prompt.prefix     [P, H] rows that need no text
     prompt.forced     [K, H] codec sides that wait for one text vector each (K = 1 for CustomVoice, VoiceDesign and
