@@ -19,6 +19,8 @@ from saystream.engines.qwen3.sampling import Sampling
 
 from .speaking import loaded
 
+pytestmark = pytest.mark.timeout(600)  # each takes seconds, on a machine that has nothing else to do
+
 NUM_SLOTS, MAX_POSITIONS = 4, 300
 TEXT_ID = 40
 

@@ -184,6 +184,7 @@ class Qwen3Engine(Engine):
             max_positions=positions,
             buckets=buckets(num_slots, positions),
             max_top_k=self._sampling.top_k or self._model.config.talker.codec_vocabulary,
+            filters_top_p=self._sampling.top_p < 1,
             capture=capture_on(device) if recorded else no_capture,
         )
         if recorded:

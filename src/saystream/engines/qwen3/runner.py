@@ -17,7 +17,7 @@ from torch import Tensor
 
 from saystream.engines.qwen3.config import CODEBOOKS, FRAME_SAMPLES
 from saystream.engines.qwen3.graphs import Capture, Graphs, no_capture
-from saystream.engines.qwen3.sampling import Sampling, SamplingRows, penalize, pick, uniform
+from saystream.engines.qwen3.sampling import Sampling, SamplingRows, gumbel, penalize, pick
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,9 +135,11 @@ class Runner:
         max_positions: int,
         buckets: Buckets,
         max_top_k: int,
+        filters_top_p: bool = False,
         capture: Capture = no_capture,
     ) -> None:
-        """Allocates what ``num_slots`` sessions of ``max_positions`` rows need."""
+        """Allocates what ``num_slots`` sessions of ``max_positions`` rows need. ``max_top_k`` and ``filters_top_p`` say
+        what their sampling may ask for."""
         self.model = model
         self.max_positions = max_positions
         self._buckets = buckets
@@ -152,9 +154,12 @@ class Runner:
         self._code = torch.zeros(num_rows, dtype=torch.int64, device=self._device)
         """The first code of the next frame."""
         self._seen = torch.zeros(num_rows, codes, dtype=torch.bool, device=self._device)
-        self._sampling = SamplingRows(num_rows, self._device, max_top_k=max_top_k)
+        self._sampling = SamplingRows(
+            num_rows, self._device, max_top_k=max_top_k, filters_top_p=filters_top_p
+        )
         self._true = torch.ones((), dtype=torch.bool, device=self._device)
         numbers = torch.arange(codes, device=self._device)
+        self._codebooks = numbers[:CODEBOOKS]
         self._is_end = numbers == model.config.talker.eos
         self._banned = (numbers >= _NO_SPEECH_FROM) & ~self._is_end
         self._end = model.config.talker.eos
@@ -234,10 +239,11 @@ class Runner:
     def _sound(self, buffers: _Buffers) -> None:
         """The other fifteen codes of a frame, and its sound."""
         slots, _, codec_positions, frames, _ = buffers.inputs
-        keys = self._sampling.keys[slots]
+        num_codes = self.model.config.predictor.vocabulary
+        noise = gumbel(self._sampling.keys[slots], frames, self._codebooks[1:], num_codes)
 
         def choose(logits: Tensor, group: int) -> Tensor:
-            return pick(logits, self._sampling, slots, uniform(keys, frames, group))
+            return pick(logits, self._sampling, slots, noise[:, group - 1])
 
         codes, summed = self.model.predictor(self._hidden[slots], self._code[slots], choose)
         samples = self.model.codec.step(codes[:, :, None], slots, codec_positions)
@@ -260,6 +266,7 @@ class Runner:
         logits = penalize(logits, self._seen[slots], self._sampling.repetition_penalty[slots])
         too_early = (frames < MIN_FRAMES)[:, None] & self._is_end
         logits = logits.masked_fill(self._banned | too_early, -torch.inf)
-        code = pick(logits, self._sampling, slots, uniform(self._sampling.keys[slots], frames, 0))
+        noise = gumbel(self._sampling.keys[slots], frames, self._codebooks[:1], logits.shape[-1])
+        code = pick(logits, self._sampling, slots, noise[:, 0])
         self._hidden.index_copy_(0, slots, hidden)
         self._code.index_copy_(0, slots, code)

@@ -1,9 +1,16 @@
 """Draws codes on the device, the same ones for a session whoever shares its batch.
 
 The random numbers are no stream that sessions take turns at. Each is a function of the session's seed, of the number
-of its frame and of the codebook, so that nothing is kept between two draws, nothing is read back to the host, and a
-captured graph draws as the eager code does. The order of the filters is that of the reference: repetition penalty,
-bans, temperature, top-k, top-p (``transformers`` 4.57, ``generation/logits_process.py``).
+of its frame, of the codebook and of the code, so that nothing is kept between two draws, nothing is read back to the
+host, and a captured graph draws as the eager code does.
+
+A code is drawn by adding Gumbel noise of its own to each score and taking the best (Maddison et al. 2014), which is a
+draw by the shares of a softmax. Scores of one session differ in their last bits with the shape of the batch that it is
+in; here that changes a draw only where the two best are equal but for those bits. Drawing by a running sum over sorted
+shares would change with every two candidates that swap places.
+
+The order of the filters is that of the reference: repetition penalty, bans, temperature, top-k, top-p (``transformers``
+4.57, ``generation/logits_process.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Sampling", "SamplingRows", "penalize", "pick", "session_key", "uniform"]
+__all__ = ["Sampling", "SamplingRows", "gumbel", "penalize", "pick", "session_key"]
 
 _MASK = 0xFFFF_FFFF
 
@@ -57,41 +64,51 @@ def _mixed(words: Tensor) -> Tensor:
 
 
 def session_key(seed: int) -> int:
-    """What ``uniform`` takes for the seed of a session: any integer, of which 64 bits count."""
+    """What ``gumbel`` takes for the seed of a session: any integer, of which 64 bits count."""
     low, high = seed & _MASK, (seed >> 32) & _MASK
     mixed = _mixed(_mixed(torch.tensor([low])) ^ high)
     return int(mixed.item())
 
 
-def uniform(keys: Tensor, frames: Tensor, codebook: int) -> Tensor:
-    """Numbers in [0, 1), float32 as ``keys`` is shaped; ``keys`` and ``frames`` are int64."""
-    words = _mixed(_mixed(keys ^ frames) + codebook)
-    return (words >> 8).to(torch.float32) * 2**-24
+def gumbel(keys: Tensor, frames: Tensor, codebooks: Tensor, num_codes: int) -> Tensor:
+    """Noise for each code, float32 (rows, codebooks, codes); ``keys`` and ``frames`` are int64 (rows)."""
+    words = _mixed(_mixed(keys ^ frames)[:, None] + codebooks)
+    words = _mixed(words[:, :, None] ^ torch.arange(num_codes, device=keys.device))
+    # Halves of the last bit keep both ends off 0 and 1, where the logarithms have no value.
+    shares = ((words >> 9).to(torch.float32) + 0.5) * 2**-23
+    return -(-shares.log()).log()
 
 
 class SamplingRows:
     """The sampling of every slot, as tensors that a graph may read. Rows are changed in place."""
 
-    def __init__(self, num_slots: int, device: torch.device, *, max_top_k: int) -> None:
-        """``max_top_k`` candidates are looked at, whatever a row asks for."""
+    def __init__(
+        self, num_slots: int, device: torch.device, *, max_top_k: int, filters_top_p: bool = False
+    ) -> None:
+        """``max_top_k`` candidates are looked at, whatever a row asks for. Only with ``filters_top_p`` may a row ask
+        for a ``top_p`` below 1."""
         self.max_top_k = max_top_k
+        self.filters_top_p = filters_top_p
         self.temperature = torch.ones(num_slots, 1, device=device)
         self.top_k = torch.ones(num_slots, 1, dtype=torch.int64, device=device)
         self.top_p = torch.ones(num_slots, 1, device=device)
         self.repetition_penalty = torch.ones(num_slots, 1, device=device)
-        self.greedy = torch.ones(num_slots, dtype=torch.bool, device=device)
+        self.chance = torch.zeros(num_slots, 1, device=device)
+        """0 where the likeliest code is taken, else 1."""
         self.keys = torch.zeros(num_slots, dtype=torch.int64, device=device)
 
     def put(self, slot: int, sampling: Sampling) -> None:
-        """Raises ValueError for a ``top_k`` above ``max_top_k``."""
+        """Raises ValueError for a ``top_k`` or ``top_p`` that these rows were not built for."""
         top_k = sampling.top_k or self.max_top_k
         if top_k > self.max_top_k:
             raise ValueError(f"top_k is {top_k}; this engine was built for at most {self.max_top_k}")
+        if sampling.top_p < 1 and not self.filters_top_p:
+            raise ValueError(f"top_p is {sampling.top_p}; this engine was built for 1 alone")
         self.temperature[slot] = sampling.temperature
         self.top_k[slot] = top_k
         self.top_p[slot] = sampling.top_p
         self.repetition_penalty[slot] = sampling.repetition_penalty
-        self.greedy[slot] = sampling.greedy
+        self.chance[slot] = 0.0 if sampling.greedy else 1.0
         self.keys[slot] = session_key(sampling.seed)
 
 
@@ -101,17 +118,16 @@ def penalize(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     return torch.where(seen, penalized, logits)
 
 
-def pick(logits: Tensor, rows: SamplingRows, slots: Tensor, numbers: Tensor) -> Tensor:
-    """One code for each row of ``logits`` (rows, codes), by the sampling of its slot and its random number."""
+def pick(logits: Tensor, rows: SamplingRows, slots: Tensor, noise: Tensor) -> Tensor:
+    """One code for each row of ``logits`` (rows, codes), by the sampling of its slot and its own ``noise``, shaped as
+    ``logits``."""
     num_candidates = min(rows.max_top_k, logits.shape[-1])
     values, codes = (logits.float() / rows.temperature[slots]).topk(num_candidates, dim=-1)
     ranks = torch.arange(num_candidates, device=logits.device)
-    values = values.masked_fill(ranks >= rows.top_k[slots], -torch.inf)
-    shares = values.softmax(-1)
-    before = shares.cumsum(-1) - shares
-    shares = shares.masked_fill(before >= rows.top_p[slots], 0.0)
-    sums = shares.cumsum(-1)
-    # Never a candidate that was filtered out: numbers are below 1, so that the sum they are compared to is too.
-    rank = (sums <= numbers[:, None] * sums[:, -1:]).sum(-1)
-    rank = rank.clamp(max=num_candidates - 1).masked_fill(rows.greedy[slots], 0)
-    return codes.gather(-1, rank[:, None])[:, 0]
+    left_out = ranks >= rows.top_k[slots]
+    if rows.filters_top_p:
+        shares = values.masked_fill(left_out, -torch.inf).softmax(-1)
+        left_out = left_out | (shares.cumsum(-1) - shares >= rows.top_p[slots])
+    scores = values + noise.gather(-1, codes) * rows.chance[slots]
+    best = scores.masked_fill(left_out, -torch.inf).argmax(-1, keepdim=True)
+    return codes.gather(-1, best)[:, 0]
