@@ -16,6 +16,7 @@ from saystream.text.language import (
     embedded_language,
     is_written_in_japan,
     latin_language,
+    prepare,
     script_language,
 )
 
@@ -23,6 +24,12 @@ FOLDER = Path(__file__).parent
 LABELLED = tomllib.loads((FOLDER / "languages.toml").read_text(encoding="utf-8"))
 PAGE = (FOLDER.parents[1] / "docs" / "topics" / "text.md").read_text(encoding="utf-8")
 KINDS = ("short", "clause", "sentence")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared() -> None:
+    """What is loaded once must not count against the deadline of one example."""
+    prepare()
 
 
 def speaking(language: str) -> SpokenLanguage:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saystream.text.characters import Script, describe
-from saystream.text.language import LANGUAGE_CODES
+from saystream.text.language import LANGUAGE_CODES, prepare
 from saystream.text.runs import Run, language_runs
 
 _MIXED = st.text(
@@ -16,6 +16,12 @@ _MIXED = st.text(
     max_size=80,
 )
 _CODES = st.sampled_from([*LANGUAGE_CODES.values(), "th", "hi"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared() -> None:
+    """What is loaded once must not count against the deadline of one example."""
+    prepare()
 
 
 def _is_read(character: str) -> bool:
