@@ -52,10 +52,11 @@ def say(
     return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_it_conforms(tmp_path: Path) -> None:
-    """Twenty seconds of a core that is free. What it says beyond its text is short, as that of a real one is."""
-    make_checkpoint(tmp_path, "custom_voice", mean_frames=5)
+    """Half a minute of a core that is free. What it says beyond its text is short, as with real weights, and its noise
+    is one of those that no pitch is found in."""
+    make_checkpoint(tmp_path, "custom_voice", mean_frames=5, seed=4)
     engine = Qwen3Engine(folder=str(tmp_path), **{**OPTIONS, "max_positions": 512})
     try:
         sentence = "hello world the train leaves quick brown fox"
