@@ -224,3 +224,26 @@ def test_no_voice_is_better_than_its_engine() -> None:
     robot = EngineInfo(name="espeak", sample_rate=8000, languages=("*",), voices=("m1",), quality="robotic")
 
     assert {quality(voice.name, "zh", robot) for voice in VOICES} == {"robotic"}
+
+
+def test_women_and_children_are_lent_a_french_voice_for_french_and_keep_the_rest_of_their_recipe() -> None:
+    kokoro = stranger("kokoro")
+    own, french = recipe("Vivian", kokoro), recipe("Vivian", kokoro, "fr")
+
+    assert parse_voice(french.base, KOKORO_VOICES) == pytest.approx(
+        {name: 0.6 * share for name, share in parse_voice(own.base, KOKORO_VOICES).items()}
+        | {"ff_siwis": 0.4}
+    )
+    assert (french.speed, french.pitch, french.formant) == (own.speed, own.pitch, own.formant)
+    assert recipe("Bella", kokoro, "fr").base.endswith("+ff_siwis:0.4")
+
+
+@pytest.mark.parametrize("language", ["zh", "en", "ja", "es", "it", "pt", ""])
+def test_a_voice_has_one_recipe_for_the_other_languages(language: str) -> None:
+    kokoro = stranger("kokoro")
+
+    assert all(recipe(voice.name, kokoro, language) == recipe(voice.name, kokoro) for voice in VOICES)
+
+
+def test_men_are_lent_no_voice_of_a_woman() -> None:
+    assert recipe("Ethan", stranger("kokoro"), "fr") == recipe("Ethan", stranger("kokoro"))

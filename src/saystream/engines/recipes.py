@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -30,17 +30,28 @@ class Recipe:
     formant: float = 1.0
 
 
-def recipe(voice: str, engine: EngineInfo) -> Recipe:
-    """How ``engine`` speaks the system voice ``voice``.
+def recipe(voice: str, engine: EngineInfo, language: str = "") -> Recipe:
+    """How ``engine`` speaks the system voice ``voice``, in ``language`` (ISO 639-1) where that makes a difference.
 
     An engine without a recipe for it uses its own voice of that name, else its first voice, unchanged: how
     the voices of a stranger's engine sound is not known here. Raises InvalidValue for an unknown voice.
     """
-    name = catalog.load().voice(voice).name
-    written = _written().get(engine.name, {}).get(name)
-    if written is not None:
-        return written
-    return Recipe(name if name in engine.voices else engine.voices[0])
+    entry = catalog.load().voice(voice)
+    written = _written().get(engine.name, {}).get(entry.name)
+    if written is None:
+        return Recipe(entry.name if entry.name in engine.voices else engine.voices[0])
+    lent = _tables()["lent"].get(engine.name, {}).get(language, {})
+    as_whom = "female" if entry.age == "child" else entry.sex
+    return replace(written, base=_mixed(written.base, *lent[as_whom])) if as_whom in lent else written
+
+
+def _mixed(base: str, lender: str, share: float) -> str:
+    """A mix, whose own voices keep their proportions, with ``share`` of ``lender``."""
+    parts = [part.partition(":") for part in base.split("+")]
+    weights = {name: float(weight or 1) for name, _, weight in parts}
+    kept = (1 - share) / sum(weights.values())
+    mix = {name: weight * kept for name, weight in weights.items() if name != lender} | {lender: share}
+    return "+".join(f"{name}:{weight:.3g}" for name, weight in mix.items())
 
 
 def quality(voice: str, language: str, engine: EngineInfo) -> str:
@@ -66,7 +77,7 @@ def _written() -> dict[str, dict[str, Recipe]]:
     return {
         engine: {voice: Recipe(*values) for voice, values in voices.items()}
         for engine, voices in _tables().items()
-        if engine not in ("approximate", "native")
+        if engine not in ("approximate", "lent", "native")
     }
 
 

@@ -70,7 +70,7 @@ class Router:
         before = next((known for known in self._eligible if known.name == spoke_before), engine)
         if _speaks(before, language) and quality(voice, language, before) == quality(voice, language, engine):
             engine = before
-        ingredients = recipe(voice, engine)
+        ingredients = recipe(voice, engine, language)
         request = SynthesisRequest(
             voice=ingredients.base,
             language=language,
