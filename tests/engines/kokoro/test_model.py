@@ -89,3 +89,9 @@ def test_a_voice_that_was_cut_off_is_refused_by_its_name(tmp_path: Path) -> None
         EngineUnavailable, match=r"am_adam\.bin is no voice of Kokoro: it has to be 522240 bytes"
     ):
         KokoroModel(folder, threads=1)
+
+
+def test_the_timbre_can_be_another_than_the_rest(model: KokoroModel) -> None:
+    """The hum takes the mean of the whole style for its pitch, of which the timbre is half."""
+    sound = model.speak("a" * 20, {"am_adam": 1.0}, timbre={"af_heart": 1.0})
+    assert median_pitch_hz(sound, 24000) == pytest.approx(160, rel=0.01)

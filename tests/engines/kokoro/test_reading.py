@@ -54,6 +54,12 @@ def test_the_stretches_of_a_mixed_text_are_read_in_their_order(reader: Reader) -
     assert symbols == "wo↓mən ʂɨ↓jʊ↘ŋ, wˌɛbsˈɑkət, fu↗u↘ʨʰi↘, twei↘ ma?"
 
 
+def test_it_tells_whether_a_text_has_english_in_it(reader: Reader) -> None:
+    assert reader.has_english("用server", "zh")
+    assert not reader.has_english("用服务器", "zh")
+    assert not reader.has_english("The server", "en")
+
+
 def test_marks_between_the_languages_stay(reader: Reader) -> None:
     assert reader.read("支持iPhone 15、GPT-4和“API”。", "zh") == (
         "ꭧɨ→ꭧʰɨ↗, ˈIfˌOn fˌɪftˈin, ʤˌipˌitˈi fˈɔɹ, xɤ↗, ˌApˌiˈI."

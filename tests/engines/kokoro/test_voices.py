@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.engines.kokoro.voices import is_british, parse_voice
+from saystream.engines.kokoro.voices import clear_in_english, is_british, parse_voice
 from saystream.errors import InvalidValue
 
 VOICES = ("af_heart", "bf_emma", "zf_xiaoxiao", "zm_yunxi", "jf_alpha")
@@ -50,3 +50,16 @@ def test_a_mix_is_british_when_most_of_it_is() -> None:
     assert is_british({"bf_emma": 1.0})
     assert is_british({"bf_emma": 0.6, "af_heart": 0.4})
     assert not is_british({"bf_emma": 0.5, "af_heart": 0.5})
+
+
+def test_a_voice_of_another_language_gets_a_part_of_an_english_one_of_its_sex_for_english_words() -> None:
+    voices = (*VOICES, "am_michael")
+    assert clear_in_english({"zf_xiaoxiao": 1.0}, voices) == {"zf_xiaoxiao": 0.6, "af_heart": 0.4}
+    assert clear_in_english({"zm_yunxi": 1.0}, voices) == {"zm_yunxi": 0.6, "am_michael": 0.4}
+    helped = clear_in_english({"zf_xiaoxiao": 0.9, "af_heart": 0.1}, voices)
+    assert helped == pytest.approx({"zf_xiaoxiao": 0.54, "af_heart": 0.46})
+
+
+def test_an_english_voice_and_one_without_a_helper_stay_as_they_are() -> None:
+    for weights in ({"bf_emma": 1.0}, {"zf_xiaoxiao": 0.5, "af_heart": 0.5}, {"zm_yunxi": 1.0}):
+        assert clear_in_english(weights, VOICES) == weights

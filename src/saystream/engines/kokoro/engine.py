@@ -17,7 +17,7 @@ from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRe
 from saystream.engines.kokoro.model import SAMPLE_RATE, Interrupt, KokoroModel
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
 from saystream.engines.kokoro.splitting import split
-from saystream.engines.kokoro.voices import is_british, parse_voice
+from saystream.engines.kokoro.voices import clear_in_english, is_british, parse_voice
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
 from saystream.text.pauses import pause_after_ms
@@ -90,19 +90,27 @@ class KokoroEngine(Engine):
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
         symbols = self._reader.read(text, request.language, british=is_british(voice))
+        clear = None
+        if self._reader.has_english(text, request.language):
+            clear = clear_in_english(voice, self._model.voices)
         slowest, fastest = _OWN_SPEEDS
         speed = min(max(request.speed, slowest), fastest)
         stages = timbre(
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        yield from shaped(self._pieces(symbols, voice, speed, interrupt), stages)
+        yield from shaped(self._pieces(symbols, voice, clear, speed, interrupt), stages)
 
     def _pieces(
-        self, symbols: str, voice: dict[str, float], speed: float, interrupt: Interrupt
+        self,
+        symbols: str,
+        voice: dict[str, float],
+        clear: dict[str, float] | None,
+        speed: float,
+        interrupt: Interrupt,
     ) -> Iterator[Samples]:
         piece = SAMPLE_RATE * _PIECE_MS // 1000
         for part in filter(None, map(str.strip, split(symbols))):
-            sound = self._model.speak(part, voice, speed=speed, interrupt=interrupt)
+            sound = self._model.speak(part, voice, timbre=clear, speed=speed, interrupt=interrupt)
             sound = _trimmed(sound, round(pause_after_ms(part) / speed))
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]

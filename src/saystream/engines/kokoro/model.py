@@ -24,6 +24,8 @@ MAX_SYMBOLS = 510
 
 _STYLE_SIZE = 256
 _VOICE_BYTES = MAX_SYMBOLS * _STYLE_SIZE * 4
+_TIMBRE_SIZE = 128
+"""The part of a style that the decoder sees; the rest is for rhythm and pitch."""
 _EDGE = 0
 
 
@@ -84,17 +86,21 @@ class KokoroModel:
         symbols: str,
         voice: Mapping[str, float],
         *,
+        timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         interrupt: Interrupt | None = None,
     ) -> Samples:
-        """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices; empty when it was interrupted."""
+        """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices; empty when it was interrupted.
+
+        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``.
+        """
         ids = [_EDGE, *numbers(symbols), _EDGE]
-        style = sum(
-            (self._style(name)[len(symbols) - 1] * share for name, share in voice.items()), np.float32(0)
-        )
+        style = self._mix(voice, len(symbols))
+        if timbre is not None:
+            style[:_TIMBRE_SIZE] = self._mix(timbre, len(symbols))[:_TIMBRE_SIZE]
         inputs = {
             self._text_input: np.array([ids], np.int64),
-            "style": np.asarray(style, np.float32)[np.newaxis],
+            "style": style[np.newaxis],
             "speed": np.array([speed], np.float32),
         }
         try:
@@ -104,6 +110,12 @@ class KokoroModel:
                 return np.zeros(0, np.float32)
             raise
         return np.asarray(outputs[0], np.float32).reshape(-1)
+
+    def _mix(self, voice: Mapping[str, float], length: int) -> Samples:
+        mixed = np.zeros(_STYLE_SIZE, np.float32)
+        for name, share in voice.items():
+            mixed += self._style(name)[length - 1] * np.float32(share)
+        return mixed
 
     def _style(self, name: str) -> Samples:
         """Shape ``(MAX_SYMBOLS, 256)``; read once, half a megabyte each."""

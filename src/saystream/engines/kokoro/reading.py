@@ -76,6 +76,10 @@ class Reader:
         symbols = _AFTER_AN_OPENING.sub("", symbols).strip()
         return symbols if any(map(str.isalpha, symbols)) else ""
 
+    def has_english(self, text: str, language: str) -> bool:
+        """Whether a text in another language has English words in it."""
+        return language != "en" and any(run.language == "en" for run in language_runs(text, language))
+
     def _stretch(self, text: str, language: str, *, british: bool) -> str:
         name = _BRITISH if british and language == "en" else language
         return self._reader(name).read(text)
