@@ -126,9 +126,8 @@ class SpeechLoop:
         """Take in what is new and do one step; False where there was nothing to do until something new comes."""
         try:
             return self._turn()
-        except (
-            Exception
-        ) as error:  # whatever it was: a thread that has ended would leave every stream without a word
+        except Exception as error:
+            # Whatever it was: a thread that has ended would leave every stream without a word.
             _log.exception("step failed")
             self._closed = True
             self._end_all(error)
