@@ -4,7 +4,7 @@ What they say is noise, and everything about them is real: the files and their n
 the tokenizer's kind. Sampled speech ends after a number of frames that is chosen, and its level is that of speech.
 
     scripts/make-tiny-qwen3 FOLDER                              three checkpoints of 15 MB each, in seconds
-    scripts/make-tiny-qwen3 FOLDER --real-shape 0.6B            one of 2.3 GB (1.7B: 4.3 GB)
+    scripts/make-tiny-qwen3 FOLDER --real-shape 0.6B            one of 2.5 GB (1.7B: 4.5 GB)
 """
 
 from __future__ import annotations
