@@ -113,7 +113,7 @@ class PoolSettings(_Section):
     """Processes of each engine that run side by side."""
     max_waiting: int = Field(2000, ge=1)
     """Segments of all sessions that wait for an engine; one more is refused as overload."""
-    max_held_sessions: int = Field(100, ge=0)
+    max_held_sessions: int = Field(1000, ge=0)
     """Sessions that wait to begin because an engine is just fast enough for those that sound; one more is refused as
     overload…"""
     admission_timeout_s: float = Field(10.0, gt=0)
