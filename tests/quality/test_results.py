@@ -67,10 +67,7 @@ def test_a_language_was_measured_with_the_whole_corpus(language: str) -> None:
     assert RESULTS["languages"][language]["wire"]["sentences"] == len(load_corpus()[language])
 
 
-@pytest.mark.parametrize(
-    "language", sorted(language for language, rows in RESULTS["languages"].items() if "direct" in rows)
-)
-def test_the_wire_adds_no_more_than_two_points_of_errors(language: str) -> None:
-    rows = RESULTS["languages"][language]
-
-    assert rows["wire"]["error_percent"] <= rows["direct"]["error_percent"] + 2.0
+def test_the_wire_adds_no_more_than_two_points_of_errors_where_both_were_measured() -> None:
+    for language, rows in RESULTS["languages"].items():
+        if "direct" in rows:
+            assert rows["wire"]["error_percent"] <= rows["direct"]["error_percent"] + 2.0, language
