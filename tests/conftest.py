@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from foreign import REPOSITORY, Recogniser, foreign_python
 from saystream.errors import ModelMissing
 from saystream.models import ModelStore
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command that a test runs in this process sets up the log of the whole process."""
+    root = logging.root
+    names = ("", "saystream", "uvicorn", "uvicorn.error")
+    before = root.handlers[:], [logging.getLogger(name).level for name in names]
+    yield
+    root.handlers[:] = before[0]
+    for name, level in zip(names, before[1], strict=True):
+        logging.getLogger(name).setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import ast
 import io
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,6 @@ class Written(io.StringIO):
     @property
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.getvalue().splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    root = logging.root
-    names = ("", "saystream", "uvicorn", "uvicorn.error")
-    before = root.handlers[:], [logging.getLogger(name).level for name in names]
-    yield
-    root.handlers[:] = before[0]
-    for name, level in zip(names, before[1], strict=True):
-        logging.getLogger(name).setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def configured(*, json_lines: bool = True, level: str = "debug") -> tuple[Written, Any]:
