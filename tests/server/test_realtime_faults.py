@@ -497,11 +497,11 @@ async def test_a_bug_of_ours_is_told_and_logged(server: Live, monkeypatch: pytes
     def break_down(*_: object) -> None:
         raise RuntimeError("TEXT")
 
-    for broken in ("realtime_usage", "_Connection._check"):
+    for broken in ("realtime_usage", "Connection._check"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"saystream.server.realtime.{broken}", break_down)
+            patch.setattr(f"saystream.server.realtime_connection.{broken}", break_down)
             async with server.peer() as peer:
-                if broken == "_Connection._check":
+                if broken == "Connection._check":
                     await peer.update(voice="Ethan")
                 else:
                     await peer.append(TEXT)
