@@ -870,6 +870,13 @@ async def test_a_synthesizer_runs_on_the_engines_that_are_installed() -> None:
     assert isinstance(events[-1], ResponseEnded)
 
 
+@pytest.mark.parametrize(("languages", "started"), [({"en"}, {"hibari"}), ({"en", "zh"}, {"hibari", "tone"})])
+async def test_only_the_engines_are_started_that_known_languages_need(languages: set[str], started: set[str]):
+    order = Settings(engine_order=("hibari", "tone"))
+    async with Synthesizer.running(order, languages=languages) as synthesizer:
+        assert {load.engine for load in synthesizer.pool.load()} == started
+
+
 async def test_a_synthesizer_without_any_engine_does_not_start() -> None:
     with pytest.raises(EngineUnavailable, match="no-such-engine"):
         async with Synthesizer.running(Settings(engine="no-such-engine")):

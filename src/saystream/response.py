@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from saystream.engines.pool import PoolStream
     from saystream.text.segmenter import Segment, Segmenter
 
-__all__ = ["Response"]
+__all__ = ["FOLLOWING_CHARACTERS", "Response"]
 
 _CUT_AT_ONCE = 512
 """Characters that are cut in one go, in about two milliseconds: a book in one event keeps nobody else waiting."""
 
-_FOLLOWING_CHARACTERS = 200
+FOLLOWING_CHARACTERS = 200
 """Enough to tell the language of what is being said."""
 
 
@@ -129,11 +129,11 @@ class Response:
     def _following(self) -> str:
         """Some of the text behind the next segment, as far as it has come."""
         following = "".join(segment.text for segment in islice(self._segments, 1, 3))
-        if len(following) < _FOLLOWING_CHARACTERS:
+        if len(following) < FOLLOWING_CHARACTERS:
             following += self._segmenter.pending_text
-        if len(following) < _FOLLOWING_CHARACTERS and self._uncut:
-            following += self._uncut[0][0][:_FOLLOWING_CHARACTERS]
-        return following[:_FOLLOWING_CHARACTERS]
+        if len(following) < FOLLOWING_CHARACTERS and self._uncut:
+            following += self._uncut[0][0][:FOLLOWING_CHARACTERS]
+        return following[:FOLLOWING_CHARACTERS]
 
     def first_stream_sent(self) -> str:
         """Gives its text, with what followed it and could not be spoken."""

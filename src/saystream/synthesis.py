@@ -24,7 +24,7 @@ from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
 
     from saystream.config import Settings
     from saystream.engines.pool import PoolStream
@@ -101,8 +101,11 @@ class Synthesizer:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, settings: Settings) -> AsyncIterator[Synthesizer]:
-        """A synthesizer whose engines are up.
+    async def running(
+        cls, settings: Settings, *, languages: Collection[str] | None = None
+    ) -> AsyncIterator[Synthesizer]:
+        """A synthesizer whose engines are up: all that are wanted, or, where ``languages`` (ISO 639-1) are all that
+        will be spoken, those that speak them.
 
         Raises :class:`~saystream.errors.EngineUnavailable` where none of the wanted engines can be.
         """
@@ -114,7 +117,10 @@ class Synthesizer:
             clock=asyncio.get_running_loop().time,
         )
         try:
-            await pool.start(wanted)
+            if languages is None:
+                await pool.start(wanted)
+            else:
+                await _start_speakers(pool, wanted, languages)
             if not pool.engines():
                 pool.engine(wanted[-1])  # raises, with the reason
             synthesizer = cls(settings, pool=pool, router=Router(wanted, pool.engines(), pool.faults()))
@@ -418,12 +424,7 @@ class SynthesisSession:
         return self._responses[-1] if self._responses and not self._responses[-1].closed else None
 
     def _new_response(self) -> Response:
-        policy = self._settings.segmenter
-        segmenter = Segmenter(
-            first_min_characters=policy.first_min_characters,
-            max_characters=policy.max_characters,
-            max_wait_ms=policy.max_wait_ms,
-        )
+        segmenter = Segmenter(**self._settings.segmenter.model_dump())
         response = Response(segmenter, self._open_stream)
         self._responses.append(response)
         return response
@@ -466,6 +467,14 @@ class SynthesisSession:
             route.request, instructions=config.instructions, normalize_text=config.normalize_text
         )
         return self._synthesizer.pool.open(route.engine, request, playback=self._playback)
+
+
+async def _start_speakers(pool: EnginePool, order: Iterable[str], languages: Collection[str]) -> None:
+    """Engines one after the other until each of ``languages`` is spoken by the first that can."""
+    for name in order:
+        await pool.start([name])
+        if all(any(engine.speaks(code) for engine in pool.engines().values()) for code in languages):
+            return
 
 
 def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:

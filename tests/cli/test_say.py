@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from listening import decoded
+from saystream.cli.say import languages_of
+from saystream.config import Settings
+from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
 
 TEXT = "Hello there."
 
@@ -76,3 +79,26 @@ def test_what_cannot_be_said_is_refused_with_what_can(arguments: tuple[str, ...]
     assert refused.returncode != 0
     assert said in refused.stderr
     assert b"Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "languages"),
+    [
+        ("Hello there.", "Auto", {"en"}),
+        ("今天很好。Das ist ein ganz normaler deutscher Satz.", "Auto", {"zh", "de"}),
+        ("Hello there. 今天很好。", "German", {"de", "zh"}),
+    ],
+)
+def test_the_languages_of_a_text_are_known_before_any_engine_is_started(
+    text: str, language: str, languages: set[str]
+):
+    config = SessionConfig().merged(SessionPatch(language_type=language))
+    assert languages_of(text, config, Settings()) == languages
+
+
+def test_instructions_are_for_models_that_take_them():
+    refused = say("-o", "-", "--instructions", "Whisper.")
+    assert refused.returncode != 0
+    assert b"instructions" in refused.stderr
+    assert b"Whisper" not in refused.stderr
+    assert say("-o", "-", "--instructions", "Whisper.", "--model", "qwen3-tts-instruct-flash-realtime").stdout

@@ -14,24 +14,28 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 import typer
+from msgspec import UNSET
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from saystream import catalog
-from saystream.audio import AudioFormat, Effects
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
 from saystream.client import connect
 from saystream.config import LogSettings
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
+from saystream.response import FOLLOWING_CHARACTERS
 from saystream.server.logs import configure
-from saystream.synthesis import ResponseAudio, ResponseEnded, SpeechConfig, Synthesizer
+from saystream.server.session_speech import check_session, speech_config
+from saystream.synthesis import ResponseAudio, ResponseEnded, Synthesizer
+from saystream.text.language import LANGUAGE_CODES, SpokenLanguage
+from saystream.text.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from saystream.client.session import SessionSettings
     from saystream.config import Settings
 
-__all__ = ["say"]
+__all__ = ["languages_of", "say"]
 
 _READ_BYTES = 4096
 
@@ -60,6 +64,9 @@ def say(
     voice: Annotated[str, typer.Option(help="See `saystream voices`.")] = "Cherry",
     language: Annotated[str, typer.Option(help="Auto, Chinese, English and so on.")] = "Auto",
     model: Annotated[str, typer.Option(help="See `saystream catalog`.")] = "qwen3-tts-flash-realtime",
+    instructions: Annotated[
+        str | None, typer.Option(help="How to say it, in words; for models and engines that follow them.")
+    ] = None,
     mode: Annotated[
         str, typer.Option(help="server_commit speaks as text comes in, commit only whole texts.")
     ] = ("server_commit"),
@@ -82,6 +89,7 @@ def say(
             speech_rate=rate,
             pitch_rate=pitch,
             volume=volume,
+            instructions=instructions or UNSET,
         )
         config = SessionConfig().merged(asked)
         with open_sink(output, wanted=response_format, sample_rate=sample_rate) as sink:
@@ -109,33 +117,10 @@ class _Job:
 
 
 async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
-    check = catalog.load().check
-    config = job.config
-    check(
-        job.model,
-        voice=config.voice,
-        response_format=config.response_format,
-        sample_rate=config.sample_rate,
-        language_type=config.language_type,
-        speech_rate=config.speech_rate,
-        volume=config.volume,
-        pitch_rate=config.pitch_rate,
-        bit_rate=config.bit_rate,
-        instructions=config.instructions,
-        optimize_instructions=config.optimize_instructions,
-        prefix="",
-    )
-    async with Synthesizer.running(settings) as synthesizer:
-        session = synthesizer.session(
-            SpeechConfig(
-                voice=config.voice,
-                language_type=config.language_type,
-                audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
-                effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
-                server_commit=config.mode == "server_commit",
-                normalize_text=config.enable_tn,
-            )
-        )
+    check_session(catalog.load(), job.model, job.config, prefix="")
+    languages = None if job.text is None else languages_of(job.text, job.config, settings)
+    async with Synthesizer.running(settings, languages=languages) as synthesizer:
+        session = synthesizer.session(speech_config(job.config))
 
         async def push(piece: str) -> None:
             session.push_text(piece)
@@ -150,6 +135,19 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
             elif isinstance(event, ResponseEnded) and event.fault is not None:
                 raise event.fault
         await feeding
+
+
+def languages_of(text: str, config: SessionConfig, settings: Settings) -> set[str]:
+    """All languages (ISO 639-1) that ``text`` will be spoken in, told as the spine tells them."""
+    spoken = SpokenLanguage(LANGUAGE_CODES.get(config.language_type))
+    languages = {spoken.of(text)}
+    segmenter = Segmenter(**settings.segmenter.model_dump())
+    end = 0
+    for segment in (*segmenter.push(text, now_ms=0), *segmenter.flush()):
+        end += len(segment.text)
+        if segment.speakable:
+            languages.add(spoken.speak(segment.text, text[end : end + FOLLOWING_CHARACTERS]))
+    return languages
 
 
 async def _remote(url: str, job: _Job) -> AsyncGenerator[bytes, None]:

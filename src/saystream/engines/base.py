@@ -47,6 +47,10 @@ class EngineInfo:
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
 
+    def speaks(self, language: str) -> bool:
+        """Whether ``language`` (ISO 639-1) is one of ``languages``."""
+        return language in self.languages or "*" in self.languages
+
 
 @dataclass(frozen=True, slots=True)
 class SynthesisRequest:

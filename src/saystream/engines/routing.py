@@ -68,7 +68,7 @@ class Router:
         if engine is None:
             raise EngineUnavailable(self._what_would_help(language))
         before = next((known for known in self._eligible if known.name == spoke_before), engine)
-        if _speaks(before, language) and quality(voice, language, before) == quality(voice, language, engine):
+        if before.speaks(language) and quality(voice, language, before) == quality(voice, language, engine):
             engine = before
         ingredients = recipe(voice, engine, language)
         request = SynthesisRequest(
@@ -92,7 +92,7 @@ class Router:
         """The command that would give ``language`` an engine which comes before the one that speaks it now; "" where
         none is known."""
         for name in self._order:
-            if name in self._engines and _speaks(self._engines[name], language):
+            if name in self._engines and self._engines[name].speaks(language):
                 break
             fault = self._faults.get(name)
             if fault is not None and fault.remedy and language in fault.languages:
@@ -110,7 +110,7 @@ class Router:
         return Choice(language_type, language, engine.name, engine.quality, self.advice(language))
 
     def _speaker(self, language: str) -> EngineInfo | None:
-        return next((engine for engine in self._eligible if _speaks(engine, language)), None)
+        return next((engine for engine in self._eligible if engine.speaks(language)), None)
 
     def _what_would_help(self, language: str) -> str:
         name = _LANGUAGE_NAMES.get(language)
@@ -120,7 +120,7 @@ class Router:
         unused = [
             name
             for name, engine in self._engines.items()
-            if name not in self._order and _speaks(engine, language)
+            if name not in self._order and engine.speaks(language)
         ]
         missing = [name for name in self._order if name not in self._engines]
         advice = []
@@ -135,7 +135,3 @@ class Router:
         if not advice:
             advice.append("Install an engine that speaks it; `saystream engines` lists those installed.")
         return " ".join((problem, *advice))
-
-
-def _speaks(engine: EngineInfo, language: str) -> bool:
-    return language in engine.languages or "*" in engine.languages

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 from starlette.websockets import WebSocketDisconnect
 
-from saystream.audio import AudioFormat, Effects
 from saystream.dsp.encoders import settled
 from saystream.errors import (
     Draining,
@@ -44,8 +43,9 @@ from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
 from saystream.server.metrics import ResponseTimer
 from saystream.server.outbox import Outbox
+from saystream.server.session_speech import check_session, speech_config
 from saystream.server.usage import UsageAccount, realtime_usage
-from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.synthesis import ResponseAudio, ResponseEnded, ResponseStarted, SpeechEvent
 from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
     from starlette.websockets import WebSocket
 
+    from saystream.audio import AudioFormat
     from saystream.server.auth import Principal
     from saystream.server.realtime import RealtimeDoor
     from saystream.server.usage import Outcome
@@ -294,7 +295,7 @@ class Connection:
             case SessionUpdate():
                 if self._core.ignored_keys:
                     _log.debug("unknown keys ignored", unknown_fields=self._core.ignored_keys)
-                config = self._speech_config()
+                config = speech_config(self._core.config)
                 session.configure(config)
                 _log_bit_rate(config.audio_format)
             case TextAppend(text=text):
@@ -319,37 +320,13 @@ class Connection:
                 assert_never(event)
 
     def _start_session(self) -> SynthesisSession:
-        self._session = self._door.synthesizer.session(self._speech_config())
+        self._session = self._door.synthesizer.session(speech_config(self._core.config))
         self._session_started.set()
         return self._session
 
-    def _speech_config(self) -> SpeechConfig:
-        config = self._core.config
-        return SpeechConfig(
-            voice=config.voice,
-            language_type=config.language_type,
-            audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
-            effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
-            server_commit=config.mode == "server_commit",
-            instructions=config.instructions,
-            normalize_text=config.enable_tn,
-        )
-
     def _check(self, config: SessionConfig) -> None:
         """Raises InvalidValue for what the model does not take."""
-        self._door.catalog.check(
-            self._model,
-            voice=config.voice,
-            response_format=config.response_format,
-            sample_rate=config.sample_rate,
-            language_type=config.language_type,
-            speech_rate=config.speech_rate,
-            volume=config.volume,
-            pitch_rate=config.pitch_rate,
-            bit_rate=config.bit_rate,
-            instructions=config.instructions,
-            optimize_instructions=config.optimize_instructions,
-        )
+        check_session(self._door.catalog, self._model, config)
 
     # --- the speaker -----------------------------------------------------------------------------------------------
 
