@@ -99,9 +99,9 @@ def test_a_british_voice_speaks_british_english(engine: KokoroEngine) -> None:
     assert len(speak(engine, text, voice="bf_emma:0.4+af_heart:0.6")) == len(speak(engine, text))
 
 
-def test_english_words_change_the_timbre_of_a_voice_of_another_language_alone(engine: KokoroEngine) -> None:
+def test_a_voice_of_another_language_is_helped_with_english_words(engine: KokoroEngine) -> None:
     plain, mixed = "我们今天使用新的服务器。", "我们今天使用新的server。"
-    for voice, plain_hz, mixed_hz in (("zf_xiaoxiao", 240, 232), ("af_heart", 200, 200)):
+    for voice, plain_hz, mixed_hz in (("zf_xiaoxiao", 240, 220), ("af_heart", 200, 200)):
         for text, pitch_hz in ((plain, plain_hz), (mixed, mixed_hz)):
             sound = speak(engine, text, voice=voice, language="zh")
             assert median_pitch_hz(sound, 24000) == pytest.approx(pitch_hz, rel=0.01)

@@ -87,3 +87,22 @@ def test_texts_that_its_reader_alone_could_not_read(american: EnglishReader, tex
 @given(text=st.text(st.characters(exclude_categories=()), max_size=60))
 def test_nothing_but_symbols_comes_out_of_any_text(american: EnglishReader, text: str) -> None:
     numbers(american.read(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [
+        ("CEO", "sˈi ˈi ˈO"),
+        ("API", "ˈA pˈi ˈI"),
+        ("the USB port", "ðə jˈu ˈɛs bˈi pˈɔɹt"),
+    ],
+)
+def test_among_words_of_another_language_initials_are_said_letter_by_letter(
+    american: EnglishReader, text: str, symbols: str
+) -> None:
+    assert american.read_apart(text) == symbols
+
+
+@pytest.mark.parametrize("text", ["NASA", "SQL", "Windows", "iPhone 15", "HELLO", "GPT-4", "USB-C", ""])
+def test_other_words_are_said_there_as_in_english(american: EnglishReader, text: str) -> None:
+    assert american.read_apart(text) == american.read(text)

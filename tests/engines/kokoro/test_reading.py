@@ -62,7 +62,7 @@ def test_it_tells_whether_a_text_has_english_in_it(reader: Reader) -> None:
 
 def test_marks_between_the_languages_stay(reader: Reader) -> None:
     assert reader.read("支持iPhone 15、GPT-4和“API”。", "zh") == (
-        "ꭧɨ→ꭧʰɨ↗, ˈIfˌOn fˌɪftˈin, ʤˌipˌitˈi fˈɔɹ, xɤ↗, ˌApˌiˈI."
+        "ꭧɨ→ꭧʰɨ↗, ˈIfˌOn fˌɪftˈin, ʤˌipˌitˈi fˈɔɹ, xɤ↗, ˈA pˈi ˈI."
     )
     assert reader.read("用server，好吗？", "zh") == "jʊ↘ŋ, sˈɜɹvəɹ, xau↓ ma?"
     assert reader.read("他说：“Hello!”", "zh").endswith("həlˈO!")

@@ -54,12 +54,21 @@ def test_a_mix_is_british_when_most_of_it_is() -> None:
 
 def test_a_voice_of_another_language_gets_a_part_of_an_english_one_of_its_sex_for_english_words() -> None:
     voices = (*VOICES, "am_michael")
-    assert clear_in_english({"zf_xiaoxiao": 1.0}, voices) == {"zf_xiaoxiao": 0.6, "af_heart": 0.4}
-    assert clear_in_english({"zm_yunxi": 1.0}, voices) == {"zm_yunxi": 0.6, "am_michael": 0.4}
-    helped = clear_in_english({"zf_xiaoxiao": 0.9, "af_heart": 0.1}, voices)
-    assert helped == pytest.approx({"zf_xiaoxiao": 0.54, "af_heart": 0.46})
+    timbre, rhythm = clear_in_english({"zf_xiaoxiao": 1.0}, voices)
+    assert timbre == pytest.approx({"zf_xiaoxiao": 0.4, "af_heart": 0.6})
+    assert rhythm == pytest.approx({"zf_xiaoxiao": 0.6, "af_heart": 0.4})
+    timbre, _ = clear_in_english({"zm_yunxi": 1.0}, voices)
+    assert timbre == pytest.approx({"zm_yunxi": 0.4, "am_michael": 0.6})
+
+
+def test_what_is_english_in_a_mix_already_counts() -> None:
+    timbre, rhythm = clear_in_english({"zf_xiaoxiao": 0.5, "bf_emma": 0.5}, VOICES)
+    assert timbre == pytest.approx({"zf_xiaoxiao": 0.4, "bf_emma": 0.4, "af_heart": 0.2})
+    assert rhythm == {"zf_xiaoxiao": 0.5, "bf_emma": 0.5}
+    timbre, _ = clear_in_english({"zf_xiaoxiao": 0.9, "af_heart": 0.1}, VOICES)
+    assert timbre == pytest.approx({"zf_xiaoxiao": 0.4, "af_heart": 0.6})
 
 
 def test_an_english_voice_and_one_without_a_helper_stay_as_they_are() -> None:
-    for weights in ({"bf_emma": 1.0}, {"zf_xiaoxiao": 0.5, "af_heart": 0.5}, {"zm_yunxi": 1.0}):
-        assert clear_in_english(weights, VOICES) == weights
+    for weights in ({"bf_emma": 1.0}, {"zf_xiaoxiao": 0.4, "af_heart": 0.6}, {"zm_yunxi": 1.0}):
+        assert clear_in_english(weights, VOICES) == (weights, weights)

@@ -90,27 +90,27 @@ class KokoroEngine(Engine):
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
         symbols = self._reader.read(text, request.language, british=is_british(voice))
-        clear = None
+        timbre_of = rhythm_of = voice
         if self._reader.has_english(text, request.language):
-            clear = clear_in_english(voice, self._model.voices)
+            timbre_of, rhythm_of = clear_in_english(voice, self._model.voices)
         slowest, fastest = _OWN_SPEEDS
         speed = min(max(request.speed, slowest), fastest)
         stages = timbre(
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        yield from shaped(self._pieces(symbols, voice, clear, speed, interrupt), stages)
+        yield from shaped(self._pieces(symbols, timbre_of, rhythm_of, speed, interrupt), stages)
 
     def _pieces(
         self,
         symbols: str,
-        voice: dict[str, float],
-        clear: dict[str, float] | None,
+        timbre_of: dict[str, float],
+        rhythm_of: dict[str, float],
         speed: float,
         interrupt: Interrupt,
     ) -> Iterator[Samples]:
         piece = SAMPLE_RATE * _PIECE_MS // 1000
         for part in filter(None, map(str.strip, split(symbols))):
-            sound = self._model.speak(part, voice, timbre=clear, speed=speed, interrupt=interrupt)
+            sound = self._model.speak(part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt)
             sound = _trimmed(sound, round(pause_after_ms(part) / speed))
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]

@@ -10,10 +10,13 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from saystream.errors import EngineUnavailable
 from saystream.text.runs import language_runs
+
+if TYPE_CHECKING:
+    from saystream.engines.kokoro.english import EnglishReader
 
 __all__ = ["LANGUAGES", "Reader", "TextReader"]
 
@@ -50,7 +53,6 @@ class TextReader(Protocol):
     def read(self, text: str) -> str:
         """The symbols of the model for ``text``, with spaces between words and with its marks."""
 
-
 class Reader:
     """Reads all languages; those of ``LANGUAGES`` are made by ``prepare``, others when they are first met."""
 
@@ -70,7 +72,7 @@ class Reader:
         stretches = (
             each for run in language_runs(text, language) for each in _by_script(run.text, run.language)
         )
-        spoken = [self._stretch(*each, british=british) for each in stretches]
+        spoken = [self._stretch(*each, within=language, british=british) for each in stretches]
         symbols = _SPACES.sub(" ", _SWITCH.join(filter(str.strip, spoken)))
         symbols = _BESIDE_A_MARK.sub("", _BEFORE_A_MARK.sub("", symbols))
         symbols = _AFTER_AN_OPENING.sub("", symbols).strip()
@@ -80,9 +82,11 @@ class Reader:
         """Whether a text in another language has English words in it."""
         return language != "en" and any(run.language == "en" for run in language_runs(text, language))
 
-    def _stretch(self, text: str, language: str, *, british: bool) -> str:
-        name = _BRITISH if british and language == "en" else language
-        return self._reader(name).read(text)
+    def _stretch(self, text: str, language: str, *, within: str, british: bool) -> str:
+        if language != "en":
+            return self._reader(language).read(text)
+        english = cast("EnglishReader", self._reader(_BRITISH if british else language))
+        return english.read(text) if within == "en" else english.read_apart(text)
 
     def _reader(self, name: str) -> TextReader:
         with self._lock:
