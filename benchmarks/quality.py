@@ -43,13 +43,9 @@ from saystream.quality import (
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 
-COMPARED = ("zh", "en", "ja", "es", "fr", "it", "pt")
-"""The languages of Kokoro, which are also spoken without the wire."""
-OTHERS = ("de", "ru", "ko")
 VOICE = "Cherry"
 SERVER = {
-    # Kokoro where it speaks, and what is left of the ten languages where nothing but it was fetched.
-    "SAYSTREAM_ENGINE_ORDER": '["kokoro", "espeak"]',
+    "SAYSTREAM_ENGINE": "kokoro",
     # Here a busy machine is no reason to give up.
     "SAYSTREAM_POOL__FIRST_CHUNK_TIMEOUT_S": "120",
     "SAYSTREAM_POOL__CHUNK_TIMEOUT_S": "60",
@@ -94,11 +90,10 @@ class Results:
 
 
 def languages(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
-    """The whole corpus by one voice, over the wire and, where Kokoro speaks, by the engine alone."""
-    spoken = {"wire": (*COMPARED, *OTHERS), "direct": COMPARED}
-    for path, codes in spoken.items():
-        speaker = WireSpeaker(url) if path == "wire" else DirectSpeaker(Settings(engine_order=("kokoro",)))
-        for language in codes:
+    """The whole corpus by one voice, over the wire and by the engine alone."""
+    for path in ("wire", "direct"):
+        speaker = WireSpeaker(url) if path == "wire" else DirectSpeaker(Settings(engine="kokoro"))
+        for language in load_corpus():
             row = results.kept["languages"].setdefault(language, {})
             if path in row:
                 continue

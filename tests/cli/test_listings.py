@@ -29,14 +29,14 @@ def test_voices_say_how_good_they_are_in_each_language_and_what_would_help() -> 
     spoken = {language["code"]: language for language in rows[0]["languages"]}
     assert len(spoken) == 10
     assert spoken["zh"] == {"code": "zh", "engine": "tone", "quality": "robotic", "advice": PULL_KOKORO}
-    assert spoken["ko"] == {"code": "ko", "engine": "tone", "quality": "robotic", "advice": ""}
+    assert spoken["ko"] == {"code": "ko", "engine": "tone", "quality": "robotic", "advice": PULL_KOKORO}
 
 
 def test_the_table_of_voices_ends_with_the_command_that_makes_them_better() -> None:
     shown = run("voices", "--model", "qwen-tts-realtime").stdout
     assert "robotic zh en" in shown and "native" not in shown
-    better = f"Better Chinese, English, Italian, Portuguese, Spanish, Japanese, French: {PULL_KOKORO}"
-    assert shown.rstrip().splitlines()[-1] == better
+    languages = "Chinese, English, German, Italian, Portuguese, Spanish, Japanese, Korean, French, Russian"
+    assert shown.rstrip().splitlines()[-1] == f"Better {languages}: {PULL_KOKORO}"
 
 
 def test_engines_say_why_one_cannot_run_and_what_would_help() -> None:

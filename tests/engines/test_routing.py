@@ -41,6 +41,37 @@ def test_the_first_of_the_order_that_speaks_the_language_is_chosen(
     assert router(*order).route(voice="Cherry", language=language).engine == chosen
 
 
+def test_an_engine_that_has_not_learnt_a_language_gives_way_to_one_that_has() -> None:
+    accented = engine("kokoro", "zh", "de")
+    germans = engine("piper", "zh", "de")
+
+    both = router("kokoro", "piper", "espeak", installed=(accented, germans, ESPEAK))
+    assert both.route(voice="Cherry", language="de").engine == "piper"
+    assert both.route(voice="Cherry", language="de", spoke_before="kokoro").engine == "piper"
+    assert both.route(voice="Cherry", language="zh").engine == "kokoro"
+
+    alone = router("kokoro", "espeak", installed=(accented, ESPEAK))
+    assert alone.route(voice="Cherry", language="de").engine == "kokoro"
+    assert alone.quality("Cherry", "de") == "approximate"
+    assert Choice("German", "de", "kokoro", "approximate") in alone.describe()
+
+
+def test_advice_for_a_language_that_is_only_approximated_is_an_engine_that_has_learnt_it() -> None:
+    def missing(name: str) -> EngineUnavailable:
+        return EngineUnavailable("...", remedy=f"saystream models pull {name}", languages=("de", "zh"))
+
+    accented = engine("kokoro", "zh", "de")
+    faults = {"supertonic": missing("supertonic-3")}
+    order = ("kokoro", "supertonic", "espeak")
+    speaking = Router(order, {"kokoro": accented, "espeak": ESPEAK}, faults)
+    assert speaking.advice("de") == "saystream models pull supertonic-3"
+    assert speaking.advice("zh") == ""
+
+    neither = Router(order, {"espeak": ESPEAK}, {"kokoro": missing("kokoro"), **faults})
+    assert neither.advice("de") == "saystream models pull supertonic-3"
+    assert neither.advice("zh") == "saystream models pull kokoro"
+
+
 KOKORO = engine("kokoro", "en", "zh")
 
 

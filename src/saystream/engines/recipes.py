@@ -14,9 +14,7 @@ from typing import Any
 from saystream import catalog
 from saystream.engines.base import EngineInfo
 
-__all__ = ["Recipe", "quality", "recipe"]
-
-_EVERYBODY = "*"
+__all__ = ["Recipe", "is_made_for", "language_quality", "quality", "recipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +59,22 @@ def quality(voice: str, language: str, engine: EngineInfo) -> str:
     very speaker: every other speaks it as Mandarin. Raises InvalidValue for an unknown voice.
     """
     entry = catalog.load().voice(voice)
-    if engine.quality != "native":
-        return engine.quality
+    if (of_language := language_quality(engine, language)) != "native":
+        return of_language
     own = _tables()["native"].get(engine.name)
     if own is not None:
         return "native" if entry.name in own else "approximate"
-    if language == "zh" and entry.dialect is not None:
-        return "approximate"
-    approximate = _tables()["approximate"].get(engine.name, {}).get(language, ())
-    return "approximate" if entry.name in approximate or _EVERYBODY in approximate else "native"
+    return "approximate" if language == "zh" and entry.dialect is not None else "native"
+
+
+def language_quality(engine: EngineInfo, language: str) -> str:
+    """The most that any voice of ``engine`` can be in ``language`` (ISO 639-1)."""
+    return engine.quality if is_made_for(engine.name, language) else "approximate"
+
+
+def is_made_for(engine: str, language: str) -> bool:
+    """False where the engine of that name speaks ``language`` (ISO 639-1) without having learnt it."""
+    return language not in _tables()["approximate"].get(engine, ())
 
 
 @functools.cache

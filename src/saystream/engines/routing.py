@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.engines.recipes import quality, recipe
+from saystream.engines.recipes import is_made_for, language_quality, quality, recipe
 from saystream.errors import EngineUnavailable
 from saystream.text.language import LANGUAGE_CODES
 
@@ -42,7 +42,10 @@ class Choice:
 
 
 class Router:
-    """For each language the first engine of an order that speaks it; a fixed engine is an order of one."""
+    """For each language the first engine of an order that speaks it; a fixed engine is an order of one.
+
+    An engine that only approximates a language gives way to a later one that is native in it.
+    """
 
     def __init__(
         self,
@@ -89,11 +92,14 @@ class Router:
         return None if engine is None else quality(voice, language, engine)
 
     def advice(self, language: str) -> str:
-        """The command that would give ``language`` an engine which comes before the one that speaks it now; "" where
-        none is known."""
-        for name in self._order:
-            if name in self._engines and self._engines[name].speaks(language):
-                break
+        """The command that would give ``language`` an engine which speaks it rather than the one that does so now; ""
+        where none is known."""
+        speaker = self._speaker(language)
+        place = len(self._order) if speaker is None else self._order.index(speaker.name)
+        names = list(self._order[:place])
+        if speaker is not None and not is_made_for(speaker.name, language):
+            names += [name for name in self._order[place:] if is_made_for(name, language)]
+        for name in sorted(names, key=lambda name: not is_made_for(name, language)):
             fault = self._faults.get(name)
             if fault is not None and fault.remedy and language in fault.languages:
                 return fault.remedy
@@ -107,10 +113,15 @@ class Router:
         engine = self._speaker(language)
         if engine is None:
             return Choice(language_type, language, None, None, self.advice(language))
-        return Choice(language_type, language, engine.name, engine.quality, self.advice(language))
+        quality = language_quality(engine, language)
+        return Choice(language_type, language, engine.name, quality, self.advice(language))
 
     def _speaker(self, language: str) -> EngineInfo | None:
-        return next((engine for engine in self._eligible if engine.speaks(language)), None)
+        speakers = [engine for engine in self._eligible if engine.speaks(language)]
+        if not speakers or is_made_for(speakers[0].name, language):
+            return next(iter(speakers), None)
+        natives = (engine for engine in speakers if language_quality(engine, language) == "native")
+        return next(natives, speakers[0])
 
     def _what_would_help(self, language: str) -> str:
         name = _LANGUAGE_NAMES.get(language)

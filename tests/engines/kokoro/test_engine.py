@@ -50,8 +50,8 @@ def test_it_conforms(tiny_kokoro: Path) -> None:
     assert check_engine(KokoroEngine(folder=str(tiny_kokoro), threads=1), deterministic=True) == []
 
 
-def test_it_speaks_eight_languages_with_the_voices_that_it_finds(engine: KokoroEngine) -> None:
-    assert engine.info.languages == ("en", "zh", "ja", "es", "fr", "it", "pt", "hi")
+def test_it_speaks_eleven_languages_with_the_voices_that_it_finds(engine: KokoroEngine) -> None:
+    assert engine.info.languages == ("en", "zh", "ja", "es", "fr", "it", "pt", "de", "ko", "ru", "hi")
     assert engine.info.voices == tuple(VOICES)
     assert not engine.info.normalizes_text
 
@@ -66,6 +66,9 @@ def test_it_speaks_eight_languages_with_the_voices_that_it_finds(engine: KokoroE
         ("fr", "Le train pour l'aéroport part demain à neuf heures et demie."),
         ("it", "Il treno per l'aeroporto parte domani alle nove e mezza."),
         ("pt", "O trem para o aeroporto sai amanhã às nove e meia."),
+        ("de", "Der Zug zum Flughafen fährt morgen um halb zehn."),
+        ("ko", "공항으로 가는 기차는 내일 아침 아홉 시 반에 출발합니다."),
+        ("ru", "Поезд в аэропорт отправляется завтра в половине десятого."),
         ("hi", "हवाई अड्डे की ट्रेन कल सुबह साढ़े नौ बजे निकलती है।"),
     ],
 )
@@ -155,7 +158,7 @@ def test_any_text_gives_audio_or_nothing(engine: KokoroEngine, text: str, langua
 
 
 @pytest.mark.parametrize(
-    "request_", [{"voice": "nobody"}, {"voice": "af_heart:0"}, {"language": "de"}], ids=str
+    "request_", [{"voice": "nobody"}, {"voice": "af_heart:0"}, {"language": "th"}], ids=str
 )
 def test_a_voice_or_a_language_that_it_has_not_is_refused(
     engine: KokoroEngine, request_: dict[str, str]

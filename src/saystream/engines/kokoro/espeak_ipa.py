@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from saystream.engines.espeak_library import phonemize
+from saystream.engines.hangul import as_pronounced
 from saystream.engines.kokoro.vocabulary import in_symbols
 
 __all__ = ["ESPEAK_VOICES", "EspeakReader", "kokoro_phonemes"]
@@ -18,6 +19,22 @@ _ONE_SYMBOL = {
 }  # fmt: skip
 """Diphthongs and affricates, which have symbols of their own."""
 
+_RESPELLED = {
+    "ru": (
+        ("y", "ɨ"),
+        ("tʃʲ", "tʃ"),
+        ("ʲ(?=[ˈˌ]?[iɪeɛ])", ""),
+        ("ʲ(?=[ˈˌ]?[aɑʌoɔuəɐɵ])", "j"),
+        ("[ʌɑ]", "a"),
+        ("ɵ", "o"),
+        (r"(?<!\S)([vskfz]) (?=\S)", r"\1"),  # a preposition that is no syllable
+    ),
+    "ko": (("ɐ", "a"), ("q", "k"), ("(?<=[ʃɕkpt])h", "ʰ")),
+}
+"""Languages that Kokoro was not trained on: their sounds as those of its languages that are nearest. eSpeak writes some
+by a letter that stands for another sound elsewhere. Of the words of eight Russian sentences Whisper heard 35 % wrong
+without, 17 % with them."""
+
 _TIES = dict.fromkeys(map(ord, "͜͡‿"))
 _PAIRS = re.compile("|".join(_ONE_SYMBOL))
 
@@ -25,15 +42,20 @@ _PAIRS = re.compile("|".join(_ONE_SYMBOL))
 class EspeakReader:
     def __init__(self, language: str) -> None:
         """Raises EngineUnavailable where the library does not start."""
+        self._language = language
         self._voice = ESPEAK_VOICES.get(language, language)
         phonemize("", self._voice)
 
     def read(self, text: str) -> str:
-        clauses = phonemize(text, self._voice)
-        return " ".join(kokoro_phonemes(clause.phonemes) + clause.punctuation for clause in clauses)
+        clauses = phonemize(as_pronounced(text), self._voice)
+        return " ".join(
+            kokoro_phonemes(clause.phonemes, self._language) + clause.punctuation for clause in clauses
+        )
 
 
-def kokoro_phonemes(phonemes: str) -> str:
-    """IPA as Kokoro writes it."""
+def kokoro_phonemes(phonemes: str, language: str) -> str:
+    """The IPA that eSpeak gives for ``language`` (ISO 639-1) as Kokoro writes it."""
     untied = phonemes.translate(_TIES)
+    for written, meant in _RESPELLED.get(language, ()):
+        untied = re.sub(written, meant, untied)
     return in_symbols(_PAIRS.sub(lambda pair: _ONE_SYMBOL[pair[0]], untied))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LANGUAGES", "Reader", "TextReader"]
 
-LANGUAGES = ("en", "zh", "ja", "es", "fr", "it", "pt", "hi")
-"""Those that Kokoro has voices for, the best first."""
+LANGUAGES = ("en", "zh", "ja", "es", "fr", "it", "pt", "de", "ko", "ru", "hi")
+"""The best first. German, Korean and Russian it was not trained on: it is understood, with an accent."""
 
 _BRITISH = "en-gb"
 
@@ -52,6 +52,7 @@ class TextReader(Protocol):
 
     def read(self, text: str) -> str:
         """The symbols of the model for ``text``, with spaces between words and with its marks."""
+
 
 class Reader:
     """Reads all languages; those of ``LANGUAGES`` are made by ``prepare``, others when they are first met."""
