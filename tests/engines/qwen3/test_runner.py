@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from saystream.engines.qwen3.graphs import Work
 from saystream.engines.qwen3.model import Qwen3Model
@@ -176,6 +177,43 @@ def test_nothing_goes_to_or_from_the_host_within_a_step(model: Qwen3Model) -> No
         operations = operations_of(work)
         assert len(operations.done) > 100
         assert not operations.names & FORBIDDEN
+
+
+class HostTensors(TorchDispatchMode):
+    """Notes each operation that takes or gives a tensor of the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = 0
+        self.on_the_host: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = func(*args, **(kwargs or {}))
+        self.done += 1
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, given)) if isinstance(leaf, torch.Tensor)]
+        if any(tensor.device.type == "cpu" for tensor in tensors):
+            self.on_the_host.add(func.overloadpacket.__name__)
+        return given
+
+
+def test_a_model_on_another_device_steps_without_a_tensor_of_the_host(checkpoints: Path) -> None:
+    """The other device is one that has shapes and no numbers; on a GPU such a tensor would be an error or a wait."""
+    model = loaded(checkpoints).to("meta")
+    model.prepare()
+    runner = runner_on(model)
+    text_id = torch.tensor([TEXT_ID], device="meta")
+    prompt = model.prompts.custom_voice(sorted(model.config.talker.speakers)[0], language="en")
+    rows = torch.cat((prompt.prefix, prompt.forced + model.text_vectors(text_id)))
+    model.codec.reset(0)
+    runner.start([Start(0, rows, Sampling())])
+    buffers = runner._buffers_of(4)
+    with torch.no_grad(), HostTensors() as tensors:
+        runner._sound(buffers)
+        runner._talk(buffers, 256)
+    assert tensors.done > 1000
+    assert tensors.on_the_host == set()
 
 
 def test_every_step_of_a_bucket_does_the_same_to_the_same_shapes(model: Qwen3Model) -> None:
