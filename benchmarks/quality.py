@@ -54,7 +54,7 @@ TOGETHER = 4
 VOICE_SENTENCES = {"zh": (6, 14), "en": (8,)}
 """Which sentences of the corpus every voice says: of the longer ones, because a voice is not known by a word."""
 ROW_SCORES = ("words", "mos", "pitch")
-VOICE_SCORES = ("mos", "speaker", "pitch")
+VOICE_SCORES = ("mos", "speaker", "pitch", "loudness")
 
 
 class Results:

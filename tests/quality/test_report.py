@@ -38,6 +38,13 @@ def test_a_silent_sentence_does_not_lower_the_pitch() -> None:
     assert (row.pitch_hz, row.pitch_spread) == (205.0, 7.0)
 
 
+def test_the_loudness_of_a_row_is_the_mean_of_its_recordings() -> None:
+    scores = [Score(loudness_lufs=-24.0), Score(), Score(loudness_lufs=-21.0)]
+    row = summarise(scores, language="en", voice="Cherry", path="wire", sentences=3, seconds=2)
+
+    assert row.loudness_lufs == -22.5
+
+
 def at_angle(degrees: float) -> tuple[float, float]:
     return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
 

@@ -99,6 +99,18 @@ def test_silence_has_no_pitch(scorer: Scorer, tmp_path: Path) -> None:
     assert heard.pitch_hz is None
 
 
+def test_half_the_amplitude_is_six_lufs_less(scorer: Scorer, tmp_path: Path, speech: np.ndarray) -> None:
+    loud, soft = (
+        scorer.score(written(tmp_path, sound, name), language="en", scores=["loudness"]).loudness_lufs
+        for name, sound in (("loud", speech), ("soft", speech / 2))
+    )
+    silence = scorer.score(written(tmp_path, np.zeros(RATE)), language="en", scores=["loudness"])
+
+    assert loud is not None and soft is not None
+    assert loud - soft == pytest.approx(6.02, abs=0.05)
+    assert silence.loudness_lufs is None
+
+
 def test_a_voice_is_more_like_itself_than_like_another(
     scorer: Scorer, tmp_path: Path, speech: np.ndarray
 ) -> None:

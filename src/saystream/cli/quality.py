@@ -50,6 +50,7 @@ _COLUMNS = {
     "exact": "exact",
     "mos": "DNSMOS",
     "pitch_hz": "pitch Hz",
+    "loudness_lufs": "LUFS",
 }
 
 
@@ -75,7 +76,8 @@ def quality(
         typer.Option(min=1, max=8, help="So many sentences in one recording: faster, a little less exact."),
     ] = 1,
     score: Annotated[
-        list[str] | None, typer.Option(help="words, mos, speaker or pitch; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(help="words, mos, speaker, pitch or loudness; may be repeated. Default: all."),
     ] = None,
     direct: Annotated[
         bool, typer.Option("--direct", help="Also score the engines without the server, for comparison.")

@@ -35,6 +35,8 @@ class Row:
     pitch_hz: float | None
     """Median over the recordings of their medians."""
     pitch_spread: float | None
+    loudness_lufs: float | None
+    """Mean over the recordings."""
     seconds: float
     """Of sound."""
 
@@ -72,6 +74,9 @@ def summarise(
         pitch_hz=_rounded(statistics.median, [s.pitch_hz for s in scores if s.pitch_hz is not None]),
         pitch_spread=_rounded(
             statistics.median, [s.pitch_spread for s in scores if s.pitch_spread is not None]
+        ),
+        loudness_lufs=_rounded(
+            statistics.fmean, [s.loudness_lufs for s in scores if s.loudness_lufs is not None]
         ),
         seconds=round(seconds, 1),
     )

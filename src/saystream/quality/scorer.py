@@ -17,7 +17,7 @@ from saystream.errors import ScoringUnavailable
 
 __all__ = ["SCORES", "Score", "Scorer", "scorer_python"]
 
-SCORES = ("words", "mos", "speaker", "pitch")
+SCORES = ("words", "mos", "speaker", "pitch", "loudness")
 """What can be asked for; ``worker.py`` says what each is."""
 
 _WORKER = Path(__file__).with_name("worker.py")
@@ -41,6 +41,7 @@ class Score(msgspec.Struct, frozen=True):
     pitch_hz: float | None = None
     pitch_spread: float | None = None
     """Semitones from the 10th to the 90th percentile."""
+    loudness_lufs: float | None = None
 
 
 def scorer_python(given: Path | None = None) -> Path:

@@ -5,7 +5,7 @@
 ``tests/environments/quality.txt`` lists what it imports; WHISPER_FOLDER holds the files of Whisper-small in ONNX. It
 reads one JSON object a line and answers each with one:
 
-    {"wav": PATH, "language": "fr", "expected": [TEXT, …], "scores": ["words", "mos", "speaker", "pitch"]}
+    {"wav": PATH, "language": "fr", "expected": [TEXT, …], "scores": ["words", "mos", …]}
 
     words    ``transcript`` by Whisper told the language, and ``errors`` of ``length`` against that one of the expected
              spellings that fits best: characters for Chinese, Japanese and Korean, else words
@@ -13,6 +13,7 @@ reads one JSON object a line and answers each with one:
     speaker  ``speaker``, the embedding of Resemblyzer's encoder: 256 numbers of length 1
     pitch    ``pitch_hz``, the median fundamental frequency by Praat, and ``pitch_spread``, the distance of the 10th to
              the 90th percentile in semitones; null in a recording without a voice
+    loudness ``loudness_lufs``, integrated (ITU-R BS.1770-4); null in a recording of silence
 
 What scores is imported where it is used: each takes a while to load, and the type checker knows none of it.
 A WAV file is mono and 16-bit. A request that fails is answered by ``{"error": TEXT}``. The first line out, before any
@@ -49,7 +50,7 @@ _PITCH_RANGE_HZ = (60.0, 600.0)
 _PARTIAL_FRAMES = 160
 _PARTIALS_PER_S = 1.3
 _LEAST_COVERAGE = 0.75
-_PACKAGES = ("onnx-asr", "onnxruntime", "speechmos", "Resemblyzer", "praat-parselmouth", "jiwer",
+_PACKAGES = ("onnx-asr", "onnxruntime", "speechmos", "Resemblyzer", "praat-parselmouth", "pyloudnorm", "jiwer",
              "whisper-normalizer", "opencc-python-reimplemented", "num2words", "cn2an")  # fmt: skip
 
 
@@ -85,6 +86,7 @@ class Scorer:
             "mos": lambda: {"mos": mos(samples)},
             "speaker": lambda: {"speaker": speaker(samples).tolist()},
             "pitch": lambda: pitch(samples),
+            "loudness": lambda: {"loudness_lufs": loudness(samples)},
         }
         return {name: value for score in scores for name, value in makers[score]().items()}
 
@@ -201,6 +203,13 @@ def pitch(samples: Samples) -> dict[str, float | None]:
         return {"pitch_hz": None, "pitch_spread": None}
     low, high = np.percentile(voiced, (10, 90))
     return {"pitch_hz": float(np.median(voiced)), "pitch_spread": float(12 * np.log2(high / low))}
+
+
+def loudness(samples: Samples) -> float | None:
+    import pyloudnorm
+
+    lufs = float(pyloudnorm.Meter(_RATE).integrated_loudness(samples.astype(np.float64)))
+    return lufs if np.isfinite(lufs) else None
 
 
 def speaker(samples: Samples) -> Samples:

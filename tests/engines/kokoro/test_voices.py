@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.engines.kokoro.voices import clear_in_english, is_british, parse_voice
+from saystream.engines.kokoro.voices import clear_in_english, gain, is_british, parse_voice
 from saystream.errors import InvalidValue
+from saystream.models import load_manifest
 
 VOICES = ("af_heart", "bf_emma", "zf_xiaoxiao", "zm_yunxi", "jf_alpha")
 
@@ -72,3 +75,24 @@ def test_what_is_english_in_a_mix_already_counts() -> None:
 def test_an_english_voice_and_one_without_a_helper_stay_as_they_are() -> None:
     for weights in ({"bf_emma": 1.0}, {"zf_xiaoxiao": 0.4, "af_heart": 0.6}, {"zm_yunxi": 1.0}):
         assert clear_in_english(weights, VOICES) == (weights, weights)
+
+
+def test_a_loud_voice_is_lowered_and_a_soft_one_raised() -> None:
+    assert gain({"zf_xiaoxiao": 1.0}) == pytest.approx(10 ** ((-24.0 + 16.1) / 20))
+    assert gain({"af_nova": 1.0}) == pytest.approx(10 ** ((-24.0 + 25.9) / 20))
+
+
+def test_the_gain_of_a_mix_lies_between_those_of_its_voices() -> None:
+    mix = gain({"zf_xiaoxiao": 0.5, "af_nova": 0.5})
+    assert mix == pytest.approx((gain({"zf_xiaoxiao": 1.0}) * gain({"af_nova": 1.0})) ** 0.5)
+
+
+def test_a_voice_of_unknown_loudness_stays_as_it_is() -> None:
+    assert gain({"my_own": 1.0}) == 1.0
+
+
+def test_the_loudness_of_every_published_voice_is_known() -> None:
+    files = dict(load_manifest().model("kokoro").files())
+    voices = [Path(path).stem for path in files if path.startswith("voices/")]
+    assert len(voices) == 54
+    assert all(gain({voice: 1.0}) != 1.0 for voice in voices)

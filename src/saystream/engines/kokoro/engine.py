@@ -17,7 +17,7 @@ from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRe
 from saystream.engines.kokoro.model import SAMPLE_RATE, Interrupt, KokoroModel
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
 from saystream.engines.kokoro.splitting import split
-from saystream.engines.kokoro.voices import clear_in_english, is_british, parse_voice
+from saystream.engines.kokoro.voices import clear_in_english, gain, is_british, parse_voice
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
 from saystream.text.pauses import pause_after_ms
@@ -111,7 +111,7 @@ class KokoroEngine(Engine):
         piece = SAMPLE_RATE * _PIECE_MS // 1000
         for part in filter(None, map(str.strip, split(symbols))):
             sound = self._model.speak(part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt)
-            sound = _trimmed(sound, round(pause_after_ms(part) / speed))
+            sound = _trimmed(sound, round(pause_after_ms(part) / speed)) * np.float32(gain(timbre_of))
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import tomllib
+from collections.abc import Collection, Mapping
+from importlib import resources
 
 from saystream.errors import InvalidValue
 
-__all__ = ["MAX_PARTS", "clear_in_english", "is_british", "parse_voice"]
+__all__ = ["MAX_PARTS", "clear_in_english", "gain", "is_british", "parse_voice"]
 
 MAX_PARTS = 4
 """Voices in one mix; of more than a few none is heard any more."""
@@ -19,6 +21,13 @@ _TIMBRE_SHARE = 0.6
 _RHYTHM_SHARE = 0.4
 """Of 20 Chinese sentences with English words by zf_xiaoxiao, Whisper then heard every English word in 18 instead of 10.
 The speaker stayed the same to 0.90, as much as between two sentences of hers."""
+
+_LOUDNESS: dict[str, float] = tomllib.loads(
+    resources.files(__package__).joinpath("loudness.toml").read_text(encoding="utf-8")
+)
+_WANTED_LUFS = -24.0
+"""That of hibari, Piper's Joe and eSpeak NG within 2: a session may change engines with the language. The model's own
+voices lie between -26 and -13, and some of them beyond full scale."""
 
 _FORM = "a voice such as 'af_heart', or a mix such as 'zf_xiaoxiao:0.6+af_heart:0.4'"
 
@@ -47,6 +56,13 @@ def parse_voice(expression: str, voices: Collection[str]) -> dict[str, float]:
 def is_british(weights: dict[str, float]) -> bool:
     """Whether most of the mix is a British voice: their names begin with "b"."""
     return sum(share for name, share in weights.items() if name.startswith("b")) > 0.5
+
+
+def gain(weights: Mapping[str, float]) -> float:
+    """What the sound of the mix is to be multiplied by, to be as loud as any other. Voices that are not Kokoro's own
+    are left as they are."""
+    above = sum(share * (_LOUDNESS.get(name, _WANTED_LUFS) - _WANTED_LUFS) for name, share in weights.items())
+    return float(10 ** (-above / 20))
 
 
 def clear_in_english(
