@@ -5,7 +5,7 @@
 threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
 first     first audio over the WebSocket, beside the time for the whole text in one pass of the model
 load      1 to 10 sessions at once: stutter, first audio, and how many were refused
-mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed.txt``
+mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed*.txt``
 passes    sentences that are spoken in several passes, against the same phonemes in one: errors by Whisper, DNSMOS
 
 Needs the weights (``saystream models pull kokoro``), the last two also those of whisper-small and the environment
@@ -46,7 +46,11 @@ from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
 from saystream.quality.speaking import write_wav
 
 RESULTS = Path(__file__).parent / "results" / "kokoro.json"
-MIXED = Path(__file__).with_name("kokoro_mixed.txt")
+MIXED = {
+    "tuned": Path(__file__).with_name("kokoro_mixed.txt"),
+    "held_out": Path(__file__).with_name("kokoro_mixed_heldout.txt"),
+}
+"""The first are those that the timbre and the rhythm of English words were chosen by; the others were written after."""
 TEXT = (
     "The old lighthouse stood at the end of the pier, where the wind never rested. Every evening, the keeper climbed"
     " two hundred steps to light the lamp. He counted ships as they passed, and wrote their names in a thick book."
@@ -150,21 +154,25 @@ def _of_crowd(timings: list[SessionTiming]) -> dict[str, Any]:
 def mixed() -> dict[str, Any]:
     """A word counts as heard where its letters and digits stand in the transcript in their order, whatever the case and
     wherever Whisper puts spaces or marks: "web socket" is "WebSocket". Nothing else is forgiven."""
-    rows: list[dict[str, Any]] = []
     with (
         ServerProcess(["--engine", "kokoro"], os.environ) as server,
         Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
         tempfile.TemporaryDirectory() as folder,
     ):
         speaker = WireSpeaker(server.url)
-        for sentence in MIXED.read_text(encoding="utf-8").splitlines():
-            wav = Path(folder) / "sentence.wav"
-            write_wav(wav, *speaker.speak(sentence, voice="Cherry", language="zh"))
-            heard = scorer.score(wav, language="zh", expected=[sentence], scores=["words"]).transcript or ""
-            words = re.findall(r"[A-Za-z]+", sentence)
-            lost = [word for word in words if word.lower() not in _letters(heard)]
-            rows.append({"sentence": sentence, "heard": heard, "lost": lost})
-            print(rows[-1], flush=True)
+        wav = Path(folder) / "sentence.wav"
+        return {name: _mixed_rows(file, speaker, scorer, wav) for name, file in MIXED.items()}
+
+
+def _mixed_rows(file: Path, speaker: WireSpeaker, scorer: Scorer, wav: Path) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    for sentence in file.read_text(encoding="utf-8").splitlines():
+        write_wav(wav, *speaker.speak(sentence, voice="Cherry", language="zh"))
+        heard = scorer.score(wav, language="zh", expected=[sentence], scores=["words"]).transcript or ""
+        words = re.findall(r"[A-Za-z]+", sentence)
+        lost = [word for word in words if word.lower() not in _letters(heard)]
+        rows.append({"sentence": sentence, "heard": heard, "lost": lost})
+        print(rows[-1], flush=True)
     return {
         "sentences": len(rows),
         "with_every_english_word": sum(not row["lost"] for row in rows),
