@@ -6,6 +6,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from saystream.text.language import FOLLOWING_CHARACTERS
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
@@ -14,13 +15,10 @@ if TYPE_CHECKING:
     from saystream.engines.pool import PoolStream
     from saystream.text.segmenter import Segment, Segmenter
 
-__all__ = ["FOLLOWING_CHARACTERS", "Response"]
+__all__ = ["Response"]
 
 _CUT_AT_ONCE = 512
 """Characters that are cut in one go, in about two milliseconds: a book in one event keeps nobody else waiting."""
-
-FOLLOWING_CHARACTERS = 200
-"""Enough to tell the language of what is being said."""
 
 
 class Response:

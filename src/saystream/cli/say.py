@@ -24,11 +24,10 @@ from saystream.cli.sinks import Sink, open_sink
 from saystream.client import connect
 from saystream.config import LogSettings
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
-from saystream.response import FOLLOWING_CHARACTERS
 from saystream.server.logs import configure
 from saystream.server.session_speech import check_session, speech_config
 from saystream.synthesis import ResponseAudio, ResponseEnded, Synthesizer
-from saystream.text.language import LANGUAGE_CODES, SpokenLanguage
+from saystream.text.language import FOLLOWING_CHARACTERS, LANGUAGE_CODES, SpokenLanguage
 from saystream.text.segmenter import Segmenter
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 __all__ = [
+    "FOLLOWING_CHARACTERS",
     "LANGUAGE_CODES",
     "LATIN_LANGUAGES",
     "SpokenLanguage",
@@ -45,6 +46,9 @@ LANGUAGE_CODES: dict[str, str] = {
 
 LATIN_LANGUAGES: tuple[str, ...] = ("en", "de", "fr", "es", "it", "pt")
 """The languages of the service that are written in Latin letters."""
+
+FOLLOWING_CHARACTERS = 200
+"""Of the text behind a segment: enough to tell the language of what is being said."""
 
 _OTHER_SCRIPTS = frozenset(("zh", "ja", "ko", "ru", "th"))
 _WEIGHTS = {
