@@ -24,7 +24,7 @@ from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 
     from saystream.config import Settings
     from saystream.engines.pool import PoolStream
@@ -469,11 +469,12 @@ class SynthesisSession:
         return self._synthesizer.pool.open(route.engine, request, playback=self._playback)
 
 
-async def _start_speakers(pool: EnginePool, order: Iterable[str], languages: Collection[str]) -> None:
-    """Engines one after the other until each of ``languages`` is spoken by the first that can."""
+async def _start_speakers(pool: EnginePool, order: Sequence[str], languages: Collection[str]) -> None:
+    """Engines one after the other until no later one would speak any of ``languages``."""
     for name in order:
         await pool.start([name])
-        if all(any(engine.speaks(code) for engine in pool.engines().values()) for code in languages):
+        router = Router(order, pool.engines())
+        if all(map(router.is_settled, languages)):
             return
 
 

@@ -53,6 +53,8 @@ def test_an_engine_that_has_not_learnt_a_language_gives_way_to_one_that_has() ->
     alone = router("kokoro", "espeak", installed=(accented, ESPEAK))
     assert alone.route(voice="Cherry", language="de").engine == "kokoro"
     assert alone.quality("Cherry", "de") == "approximate"
+    assert [alone.is_settled(language) for language in ("zh", "de", "th")] == [True, False, False]
+    assert both.is_settled("de")
     assert Choice("German", "de", "kokoro", "approximate") in alone.describe()
 
 

@@ -91,13 +91,18 @@ class Router:
         engine = self._speaker(language)
         return None if engine is None else quality(voice, language, engine)
 
+    def is_settled(self, language: str) -> bool:
+        """Whether the engine that speaks ``language`` (ISO 639-1) now gives way to none that comes later."""
+        speaker = self._speaker(language)
+        return speaker is not None and is_made_for(speaker.name, language)
+
     def advice(self, language: str) -> str:
         """The command that would give ``language`` an engine which speaks it rather than the one that does so now; ""
         where none is known."""
         speaker = self._speaker(language)
         place = len(self._order) if speaker is None else self._order.index(speaker.name)
         names = list(self._order[:place])
-        if speaker is not None and not is_made_for(speaker.name, language):
+        if speaker is not None and not self.is_settled(language):
             names += [name for name in self._order[place:] if is_made_for(name, language)]
         for name in sorted(names, key=lambda name: not is_made_for(name, language)):
             fault = self._faults.get(name)
