@@ -111,7 +111,8 @@ class KokoroEngine(Engine):
         piece = SAMPLE_RATE * _PIECE_MS // 1000
         for part in filter(None, map(str.strip, split(symbols))):
             sound = self._model.speak(part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt)
-            sound = _trimmed(sound, round(pause_after_ms(part) / speed)) * np.float32(gain(timbre_of))
+            sound *= np.float32(gain(timbre_of))
+            sound = _trimmed(sound, round(pause_after_ms(part) / speed))
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 
