@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""
     engine_order: tuple[str, ...] = ("hibari", "kokoro", "piper", "supertonic", "espeak")
-    """``auto`` takes the first of these that speaks the language."""
+    """``auto`` takes the first of these that speaks the language, or the first that has learnt it."""
     engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of each engine, by its name."""
     drain_timeout_s: float = Field(30.0, ge=0)
