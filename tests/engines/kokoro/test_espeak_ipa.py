@@ -89,6 +89,9 @@ def test_diphthongs_and_affricates_are_one_symbol(ipa: str, symbols: str) -> Non
         ("ru", "деревня", "dirˈevnja"),  # softness before a front vowel is heard anyway
         ("ru", "печёт", "piʧˈot"),
         ("ru", "в Москву", "vmaskvˈu"),
+        ("ru", "музей", "muzˈej"),
+        ("ru", "здесь", "zdˈesʲ"),
+        ("ru", "ключ", "kljˈuʧ"),
         ("ko", "출발", "ʧʰˈulbal"),
         ("ko", "케이크", "kʰˈeikʰˌɯ"),
         ("ko", "독립", "dˈoŋnip"),  # as pronounced

@@ -27,6 +27,8 @@ _RESPELLED = {
         ("ʲ(?=[ˈˌ]?[aɑʌoɔuəɐɵ])", "j"),
         ("[ʌɑ]", "a"),
         ("ɵ", "o"),
+        ("ʑ", "z"),
+        ('"', ""),  # beside a vowel between two soft consonants
         (r"(?<!\S)([vskfz]) (?=\S)", r"\1"),  # a preposition that is no syllable
     ),
     "ko": (("ɐ", "a"), ("q", "k"), ("(?<=[ʃɕkpt])h", "ʰ")),
