@@ -230,7 +230,7 @@ def test_no_voice_is_better_than_its_engine() -> None:
 @pytest.mark.parametrize(
     ("voice", "language", "lender"),
     [
-        ("Vivian", "fr", "ff_siwis"),
+        ("Vivian", "pt", "pf_dora"),
         ("Vivian", "ja", "jf_alpha"),
         ("Bella", "it", "if_sara"),  # a child
         ("Ethan", "es", "em_alex"),
