@@ -1,14 +1,15 @@
 """What the engine Kokoro does on this machine. Writes ``benchmarks/results/kokoro.json``, each part on its own.
 
-    python benchmarks/kokoro.py threads|first|load|mixed|passes ...
+    python benchmarks/kokoro.py threads|first|load|mixed|passes|loudness ...
 
 threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
 first     first audio over the WebSocket, beside the time for the whole text in one pass of the model
 load      1 to 10 sessions at once: stutter, first audio, and how many were refused
 mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed*.txt``
 passes    sentences that are spoken in several passes, against the same phonemes in one: errors by Whisper, DNSMOS
+loudness  of each voice as the model makes it: to hold against ``engines/kokoro/loudness.toml``
 
-Needs the weights (``saystream models pull kokoro``), the last two also those of whisper-small and the environment
+Needs the weights (``saystream models pull kokoro``), the last three also those of whisper-small and the environment
 that ``saystream quality`` asks for. The load average stands beside every figure: sessions, server and engine share a
 machine.
 """
@@ -241,8 +242,35 @@ def _passes(reader: Reader, text: str, language: str) -> list[str]:
     return [each for each in map(str.strip, split(reader.read(_spoken(text, language), language))) if each]
 
 
+SAID = {
+    "zh": "图书馆里请不要大声说话，明天最高气温二十五度。",
+    "en": "The doctor told her to rest and drink plenty of water.",
+}
+
+
+def loudness() -> dict[str, Any]:
+    """Scored at a quarter of its amplitude: some voices are beyond full scale, where a file would cut them."""
+    model = KokoroModel(ModelStore().path("kokoro"), threads=2)
+    reader = Reader()
+    lufs: dict[str, float] = {}
+    with (
+        Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        wav = Path(folder) / "sentence.wav"
+        for voice in model.voices:
+            found = []
+            for language, text in SAID.items():
+                write_wav(wav, model.speak(reader.read(text, language), {voice: 1.0}) / 4, 24000)
+                found.append(scorer.score(wav, language=language, scores=["loudness"]).loudness_lufs or 0.0)
+            lufs[voice] = round(sum(found) / len(found) + 20 * float(np.log10(4)), 1)
+            print(f"{voice} = {lufs[voice]}", flush=True)
+    return {"lufs": lufs}
+
+
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "threads": threads, "first": first, "load": load, "mixed": mixed, "passes": passes,
+    "loudness": loudness,
 }  # fmt: skip
 
 

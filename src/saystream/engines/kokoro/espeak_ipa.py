@@ -34,8 +34,8 @@ _RESPELLED = {
     "ko": (("ɐ", "a"), ("q", "k"), ("(?<=[ʃɕkpt])h", "ʰ")),
 }
 """Languages that Kokoro was not trained on: their sounds as those of its languages that are nearest. eSpeak writes some
-by a letter that stands for another sound elsewhere. Of the words of eight Russian sentences Whisper heard 35 % wrong
-without, 17 % with them."""
+by a letter that stands for another sound elsewhere. Of the words of eight Russian sentences by if_sara Whisper heard
+35 % wrong without, 23 % with the first six."""
 
 _TIES = dict.fromkeys(map(ord, "͜͡‿"))
 _PAIRS = re.compile("|".join(_ONE_SYMBOL))
