@@ -27,7 +27,8 @@ from saystream.audio import AudioFormat
 from saystream.bench import ServerProcess
 from saystream.client import connect
 from saystream.config import Settings
-from saystream.synthesis import ResponseAudio, SpeechConfig, Synthesizer
+from saystream.speech.events import ResponseAudio, SpeechConfig
+from saystream.speech.synthesizer import Synthesizer
 
 RESULTS = Path(__file__).parent / "results" / "http_doors.json"
 GENERATION = "/api/v1/services/aigc/multimodal-generation/generation"

@@ -28,7 +28,6 @@ from saystream import catalog
 from saystream.bench import ServerProcess
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo
-from saystream.engines.recipes import recipe
 from saystream.models import ModelStore
 from saystream.quality import (
     DirectSpeaker,
@@ -40,6 +39,7 @@ from saystream.quality import (
     scorer_python,
     spread,
 )
+from saystream.voices.recipes import recipe
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 

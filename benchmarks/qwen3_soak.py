@@ -24,9 +24,9 @@ import psutil
 
 from saystream.config import PoolSettings
 from saystream.engines.base import SynthesisRequest
-from saystream.engines.pool import EnginePool
 from saystream.engines.qwen3.random_checkpoint import CORPUS, make_checkpoint
-from saystream.engines.scheduler import Playback
+from saystream.hosting.pool import EnginePool
+from saystream.hosting.scheduler import Playback
 
 SAMPLE_EVERY_S = 10.0
 TOLERANCE = 0.02

@@ -12,10 +12,10 @@ import numpy as np
 from saystream.audio import AudioChunk
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.engines.routing import Router
-from saystream.engines.scheduler import Playback
 from saystream.errors import SaystreamError
-from saystream.synthesis import Synthesizer
+from saystream.hosting.scheduler import Playback
+from saystream.speech.synthesizer import Synthesizer
+from saystream.voices.casting import Router
 
 SAMPLE_RATE = 24000
 

@@ -11,34 +11,36 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "saystream"
 
-GROUND = {"errors", "audio", "paths"}
-SECOND = GROUND | {"config", "catalog", "protocol", "text", "dsp"}
-THIRD = SECOND | {"engines", "models", "voices"}
+GROUND = {"errors", "audio", "languages", "parameters", "paths"}
+SECOND = GROUND | {"config", "logs", "catalog", "protocol", "text", "dsp"}
+THIRD = SECOND | {"models", "storage", "engines"}
+FOURTH = THIRD | {"hosting", "voices"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "audio": {"errors"},
     "paths": set(),
-    # The second layer looks down, never sideways.
+    # The second layer looks down, never sideways; only the log has settings.
     "config": GROUND,
+    "logs": GROUND | {"config"},
     "catalog": GROUND,
     "protocol": GROUND,
     "text": GROUND,
     "dsp": GROUND,
     # An engine asks the store of weights for its own.
-    "engines": SECOND | {"models"},
     "models": SECOND,
-    # Voices may ask an engine what it is.
-    "voices": SECOND | {"engines"},
-    "response": THIRD,
-    "synthesis": THIRD | {"response"},
-    "server": THIRD | {"synthesis"},
-    "cluster": THIRD | {"synthesis", "server"},
+    "storage": SECOND,
+    "engines": SECOND | {"models"},
+    # Both know what an engine is; neither knows the other.
+    "hosting": THIRD,
+    "voices": THIRD,
+    "speech": FOURTH,
+    "server": FOURTH | {"speech"},
     "client": GROUND | {"protocol"},
     "sdk": GROUND | {"protocol", "client"},
     "bench": GROUND | {"protocol", "client"},
-    "quality": THIRD | {"client", "bench"},
-    "cli": THIRD | {"synthesis", "server", "cluster", "client", "bench", "quality"},
+    "quality": FOURTH | {"speech", "client", "bench"},
+    "cli": FOURTH | {"speech", "server", "client", "bench", "quality"},
     "__main__": {"cli"},
     "__init__": GROUND | {"client"},
 }
@@ -51,7 +53,7 @@ INPUT_AND_OUTPUT = {
 }  # fmt: skip
 """Loops, threads, sockets, files, clocks and random sources: a pure module is given what it needs of them."""
 
-PURE = ("protocol", "text", "dsp", "catalog", "engines/admission.py", "engines/scheduler.py")
+PURE = ("protocol", "text", "dsp", "catalog", "hosting/admission.py", "hosting/scheduler.py")
 
 LIGHT_PARTS = ("errors", "audio", "protocol", "client", "sdk", "__init__")
 BASE_DEPENDENCIES = {"httpx", "msgspec", "pybase64", "websockets"}

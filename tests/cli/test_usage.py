@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from saystream.cli import app
 from saystream.config import Settings
-from saystream.server.store import open_store
-from saystream.server.store.schema import usage as table
-from saystream.server.usage_reports import COLUMNS
-from server.test_usage import MIDNIGHT, row
+from saystream.server.accounting.usage_reports import COLUMNS
+from saystream.storage import open_store
+from saystream.storage.schema import usage as table
+from server.accounting.test_usage import MIDNIGHT, row
 
 ROWS = [
     row(1, created_at=MIDNIGHT, workspace="=1+1"),

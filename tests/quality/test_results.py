@@ -12,8 +12,8 @@ import pytest
 from foreign import REPOSITORY
 from saystream.catalog import load
 from saystream.engines.base import EngineInfo
-from saystream.engines.recipes import recipe
 from saystream.quality import load_corpus
+from saystream.voices.recipes import recipe
 
 RESULTS: dict[str, Any] = json.loads(
     (REPOSITORY / "benchmarks" / "results" / "quality.json").read_text("utf-8")

@@ -21,9 +21,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from saystream.config import Settings
-from saystream.engines.pool import EngineLoad
+from saystream.hosting.pool import EngineLoad
 from saystream.server.app import create_app
-from saystream.server.realtime import RealtimeDoor
+from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.runner import uvicorn_config
 
 PATIENCE_S = 20.0

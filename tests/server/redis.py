@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .live import PATIENCE_S
+from server.live import PATIENCE_S
 
 
 class RedisServer:

@@ -9,8 +9,7 @@ from structlog.testing import capture_logs
 
 from saystream import __version__
 from saystream.text.counting import billed_characters
-
-from .live import Live, audio_of, live_server, until
+from server.live import Live, audio_of, live_server, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -19,10 +19,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from saystream.config import Settings
-from saystream.server.keys import KeyStore
-from saystream.server.store import open_store
-
-from .live import PATIENCE_S, Peer, audio_of, small_socket, until
+from saystream.server.access.keys import KeyStore
+from saystream.storage import open_store
+from server.live import PATIENCE_S, Peer, audio_of, small_socket, until
 
 LONG_TEXT = "This goes on and on without an end in sight. " * 10
 SLOW_ENGINE = json.dumps({"tone": {"real_time_factor": 0.2}})

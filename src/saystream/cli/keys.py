@@ -16,7 +16,7 @@ from rich.text import Text
 from saystream.cli.shared import errors_in_one_line, settings_with
 
 if TYPE_CHECKING:
-    from saystream.server.keys import Key, KeyChanges, KeyStore
+    from saystream.server.access.keys import Key, KeyChanges, KeyStore
 
 __all__ = ["app"]
 
@@ -148,8 +148,8 @@ def revoke(
 
 def _with_store(data_dir: Path | None, action: Callable[[KeyStore], Awaitable[_Result]]) -> _Result:
     # Imported here: `saystream --help` should not wait for the server's libraries.
-    from saystream.server.keys import KeyStore
-    from saystream.server.store import open_store
+    from saystream.server.access.keys import KeyStore
+    from saystream.storage import open_store
 
     async def run() -> _Result:
         async with open_store(settings_with(data_dir=data_dir)) as engine:

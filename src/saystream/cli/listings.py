@@ -17,11 +17,11 @@ from saystream.catalog import Voice
 from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
 from saystream.config import LogSettings, Settings
 from saystream.dsp.tempo import TEMPO_LIBRARY
-from saystream.engines.pool import EnginePool
 from saystream.engines.registry import engine_names
-from saystream.engines.routing import Choice, Router
 from saystream.errors import EngineUnavailable
-from saystream.server.logs import configure
+from saystream.hosting.pool import EnginePool
+from saystream.logs import configure
+from saystream.voices.casting import Choice, Router
 
 __all__ = ["catalog_models", "engines", "voices"]
 

@@ -23,10 +23,11 @@ from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
 from saystream.client import connect
 from saystream.config import LogSettings
+from saystream.logs import configure
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
-from saystream.server.logs import configure
-from saystream.server.session_speech import check_session, speech_config
-from saystream.synthesis import ResponseAudio, ResponseEnded, Synthesizer
+from saystream.server.doors.session_speech import check_session, speech_config
+from saystream.speech.events import ResponseAudio, ResponseEnded
+from saystream.speech.synthesizer import Synthesizer
 from saystream.text.language import FOLLOWING_CHARACTERS, LANGUAGE_CODES, SpokenLanguage
 from saystream.text.segmenter import Segmenter
 

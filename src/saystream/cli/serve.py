@@ -29,7 +29,7 @@ def serve(
             host=host, port=port, engine=engine, data_dir=data_dir, allow_anonymous=allow_anonymous
         )
         # Imported here: `saystream --help` should not wait for the server's libraries.
-        from saystream.server.logs import configure
+        from saystream.logs import configure
         from saystream.server.runner import run_server
 
         configure(settings.log)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from saystream.server.usage_reports import Selection, Totals
+    from saystream.server.accounting.usage_reports import Selection, Totals
 
 __all__ = ["By", "usage"]
 
@@ -64,7 +64,7 @@ def usage(
     ] = None,
 ) -> None:
     """Add up what was spoken. A running server's last responses are there within a second."""
-    from saystream.server.usage_reports import Selection
+    from saystream.server.accounting.usage_reports import Selection
 
     with errors_in_one_line():
         chosen = Selection(_moment("since", since), _moment("until", until, ends=True), key)
@@ -105,7 +105,7 @@ async def _connection(data_dir: Path | None) -> AsyncIterator[AsyncConnection]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from saystream.errors import StoreUnavailable
-    from saystream.server.store import open_store
+    from saystream.storage import open_store
 
     async with open_store(settings_with(data_dir=data_dir)) as engine:
         try:
@@ -116,7 +116,7 @@ async def _connection(data_dir: Path | None) -> AsyncIterator[AsyncConnection]:
 
 
 async def _totals(data_dir: Path | None, chosen: Selection, by: By) -> tuple[list[Totals], Totals]:
-    from saystream.server.usage_reports import totals
+    from saystream.server.accounting.usage_reports import totals
 
     async with _connection(data_dir) as connection:
         groups = await totals(connection, chosen, by.value)
@@ -125,7 +125,7 @@ async def _totals(data_dir: Path | None, chosen: Selection, by: By) -> tuple[lis
 
 
 async def _export(data_dir: Path | None, chosen: Selection, path: str) -> int:
-    from saystream.server.usage_reports import COLUMNS, usage_rows
+    from saystream.server.accounting.usage_reports import COLUMNS, usage_rows
 
     count = 0
     async with _connection(data_dir) as connection:

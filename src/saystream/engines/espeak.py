@@ -16,16 +16,16 @@ import numpy as np
 
 from saystream.dsp.effects import shaped, timbre
 from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
-from saystream.engines.espeak_library import (
+from saystream.engines.options import read_options
+from saystream.engines.pronunciation.espeak_library import (
     RetrieveSamples,
     library,
     library_in_use,
     plain,
     spoken_languages,
 )
-from saystream.engines.hangul import as_pronounced
-from saystream.engines.kana import in_kana
-from saystream.engines.options import read_options
+from saystream.engines.pronunciation.hangul import as_pronounced
+from saystream.engines.pronunciation.kana import in_kana
 from saystream.errors import InvalidValue
 
 if TYPE_CHECKING:

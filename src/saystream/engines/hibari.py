@@ -16,8 +16,8 @@ import numpy as np
 
 from saystream.dsp.effects import shaped, timbre
 from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
-from saystream.engines.english import readable
 from saystream.engines.options import read_options
+from saystream.engines.pronunciation.digits import readable
 from saystream.errors import InvalidValue
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from saystream.client import connect
 from saystream.config import Settings
 from saystream.engines.base import Engine
 from saystream.engines.registry import load_engine_class
-from saystream.engines.routing import Router
 from saystream.errors import EngineUnavailable, RemoteProtocolError
 from saystream.text.language import LANGUAGE_CODES
+from saystream.voices.casting import Router
 
 if TYPE_CHECKING:
     from saystream.audio import Samples

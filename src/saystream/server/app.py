@@ -12,20 +12,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
 from saystream import __version__, catalog
-from saystream.server.auth import Authenticator
-from saystream.server.faults import EXCEPTION_HANDLERS, UnforeseenErrors
-from saystream.server.files import AudioFiles
-from saystream.server.generation import GenerationDoor
-from saystream.server.keys import KeyStore
-from saystream.server.limits import Limiter
-from saystream.server.metrics import Metrics
-from saystream.server.openai import OpenAIDoor
-from saystream.server.realtime import PATH, RealtimeDoor
-from saystream.server.request_ids import HEADER, RequestIds
+from saystream.server.access.auth import Authenticator
+from saystream.server.access.keys import KeyStore
+from saystream.server.access.limits import Limiter
+from saystream.server.accounting.metrics import Metrics
+from saystream.server.accounting.usage import UsageRecorder
+from saystream.server.doors.files import AudioFiles
+from saystream.server.doors.generation import GenerationDoor
+from saystream.server.doors.openai import OpenAIDoor
+from saystream.server.doors.realtime import PATH, RealtimeDoor
 from saystream.server.routes import ROUTES
-from saystream.server.store import open_store
-from saystream.server.usage import UsageRecorder
-from saystream.synthesis import Synthesizer
+from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
+from saystream.server.web.request_ids import HEADER, RequestIds
+from saystream.speech.synthesizer import Synthesizer
+from saystream.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog
     from saystream.config import Settings
-    from saystream.engines.routing import Choice
+    from saystream.voices.casting import Choice
 
 __all__ = ["create_app"]
 

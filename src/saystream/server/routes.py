@@ -10,13 +10,21 @@ from starlette.responses import Response
 
 from saystream import __version__
 from saystream.protocol.http.openai import ModelEntry, ModelList, SpeechRequest
-from saystream.server import files, generation
-from saystream.server.openai import MEDIA_TYPES, VoiceList
-from saystream.server.openapi import BINARY, EVENT, Answer, DocumentedRoute, Operation, Parameter, document
+from saystream.server.doors import files, generation
+from saystream.server.doors.openai import MEDIA_TYPES, VoiceList
+from saystream.server.web.openapi import (
+    BINARY,
+    EVENT,
+    Answer,
+    DocumentedRoute,
+    Operation,
+    Parameter,
+    document,
+)
 
 if TYPE_CHECKING:
-    from saystream.server.openapi import Schema
-    from saystream.server.realtime import RealtimeDoor
+    from saystream.server.doors.realtime import RealtimeDoor
+    from saystream.server.web.openapi import Schema
 
 __all__ = ["ROUTES"]
 

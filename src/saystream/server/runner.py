@@ -12,10 +12,10 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from saystream.errors import SaystreamError
+from saystream.server.access.auth import check_binding
+from saystream.server.access.keys import KeyStore
 from saystream.server.app import create_app
-from saystream.server.auth import check_binding
-from saystream.server.keys import KeyStore
-from saystream.server.store import open_store
+from saystream.storage import open_store
 
 if TYPE_CHECKING:
     from types import FrameType

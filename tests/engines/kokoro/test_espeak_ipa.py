@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.espeak_library import phonemize
 from saystream.engines.kokoro.espeak_ipa import ESPEAK_VOICES, EspeakReader, kokoro_phonemes
 from saystream.engines.kokoro.vocabulary import numbers, strangers
+from saystream.engines.pronunciation.espeak_library import phonemize
 from saystream.errors import InvalidValue
 
 CONSONANTS = (

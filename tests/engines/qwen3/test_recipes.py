@@ -7,9 +7,8 @@ from itertools import combinations
 from saystream.catalog import load
 from saystream.engines.base import EngineInfo
 from saystream.engines.qwen3.random_shapes import DIALECTS, SPEAKERS
-from saystream.engines.recipes import Recipe, quality, recipe
-
-from ..test_recipes import LEAST_DISTANCE, distance
+from saystream.voices.recipes import Recipe, quality, recipe
+from voices.test_recipes import LEAST_DISTANCE, distance
 
 ENGINE = EngineInfo(name="qwen3", sample_rate=24_000, languages=("zh", "en"), voices=tuple(SPEAKERS))
 MADE = {voice.name: recipe(voice.name, ENGINE) for voice in load().system_voices}

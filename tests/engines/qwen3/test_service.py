@@ -16,9 +16,9 @@ import pytest
 
 from saystream.config import PoolSettings
 from saystream.engines.base import SynthesisRequest
-from saystream.engines.pool import EnginePool, PoolStream
-from saystream.engines.scheduler import Playback
 from saystream.errors import EngineCrashed
+from saystream.hosting.pool import EnginePool, PoolStream
+from saystream.hosting.scheduler import Playback
 
 REQUEST = SynthesisRequest("vivian", "en")
 TEXT = "hello world, the quick brown fox. "

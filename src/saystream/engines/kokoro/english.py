@@ -8,8 +8,8 @@ import re
 from hibari import Hibari
 from hibari.g2p import G2P
 
-from saystream.engines.english import readable
 from saystream.engines.kokoro.vocabulary import CLAUSE_MARKS, SENTENCE_MARKS, in_symbols, punctuation
+from saystream.engines.pronunciation.digits import readable
 
 __all__ = ["EnglishReader"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from saystream.engines.espeak_library import phonemize
-from saystream.engines.hangul import as_pronounced
 from saystream.engines.kokoro.vocabulary import in_symbols
+from saystream.engines.pronunciation.espeak_library import phonemize
+from saystream.engines.pronunciation.hangul import as_pronounced
 
 __all__ = ["ESPEAK_VOICES", "EspeakReader", "kokoro_phonemes"]
 

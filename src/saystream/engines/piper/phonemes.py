@@ -6,8 +6,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from saystream.engines.espeak_library import MAX_PHONEMIZED_CHARACTERS, phonemize
 from saystream.engines.piper.config import BEGIN, END, PAD, VoiceConfig
+from saystream.engines.pronunciation.espeak_library import MAX_PHONEMIZED_CHARACTERS, phonemize
 
 __all__ = ["MAX_SYMBOLS", "Phonemes"]
 

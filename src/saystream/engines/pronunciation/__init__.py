@@ -1,0 +1,1 @@
+"""How writing is pronounced: what several engines share."""

@@ -1,0 +1,359 @@
+"""The engines of a gateway: processes that are kept up, and one queue for each engine.
+
+A process that ends is started again. A stream that had given no audio yet is then run again, up to
+``max_attempts`` times; one that had is ended with a fault, because its listener has heard a part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from saystream.config import PoolSettings
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.errors import Draining, EngineUnavailable, Overloaded, ServerFault
+from saystream.hosting.admission import Admission
+from saystream.hosting.process import HostedEngine
+from saystream.hosting.scheduler import Playback, Scheduler
+from saystream.hosting.streams import PoolStream
+
+__all__ = ["EngineLoad", "EnginePool", "PoolStream"]
+
+_MS = 1000
+_FIRST_RESTART_DELAY_S = 0.1
+_MAX_DOUBLINGS = 20
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How busy one engine is now."""
+
+    engine: str
+    hosts: int
+    """Processes that are loaded and alive."""
+    restarts: int
+    """Processes started beyond the first ones."""
+    waiting: int
+    """Streams that wait for a slot or for their text."""
+    running: int
+    """Streams that hold a slot."""
+    held: int = 0
+    """Sessions without sound that wait until the engine is fast enough for one more."""
+
+
+class EnginePool:
+    """All engines of a gateway. ``start`` engines, ``open`` streams, ``aclose`` at the end.
+
+    ``models_dir`` is where engines look for weights. ``clock`` gives monotonic seconds; the ``Playback`` of every
+    stream has to be of the same clock.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        engine_options: Mapping[str, Mapping[str, object]],
+        *,
+        models_dir: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._models_dir = models_dir
+        self._settings = settings
+        self._engine_options = engine_options
+        self._clock = clock
+        self._queues: dict[str, _EngineQueue] = {}
+        self._closed = False
+
+    async def start(self, names: Iterable[str]) -> None:
+        """Start the processes of these engines and wait until each is loaded, or is known not to load.
+
+        An engine that does not load raises nothing here: ``engine`` and ``open`` say what was wrong with it.
+        """
+        fresh = [name for name in dict.fromkeys(names) if name not in self._queues]
+        for name in fresh:
+            self._queues[name] = _EngineQueue(
+                name,
+                self._engine_options.get(name, {}),
+                self._settings,
+                models_dir=self._models_dir,
+                clock=self._clock,
+            )
+        await asyncio.gather(*(self._queues[name].start() for name in fresh))
+
+    async def aclose(self) -> None:
+        """Stop all processes. Streams that are not over end with Draining."""
+        self._closed = True
+        await asyncio.gather(*(started.aclose() for started in self._queues.values()))
+
+    def engines(self) -> dict[str, EngineInfo]:
+        """The started engines that can run now."""
+        return {name: started.info for name, started in self._queues.items() if started.available}
+
+    def faults(self) -> dict[str, EngineUnavailable]:
+        """Why the others cannot."""
+        return {name: fault for name, started in self._queues.items() if (fault := started.fault) is not None}
+
+    def engine(self, name: str) -> EngineInfo:
+        """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
+        return self._queue(name).info
+
+    def open(self, engine: str, request: SynthesisRequest, *, playback: Playback) -> PoolStream:
+        """Queue a stream; its place among those of the same ``playback`` is by the order of these calls.
+
+        Raises EngineUnavailable, Overloaded when the engine's queue is full, and Draining after ``aclose``.
+        """
+        if self._closed:
+            raise Draining("The engines are being stopped.")
+        return self._queue(engine).open(request, playback)
+
+    def load(self) -> tuple[EngineLoad, ...]:
+        """How busy each started engine is."""
+        return tuple(engine_queue.load for engine_queue in self._queues.values())
+
+    def _queue(self, name: str) -> _EngineQueue:
+        try:
+            return self._queues[name]
+        except KeyError:
+            started = ", ".join(sorted(self._queues)) or "none"
+            raise EngineUnavailable(f"Engine '{name}' is not started; started: {started}.") from None
+
+
+class _EngineQueue:
+    """The processes of one engine and the streams that wait for them (streams.StreamOwner)."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, object],
+        settings: PoolSettings,
+        *,
+        models_dir: Path | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._name = name
+        self._models_dir = models_dir
+        self._options = options
+        self._settings = settings
+        self._clock = clock
+        self._scheduler: Scheduler[PoolStream] = Scheduler(max_waiting=settings.max_waiting)
+        self._admission: Admission[PoolStream] = Admission(max_held=settings.max_held_sessions)
+        self._overdue_timer: asyncio.TimerHandle | None = None
+        self._began_ms: dict[PoolStream, float] = {}
+        self._streams: set[PoolStream] = set()
+        self._hosts: list[HostedEngine] = []
+        """Those that are loaded."""
+        self._keepers: list[asyncio.Task[None]] = []
+        self._info: EngineInfo | None = None
+        self._fault: EngineUnavailable | None = None
+        """Why no process is up, when it is more than a restart under way."""
+        self._failures = 0
+        """Ends of processes since one of them last finished a stream."""
+        self._restarts = 0
+
+    @property
+    def available(self) -> bool:
+        return self._info is not None and self._fault is None
+
+    @property
+    def fault(self) -> EngineUnavailable | None:
+        """A new one each time: a raised error keeps whoever raised it alive."""
+        fault = self._fault
+        if fault is None:
+            return None
+        return EngineUnavailable(fault.message, remedy=fault.remedy, languages=fault.languages)
+
+    @property
+    def info(self) -> EngineInfo:
+        if self.fault is not None:
+            raise self.fault
+        if self._info is None:
+            raise EngineUnavailable(f"Engine '{self._name}' is not loaded yet.")
+        return self._info
+
+    @property
+    def load(self) -> EngineLoad:
+        return EngineLoad(
+            engine=self._name,
+            hosts=len(self._hosts),
+            restarts=self._restarts,
+            waiting=self._scheduler.waiting,
+            running=self._scheduler.running,
+            held=self._admission.held,
+        )
+
+    async def start(self) -> None:
+        """Start every process; those of an engine that loads in none are not tried again."""
+        tried = [asyncio.Event() for _ in range(self._settings.hosts_per_engine)]
+        self._keepers = [asyncio.create_task(self._keep_up(event)) for event in tried]
+        for event in tried:
+            await event.wait()
+        if self._info is None:
+            await self._stop_keepers()
+
+    async def aclose(self) -> None:
+        for stream in self._streams:
+            stream.fail(Draining("The engines are being stopped."))
+        self._forget_waiting()
+        if self._overdue_timer is not None:
+            self._overdue_timer.cancel()
+        await self._stop_keepers()
+
+    def open(self, request: SynthesisRequest, playback: Playback) -> PoolStream:
+        stream = PoolStream(
+            self,
+            request,
+            incremental_text=self.info.incremental_text,
+            buffered_audio_s=self._settings.buffered_audio_s,
+            max_audio_s_per_character=self._settings.max_audio_s_per_character,
+        )
+        self._admission.add(stream, playback, self._now_ms())
+        try:
+            self._scheduler.add(stream, playback)
+        except Overloaded:
+            self._admission.done(stream)
+            raise
+        self._streams.add(stream)
+        return stream
+
+    # For its streams.
+
+    def can_start(self, stream: PoolStream) -> None:
+        self._make_ready(self._admission.ready(stream, self._now_ms()))
+        self._dispatch()
+        self._watch_held()
+
+    def withdrawn(self, stream: PoolStream) -> None:
+        self._forget(stream)
+        self._dispatch()  # a later stream of the same session may have waited behind it
+
+    def slot_freed(self, stream: PoolStream, fault: ServerFault | None) -> None:
+        if fault is None:
+            self._failures = 0
+        began_ms = self._began_ms.pop(stream)
+        if stream.speech_ms is not None:
+            speed = self._admission.speed
+            speed.measured(stream.speech_ms, self._now_ms() - began_ms)
+            self._scheduler.expect(speed.notice_ms)
+        self._scheduler.done(stream)
+        self._admission.done(stream)
+        self._streams.discard(stream)
+        self._dispatch()
+
+    def process_lost(self, stream: PoolStream) -> bool:
+        if stream.attempts >= self._settings.max_attempts:
+            return False
+        del self._began_ms[stream]
+        self._scheduler.retry(stream)
+        self._dispatch()
+        return True
+
+    def _dispatch(self) -> None:
+        free_slots = sum(host.free_slots for host in self._hosts)
+        self._make_ready(self._admission.admit(free_slots + self._scheduler.running))
+        now_ms = self._now_ms()
+        for stream in self._scheduler.next(free_slots, now_ms):
+            self._began_ms[stream] = now_ms
+            stream.run_on(max(self._hosts, key=lambda host: host.free_slots))
+
+    def _make_ready(self, streams: Iterable[PoolStream]) -> None:
+        for stream in streams:
+            self._scheduler.ready(stream, self._now_ms())
+
+    def _now_ms(self) -> float:
+        return self._clock() * _MS
+
+    # Its line of sessions.
+
+    def _watch_held(self) -> None:
+        """One timer serves the whole line: it is in the order in which its waits end."""
+        since_ms = self._admission.waits_since_ms()
+        if since_ms is not None and self._overdue_timer is None:
+            due_s = since_ms / _MS + self._settings.admission_timeout_s
+            delay_s = max(0.0, due_s - self._clock())
+            self._overdue_timer = asyncio.get_running_loop().call_later(delay_s, self._refuse_overdue)
+
+    def _refuse_overdue(self) -> None:
+        self._overdue_timer = None
+        wait_s = self._settings.admission_timeout_s
+        for stream in self._admission.overdue(self._now_ms() - wait_s * _MS):
+            busy = f"Engine '{self._name}' had no room for another session within {wait_s:g} s."
+            stream.fail(Overloaded(f"{busy} {self._admission.admitted} sessions are being spoken for."))
+            self._forget(stream)
+        self._dispatch()
+        self._watch_held()
+
+    def _forget(self, stream: PoolStream) -> bool:
+        """Drop a stream that waits; False, and it stays, where it runs."""
+        if not self._scheduler.cancel(stream):
+            return False
+        self._admission.done(stream)
+        self._streams.discard(stream)
+        return True
+
+    # Its processes.
+
+    async def _keep_up(self, tried: asyncio.Event) -> None:
+        """Keep one process up until cancelled; ``tried`` is set once it is loaded or known not to load."""
+        try:
+            while True:
+                host = HostedEngine(
+                    self._name, self._options, self._settings, clock=self._clock, models_dir=self._models_dir
+                )
+                if await self._load(host):
+                    tried.set()
+                    try:
+                        await host.wait_gone()
+                    finally:
+                        self._hosts.remove(host)
+                        await host.stop()
+                tried.set()
+                self._failures += 1
+                await asyncio.sleep(self._restart_delay_s())
+                self._restarts += 1
+        finally:
+            tried.set()
+
+    async def _load(self, host: HostedEngine) -> bool:
+        try:
+            self._info = await host.start()
+        except EngineUnavailable as fault:
+            # What can be fetched is no fault: the server says for each language what it would be good for.
+            say = _log.info if fault.remedy else _log.warning
+            say("engine_not_loaded", engine=self._name, reason=fault.message)
+            if not self._hosts:
+                self._fault = fault
+                self._fail_waiting(fault)
+            return False
+        self._hosts.append(host)
+        self._fault = None
+        _log.info("engine_loaded", engine=self._name, hosts=len(self._hosts))
+        self._dispatch()
+        return True
+
+    def _restart_delay_s(self) -> float:
+        """None after one crash, then longer with each in a row."""
+        if self._failures <= 1:
+            return 0.0
+        delay_s: float = _FIRST_RESTART_DELAY_S * 2 ** min(self._failures - 2, _MAX_DOUBLINGS)
+        return min(self._settings.restart_delay_max_s, delay_s)
+
+    def _fail_waiting(self, fault: EngineUnavailable) -> None:
+        """No process is up, so every stream is a waiting one."""
+        for stream in self._streams:
+            stream.fail(EngineUnavailable(fault.message))
+        self._forget_waiting()
+
+    def _forget_waiting(self) -> None:
+        for stream in [*self._streams]:
+            self._forget(stream)
+
+    async def _stop_keepers(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)

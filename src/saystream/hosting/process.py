@@ -1,0 +1,365 @@
+"""The gateway's side of one engine process: start it, talk to it, notice when it hangs or ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import count
+from math import inf
+from pathlib import Path
+from typing import Protocol, cast
+
+import msgspec
+import numpy as np
+import structlog
+
+from saystream.audio import AudioChunk
+from saystream.config import PoolSettings
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.errors import (
+    EngineCrashed,
+    EngineFailed,
+    EngineFault,
+    EngineOutputInvalid,
+    EngineStalled,
+    EngineUnavailable,
+    ServerFault,
+)
+from saystream.hosting.frames import FrameSplitter, HostedFault, Kind, LoadFailure, pack, unpack_count
+
+__all__ = ["HostedEngine", "HostedStream", "Listener"]
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+_MAX_KEPT_LINES = 20
+_MAX_LINE_CHARACTERS = 300
+_STREAM_NUMBERS = 1 << 32
+
+_log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """What a hosted stream tells."""
+
+    def audio_came(self, chunk: AudioChunk) -> None: ...
+
+    def text_taken(self, num_characters: int) -> None:
+        """An incremental engine has begun to speak that much of the text so far."""
+
+    def ended(self, fault: ServerFault | None) -> None:
+        """The stream has ended and its slot is free. No ``fault``: it spoke everything, or was cancelled."""
+
+    def lost(self, fault: EngineFault) -> None:
+        """The process ended under the stream."""
+
+
+class HostedStream:
+    """One stream in the process. Nothing is sent, and nothing is told, after it has ended."""
+
+    __slots__ = ("_host", "_input_ended", "_number", "_sounding", "deadline", "listener")
+
+    def __init__(self, host: HostedEngine, number: int, listener: Listener, *, input_ended: bool) -> None:
+        self._host = host
+        self._number = number
+        self._input_ended = input_ended
+        self._sounding = False
+        self.listener = listener
+        self.deadline = inf
+        """When the process is taken to hang, in seconds of the clock. An engine that may still be waiting for
+        text has none."""
+
+    def push_text(self, text: str) -> None:
+        self._host.send(Kind.TEXT, self._number, text.encode())
+
+    def end_input(self) -> None:
+        self._input_ended = True
+        self._host.send(Kind.END_INPUT, self._number)
+        self.expect_audio()
+
+    def cancel(self) -> None:
+        self._host.send(Kind.CANCEL, self._number)
+        self.deadline = min(self.deadline, self._host.chunk_deadline())
+        self._host.watch(self.deadline)
+
+    def hold(self) -> None:
+        self._host.send(Kind.HOLD, self._number)
+        self.deadline = inf
+
+    def resume(self) -> None:
+        self._host.send(Kind.RESUME, self._number)
+        self.expect_audio()
+
+    def audio_came(self, chunk: AudioChunk) -> None:
+        self._sounding = True
+        if self.deadline != inf:
+            self.deadline = self._host.chunk_deadline()
+            self._host.watch(self.deadline)
+        self.listener.audio_came(chunk)
+
+    def expect_audio(self) -> None:
+        """Audio is due from now on, unless the engine may still wait for text."""
+        if self._input_ended:
+            host = self._host
+            self.deadline = host.chunk_deadline() if self._sounding else host.first_chunk_deadline()
+            host.watch(self.deadline)
+
+
+class HostedEngine(asyncio.SubprocessProtocol):
+    """One engine process. ``start`` it once; when ``wait_gone`` returns it has ended and its streams know."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, object],
+        settings: PoolSettings,
+        *,
+        clock: Callable[[], float],
+        models_dir: Path | None = None,
+    ) -> None:
+        """``models_dir`` is where the engine looks for weights; ``None`` leaves it to the environment."""
+        self._name = name
+        self._options = options
+        self._models_dir = models_dir
+        self._settings = settings
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._splitter = FrameSplitter()
+        self._numbers = count(1)
+        self._streams: dict[int, HostedStream] = {}
+        self._info: EngineInfo | None = None
+        self._loaded: asyncio.Future[EngineInfo] = self._loop.create_future()
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+        self._exited = False
+        self._group_killed = False
+        self._stdout_closed = False
+        self._gone = asyncio.Event()
+        self._fault: EngineFault | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._watched_until = inf
+        self._load_output: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
+        self._printed_bytes = 0
+
+    async def start(self) -> EngineInfo:
+        """Start the process and load the engine.
+
+        Raises EngineUnavailable, and leaves no process, when it does not load in time.
+        """
+        try:
+            # A session of its own: Ctrl-C does not reach it, and what it starts itself can be killed with it.
+            await self._loop.subprocess_exec(
+                lambda: self,
+                sys.executable,
+                "-P",  # nothing is imported from the folder that the gateway was started in
+                "-m",
+                "saystream.hosting.worker",
+                self._name,
+                env=self._environment(),
+                start_new_session=True,
+            )
+            self.send(Kind.OPTIONS, 0, msgspec.json.encode(self._options))
+            async with asyncio.timeout(self._settings.load_timeout_s):
+                return await self._loaded
+        except TimeoutError:
+            await self.stop()
+            raise self._unavailable(
+                LoadFailure(f"it did not load within {self._settings.load_timeout_s:g} s")
+            ) from None
+        except OSError as error:
+            await self.stop()
+            raise self._unavailable(
+                LoadFailure(f"its process could not be started: {error.strerror}")
+            ) from error
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _environment(self) -> dict[str, str]:
+        told = {} if self._models_dir is None else {"SAYSTREAM_MODELS_DIR": str(self._models_dir.absolute())}
+        return {**os.environ, **told}
+
+    @property
+    def free_slots(self) -> int:
+        """Streams that it can take now; none before it is loaded and after it ended."""
+        if self._info is None or self._stdin is None:
+            return 0
+        return self._info.concurrency - len(self._streams)
+
+    def open(
+        self, request: SynthesisRequest, listener: Listener, *, text: str, input_ended: bool
+    ) -> HostedStream:
+        """Open a stream in one of the free slots, with the text so far."""
+        number = next(self._numbers) % _STREAM_NUMBERS
+        stream = self._streams[number] = HostedStream(self, number, listener, input_ended=input_ended)
+        # In one write: the process wakes once.
+        self._write(
+            pack(Kind.OPEN, number, msgspec.json.encode(request))
+            + (pack(Kind.TEXT, number, text.encode()) if text else b"")
+            + (pack(Kind.END_INPUT, number) if input_ended else b"")
+        )
+        stream.expect_audio()
+        return stream
+
+    async def wait_gone(self) -> None:
+        await self._gone.wait()
+
+    async def stop(self) -> None:
+        """Kill the process, whatever it does, and wait until it is gone."""
+        if self._transport is not None:
+            self._kill(EngineCrashed(f"Engine '{self._name}' was stopped."))
+            await self._gone.wait()
+
+    def _write(self, frames: bytes) -> None:
+        # The process may have ended although nobody was told yet; uvloop's pipe raises then.
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(frames)
+
+    # For its streams.
+
+    def send(self, kind: Kind, number: int, payload: bytes = b"") -> None:
+        self._write(pack(kind, number, payload))
+
+    def chunk_deadline(self) -> float:
+        return self._clock() + self._settings.chunk_timeout_s
+
+    def first_chunk_deadline(self) -> float:
+        return self._clock() + self._settings.first_chunk_timeout_s
+
+    def watch(self, deadline: float) -> None:
+        """Look at the deadlines of all streams at ``deadline`` at the latest: one timer serves them all."""
+        if deadline < self._watched_until and self._stdin is not None:
+            if self._watchdog is not None:
+                self._watchdog.cancel()
+            self._watched_until = deadline
+            self._watchdog = self._loop.call_later(deadline - self._clock(), self._look)
+
+    def _look(self) -> None:
+        self._watched_until = inf
+        deadline = min((stream.deadline for stream in self._streams.values()), default=inf)
+        if deadline <= self._clock():
+            fault = EngineStalled(f"Engine '{self._name}' gave no audio for too long and was stopped.")
+            self._kill(fault)
+        else:
+            self.watch(deadline)
+
+    # What the process does.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(_STDIN))
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == _STDERR:
+            self._printed(data)
+            return
+        try:
+            for frame in self._splitter.push(data):
+                self._obey(*frame)
+        except EngineCrashed as fault:
+            self._kill(fault)
+
+    def _obey(self, kind: int, number: int, payload: bytes) -> None:
+        if kind == Kind.READY:
+            self._ready(payload)
+        elif kind == Kind.NOT_LOADED:
+            self._not_loaded(msgspec.json.decode(payload, type=LoadFailure))
+        elif (stream := self._streams.get(number)) is None or self._info is None:
+            raise EngineCrashed(f"The process of engine '{self._name}' spoke of a stream that is not open.")
+        elif kind == Kind.AUDIO:
+            stream.audio_came(AudioChunk(np.frombuffer(payload, np.float32), self._info.sample_rate))
+        elif kind == Kind.TAKEN:
+            stream.listener.text_taken(unpack_count(payload))
+        else:
+            del self._streams[number]
+            stream.listener.ended(self._stream_fault(kind, payload))
+
+    def _stream_fault(self, kind: int, payload: bytes) -> ServerFault | None:
+        if kind == Kind.FAULT:
+            return msgspec.json.decode(payload, type=HostedFault).fault()
+        if kind == Kind.FAILED:
+            return EngineFailed(f"Engine '{self._name}' raised {payload.decode()}.")
+        if kind == Kind.INVALID_OUTPUT:
+            return EngineOutputInvalid(f"Engine '{self._name}' gave {payload.decode()}.")
+        return None
+
+    def _ready(self, payload: bytes) -> None:
+        info = msgspec.json.decode(payload, type=EngineInfo)
+        if info.concurrency < 1 or info.sample_rate < 1:
+            self._not_loaded(LoadFailure("its concurrency and its sample rate have to be at least 1"))
+            return
+        self._info = info
+        if self._load_output:
+            _log.debug("engine_load_output", engine=self._name, lines=list(self._load_output))
+            self._load_output.clear()
+        if not self._loaded.done():
+            self._loaded.set_result(info)
+
+    def _not_loaded(self, failure: LoadFailure) -> None:
+        if not self._loaded.done():
+            if self._load_output:
+                _log.warning("engine_load_output", engine=self._name, lines=list(self._load_output))
+            self._loaded.set_exception(self._unavailable(failure))
+
+    def _unavailable(self, failure: LoadFailure) -> EngineUnavailable:
+        # A command at the end is to be copied as it is.
+        end = "" if failure.remedy and failure.reason.endswith(failure.remedy) else "."
+        return EngineUnavailable(
+            f"Engine '{self._name}' is not available: {failure.reason.rstrip('.')}{end}",
+            remedy=failure.remedy,
+            languages=failure.languages,
+        )
+
+    def _printed(self, output: bytes) -> None:
+        """What an engine prints while it loads is kept for the log. Later it may print what it speaks: only
+        counted."""
+        self._printed_bytes += len(output)
+        if self._info is None:
+            for line in output.decode(errors="replace").splitlines():
+                self._load_output.append(line[:_MAX_LINE_CHARACTERS])
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == _STDOUT:
+            self._stdout_closed = True
+            self._ended()
+
+    def process_exited(self) -> None:
+        self._exited = True
+        self._ended()
+
+    def _ended(self) -> None:
+        self._kill(None)
+        if self._exited and self._stdout_closed and self._transport is not None:
+            self._transport.close()
+
+    def _kill(self, fault: EngineFault | None) -> None:
+        self._stdin = None
+        if self._fault is None:
+            self._fault = fault
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        if self._transport is not None and not self._group_killed:
+            self._group_killed = self._exited  # from here on its number may belong to somebody else
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """All pipes are read to their end and the process is gone."""
+        how = self._how_it_ended()
+        self._not_loaded(LoadFailure(f"its process ended ({how}) while it loaded"))
+        fault = self._fault or EngineCrashed(f"The process of engine '{self._name}' ended ({how}).")
+        _log.info("engine_process_ended", engine=self._name, how=how, printed_bytes=self._printed_bytes)
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.listener.lost(type(fault)(fault.message))
+        self._gone.set()
+
+    def _how_it_ended(self) -> str:
+        code = self._transport.get_returncode() if self._transport is not None else None
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        return signal.Signals(-code).name

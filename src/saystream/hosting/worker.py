@@ -1,0 +1,297 @@
+"""The process that owns one engine: ``python -m saystream.hosting.worker NAME``, started by the pool.
+
+It reads frames from standard input and writes frames to standard output, and ends when its input is closed,
+so that none outlives a gateway that was killed. What the engine or its libraries print goes to standard
+error.
+
+The main thread only reads frames, so that a cancel is always seen; as many threads as the engine has slots
+run the streams.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from saystream.engines.base import Engine, EngineStream, SynthesisRequest
+from saystream.engines.registry import load_engine_class
+from saystream.errors import EngineUnavailable, SaystreamError, quote
+from saystream.hosting.frames import HostedFault, Kind, LoadFailure, pack, pack_count, read_frame
+from saystream.hosting.normalized import needs_words, open_stream
+from saystream.text.normalizer import prepare
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
+
+__all__ = ["EngineHost", "main", "why_not_loaded"]
+
+_PIECE_MS = 200
+"""Longest stretch of audio in one frame: the gateway serves other sessions between two."""
+
+_MAX_MAGNITUDE = 4.0
+"""Samples are nominally within 1; some engines overshoot. Far above means integers that were not scaled."""
+
+
+class _InvalidOutput(Exception):
+    """The engine gave something that is not float32 mono audio."""
+
+
+class _Job:
+    """One stream under way. What the gateway says of it before its engine stream is open is kept for it."""
+
+    def __init__(self, number: int, request: SynthesisRequest) -> None:
+        self.number = number
+        self.request = request
+        self.cancelled = False
+        self._may_go_on = threading.Event()
+        self._may_go_on.set()
+        self._lock = threading.Lock()
+        self._told_early: list[Callable[[EngineStream], None]] = []
+        self._stream: EngineStream | None = None
+        self._pushed_characters = 0
+        self._taken_characters = 0
+        self._refusal: Exception | None = None
+
+    def attach(self, stream: EngineStream) -> None:
+        with self._lock:
+            self._stream = stream
+            for act in self._told_early:
+                self._act(act, stream)
+            self._told_early.clear()
+
+    def tell(self, act: Callable[[EngineStream], None]) -> None:
+        with self._lock:
+            if self._stream is None:
+                self._told_early.append(act)
+            else:
+                self._act(act, self._stream)
+
+    def push_text(self, text: str) -> None:
+        def push(stream: EngineStream) -> None:
+            stream.push_text(text)
+            self._pushed_characters += len(text)
+
+        self.tell(push)
+
+    def newly_taken(self) -> int | None:
+        """How much text is being spoken or was, where that is more than when it was last asked."""
+        with self._lock:
+            assert self._stream is not None
+            taken = self._pushed_characters - self._stream.waiting_characters
+        if taken <= self._taken_characters:
+            return None
+        self._taken_characters = taken
+        return taken
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self._may_go_on.set()
+        self.tell(lambda stream: stream.cancel())
+
+    def hold(self) -> None:
+        if not self.cancelled:
+            self._may_go_on.clear()
+
+    def resume(self) -> None:
+        self._may_go_on.set()
+
+    def wait_while_held(self) -> None:
+        self._may_go_on.wait()
+
+    def raise_refusal(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+
+    def _act(self, act: Callable[[EngineStream], None], stream: EngineStream) -> None:
+        """An error of the engine here belongs to the stream, not to the thread that reads frames."""
+        try:
+            act(stream)
+        except Exception as refusal:  # an engine is a stranger's code
+            if self._refusal is None:
+                self._refusal = refusal
+                with contextlib.suppress(Exception):
+                    stream.cancel()
+
+
+class EngineHost:
+    """Runs the streams of one loaded engine for the other end of two pipes."""
+
+    def __init__(self, engine: Engine, commands: BinaryIO, replies: BinaryIO) -> None:
+        self._engine = engine
+        self._piece_samples = max(1, engine.info.sample_rate * _PIECE_MS // 1000)
+        self._commands = commands
+        self._replies = replies
+        self._replying = threading.Lock()
+        self._jobs: dict[int, _Job] = {}
+        self._opened: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+
+    def serve(self) -> None:
+        """Say that the engine is ready, then do what the frames say until their pipe is closed."""
+        workers = [
+            threading.Thread(target=self._work, name=f"stream-{n}", daemon=True)
+            for n in range(self._engine.info.concurrency)
+        ]
+        for worker in workers:
+            worker.start()
+        self._reply(Kind.READY, 0, msgspec.json.encode(self._engine.info))
+        while (frame := read_frame(self._commands)) is not None:
+            self._obey(*frame)
+        for _ in workers:
+            self._opened.put(None)
+
+    def _obey(self, kind: int, number: int, payload: bytes) -> None:
+        if kind == Kind.OPEN:
+            job = _Job(number, msgspec.json.decode(payload, type=SynthesisRequest))
+            self._jobs[number] = job
+            self._opened.put(job)
+            return
+        opened = self._jobs.get(number)
+        if opened is None:  # it ended while this frame was on its way
+            return
+        match kind:
+            case Kind.TEXT:
+                opened.push_text(payload.decode())
+            case Kind.END_INPUT:
+                opened.tell(lambda stream: stream.end_input())
+            case Kind.CANCEL:
+                opened.cancel()
+            case Kind.HOLD:
+                opened.hold()
+            case Kind.RESUME:
+                opened.resume()
+
+    def _work(self) -> None:
+        while (job := self._opened.get()) is not None:
+            kind, reason = self._outcome(job)
+            del self._jobs[job.number]
+            try:
+                self._reply(kind, job.number, reason.encode())
+            except OSError:  # the gateway is gone; the main thread sees it too
+                return
+
+    def _outcome(self, job: _Job) -> tuple[Kind, str]:
+        """Run one stream; how it ended. The message of an error that is none of ours may hold spoken text, so only its
+        type is told."""
+        try:
+            if not job.cancelled:
+                self._speak(job)
+        except _InvalidOutput as fault:
+            return Kind.INVALID_OUTPUT, str(fault)
+        except (
+            BaseException
+        ) as error:  # an engine is a stranger's code; its slot must come back whatever it does
+            if (told := HostedFault.of(error)) is not None:
+                return Kind.FAULT, msgspec.json.encode(told).decode()
+            return Kind.FAILED, quote(type(error).__name__)
+        return Kind.DONE, ""
+
+    def _speak(self, job: _Job) -> None:
+        stream = open_stream(self._engine, job.request)
+        job.attach(stream)
+        chunks = stream.chunks()
+        try:
+            for samples in chunks:
+                self._send(job, samples)
+                if job.cancelled:
+                    break
+            job.raise_refusal()
+        finally:
+            # A generator's own clean-up has to be over before its slot is given to another stream.
+            if (close := getattr(chunks, "close", None)) is not None:
+                close()
+
+    def _send(self, job: _Job, samples: Samples) -> None:
+        if self._engine.info.incremental_text and (taken := job.newly_taken()) is not None:
+            self._reply(Kind.TAKEN, job.number, pack_count(taken))
+        for piece in _pieces(_checked(samples), self._piece_samples):
+            job.wait_while_held()
+            if job.cancelled:
+                return
+            self._reply(Kind.AUDIO, job.number, piece.data.cast("B"))
+
+    def _reply(self, kind: Kind, number: int, payload: bytes | memoryview) -> None:
+        frame = pack(kind, number, payload)
+        with self._replying:
+            self._replies.write(frame)
+            self._replies.flush()
+
+
+def _checked(samples: Any) -> Samples:
+    """``samples`` if they are what base.py promises. Raises _InvalidOutput."""
+    if not isinstance(samples, np.ndarray):
+        raise _InvalidOutput(f"a {quote(type(samples).__name__)} instead of an array")
+    if samples.dtype != np.float32:
+        raise _InvalidOutput(f"dtype {samples.dtype} instead of float32")
+    if samples.ndim != 1:
+        raise _InvalidOutput(f"{samples.ndim} dimensions instead of 1")
+    # Written so that NaN fails it as well.
+    if samples.size and not (samples.max() <= _MAX_MAGNITUDE and samples.min() >= -_MAX_MAGNITUDE):
+        raise _InvalidOutput(f"samples that are not finite or beyond {_MAX_MAGNITUDE}")
+    return np.ascontiguousarray(samples)
+
+
+def _pieces(samples: Samples, num_samples: int) -> Iterator[Samples]:
+    for start in range(0, len(samples), num_samples):
+        yield samples[start : start + num_samples]
+
+
+def why_not_loaded(error: Exception) -> LoadFailure:
+    """Why an engine did not load. Only our own errors and import errors surely name no secret option."""
+    if isinstance(error, EngineUnavailable):
+        return LoadFailure(f"{type(error).__name__}: {error}", error.remedy, error.languages)
+    if isinstance(error, SaystreamError | ImportError):
+        return LoadFailure(f"{type(error).__name__}: {error}")
+    return LoadFailure(type(error).__name__)
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep standard input and output for frames alone: the engine reads nothing and prints to stderr."""
+    commands = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return commands, replies
+
+
+def _load(name: str, options: bytes) -> Engine:
+    engine = load_engine_class(name)(**msgspec.json.decode(options, type=dict[str, Any]))
+    engine.load()
+    if needs_words(engine.info):
+        # Grammars of half a second: beside the engine, which can speak already what has no numbers.
+        languages = engine.info.languages
+        threading.Thread(target=prepare, args=(languages,), name="normalizer", daemon=True).start()
+    return engine
+
+
+def main(name: str) -> None:
+    """Load the engine and serve; never returns."""
+    # The gateway decides when to stop: it hears Ctrl-C and SIGTERM, and may still let sessions finish.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    commands, replies = _take_pipes()
+    first = read_frame(commands)
+    if first is not None and first[0] == Kind.OPTIONS:
+        try:
+            engine = _load(name, first[2])
+        except Exception as error:  # an engine is a stranger's code
+            replies.write(pack(Kind.NOT_LOADED, 0, msgspec.json.encode(why_not_loaded(error))))
+            replies.flush()
+            os._exit(1)
+        EngineHost(engine, commands, replies).serve()
+    # Threads of the engine may be busy and its interpreter exit slow: nothing here is worth waiting for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

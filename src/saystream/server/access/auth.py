@@ -1,0 +1,104 @@
+"""Who may use the server.
+
+While no key exists, anybody may, with any key or none, and only loopback is served. Once the first is made,
+every handshake needs one that is not revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue, WorkspaceDenied
+from saystream.server.access.keys import NO_LIMITS, KeyLimits, KeyStore
+from saystream.server.access.origins import check_origin, is_loopback
+from saystream.storage.schema import WORKSPACE_MAX_CHARACTERS
+
+__all__ = ["Authenticator", "Principal", "check_binding"]
+
+_HOW = "send 'Authorization: Bearer <key>'"
+_WORKSPACE_HEADER = "x-dashscope-workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking."""
+
+    key_id: str | None
+    """``None``: no key exists, everybody is let in."""
+    label: str
+    workspace: str | None
+    """That of the key, else the header ``X-DashScope-WorkSpace`` as sent; a label that grants nothing."""
+    limits: KeyLimits = NO_LIMITS
+
+
+class Authenticator:
+    """Checks the headers of a handshake or request against the keys."""
+
+    def __init__(
+        self, store: KeyStore, *, host: str = "127.0.0.1", cors_origins: Collection[str] = ()
+    ) -> None:
+        """``host`` is the address that is listened on. While no key exists, web pages of ``cors_origins`` may use the
+        server besides its own."""
+        self._store = store
+        self._loopback_only = is_loopback(host)
+        self._cors_origins = frozenset(cors_origins)
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Who sent ``headers``, a mapping looked up by lower-case names, such as Starlette's ``Headers``.
+
+        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, InvalidValue for a
+        workspace that is no name, or WorkspaceDenied for another than the key's. No message holds any part of a header
+        that may be secret.
+        """
+        workspace = _workspace(headers.get(_WORKSPACE_HEADER))
+        if not await self._store.any_exist():
+            check_origin(headers, allowed=self._cors_origins, loopback_only=self._loopback_only)
+            return Principal(key_id=None, label="anonymous", workspace=workspace)
+        key = await self._store.verify(_bearer(headers.get("authorization")))
+        if key is None:
+            raise AuthenticationFailed("unknown or revoked key")
+        if workspace is not None and key.workspace not in (None, workspace):
+            raise WorkspaceDenied(
+                "this key is of another workspace than the header X-DashScope-WorkSpace names"
+            )
+        return Principal(
+            key_id=key.id, label=key.label, workspace=key.workspace or workspace, limits=key.limits
+        )
+
+
+async def check_binding(host: str, store: KeyStore, allow_anonymous: bool) -> None:
+    """Refuses, with ConfigurationError, to serve ``host`` to a network while anybody may use the server."""
+    if allow_anonymous or is_loopback(host) or await store.any_exist():
+        return
+    raise ConfigurationError(
+        f"no key exists, so everybody who reaches '{host}' could use this server; make a key with"
+        " `saystream keys create NAME`, serve only this machine with `--host 127.0.0.1`,"
+        " or let everybody in with `--allow-anonymous`",
+        param="host",
+    )
+
+
+def _bearer(header: str | None) -> str:
+    if header is None:
+        raise AuthenticationFailed(f"no Authorization header; {_HOW}")
+    scheme, _, secret = header.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationFailed(f"the Authorization header has another scheme than Bearer; {_HOW}")
+    secret = secret.strip()
+    if not secret:
+        raise AuthenticationFailed(f"the Authorization header holds no key; {_HOW}")
+    return secret
+
+
+def _workspace(header: str | None) -> str | None:
+    if header is None or not header.strip():
+        return None
+    if len(header) > WORKSPACE_MAX_CHARACTERS or not header.isprintable():
+        # Not quoted: what is no name may be a key in the wrong header.
+        raise InvalidValue(
+            "X-DashScope-WorkSpace",
+            "…",
+            f"a name of at most {WORKSPACE_MAX_CHARACTERS} printable characters",
+        )
+    return header.strip()

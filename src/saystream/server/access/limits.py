@@ -1,0 +1,149 @@
+"""Holds every key to its limits, at every door."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from saystream.errors import LimitReached, ModelDenied, QuotaExhausted, TextTooLong
+from saystream.server.access.months import MonthlyCharacters
+from saystream.server.access.tallies import LocalTally, SharedTally, Tally
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from saystream.config import Settings
+    from saystream.server.access.auth import Principal
+
+__all__ = ["Admission", "Limiter"]
+
+
+class Admission:
+    """A session or request that was let in, until it is released. Releasing twice is harmless."""
+
+    def __init__(self, leave: Callable[[], None] | None = None) -> None:
+        self._leave = leave
+
+    def release(self) -> None:
+        """It has ended: another may take its place."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class Limiter:
+    """Counts what keys do. Who needs no key has no limits."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        months: MonthlyCharacters,
+        *,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._tally = tally
+        self._months = months
+        self._utc_now = utc_now
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, engine: AsyncEngine) -> AsyncIterator[Limiter]:
+        """Counts where ``settings`` say, and months in the database of ``engine``. Raises ConfigurationError."""
+        months = MonthlyCharacters(engine)
+        if settings.limits_url is None:
+            yield cls(LocalTally(), months)
+            return
+        async with SharedTally.connected(settings.limits_url) as tally:
+            yield cls(tally, months)
+
+    async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Admission:
+        """Lets a session or request of ``characters`` in. The caller releases what it gets.
+
+        Raises ModelDenied, LimitReached, TextTooLong for more than a minute ever has room for, or StoreUnavailable.
+        Then nothing is open; what was counted before the limit that was reached stays counted.
+        """
+        limits = principal.limits
+        if limits.models is not None and model not in limits.models:
+            raise ModelDenied(
+                f"This key is for these models only: {', '.join(limits.models)}.", param="model"
+            )
+        admission = await self._enter(principal)
+        try:
+            await self._take_request(principal)
+            await self.take_characters(principal, characters)
+        except BaseException:
+            admission.release()
+            raise
+        return admission
+
+    def counts_characters(self, principal: Principal) -> bool:
+        """Whether the characters of a text matter."""
+        limits = principal.limits
+        return limits.characters_per_minute is not None or limits.monthly_characters is not None
+
+    async def take_characters(self, principal: Principal, characters: int) -> None:
+        """Counts ``characters``, as they are billed, before they are spoken. Raises as ``admit`` does."""
+        key_id, limits = principal.key_id, principal.limits
+        if key_id is None or characters == 0:
+            return
+        if (limit := limits.characters_per_minute) is not None:
+            if characters > limit:
+                raise TextTooLong(
+                    f"This text counts {characters} characters; this key may send {limit} a minute.",
+                    param="text",
+                )
+            wait_s = await self._tally.take("characters", key_id, limit=limit, amount=characters)
+            if wait_s is not None:
+                raise LimitReached(
+                    f"This key may send {limit} characters a minute, and this text counts {characters};"
+                    f" try again in {_whole(wait_s)} s.",
+                    retry_after_s=wait_s,
+                )
+        if (limit := limits.monthly_characters) is not None:
+            next_month = await self._months.take(key_id, limit=limit, amount=characters)
+            if next_month is not None:
+                raise QuotaExhausted(
+                    f"This key may send {limit} characters a month, and this text, which counts {characters}, goes"
+                    f" beyond that; the next month begins on {next_month:%Y-%m-%d} (UTC).",
+                    retry_after_s=(next_month - self._utc_now()).total_seconds(),
+                )
+
+    async def _enter(self, principal: Principal) -> Admission:
+        key_id, limit = principal.key_id, principal.limits.max_sessions
+        if key_id is None or limit is None:
+            return Admission()
+        session = await self._tally.enter(key_id, limit=limit)
+        if session is None:
+            raise LimitReached(f"This key may have {limit} sessions at once, and all are open.")
+        return Admission(lambda: self._tally.leave(key_id, session))
+
+    async def _take_request(self, principal: Principal) -> None:
+        key_id, limit = principal.key_id, principal.limits.requests_per_minute
+        if key_id is None or limit is None:
+            return
+        wait_s = await self._tally.take("requests", key_id, limit=limit, amount=1)
+        if wait_s is not None:
+            raise LimitReached(
+                f"This key may make {limit} requests a minute; try again in {_whole(wait_s)} s.",
+                retry_after_s=wait_s,
+            )
+
+
+def _whole(seconds: float) -> int:
+    return max(1, math.ceil(seconds))

@@ -1,0 +1,1 @@
+"""What was spoken, for whom, and how well: rows of usage, metrics."""

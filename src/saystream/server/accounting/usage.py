@@ -1,0 +1,321 @@
+"""What was spoken for whom: every response leaves one row in the database, never its text.
+
+A door adds a row and goes on. One task writes them in batches: a database that is slow or gone keeps nobody from being
+spoken to, and rows that found no room meanwhile are lost, counted and told of once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from saystream.protocol.realtime.events import Usage
+from saystream.server.web.request_ids import request_id
+from saystream.storage.schema import usage as table
+from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from saystream.catalog.entries import Model
+    from saystream.errors import SaystreamError
+    from saystream.server.access.auth import Principal
+    from saystream.server.accounting.metrics import Metrics, ResponseTimer
+
+__all__ = [
+    "Door",
+    "Outcome",
+    "UsageAccount",
+    "UsageRecorder",
+    "UsageRow",
+    "realtime_usage",
+    "remove_usage_before",
+]
+
+Door = Literal["realtime", "generation", "openai"]
+Outcome = Literal["completed", "cancelled", "failed"]
+
+_MAX_WAITING = 10_000
+"""Rows kept for a database that does not answer, about 1 KB each."""
+
+_BATCH = 500
+_LINGER_S = 0.2
+"""How long the first row of a batch waits for others: one transaction costs as much as a hundred rows."""
+
+_RETRY_S = 5.0
+_WRITE_TIMEOUT_S = 30.0
+_FLUSH_TIMEOUT_S = 5.0
+"""How long the end of the process waits for the database."""
+
+_REMOVED_AT_ONCE = 2000
+"""Rows, in one transaction: on SQLite nobody else writes meanwhile."""
+
+_SWEEP_INTERVAL_S = 86_400.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """One response; the fields are the columns."""
+
+    id: str
+    """Of the response, at the realtime door; else of the request."""
+    request_id: str
+    """As its header and the log have it; at the realtime door that of the handshake."""
+    created_at: datetime
+    """When the response ended."""
+    door: Door
+    key_id: str | None
+    workspace: str | None
+    model: str
+    voice: str
+    characters: int | None
+    """What is billed (ruling 22): characters, or tokens, as the model has it. The others are ``None``."""
+    text_tokens: int | None
+    audio_tokens: int | None
+    audio_ms: float
+    first_audio_ms: float | None
+    """From the text to its first audio; ``None`` where none came."""
+    outcome: Outcome
+    error_code: str | None
+
+    @classmethod
+    def of(
+        cls,
+        text: str,
+        model: Model,
+        principal: Principal,
+        *,
+        id: str,
+        request_id: str,
+        door: Door,
+        voice: str,
+        audio_ms: float,
+        first_audio_ms: float | None,
+        outcome: Outcome,
+        error_code: str | None,
+    ) -> UsageRow:
+        """The row of a response that ends now. Of ``text`` only its count is kept."""
+        by_characters = model.usage == "characters"
+        return cls(
+            id=id,
+            request_id=request_id,
+            created_at=datetime.now(UTC),
+            door=door,
+            key_id=principal.key_id,
+            workspace=principal.workspace,
+            model=model.name,
+            voice=voice,
+            characters=billed_characters(text) if by_characters else None,
+            text_tokens=None if by_characters else estimated_text_tokens(text),
+            audio_tokens=None if by_characters else audio_tokens(audio_ms),
+            audio_ms=audio_ms,
+            first_audio_ms=first_audio_ms,
+            outcome=outcome,
+            error_code=error_code,
+        )
+
+
+class UsageAccount:
+    """Adds one row for each response of one connection or request."""
+
+    def __init__(
+        self, recorder: UsageRecorder, timer: ResponseTimer, *, door: Door, principal: Principal
+    ) -> None:
+        """``timer`` measures the same responses. Made in the task that serves the request."""
+        self._recorder = recorder
+        self._timer = timer
+        self._door: Door = door
+        self._principal = principal
+        self.request_id = request_id()
+        self._open: tuple[str, Model, str] | None = None
+
+    def open(self, id: str, model: Model, voice: str) -> None:
+        """A response begins."""
+        self._open = (id, model, voice)
+
+    def close(self, text: str, outcome: Outcome, fault: SaystreamError | None = None) -> None:
+        """The open response has ended, which is logged; does nothing where none is open."""
+        if self._open is None:
+            return
+        id, model, voice = self._open
+        self._open = None
+        row = UsageRow.of(
+            text,
+            model,
+            self._principal,
+            id=id,
+            request_id=self.request_id,
+            door=self._door,
+            voice=voice,
+            audio_ms=self._timer.audio_ms,
+            first_audio_ms=self._timer.first_audio_ms,
+            outcome=outcome,
+            error_code=None if fault is None else fault.code,
+        )
+        self._recorder.add(row)
+        _log.info(
+            "response ended",
+            door=self._door,
+            response_id=id,
+            status=outcome,
+            characters=row.characters,
+            audio_ms=round(row.audio_ms),
+        )
+
+
+def realtime_usage(model: Model, text: str, audio_ms: float) -> Usage:
+    """What a response of the realtime door is billed for (ruling 22)."""
+    if model.usage == "characters":
+        return Usage.of_characters(billed_characters(text))
+    return Usage.of_tokens(text_tokens=estimated_text_tokens(text), audio_tokens=audio_tokens(audio_ms))
+
+
+@dataclass(slots=True)
+class UsageRecorder:
+    """Takes rows, and writes them when it can. Belongs to one event loop."""
+
+    engine: AsyncEngine
+    metrics: Metrics
+    max_waiting: int = _MAX_WAITING
+    linger_s: float = _LINGER_S
+    retry_s: float = _RETRY_S
+    _waiting: deque[UsageRow] = field(default_factory=deque, init=False)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _losing: bool = field(default=False, init=False)
+    """Rows were lost since the last that was written."""
+    _failing: bool = field(default=False, init=False)
+
+    @asynccontextmanager
+    async def running(self, *, retention_days: int) -> AsyncIterator[UsageRecorder]:
+        """Writes meanwhile, and at its end what is left; removes rows older than ``retention_days`` every day."""
+        writer = asyncio.create_task(self._write())
+        sweeper = asyncio.create_task(self._sweep(timedelta(days=retention_days)))
+        try:
+            yield self
+        finally:
+            sweeper.cancel()
+            self._closing.set()
+            self._wake.set()
+            await asyncio.wait({writer}, timeout=_FLUSH_TIMEOUT_S)
+            writer.cancel()
+            await asyncio.wait({writer, sweeper})
+            self._lose(len(self._waiting))
+            self._waiting.clear()
+
+    def add(self, row: UsageRow) -> None:
+        """Keep ``row`` to be written. Never waits and never fails; without room, the row is lost and counted."""
+        if self._closing.is_set() or len(self._waiting) >= self.max_waiting:
+            self._lose(1)
+            return
+        self._waiting.append(row)
+        self._wake.set()
+
+    def _lose(self, count: int) -> None:
+        if count == 0:
+            return
+        self.metrics.usage_rows_dropped.inc(count)
+        if not self._losing:
+            self._losing = True
+            _log.error("usage rows lost", count=count, waiting=len(self._waiting))
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            if len(self._waiting) < _BATCH:
+                await self._pause(self.linger_s)
+            batch = list(islice(self._waiting, _BATCH))
+            if not batch:
+                if self._closing.is_set():
+                    return
+                self._wake.clear()
+            elif await self._insert(batch):
+                for _ in batch:
+                    self._waiting.popleft()
+            elif self._closing.is_set():
+                return
+            else:
+                await self._pause(self.retry_s)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    async def _insert(self, batch: list[UsageRow]) -> bool:
+        """Whether ``batch`` is done with: in the database, but for rows that it will never take."""
+        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        # A batch whose answer was lost is sent again.
+        statement = dialect.insert(table).on_conflict_do_nothing()
+        try:
+            async with asyncio.timeout(_WRITE_TIMEOUT_S), self.engine.begin() as connection:
+                await connection.execute(statement, [asdict(row) for row in batch])
+        except Exception as error:  # whatever it is, the next batch is tried
+            if _is_of_a_row(error):
+                return await self._insert_parts(batch)
+            if not self._failing:
+                _log.warning("usage rows cannot be written", error=error, waiting=len(self._waiting))
+            self._failing = True
+            return False
+        if self._failing:
+            _log.info("usage rows are written again")
+        self._failing = self._losing = False
+        return True
+
+    async def _insert_parts(self, batch: list[UsageRow]) -> bool:
+        """Halves until the rows that are refused are alone: each would else hold up all that come after it."""
+        if len(batch) == 1:
+            self._lose(1)
+            return True
+        middle = len(batch) // 2
+        return await self._insert(batch[:middle]) and await self._insert(batch[middle:])
+
+    # --- removing --------------------------------------------------------------------------------------------------
+
+    async def _sweep(self, age: timedelta) -> None:
+        while True:
+            try:
+                removed = await remove_usage_before(self.engine, datetime.now(UTC) - age)
+            except Exception as error:  # whatever it is, tomorrow is tried again
+                _log.warning("old usage rows cannot be removed", error=error)
+            else:
+                if removed:
+                    _log.info("old usage rows removed", count=removed)
+            await asyncio.sleep(_SWEEP_INTERVAL_S)
+
+
+def _is_of_a_row(error: Exception) -> bool:
+    """Whether a value is refused, so that trying again is of no use."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    # asyncpg has no class for a value out of its range, only the classes 22 and 23 of SQLSTATE.
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return state is not None and state[:2] in ("22", "23")
+
+
+async def remove_usage_before(engine: AsyncEngine, moment: datetime) -> int:
+    """Removes the rows of responses that ended before ``moment``, and says how many. Raises SQLAlchemyError."""
+    old = select(table.c.id).where(table.c.created_at < moment).limit(_REMOVED_AT_ONCE)
+    removed = 0
+    while True:
+        async with engine.begin() as connection:
+            count = (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
+        removed += count
+        if count < _REMOVED_AT_ONCE:
+            return removed

@@ -1,0 +1,1 @@
+"""What HTTP and WebSocket doors need of the web, whatever they serve."""

@@ -1,0 +1,1 @@
+"""The spine: text in, ordered responses of encoded audio out. Every door joins it here."""

@@ -1,0 +1,53 @@
+"""What a door asks of the spine, and what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from saystream.audio import AudioFormat, Effects
+from saystream.errors import ServerFault
+
+__all__ = ["ResponseAudio", "ResponseEnded", "ResponseStarted", "SpeechConfig", "SpeechEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConfig:
+    """What the spine needs of a session's configuration."""
+
+    voice: str
+    language_type: str = "Auto"
+    audio_format: AudioFormat = field(default_factory=AudioFormat)
+    effects: Effects = field(default_factory=Effects)
+    server_commit: bool = True
+    """Cut and speak text as it comes; otherwise each commit is one response."""
+    instructions: str = ""
+    """How to speak, in words; engines that cannot follow them leave them."""
+    normalize_text: bool = True
+    """Read numbers, dates and the like as words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStarted:
+    """A response begins: one continuous stream with one header and one encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseAudio:
+    encoded: bytes
+    duration_ms: float
+    late_ms: float
+    """How long the listener had been without sound, were playback begun with the first audio; 0 when in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded:
+    status: Literal["completed", "cancelled", "failed"]
+    text: str
+    """What was spoken; for counting, never for logs."""
+    audio_ms: float
+    fault: ServerFault | None = None
+    """Why it failed. No event follows it."""
+
+
+SpeechEvent = ResponseStarted | ResponseAudio | ResponseEnded

@@ -1,0 +1,196 @@
+"""One response of the spine: the text it has, and the engine streams that speak it."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from saystream.text.language import FOLLOWING_CHARACTERS
+from saystream.text.segmenter import is_speakable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from saystream.hosting.pool import PoolStream
+    from saystream.text.segmenter import Segment, Segmenter
+
+__all__ = ["Response"]
+
+_CUT_AT_ONCE = 512
+"""Characters that are cut in one go, in about two milliseconds: a book in one event keeps nobody else waiting."""
+
+
+class Response:
+    """Text that will be one continuous stream of audio.
+
+    It is spoken either segment by segment, each in an engine stream of its own, or, by an engine that takes text
+    while it speaks, from one open stream that is fed. All times are milliseconds of one monotonic clock.
+    """
+
+    def __init__(self, segmenter: Segmenter, open_stream: Callable[[str, str], PoolStream]) -> None:
+        """``segmenter`` is new; ``open_stream(text, following)`` gives a new stream of the engine that suits ``text``,
+        of which ``following`` is some of what is known to come after it."""
+        self._segmenter = segmenter
+        self._open_stream = open_stream
+        self._uncut: deque[tuple[str, float]] = deque()
+        """What the segmenter has not seen yet, with the time at which it came."""
+        self._uncut_characters = 0
+        self._segments: deque[Segment] = deque()
+        self._segment_characters = 0
+        self._feed: PoolStream | None = None
+        self._spoken_before: deque[int] = deque()
+        """For each of ``streams``, how much of ``spoken_text`` was there before it."""
+        self.streams: deque[PoolStream] = deque()
+        """Opened and not yet sent to the end, in order; the first is the one being sent."""
+        self.spoken_text: list[str] = []
+        """What was given to engines."""
+        self.speakable = False
+        """There is, or was, something in it to hear."""
+        self.closed = False
+        """No more text comes."""
+        self.cancelled = False
+        self.fades_out = False
+        """It was cancelled while its listener had all that was sent, so that a fade can follow on it."""
+
+    @property
+    def is_fed(self) -> bool:
+        return self._feed is not None
+
+    @property
+    def waiting_characters(self) -> int:
+        """Text that no engine speaks yet."""
+        fed = 0 if self._feed is None else self._feed.waiting_characters
+        return fed + self._uncut_characters + self._segmenter.pending_characters + self._segment_characters
+
+    # --- text in ---------------------------------------------------------------------------------------------------
+
+    def add(self, text: str, now_ms: float) -> None:
+        """Text to be cut into segments."""
+        self.speakable = self.speakable or is_speakable(text)
+        self._uncut.append((text, now_ms))
+        self._uncut_characters += len(text)
+        self._cut_some()
+
+    def feed(self, text: str) -> None:
+        """Hand ``text`` uncut to the open stream; the first call opens it."""
+        if self._feed is None:
+            feed = self._open_stream(text, "")
+            text = self._take_waiting() + text
+            self._feed = feed
+            self._sending(feed)
+        self.speakable = True
+        self._feed.push_text(text)
+        self.spoken_text.append(text)
+
+    def close(self) -> None:
+        """No more text comes."""
+        if not self.closed:
+            self.closed = True
+            if self._feed is not None:
+                self._feed.end_input()
+            self._cut_some()
+
+    def poll(self, now_ms: float) -> None:
+        """Cut what has waited too long for the end of its sentence."""
+        if not self._uncut:
+            self._keep(self._segmenter.poll(now_ms))
+
+    def deadline_ms(self) -> float | None:
+        """When ``poll`` will cut something, if no text comes before."""
+        return None if self._uncut else self._segmenter.deadline_ms()
+
+    # --- speech out ------------------------------------------------------------------------------------------------
+
+    def can_begin(self) -> bool:
+        """Whether its turn may come: before, it may be taken back as if it had never been."""
+        return self.closed or self.is_fed or (self.speakable and self.has_segment())
+
+    def has_segment(self) -> bool:
+        """Whether ``open_next`` may be called."""
+        while self._uncut and not self._segments:
+            self._cut_some()
+        return bool(self._segments)
+
+    def open_next(self) -> None:
+        """Give the next segment to an engine. It stays where it is when that raises."""
+        segment = self._segments[0]
+        if segment.speakable:
+            stream = self._open_stream(segment.text, self._following())
+            stream.push_text(segment.text)
+            stream.end_input()
+            self._sending(stream)
+        self._segments.popleft()
+        self._segment_characters -= len(segment.text)
+        self.spoken_text.append(segment.text)
+
+    def _following(self) -> str:
+        """Some of the text behind the next segment, as far as it has come."""
+        following = "".join(segment.text for segment in islice(self._segments, 1, 3))
+        if len(following) < FOLLOWING_CHARACTERS:
+            following += self._segmenter.pending_text
+        if len(following) < FOLLOWING_CHARACTERS and self._uncut:
+            following += self._uncut[0][0][:FOLLOWING_CHARACTERS]
+        return following[:FOLLOWING_CHARACTERS]
+
+    def first_stream_sent(self) -> str:
+        """Gives its text, with what followed it and could not be spoken."""
+        self.streams.popleft()
+        start = self._spoken_before.popleft()
+        end = self._spoken_before[0] if self._spoken_before else None
+        return "".join(self.spoken_text[start:end])
+
+    # --- ends ------------------------------------------------------------------------------------------------------
+
+    def drop_unspoken(self) -> None:
+        """Forget the text that is not yet being sent."""
+        self._take_waiting()
+        while len(self.streams) > 1:
+            self.streams.pop().cancel()
+            del self.spoken_text[self._spoken_before.pop() :]
+
+    def stop(self) -> None:
+        """End at once; nothing of it is heard any more."""
+        self.closed = True
+        self._take_waiting()
+        for stream in self.streams:
+            stream.cancel()
+
+    def take_text(self) -> str:
+        """End at once, and give all of the text, to be spoken in another way."""
+        text = "".join(self.spoken_text) + self._take_waiting()
+        self.stop()
+        return text
+
+    def _take_waiting(self) -> str:
+        segments = [*self._segments, *self._segmenter.flush()]
+        text = "".join([*(segment.text for segment in segments), *(text for text, _ in self._uncut)])
+        self._segments.clear()
+        self._segment_characters = 0
+        self._uncut.clear()
+        self._uncut_characters = 0
+        return text
+
+    # --- cutting ---------------------------------------------------------------------------------------------------
+
+    def _cut_some(self) -> None:
+        budget = _CUT_AT_ONCE
+        while self._uncut and budget > 0:
+            text, arrived_ms = self._uncut.popleft()
+            if len(text) > budget:
+                self._uncut.appendleft((text[budget:], arrived_ms))
+                text = text[:budget]
+            self._uncut_characters -= len(text)
+            budget -= len(text)
+            self._keep(self._segmenter.push(text, arrived_ms))
+        if self.closed and not self._uncut:
+            self._keep(self._segmenter.flush())
+
+    def _keep(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            self._segments.append(segment)
+            self._segment_characters += len(segment.text)
+
+    def _sending(self, stream: PoolStream) -> None:
+        self.streams.append(stream)
+        self._spoken_before.append(len(self.spoken_text))

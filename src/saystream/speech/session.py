@@ -1,0 +1,375 @@
+"""One listener's session: text goes in by methods that never wait, speech comes out of ``events()``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from saystream.dsp.chain import Chain, EncodedAudio
+from saystream.errors import ServerFault, TextTooLong
+from saystream.hosting.scheduler import Playback
+from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.speech.response import Response
+from saystream.text.language import LANGUAGE_CODES, SpokenLanguage
+from saystream.text.pauses import pause_after_ms
+from saystream.text.segmenter import Segmenter, is_speakable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from saystream.config import Settings
+    from saystream.hosting.pool import EnginePool
+    from saystream.hosting.streams import PoolStream
+    from saystream.voices.casting import Route, Router
+
+__all__ = ["SpeechServices", "SynthesisSession"]
+
+_PREFETCHED_STREAMS = 1
+"""Segments given to an engine beyond the one that is being sent: enough to play on without a gap."""
+
+_DRY_MARGIN_MS = 300.0
+"""An incomplete sentence is spoken this long before the listener runs out of sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechServices:
+    """What all sessions of one process share."""
+
+    settings: Settings
+    pool: EnginePool
+    router: Router
+    latin_languages: frozenset[str]
+    """The languages in Latin letters that some engine speaks."""
+
+    def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
+        """What tells the language of each segment of a session."""
+        return SpokenLanguage(LANGUAGE_CODES.get(config.language_type), self.latin_languages)
+
+
+class SynthesisSession:
+    """One session: text goes in by methods that never wait, speech comes out of ``events()``.
+
+    Belongs to one event loop, whose clock it uses. The owner calls ``aclose()`` when the listener is gone.
+    """
+
+    def __init__(self, services: SpeechServices, config: SpeechConfig) -> None:
+        self._services = services
+        self._settings = services.settings
+        self._config = config
+        self._language = services.spoken_language(config)
+        self._engine: str | None = None
+        """Which engine spoke last."""
+        self._buffer: list[str] = []
+        """``commit`` mode: text that was not committed."""
+        self._buffered_characters = 0
+        self._responses: deque[Response] = deque()
+        """In order; in ``server_commit``, the last one may still take text and may have nothing to say yet."""
+        self._speaking: Response | None = None
+        """The first of them, once its ``ResponseStarted`` was given out."""
+        self._playback = Playback(self._now_ms())
+        self._has_sound = False
+        """The listener hears something, or should: a gap from now on is our lateness."""
+        self._wake = asyncio.Event()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._finishing = False
+
+    # --- text in ---------------------------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something will be spoken, or still is, if nothing more is asked for."""
+        return any(response.speakable for response in self._responses)
+
+    @property
+    def text_joins(self) -> bool:
+        """Whether text that is pushed now becomes part of the response that is being spoken."""
+        return self._speaking is not None and not self._speaking.closed
+
+    @property
+    def spoken_text(self) -> str:
+        """What of the response that is being spoken was given to engines; for counting, never for logs."""
+        return "" if self._speaking is None else "".join(self._speaking.spoken_text)
+
+    @property
+    def waiting_characters(self) -> int:
+        """Text that no engine speaks yet."""
+        return self._buffered_characters + sum(response.waiting_characters for response in self._responses)
+
+    def configure(self, config: SpeechConfig) -> None:
+        """Another configuration, from before the first ``ResponseStarted``; text that was pushed is kept."""
+        text = "".join([*self._buffer, *(response.take_text() for response in self._responses)])
+        self.close()
+        self._clear_buffer()
+        self._config = config
+        self._language = self._services.spoken_language(config)
+        self.push_text(text)
+
+    def push_text(self, text: str) -> None:
+        """Add text. Raises :class:`TextTooLong`, and nothing is added, when too much already waits."""
+        limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
+        if waiting + len(text) > limit:
+            raise TextTooLong(
+                f"{len(text)} characters do not fit: {waiting} of at most {limit} already wait to be spoken."
+                " Send more when some of it was spoken, or cancel the response.",
+                param="text",
+            )
+        if self._config.server_commit:
+            self._add_to_open_response(text)
+        else:
+            self._buffer.append(text)
+            self._buffered_characters += len(text)
+
+    def commit(self) -> None:
+        """Speak everything that was pushed, as the rest of the open response or as one of its own.
+
+        Does nothing where there is nothing to hear in it.
+        """
+        if not self._config.server_commit:
+            if is_speakable(text := "".join(self._buffer)):
+                self._clear_buffer()
+                self._add_whole(text)
+        elif (response := self._open_response()) is not None:
+            if response.speakable:
+                response.close()
+            else:
+                self._responses.pop()
+            self._wake.set()
+
+    def clear(self) -> None:
+        """Drop text that is not yet being spoken. What was committed stays."""
+        self._clear_buffer()
+        response = self._open_response()
+        if response is not None and response is self._speaking:
+            response.drop_unspoken()
+        elif response is not None:
+            response.stop()
+            self._responses.pop()
+
+    def cancel(self, *, fades_out: bool = True) -> None:
+        """End the response that is being spoken, or comes next, at once, and drop its text.
+
+        With ``fades_out`` a few milliseconds of sound that was ready follow, for an end without a click: only for a
+        listener who has got, or will get, all that was sent before.
+        """
+        response = next((response for response in self._responses if not response.cancelled), None)
+        if response is None:
+            return
+        response.cancelled = True
+        response.fades_out = fades_out
+        response.stop()
+        if response is self._speaking:
+            self._playback.interrupted(self._now_ms())
+            self._has_sound = False
+        self._wake.set()
+
+    def finish(self) -> None:
+        """No more text comes: speak the rest, then ``events()`` ends."""
+        self.commit()
+        self._finishing = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Free the engines at once: the listener is gone, and ``events()`` is no longer read."""
+        for response in self._responses:
+            response.stop()
+        self._responses.clear()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+
+    # --- speech out ------------------------------------------------------------------------------------------------
+
+    async def events(self) -> AsyncGenerator[SpeechEvent, None]:
+        """What happens, in order, one response after the other. Ends after ``finish()`` or a failed response."""
+        while (response := await self._next_response()) is not None:
+            self._speaking = response
+            yield ResponseStarted()
+            audio_ms = 0.0
+            fault: ServerFault | None = None
+            try:
+                async with aclosing(self._speak(response)) as speech:
+                    async for audio in speech:
+                        audio_ms += audio.duration_ms
+                        yield audio
+            except ServerFault as raised:
+                fault = raised
+            response.stop()
+            self._responses.popleft()
+            self._speaking = None
+            yield _ended(response, audio_ms, fault)
+            if fault is not None:
+                return
+
+    async def _next_response(self) -> Response | None:
+        while True:
+            response = self._responses[0] if self._responses else None
+            if response is None and self._finishing:
+                return None
+            if response is not None and response.can_begin():
+                return response
+            await self._wait_for_text(None if response is None else response.deadline_ms())
+
+    async def _speak(self, response: Response) -> AsyncGenerator[ResponseAudio, None]:
+        realtime = self._settings.realtime
+        chain = Chain(
+            self._config.audio_format,
+            effects=self._config.effects,
+            first_delta_ms=realtime.first_delta_ms,
+            delta_ms=realtime.delta_ms,
+        )
+        while (stream := await self._next_stream(response)) is not None:
+            async for chunk in stream:
+                self._prefetch(response)
+                self._restart_idle_timer(response)
+                for delta in chain.push(chunk):
+                    yield self._sent(delta)
+                    if response.cancelled:
+                        break
+                if response.cancelled:
+                    break
+            chain.end_segment(pause_after_ms(response.first_stream_sent()))
+        if not response.cancelled:
+            for delta in chain.flush():
+                yield self._sent(delta)
+                if response.cancelled:
+                    return
+        elif response.fades_out:
+            for delta in chain.cut_off():
+                yield self._sent(delta)
+
+    def _sent(self, delta: EncodedAudio) -> ResponseAudio:
+        now_ms = self._now_ms()
+        late_ms = max(0.0, -self._playback.lead_ms(now_ms)) if self._has_sound else 0.0
+        self._playback.audio_sent(delta.duration_ms, now_ms)
+        self._has_sound = True
+        return ResponseAudio(delta.encoded, delta.duration_ms, late_ms)
+
+    async def _next_stream(self, response: Response) -> PoolStream | None:
+        """The stream to send next, or ``None`` when all of the response was sent."""
+        idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
+        while not response.cancelled:
+            if response.streams:
+                return response.streams[0]
+            if response.has_segment():
+                response.open_next()
+            elif response.closed:
+                return None
+            elif (cut_at_ms := self._cut_at_ms(response)) is not None:
+                await self._wait_for_text(cut_at_ms)
+            elif self._now_ms() < idle_at_ms:
+                await self._wait_for_text(idle_at_ms)
+            else:
+                response.close()
+        return None
+
+    def _prefetch(self, response: Response) -> None:
+        """Give the next segment to an engine while this one is sent, also where it starts the next response."""
+        following, ahead = response, len(response.streams) - 1
+        if response.closed and not response.has_segment() and len(self._responses) > 1:
+            following = self._responses[1]
+            ahead += len(following.streams)
+        if ahead < _PREFETCHED_STREAMS and following.can_begin() and following.has_segment():
+            try:
+                following.open_next()
+            except ServerFault:
+                return  # it keeps its place, and is tried again when its turn has come
+
+    # --- waiting for text ------------------------------------------------------------------------------------------
+
+    def _now_ms(self) -> float:
+        return asyncio.get_running_loop().time() * 1000
+
+    def _cut_at_ms(self, response: Response) -> float | None:
+        """When waiting text is to be spoken although its sentence is not complete.
+
+        Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
+        """
+        deadline_ms = response.deadline_ms()
+        if deadline_ms is None or not self._has_sound:
+            return deadline_ms
+        return max(deadline_ms, self._playback.runs_dry_at_ms - _DRY_MARGIN_MS)
+
+    async def _wait_for_text(self, deadline_ms: float | None) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout_at(None if deadline_ms is None else deadline_ms / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            if (response := self._open_response()) is not None:
+                response.poll(self._now_ms())
+        if self._playback.lead_ms(self._now_ms()) < 0:
+            self._has_sound = False  # silence because no text came is nobody's lateness
+
+    def _restart_idle_timer(self, response: Response) -> None:
+        """A fed response ends like any other when nothing came in or out for a while."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if response.is_fed and not response.closed:
+            delay_s = self._settings.realtime.response_idle_ms / 1000
+            self._idle_timer = asyncio.get_running_loop().call_later(delay_s, response.close)
+
+    # --- text to responses -----------------------------------------------------------------------------------------
+
+    def _clear_buffer(self) -> None:
+        self._buffer.clear()
+        self._buffered_characters = 0
+
+    def _open_response(self) -> Response | None:
+        """The response that text still joins."""
+        return self._responses[-1] if self._responses and not self._responses[-1].closed else None
+
+    def _new_response(self) -> Response:
+        segmenter = Segmenter(**self._settings.segmenter.model_dump())
+        response = Response(segmenter, self._open_stream)
+        self._responses.append(response)
+        return response
+
+    def _add_to_open_response(self, text: str) -> None:
+        response = self._open_response() or self._new_response()
+        begins = not response.speakable and is_speakable(text)
+        if response.is_fed or (begins and self._takes_text_uncut(text)):
+            response.feed(text)
+            self._restart_idle_timer(response)
+        else:
+            response.add(text, self._now_ms())
+        self._wake.set()
+
+    def _add_whole(self, text: str) -> None:
+        """A response of its own, with all of its text known."""
+        response = self._new_response()
+        if self._takes_text_uncut(text):
+            response.feed(text)
+        else:
+            response.add(text, self._now_ms())
+        response.close()
+        self._wake.set()
+
+    # --- engines ---------------------------------------------------------------------------------------------------
+
+    def _route(self, language: str) -> Route:
+        return self._services.router.route(
+            voice=self._config.voice, language=language, spoke_before=self._engine
+        )
+
+    def _takes_text_uncut(self, text: str) -> bool:
+        return self._services.pool.engine(self._route(self._language.of(text)).engine).incremental_text
+
+    def _open_stream(self, text: str, following: str) -> PoolStream:
+        route = self._route(self._language.speak(text, following))
+        self._engine = route.engine
+        config = self._config
+        request = replace(
+            route.request, instructions=config.instructions, normalize_text=config.normalize_text
+        )
+        return self._services.pool.open(route.engine, request, playback=self._playback)
+
+
+def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:
+    status: Literal["completed", "cancelled", "failed"] = "completed"
+    if fault is not None:
+        status = "failed"
+    elif response.cancelled:
+        status = "cancelled"
+    return ResponseEnded(status, "".join(response.spoken_text), audio_ms, fault)

@@ -1,0 +1,9 @@
+"""The database of one installation: SQLite in the data directory, or another through its URL.
+
+A new table is a ``Table`` in ``schema.py`` and one numbered migration in ``migrations/versions``; a test
+holds the two equal. Migrations run at every start and go forward only.
+"""
+
+from saystream.storage.database import open_store
+
+__all__ = ["open_store"]

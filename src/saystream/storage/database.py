@@ -1,0 +1,163 @@
+"""Opens the database and brings its tables up to date."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from saystream.config import Settings
+from saystream.errors import ConfigurationError
+
+__all__ = ["DATABASE_FILE", "open_store"]
+
+DATABASE_FILE = "saystream.db"
+
+_BUSY_TIMEOUT_S = 15.0
+"""How long one SQLite writer waits for another: longer than a migration takes."""
+
+_POSTGRESQL_TIMES_S = {"timeout": 10.0, "command_timeout": 60.0}
+"""How long a connection, and one statement, may take: a server that a network swallowed must not hold a handshake for
+ever. The second is longer than a migration, for which other processes wait."""
+
+_BEGIN = "sqlite_begin"
+"""Execution option: how a transaction begins on SQLite."""
+
+_MIGRATION_LOCK = 0x73617973
+"""Any number that nothing else on the PostgreSQL server is likely to lock."""
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The engine of the database that ``settings`` name, its tables up to date; closed at the end.
+
+    An SQLite file gets mode 0600, a directory made for it 0700. Several processes may open one at once.
+    Raises ConfigurationError where the database cannot be opened or was written by a newer saystream.
+    """
+    url = _database_url(settings)
+    engine = _create_engine(url)
+    try:
+        try:
+            _prepare_sqlite_file(url)
+            await _migrate(engine)
+        except (SQLAlchemyError, sqlite3.Error, CommandError, OSError) as error:
+            raise ConfigurationError(_why_not_opened(url, error), param="database_url") from error
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _database_url(settings: Settings) -> URL:
+    if settings.database_url is None:
+        return URL.create("sqlite+aiosqlite", database=str(settings.data_dir / DATABASE_FILE))
+    try:
+        url = make_url(settings.database_url)
+    except (ArgumentError, ValueError):
+        # Not chained: that message may quote the URL, and with it the password.
+        raise ConfigurationError(
+            "database_url is no URL; an example is 'sqlite+aiosqlite:///saystream.db'", param="database_url"
+        ) from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"database_url names '{url.drivername}'; supported: 'sqlite+aiosqlite', 'postgresql+asyncpg'",
+            param="database_url",
+        )
+    if url.get_backend_name() == "sqlite" and (url.database or ":memory:").startswith((":memory:", "file:")):
+        raise ConfigurationError(
+            "database_url must name the file of an SQLite database", param="database_url"
+        )
+    return url
+
+
+def _create_engine(url: URL) -> AsyncEngine:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    # Else sqlite3 opens transactions by itself, and not before DDL: a migration would not be all or nothing.
+    sqlite_arguments = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
+    connect_args = sqlite_arguments if is_sqlite else _POSTGRESQL_TIMES_S
+    try:
+        engine = create_async_engine(url, connect_args=connect_args, pool_pre_ping=not is_sqlite)
+    except (ImportError, NoSuchModuleError, InvalidRequestError) as error:
+        raise ConfigurationError(
+            f"database_url names the driver {url.drivername!r}, which is not installed or not asynchronous;"
+            " use 'sqlite+aiosqlite', or install saystream[postgres] and use 'postgresql+asyncpg'",
+            param="database_url",
+        ) from error
+    if is_sqlite:
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
+    return engine
+
+
+def _prepare_sqlite_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite_transaction(connection: Connection) -> None:
+    mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _prepare_sqlite_file(url: URL) -> None:
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return
+    path = Path(url.database)
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, mode=0o700)
+    with _locked(path.parent):
+        if not path.exists():
+            # Before SQLite makes it with the umask's mode. The side files (-wal, -shm) take the mode of this one.
+            path.touch(mode=0o600)
+        elif path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as connection:
+            # WAL: a command line that writes never stops the server from reading. It stays with the file. Under
+            # the lock: of two processes that switch at once, SQLite fails one without waiting.
+            connection.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One process at a time. The directory is locked: a lock on the file would be lost to SQLite's own."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _migrate(engine: AsyncEngine) -> None:
+    # The write lock is taken before the version is read: the second of two processes finds the work done.
+    async with engine.execution_options(**{_BEGIN: "IMMEDIATE"}).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "saystream.storage:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _why_not_opened(url: URL, error: Exception) -> str:
+    where = url.render_as_string(hide_password=True)
+    if isinstance(error, CommandError):
+        return f"the database {where} is of a newer saystream ({error}); upgrade, or name another database"
+    reason = getattr(error, "orig", None) or str(error) or type(error).__name__
+    return f"cannot open the database {where}: {reason}"

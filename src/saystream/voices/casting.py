@@ -1,0 +1,153 @@
+"""Chooses the engine for a language and turns a system voice into what that engine is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.errors import EngineUnavailable
+from saystream.text.language import LANGUAGE_CODES
+from saystream.voices.recipes import is_made_for, language_quality, quality, recipe
+
+__all__ = ["Choice", "Route", "Router"]
+
+_LANGUAGE_NAMES = {code: name for name, code in LANGUAGE_CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who speaks, and what they are asked for."""
+
+    engine: str
+    request: SynthesisRequest
+    quality: str
+    """Of this voice in this language: ``native``, ``approximate`` or ``robotic``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which engine speaks a language."""
+
+    language_type: str
+    """The language as a session names it, such as ``Chinese``."""
+    language: str
+    """ISO 639-1 code."""
+    engine: str | None
+    """``None`` where nobody speaks it."""
+    quality: str | None
+    """Of that engine's speech; a voice may have less, see ``Router.quality``."""
+    advice: str = ""
+    """The command that would give the language an engine which the settings prefer; "" where that one speaks."""
+
+
+class Router:
+    """For each language the first engine of an order that speaks it; a fixed engine is an order of one.
+
+    An engine that only approximates a language gives way to a later one that is native in it.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[str],
+        engines: Mapping[str, EngineInfo],
+        faults: Mapping[str, EngineUnavailable] | None = None,
+    ) -> None:
+        """``engines`` are those that can run here, ``faults`` say why others cannot; other names in
+        ``order`` are passed over."""
+        self._faults = dict(faults or {})
+        self._order = tuple(order)
+        self._engines = dict(engines)
+        self._eligible = [self._engines[name] for name in self._order if name in self._engines]
+
+    def route(self, *, voice: str, language: str, spoke_before: str | None = None) -> Route:
+        """How ``voice`` says something in ``language`` (ISO 639-1).
+
+        The engine that ``spoke_before`` goes on where it is as good as the first of the order: another one would
+        sound like another person. Raises EngineUnavailable when no engine of the order speaks the language, with
+        what would help; InvalidValue when there is no such voice.
+        """
+        engine = self._speaker(language)
+        if engine is None:
+            raise EngineUnavailable(self._what_would_help(language))
+        before = next((known for known in self._eligible if known.name == spoke_before), engine)
+        if before.speaks(language) and quality(voice, language, before) == quality(voice, language, engine):
+            engine = before
+        ingredients = recipe(voice, engine, language)
+        request = SynthesisRequest(
+            voice=ingredients.base,
+            language=language,
+            speed=ingredients.speed,
+            pitch=ingredients.pitch,
+            formant=ingredients.formant,
+        )
+        return Route(engine.name, request, quality(voice, language, engine))
+
+    def quality(self, voice: str, language: str) -> str | None:
+        """How good ``voice`` is in ``language`` (ISO 639-1); ``None`` where nobody speaks it.
+
+        Raises InvalidValue when there is no such voice.
+        """
+        engine = self._speaker(language)
+        return None if engine is None else quality(voice, language, engine)
+
+    def is_settled(self, language: str) -> bool:
+        """Whether the engine that speaks ``language`` (ISO 639-1) now gives way to none that comes later."""
+        speaker = self._speaker(language)
+        return speaker is not None and is_made_for(speaker.name, language)
+
+    def advice(self, language: str) -> str:
+        """The command that would give ``language`` an engine which speaks it rather than the one that does so now; ""
+        where none is known."""
+        speaker = self._speaker(language)
+        place = len(self._order) if speaker is None else self._order.index(speaker.name)
+        names = list(self._order[:place])
+        if speaker is not None and not self.is_settled(language):
+            names += [name for name in self._order[place:] if is_made_for(name, language)]
+        for name in sorted(names, key=lambda name: not is_made_for(name, language)):
+            fault = self._faults.get(name)
+            if fault is not None and fault.remedy and language in fault.languages:
+                return fault.remedy
+        return ""
+
+    def describe(self) -> tuple[Choice, ...]:
+        """The choice for each of the ten languages of a session."""
+        return tuple(self._choice(name, code) for name, code in LANGUAGE_CODES.items())
+
+    def _choice(self, language_type: str, language: str) -> Choice:
+        engine = self._speaker(language)
+        if engine is None:
+            return Choice(language_type, language, None, None, self.advice(language))
+        quality = language_quality(engine, language)
+        return Choice(language_type, language, engine.name, quality, self.advice(language))
+
+    def _speaker(self, language: str) -> EngineInfo | None:
+        speakers = [engine for engine in self._eligible if engine.speaks(language)]
+        if not speakers or is_made_for(speakers[0].name, language):
+            return next(iter(speakers), None)
+        natives = (engine for engine in speakers if language_quality(engine, language) == "native")
+        return next(natives, speakers[0])
+
+    def _what_would_help(self, language: str) -> str:
+        name = _LANGUAGE_NAMES.get(language)
+        spoken = f"{name} ({language})" if name else f"the language '{language}'"
+        in_use = ", ".join(f"{engine.name} ({' '.join(engine.languages)})" for engine in self._eligible)
+        problem = f"No engine in use speaks {spoken}; in use: {in_use or 'none'}."
+        unused = [
+            name
+            for name, engine in self._engines.items()
+            if name not in self._order and engine.speaks(language)
+        ]
+        missing = [name for name in self._order if name not in self._engines]
+        advice = []
+        if remedy := self.advice(language):
+            advice.append(f"To get one: {remedy}.")
+        if unused:
+            advice.append(
+                f"Installed and able to: {', '.join(unused)}; choose by the setting engine or engine_order."
+            )
+        if missing:
+            advice.append(f"Named in the settings but not usable here: {', '.join(missing)}.")
+        if not advice:
+            advice.append("Install an engine that speaks it; `saystream engines` lists those installed.")
+        return " ".join((problem, *advice))

@@ -1,0 +1,107 @@
+import io
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saystream.errors import (
+    Draining,
+    EngineCrashed,
+    EngineFailed,
+    EngineOutputInvalid,
+    EngineStalled,
+    EngineUnavailable,
+    InvalidValue,
+    ModelMissing,
+    Overloaded,
+)
+from saystream.hosting.frames import (
+    MAX_PAYLOAD_BYTES,
+    FrameSplitter,
+    HostedFault,
+    Kind,
+    pack,
+    pack_count,
+    read_frame,
+    unpack_count,
+)
+
+frames = st.lists(
+    st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=50)), max_size=8
+)
+
+
+@given(frames, st.lists(st.integers(0, 40), max_size=40))
+def test_frames_come_out_as_they_went_in_however_they_are_chunked(sent, sizes):
+    wire = b"".join(pack(*frame) for frame in sent)
+    splitter = FrameSplitter()
+    received = []
+    for size in sizes:
+        received += splitter.push(wire[:size])
+        wire = wire[size:]
+    received += splitter.push(wire)
+    assert received == sent
+
+
+@given(frames)
+def test_a_blocking_pipe_gives_the_same_frames(sent):
+    pipe = io.BytesIO(b"".join(pack(*frame) for frame in sent))
+    received = []
+    while (frame := read_frame(pipe)) is not None:
+        received.append(frame)
+    assert received == sent
+
+
+@pytest.mark.parametrize("length", range(len(pack(Kind.TEXT, 1, b"text"))))
+def test_a_frame_that_is_cut_off_is_the_end_of_the_pipe(length):
+    assert read_frame(io.BytesIO(pack(Kind.TEXT, 1, b"text")[:length])) is None
+
+
+def test_a_length_beyond_the_limit_is_no_frame():
+    with pytest.raises(EngineCrashed):
+        FrameSplitter().push(struct.pack("<IBI", MAX_PAYLOAD_BYTES + 1, Kind.AUDIO, 1))
+
+
+def test_a_payload_beyond_the_limit_is_not_packed():
+    with pytest.raises(ValueError, match=str(MAX_PAYLOAD_BYTES)):
+        pack(Kind.TEXT, 1, bytes(MAX_PAYLOAD_BYTES + 1))
+
+
+def test_a_view_of_samples_is_packed_by_its_bytes():
+    view = memoryview(struct.pack("<2f", 0.5, -0.5)).cast("f")
+    assert pack(Kind.AUDIO, 3, view)[9:] == struct.pack("<2f", 0.5, -0.5)
+
+
+@pytest.mark.parametrize(
+    "fault", [EngineFailed, EngineOutputInvalid, EngineStalled, EngineUnavailable, Overloaded], ids=str
+)
+def test_a_fault_comes_out_as_it_went_in(fault):
+    told = HostedFault.of(fault("Why, and what would help."))
+    assert told is not None
+    back = told.fault()
+    assert (type(back), back.message) == (fault, "Why, and what would help.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("secret"),
+        Draining("stop"),
+        InvalidValue("voice", "a", ["b"]),
+        ModelMissing("no", model="m"),
+    ],
+)
+def test_no_other_error_is_told_with_its_message(error):
+    assert HostedFault.of(error) is None
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_number_comes_out_as_it_went_in(count):
+    assert unpack_count(pack_count(count)) == count
+
+
+@pytest.mark.parametrize("payload", [b"", b"1234567", b"123456789"])
+def test_what_is_no_number_of_ours_is_refused(payload):
+    with pytest.raises(EngineCrashed):
+        unpack_count(payload)

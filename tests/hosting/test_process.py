@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from math import inf
+
+import msgspec
+import psutil
+import pytest
+import uvloop
+from structlog.testing import capture_logs
+
+from saystream.audio import AudioChunk
+from saystream.config import PoolSettings
+from saystream.engines.base import EngineInfo
+from saystream.errors import EngineCrashed, EngineUnavailable, ServerFault
+from saystream.hosting.frames import Kind, LoadFailure, pack
+from saystream.hosting.process import HostedEngine
+
+from .engines_for_tests import PATIENCE_S, REQUEST
+
+
+class Notes:
+    """A listener that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.heard_ms = 0.0
+        self.taken_characters = 0
+        self.fault: ServerFault | None = None
+        self.sounding = asyncio.Event()
+        self.over = asyncio.Event()
+
+    def audio_came(self, chunk: AudioChunk) -> None:
+        self.heard_ms += chunk.duration_ms
+        self.sounding.set()
+
+    def text_taken(self, num_characters: int) -> None:
+        self.taken_characters = num_characters
+
+    def ended(self, fault: ServerFault | None) -> None:
+        self.fault = fault
+        self.over.set()
+
+    lost = ended
+
+
+def tone(**options: object) -> HostedEngine:
+    return HostedEngine("tone", options, PoolSettings(), clock=time.monotonic)
+
+
+@asynccontextmanager
+async def loaded(**options: object) -> AsyncIterator[HostedEngine]:
+    host = tone(**options)
+    async with asyncio.timeout(PATIENCE_S):
+        await host.start()
+        try:
+            yield host
+        finally:
+            await host.stop()
+    assert not psutil.Process().children()
+
+
+async def test_a_stream_takes_a_slot_until_it_has_ended():
+    async with loaded(concurrency=2) as host:
+        assert host.free_slots == 2
+        notes = Notes()
+        host.open(REQUEST, notes, text="text", input_ended=True)
+        assert host.free_slots == 1
+        await notes.over.wait()
+        assert (notes.heard_ms > 0, notes.fault, host.free_slots) == (True, None, 2)
+
+
+async def test_a_stream_is_taken_to_hang_only_while_audio_is_due():
+    async with loaded(incremental=True, real_time_factor=0.1) as host:
+        notes = Notes()
+        stream = host.open(REQUEST, notes, text="some words", input_ended=False)
+        assert stream.deadline == inf
+        await notes.sounding.wait()
+        assert stream.deadline == inf, "it may wait for more text"
+        stream.end_input()
+        assert stream.deadline < inf
+        stream.hold()
+        assert stream.deadline == inf
+        stream.resume()
+        assert stream.deadline < inf
+        await notes.over.wait()
+        assert notes.taken_characters == len("some words")
+
+
+async def test_a_cancelled_stream_has_to_end_soon_also_when_it_waited_for_text():
+    async with loaded(incremental=True) as host:
+        notes = Notes()
+        stream = host.open(REQUEST, notes, text="", input_ended=False)
+        stream.cancel()
+        assert stream.deadline < inf
+        await notes.over.wait()
+
+
+async def test_the_first_audio_may_take_longer_than_the_next():
+    settings = PoolSettings(first_chunk_timeout_s=1000.0, chunk_timeout_s=100.0)
+    host = HostedEngine("tone", {"real_time_factor": 0.1}, settings, clock=lambda: 0.0)
+    await host.start()
+    notes = Notes()
+    stream = host.open(REQUEST, notes, text="some words", input_ended=True)
+    assert stream.deadline == 1000
+    await notes.sounding.wait()
+    assert stream.deadline == 100
+    await host.stop()
+
+
+async def test_a_stopped_process_has_no_slots_and_says_nothing_more():
+    async with loaded() as host:
+        notes = Notes()
+        stream = host.open(REQUEST, notes, text="", input_ended=False)
+        await host.stop()
+        assert isinstance(notes.fault, EngineCrashed)
+        assert host.free_slots == 0
+        stream.push_text("text")
+        stream.end_input()
+        stream.cancel()
+        await host.stop()
+
+
+@pytest.mark.parametrize(
+    "junk", [b"Loading model... 100%\n", pack(Kind.AUDIO, 99, bytes(4)), pack(Kind.DONE, 99)]
+)
+async def test_a_process_that_breaks_the_framing_is_killed(junk):
+    async with loaded() as host:
+        notes = Notes()
+        host.open(REQUEST, notes, text="", input_ended=False)
+        host.pipe_data_received(1, junk)
+        await host.wait_gone()
+        assert isinstance(notes.fault, EngineCrashed)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_sent_to_a_process_that_has_just_ended_is_no_error(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+):
+    async def send_until_lost() -> None:
+        async with loaded() as host:
+            notes = Notes()
+            stream = host.open(REQUEST, notes, text="text", input_ended=False)
+            psutil.Process().children()[0].kill()
+            while not notes.over.is_set():
+                stream.push_text("more")
+                await asyncio.sleep(0)
+            assert isinstance(notes.fault, EngineCrashed)
+
+    for _ in range(5):
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(send_until_lost())
+
+
+async def test_what_an_engine_prints_while_it_speaks_is_counted_and_never_logged():
+    with capture_logs() as logs:
+        async with loaded() as host:
+            host.pipe_data_received(2, b"speaking: secret words\n")
+    assert "secret" not in str(logs)
+    assert logs[-1]["printed_bytes"] >= 23
+
+
+async def test_what_an_engine_prints_is_logged_when_it_does_not_load():
+    host = HostedEngine("no-such-engine", {}, PoolSettings(), clock=time.monotonic)
+    host.pipe_data_received(2, b"the model file is broken\n")
+    with capture_logs() as logs, pytest.raises(EngineUnavailable):
+        await host.start()
+    (entry,) = (entry for entry in logs if entry["event"] == "engine_load_output")
+    assert (entry["log_level"], entry["lines"]) == ("warning", ["the model file is broken"])
+
+
+async def test_what_an_engine_prints_while_it_loads_is_a_detail():
+    host = tone()
+    host.pipe_data_received(2, b"one of my options is deprecated\n")
+    with capture_logs() as logs:
+        await host.start()
+        await host.stop()
+    (entry,) = (entry for entry in logs if entry["event"] == "engine_load_output")
+    assert entry["log_level"] == "debug"
+
+
+async def test_an_engine_without_slots_is_unavailable():
+    host = tone()
+    info = EngineInfo(name="tone", sample_rate=24000, languages=("*",), voices=("tone",), concurrency=0)
+    host.pipe_data_received(1, pack(Kind.READY, 0, msgspec.json.encode(info)))
+    with pytest.raises(EngineUnavailable, match="concurrency"):
+        await host.start()
+    assert not psutil.Process().children()
+
+
+async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be_copied():
+    host = tone()
+    failure = LoadFailure(
+        "ModelMissing: Get it with: saystream models pull it", "saystream models pull it", ("zh",)
+    )
+    host.pipe_data_received(1, pack(Kind.NOT_LOADED, 0, msgspec.json.encode(failure)))
+    with pytest.raises(EngineUnavailable, match="Get it with: saystream models pull it$") as raised:
+        await host.start()
+    assert (raised.value.remedy, raised.value.languages) == ("saystream models pull it", ("zh",))
+
+
+async def test_a_start_that_is_given_up_leaves_no_process():
+    starting = asyncio.create_task(tone().start())
+    while not psutil.Process().children():  # noqa: ASYNC110 - nobody tells when a process has been started
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not psutil.Process().children()

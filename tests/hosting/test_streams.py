@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from saystream.audio import AudioChunk
+from saystream.errors import EngineCrashed, EngineFailed
+from saystream.hosting.streams import PoolStream
+
+from .engines_for_tests import REQUEST
+
+TENTH = AudioChunk(np.zeros(1600, np.float32), 16000)
+"""100 ms."""
+
+
+class Told:
+    """Owner, process and hosted stream in one: writes down what a stream tells each of them."""
+
+    def __init__(self, *, runs_again: bool = False) -> None:
+        self.log: list[object] = []
+        self._runs_again = runs_again
+
+    def can_start(self, stream):
+        self.log.append("can start")
+
+    def withdrawn(self, stream):
+        self.log.append("withdrawn")
+
+    def slot_freed(self, stream, fault):
+        self.log.append(("slot freed", fault))
+
+    def process_lost(self, stream):
+        return self._runs_again
+
+    def open(self, request, listener, *, text, input_ended):
+        self.log.append(("open", text, input_ended))
+        return self
+
+    def push_text(self, text):
+        self.log.append(("text", text))
+
+    def end_input(self):
+        self.log.append("end of input")
+
+    def cancel(self):
+        self.log.append("cancel")
+
+    def hold(self):
+        self.log.append("hold")
+
+    def resume(self):
+        self.log.append("resume")
+
+
+def stream_of(told: Told, *, incremental: bool = False, buffered_audio_s: float = 1.0) -> PoolStream:
+    return PoolStream(
+        told,
+        REQUEST,
+        incremental_text=incremental,
+        buffered_audio_s=buffered_audio_s,
+        max_audio_s_per_character=2.0,
+    )
+
+
+async def heard_ms(stream: PoolStream) -> float:
+    return sum([chunk.duration_ms async for chunk in stream])
+
+
+def test_a_whole_segment_can_start_when_its_text_is_complete():
+    told = Told()
+    stream = stream_of(told)
+    stream.push_text("one ")
+    stream.push_text("two")
+    assert told.log == []
+    stream.end_input()
+    stream.run_on(told)
+    assert told.log == ["can start", ("open", "one two", True)]
+
+
+def test_an_incremental_stream_can_start_with_its_first_text_and_passes_on_the_rest():
+    told = Told()
+    stream = stream_of(told, incremental=True)
+    stream.push_text("")
+    stream.push_text("one ")
+    stream.push_text("two ")
+    stream.run_on(told)
+    stream.push_text("three")
+    stream.end_input()
+    assert told.log == ["can start", ("open", "one two ", False), ("text", "three"), "end of input"]
+
+
+def test_an_incremental_stream_without_text_can_start_when_its_input_has_ended():
+    told = Told()
+    stream_of(told, incremental=True).end_input()
+    assert told.log == ["can start"]
+
+
+def test_a_stream_that_runs_again_says_all_of_its_text_again():
+    told = Told(runs_again=True)
+    stream = stream_of(told, incremental=True)
+    stream.push_text("one ")
+    stream.run_on(told)
+    stream.push_text("two ")
+    stream.lost(EngineCrashed("gone"))
+    stream.push_text("three")
+    stream.run_on(told)
+    assert told.log[1:] == [("open", "one ", False), ("text", "two "), ("open", "one two three", False)]
+    assert (stream.attempts, stream.over) == (2, False)
+
+
+async def test_a_stream_that_has_sounded_never_runs_again():
+    told = Told(runs_again=True)
+    stream = stream_of(told)
+    stream.end_input()
+    stream.run_on(told)
+    stream.audio_came(TENTH)
+    fault = EngineCrashed("gone")
+    stream.lost(fault)
+    assert told.log[-1] == ("slot freed", fault)
+    assert (await anext(stream)).duration_ms == 100
+    with pytest.raises(EngineCrashed):
+        await anext(stream)
+
+
+async def test_audio_above_the_bound_holds_the_engine_until_half_of_it_was_read():
+    told = Told()
+    stream = stream_of(told, buffered_audio_s=1.0)
+    stream.end_input()
+    stream.run_on(told)
+    for _ in range(10):
+        stream.audio_came(TENTH)
+    assert told.log[2:] == []
+    stream.audio_came(TENTH)
+    stream.audio_came(TENTH)
+    assert told.log[2:] == ["hold"]
+    for _ in range(6):
+        await anext(stream)
+    assert told.log[2:] == ["hold"]
+    await anext(stream)
+    assert told.log[2:] == ["hold", "resume"]
+    stream.ended(None)
+    assert await heard_ms(stream) == 500
+
+
+async def test_a_stream_that_ended_while_it_was_held_is_read_to_its_end():
+    told = Told()
+    stream = stream_of(told, buffered_audio_s=0.1)
+    stream.end_input()
+    stream.run_on(told)
+    stream.audio_came(TENTH)
+    stream.audio_came(TENTH)
+    stream.ended(None)
+    assert await heard_ms(stream) == 200
+    assert "resume" not in told.log
+
+
+async def test_what_comes_after_a_cancel_is_thrown_away_and_frees_the_slot():
+    told = Told()
+    stream = stream_of(told)
+    stream.end_input()
+    stream.run_on(told)
+    stream.audio_came(TENTH)
+    stream.cancel()
+    stream.cancel()
+    stream.audio_came(TENTH)
+    stream.ended(None)
+    assert told.log[2:] == ["cancel", ("slot freed", None)]
+    assert await heard_ms(stream) == 0
+
+
+async def test_a_cancelled_stream_is_not_run_again():
+    told = Told(runs_again=True)
+    stream = stream_of(told)
+    stream.end_input()
+    stream.run_on(told)
+    stream.cancel()
+    fault = EngineCrashed("gone")
+    stream.lost(fault)
+    assert told.log[-1] == ("slot freed", fault)
+    assert await heard_ms(stream) == 0
+
+
+async def test_a_reader_that_waits_gets_the_fault():
+    told = Told()
+    stream = stream_of(told)
+    reader = asyncio.create_task(heard_ms(stream))
+    await asyncio.sleep(0)
+    stream.run_on(told)
+    stream.ended(EngineFailed("failed"))
+    with pytest.raises(EngineFailed):
+        await reader
+
+
+async def test_a_fault_that_nobody_read_is_gone_with_a_cancel():
+    stream = stream_of(Told())
+    stream.fail(EngineFailed("failed"))
+    stream.fail(EngineFailed("failed again"))
+    stream.cancel()
+    assert await heard_ms(stream) == 0
+
+
+async def test_a_reader_that_is_cancelled_can_be_followed_by_another():
+    told = Told()
+    stream = stream_of(told)
+    stream.end_input()
+    stream.run_on(told)
+    reader = asyncio.create_task(anext(stream))
+    await asyncio.sleep(0)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    stream.audio_came(TENTH)
+    assert (await anext(stream)).duration_ms == 100
+
+
+def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_it():
+    told = Told(runs_again=True)
+    stream = stream_of(told, incremental=True)
+    stream.push_text("one ")
+    stream.run_on(told)
+    stream.push_text("two ")
+    assert stream.waiting_characters == 8
+    stream.text_taken(6)
+    assert stream.waiting_characters == 2
+    stream.lost(EngineCrashed("gone"))
+    stream.run_on(told)
+    assert stream.waiting_characters == 8
+    stream.text_taken(99)
+    assert stream.waiting_characters == 0
+    stream.push_text("three")
+    stream.cancel()
+    assert stream.waiting_characters == 0
+
+
+def test_text_of_a_whole_segment_never_waits_in_its_stream():
+    stream = stream_of(Told())
+    stream.push_text("one")
+    assert stream.waiting_characters == 0
+
+
+async def test_an_engine_that_cannot_stop_is_stopped_and_what_it_said_is_heard():
+    told = Told()
+    stream = stream_of(told, buffered_audio_s=100.0)
+    stream.push_text("a" * 5)
+    stream.end_input()
+    stream.run_on(told)
+    for _ in range(400):
+        stream.audio_came(TENTH)
+    assert (stream.over, told.log[-1]) == (False, ("open", "aaaaa", True))
+    stream.audio_came(TENTH)
+    assert (stream.over, told.log[-1]) == (True, "cancel")
+    stream.audio_came(TENTH)
+    stream.ended(None)
+    assert await heard_ms(stream) == 40_100
+    assert told.log[-1] == ("slot freed", None)

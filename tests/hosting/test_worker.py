@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from saystream.engines.base import Engine, EngineInfo
+from saystream.errors import EngineFailed, EngineUnavailable, ModelMissing, Overloaded
+from saystream.hosting.frames import Frame, Kind, LoadFailure, pack, pack_count, read_frame
+from saystream.hosting.worker import EngineHost, why_not_loaded
+
+from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine
+
+TONE = np.full(8000, 0.5, np.float32)
+"""Half a second."""
+
+
+class Gateway:
+    """The other end of the pipes."""
+
+    def __init__(self, commands: int, replies: int) -> None:
+        self._commands = os.fdopen(commands, "wb", buffering=0)
+        self._replies = os.fdopen(replies, "rb")
+
+    def say(self, kind: Kind, stream: int = 0, payload: bytes = b"") -> None:
+        self._commands.write(pack(kind, stream, payload))
+
+    def open(self, stream: int, text: str | None = None) -> None:
+        self.say(Kind.OPEN, stream, msgspec.json.encode(REQUEST))
+        if text is not None:
+            self.say(Kind.TEXT, stream, text.encode())
+            self.say(Kind.END_INPUT, stream)
+
+    def hear(self) -> Frame:
+        frame = read_frame(self._replies)
+        assert frame is not None
+        return frame
+
+    def hear_until_end(self, stream: int) -> tuple[list[np.ndarray], int, str]:
+        """Audio pieces of a stream, the kind of its last frame and what that says."""
+        pieces = []
+        while True:
+            kind, number, payload = self.hear()
+            assert number == stream
+            if kind == Kind.TAKEN:
+                continue
+            if kind != Kind.AUDIO:
+                return pieces, kind, payload.decode()
+            pieces.append(np.frombuffer(payload, "<f4"))
+
+    def hang_up(self) -> None:
+        self._commands.close()
+
+    def close(self) -> None:
+        self._commands.close()
+        self._replies.close()
+
+
+@contextmanager
+def hosted(engine: Engine) -> Iterator[Gateway]:
+    commands_end, commands = os.pipe()
+    replies, replies_end = os.pipe()
+    gateway = Gateway(commands, replies)
+    with os.fdopen(commands_end, "rb") as commands_in, os.fdopen(replies_end, "wb") as replies_out:
+        serving = threading.Thread(target=EngineHost(engine, commands_in, replies_out).serve)
+        serving.start()
+        try:
+            assert gateway.hear()[0] == Kind.READY
+            yield gateway
+        finally:
+            gateway.hang_up()
+            serving.join(PATIENCE_S)
+            for thread in threading.enumerate():
+                if thread.name.startswith("stream-"):
+                    thread.join(PATIENCE_S)
+            gateway.close()
+            assert not serving.is_alive()
+
+
+def speaking(*chunks: object) -> SpeakingEngine:
+    return SpeakingEngine(lambda text: iter(chunks))
+
+
+def test_audio_comes_in_pieces_of_at_most_200_ms_and_nothing_is_lost():
+    ramp = np.linspace(-1, 1, 8001, dtype=np.float32)
+    with hosted(speaking(ramp, ramp[:1])) as gateway:
+        gateway.open(1, "text")
+        pieces, kind, _ = gateway.hear_until_end(1)
+    assert kind == Kind.DONE
+    assert [len(piece) for piece in pieces] == [3200, 3200, 1601, 1]
+    np.testing.assert_array_equal(np.concatenate(pieces), [*ramp, ramp[0]])
+
+
+def test_the_engine_gets_the_whole_text():
+    heard = []
+    with hosted(SpeakingEngine(lambda text: heard.append(text) or iter(()))) as gateway:
+        gateway.open(1)
+        for part in ("one ", "two ", "δύο"):
+            gateway.say(Kind.TEXT, 1, part.encode())
+        gateway.say(Kind.END_INPUT, 1)
+        assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
+    assert heard == ["one two δύο"]
+
+
+def test_samples_that_are_a_view_with_gaps_are_sent_as_they_sound():
+    with hosted(speaking(np.arange(10, dtype=np.float32)[::5] / 10)) as gateway:
+        gateway.open(1, "text")
+        pieces, _, _ = gateway.hear_until_end(1)
+    np.testing.assert_array_equal(pieces, [np.array([0, 0.5], np.float32)])
+
+
+def test_an_empty_array_is_no_frame():
+    with hosted(speaking(TONE[:0], TONE[:5])) as gateway:
+        gateway.open(1, "text")
+        pieces, kind, _ = gateway.hear_until_end(1)
+    assert ([len(piece) for piece in pieces], kind) == ([5], Kind.DONE)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        ([0.0, 0.5], "a list instead of an array"),
+        (TONE.astype(np.float64), "dtype float64 instead of float32"),
+        (TONE.astype(">f4"), "dtype >f4 instead of float32"),
+        (np.zeros(5, np.int16), "dtype int16 instead of float32"),
+        (TONE.reshape(2, -1), "2 dimensions instead of 1"),
+        (np.array([0, np.nan], np.float32), "samples that are not finite or beyond 4.0"),
+        (np.array([0, -np.inf], np.float32), "samples that are not finite or beyond 4.0"),
+        (TONE * 32767, "samples that are not finite or beyond 4.0"),
+    ],
+)
+def test_what_is_no_audio_ends_the_stream_and_not_the_process(chunk, said):
+    engine = SpeakingEngine(lambda text: iter([TONE, chunk if text == "bad" else TONE]))
+    with hosted(engine) as gateway:
+        gateway.open(1, "bad")
+        pieces, kind, reason = gateway.hear_until_end(1)
+        assert (sum(map(len, pieces)), kind, reason) == (8000, Kind.INVALID_OUTPUT, said)
+        gateway.open(2, "good")
+        assert gateway.hear_until_end(2)[1] == Kind.DONE
+
+
+@pytest.mark.parametrize("error", [ValueError("secret words"), SystemExit("secret words"), MemoryError()])
+def test_an_error_of_the_engine_ends_the_stream_and_tells_its_type_alone(error):
+    def speak(text):
+        yield TONE[:10]
+        if text == "bad":
+            raise error
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        gateway.open(1, "bad")
+        assert gateway.hear_until_end(1)[1:] == (Kind.FAILED, type(error).__name__)
+        gateway.open(2, "good")
+        assert gateway.hear_until_end(2)[1] == Kind.DONE
+
+
+def test_an_incremental_engine_speaks_while_text_comes():
+    with hosted(EchoEngine()) as gateway:
+        gateway.open(1)
+        for taken, character in enumerate("abc", 1):
+            gateway.say(Kind.TEXT, 1, character.encode())
+            assert gateway.hear() == (Kind.TAKEN, 1, pack_count(taken))
+            _, _, payload = gateway.hear()
+            assert np.frombuffer(payload, "<f4")[0] == np.float32(ord(character) / 1000)
+        gateway.say(Kind.END_INPUT, 1)
+        assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
+
+
+def test_text_that_comes_before_the_engine_has_opened_is_kept_in_order():
+    engine = EchoEngine()
+    engine.may_open.clear()
+    with hosted(engine) as gateway:
+        gateway.open(1)
+        gateway.say(Kind.TEXT, 1, b"a")
+        gateway.say(Kind.TEXT, 1, b"b")
+        gateway.say(Kind.END_INPUT, 1)
+        engine.may_open.set()
+        pieces, kind, _ = gateway.hear_until_end(1)
+    assert kind == Kind.DONE
+    np.testing.assert_array_equal([piece[0] for piece in pieces], np.array([0.097, 0.098], np.float32))
+
+
+@pytest.mark.parametrize("fault", [EngineFailed("The voice is gone."), Overloaded("Come back later.")])
+def test_a_fault_of_our_own_tree_is_told_with_its_message(fault):
+    def speak(text):
+        yield TONE[:10]
+        raise fault
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        gateway.open(1, "text")
+        pieces, kind, told = gateway.hear_until_end(1)
+    assert len(pieces) == 1
+    assert (kind, json.loads(told)) == (Kind.FAULT, {"code": fault.code, "message": fault.message})
+
+
+def test_text_that_the_engine_refuses_fails_its_stream_and_not_the_process():
+    with hosted(EchoEngine()) as gateway:
+        gateway.open(1, "unpronounceable")
+        assert gateway.hear_until_end(1) == ([], Kind.FAILED, "ValueError")
+        gateway.open(2, "a")
+        assert gateway.hear_until_end(2)[1] == Kind.DONE
+
+
+def test_streams_run_side_by_side():
+    together = threading.Barrier(INFO.concurrency, timeout=PATIENCE_S)
+
+    def speak(text):
+        together.wait()
+        yield TONE[:10]
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        gateway.open(1, "one")
+        gateway.open(2, "two")
+        kinds = [gateway.hear()[0] for _ in range(4)]
+    assert sorted(kinds) == [Kind.AUDIO, Kind.AUDIO, Kind.DONE, Kind.DONE]
+
+
+def test_a_cancel_ends_the_stream_once_the_engine_has_cleaned_up():
+    log = []
+
+    def speak(text):
+        try:
+            while True:
+                yield TONE[:100]
+        finally:
+            log.append("cleaned up")
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        gateway.open(1, "text")
+        gateway.hear()
+        gateway.say(Kind.CANCEL, 1)
+        assert gateway.hear_until_end(1)[1] == Kind.DONE
+        assert log == ["cleaned up"]
+
+
+def test_a_stream_that_waits_for_text_can_be_cancelled():
+    with hosted(speaking(TONE)) as gateway:
+        gateway.open(1)
+        gateway.say(Kind.CANCEL, 1)
+        assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
+
+
+def test_a_held_stream_sends_nothing_until_it_is_resumed():
+    second_chunk_made = threading.Event()
+    may_make_second = threading.Event()
+
+    def speak(text):
+        yield TONE[:1]
+        assert may_make_second.wait(PATIENCE_S)
+        second_chunk_made.set()
+        yield TONE[:2]
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        gateway.open(1, "one")
+        assert len(gateway.hear()[2]) == 4
+        gateway.say(Kind.HOLD, 1)
+        gateway.open(2, "two")  # its first audio shows that the hold was read
+        assert gateway.hear()[1] == 2
+        may_make_second.set()
+        assert second_chunk_made.wait(PATIENCE_S)
+        assert gateway.hear_until_end(2)[1] == Kind.DONE
+        gateway.say(Kind.RESUME, 1)
+        pieces, kind, _ = gateway.hear_until_end(1)
+    assert ([len(piece) for piece in pieces], kind) == ([2], Kind.DONE)
+
+
+def test_a_held_stream_can_be_cancelled():
+    with hosted(speaking(TONE, TONE)) as gateway:
+        gateway.open(1)
+        gateway.say(Kind.HOLD, 1)
+        gateway.say(Kind.TEXT, 1, b"text")
+        gateway.say(Kind.END_INPUT, 1)
+        gateway.say(Kind.CANCEL, 1)
+        gateway.say(Kind.HOLD, 1)
+        assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
+
+
+def test_frames_for_a_stream_that_has_ended_are_ignored():
+    with hosted(speaking(TONE[:1])) as gateway:
+        gateway.open(1, "text")
+        gateway.hear_until_end(1)
+        for kind in (Kind.TEXT, Kind.END_INPUT, Kind.CANCEL, Kind.HOLD, Kind.RESUME):
+            gateway.say(kind, 1)
+        gateway.open(2, "text")
+        assert gateway.hear_until_end(2)[1] == Kind.DONE
+
+
+# --- the process
+
+
+@contextmanager
+def process(name: str, options: bytes = b"{}") -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "saystream.hosting.worker", name]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        try:
+            child.stdin.write(pack(Kind.OPTIONS, 0, options))
+            child.stdin.flush()
+            yield child
+        finally:
+            child.kill()
+
+
+def test_the_process_says_what_its_engine_can_do_and_ends_when_its_input_is_closed():
+    with process("tone") as child:
+        kind, _, payload = read_frame(child.stdout)
+        assert kind == Kind.READY
+        assert msgspec.json.decode(payload, type=EngineInfo).name == "tone"
+        child.stdin.close()
+        assert child.wait(PATIENCE_S) == 0
+
+
+def test_the_process_ends_with_its_input_also_in_the_middle_of_speech():
+    with process("tone", b'{"real_time_factor": 1.0}') as child:
+        read_frame(child.stdout)
+        for frame in (
+            pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)),
+            pack(Kind.TEXT, 1, b"text " * 1000),
+            pack(Kind.END_INPUT, 1),
+        ):
+            child.stdin.write(frame)
+        child.stdin.flush()
+        assert read_frame(child.stdout)[0] == Kind.AUDIO
+        child.stdin.close()
+        assert child.wait(PATIENCE_S) == 0
+
+
+def test_the_process_leaves_interrupts_to_the_gateway():
+    with process("tone") as child:
+        read_frame(child.stdout)
+        child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGTERM)
+        child.stdin.write(pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)))
+        child.stdin.write(pack(Kind.CANCEL, 1))
+        child.stdin.flush()
+        assert read_frame(child.stdout)[0] == Kind.DONE
+
+
+def test_an_engine_that_is_not_installed_is_named_before_the_process_ends():
+    with process("no-such-engine") as child:
+        kind, _, payload = read_frame(child.stdout)
+        assert kind == Kind.NOT_LOADED
+        assert b"no-such-engine" in payload
+        assert child.wait(PATIENCE_S) == 1
+
+
+def test_an_option_that_the_engine_refuses_is_never_repeated():
+    with process("tone", b'{"no_such_option": "secret key"}') as child:
+        kind, _, payload = read_frame(child.stdout)
+        assert kind == Kind.NOT_LOADED
+        assert b"no_such_option" in payload and b"secret" not in payload
+
+
+def test_an_error_that_knows_a_remedy_keeps_it():
+    missing = ModelMissing("It is not in the store.", model="kokoro", languages=("zh", "fr"))
+    told = why_not_loaded(missing)
+    assert told.reason == "ModelMissing: It is not in the store. Get it with: saystream models pull kokoro"
+    assert (told.remedy, told.languages) == ("saystream models pull kokoro", ("zh", "fr"))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (EngineUnavailable("Install it with pip."), LoadFailure("EngineUnavailable: Install it with pip.")),
+        (ImportError("No module named 'torch'"), LoadFailure("ImportError: No module named 'torch'")),
+        (RuntimeError("bad key: secret"), LoadFailure("RuntimeError")),
+    ],
+)
+def test_of_a_stranger_s_error_while_loading_only_the_type_is_told(error, told):
+    assert why_not_loaded(error) == told
+
+
+def test_numbers_come_to_an_engine_as_words_where_that_is_asked_for() -> None:
+    heard: list[str] = []
+
+    def speak(text: str) -> Iterator[np.ndarray]:
+        heard.append(text)
+        yield TONE
+
+    with hosted(SpeakingEngine(speak)) as gateway:
+        for number, request in enumerate((REQUEST, replace(REQUEST, normalize_text=True)), start=1):
+            gateway.say(Kind.OPEN, number, msgspec.json.encode(request))
+            gateway.say(Kind.TEXT, number, b"It is 5 km.")
+            gateway.say(Kind.END_INPUT, number)
+            assert gateway.hear_until_end(number)[1] == Kind.DONE
+    assert heard == ["It is 5 km.", "It is five kilometers."]

@@ -1,0 +1,103 @@
+"""Which pages a browser may let talk to a server without keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from saystream.errors import OriginRefused
+from saystream.server.access.origins import check_origin
+from server.live import live_server
+
+
+def check(
+    origin: str | None, *, host: str = "127.0.0.1:8321", allowed=(), loopback_only: bool = True
+) -> None:
+    headers = {"host": host} if origin is None else {"host": host, "origin": origin}
+    check_origin(headers, allowed=allowed, loopback_only=loopback_only)
+
+
+@pytest.mark.parametrize("loopback_only", [True, False])
+def test_a_program_sends_no_origin_and_is_let_in(loopback_only):
+    check(None, loopback_only=loopback_only)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://127.0.0.1:8321",
+        "http://localhost:3000",
+        "http://LOCALHOST",
+        "https://[::1]:8321",
+        "http://127.8.8.8",
+    ],
+)
+@pytest.mark.parametrize("loopback_only", [True, False])
+def test_pages_of_this_machine_are_let_in(origin, loopback_only):
+    check(origin, loopback_only=loopback_only)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "",
+        "file://",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "http://evil.example/127.0.0.1",
+        "http://127.0.0.1@evil.example",
+        "http://[::1",
+        "http://2130706433",
+    ],
+)
+@pytest.mark.parametrize("loopback_only", [True, False])
+def test_other_pages_are_refused(origin, loopback_only):
+    with pytest.raises(OriginRefused, match="cors_origins"):
+        check(origin, loopback_only=loopback_only)
+
+
+def test_a_page_whose_name_was_pointed_at_this_machine_is_refused():
+    with pytest.raises(OriginRefused):
+        check("http://evil.example:8321", host="evil.example:8321")
+
+
+def test_a_server_for_a_network_lets_in_its_own_address_as_the_official_sdk_sends_it():
+    check("http://tts.lan:8321", host="tts.lan:8321", loopback_only=False)
+    check("http://TTS.lan:8321", host="tts.lan:8321", loopback_only=False)
+    with pytest.raises(OriginRefused):
+        check("http://tts.lan:9000", host="tts.lan:8321", loopback_only=False)
+
+
+def test_an_origin_of_the_settings_is_let_in():
+    check("https://app.example", allowed={"https://app.example"})
+    with pytest.raises(OriginRefused):
+        check("http://app.example", allowed={"https://app.example"})
+
+
+def test_a_refusal_quotes_only_so_much():
+    with pytest.raises(OriginRefused) as refused:
+        check("http://" + "a" * 5000)
+    assert len(refused.value.message) < 400
+
+
+async def test_a_handshake_of_a_foreign_page_is_refused_and_that_of_the_official_sdk_is_not(
+    tmp_path: Path,
+) -> None:
+    async with live_server(tmp_path) as live:
+        async with live.peer(origin=f"http://127.0.0.1:{live.port}"):
+            pass
+        with pytest.raises(InvalidStatus) as refused:
+            async with live.peer(origin="https://evil.example"):
+                raise AssertionError("it was let in")
+        assert refused.value.response.status_code == 403
+        assert b"AccessDenied" in refused.value.response.body
+
+
+async def test_a_handshake_of_a_page_that_the_settings_name_is_not_refused(tmp_path: Path) -> None:
+    async with live_server(tmp_path, cors_origins=("https://app.example",)) as live:
+        async with live.peer(origin="https://app.example"):
+            pass

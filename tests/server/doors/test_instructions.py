@@ -1,0 +1,63 @@
+"""What an engine is asked for beside the text: from every door to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from saystream.engines.base import SynthesisRequest
+from saystream.hosting.pool import EnginePool, PoolStream
+from server.live import live_server
+
+WORDS = "Whisper, and slowly."
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SynthesisRequest]]:
+    """What engines are asked for, in order."""
+    heard: list[SynthesisRequest] = []
+    real = EnginePool.open
+
+    def listening(self: EnginePool, engine: str, request: SynthesisRequest, **more: object) -> PoolStream:
+        heard.append(request)
+        return real(self, engine, request, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EnginePool, "open", listening)
+    yield heard
+
+
+async def test_every_door_passes_instructions_to_the_engine(
+    tmp_path: Path, requests: list[SynthesisRequest]
+) -> None:
+    async with live_server(tmp_path, engine="tone") as server:
+        async with server.peer("qwen3-tts-instruct-flash-realtime") as peer:
+            await peer.update(mode="commit", instructions=WORDS)
+            await peer.append("Hello.")
+            await peer.commit()
+            await peer.until("response.done")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+            body = {
+                "model": "qwen3-tts-instruct-flash",
+                "input": {"text": "Hello.", "voice": "Cherry", "instructions": WORDS},
+            }
+            path = "/api/v1/services/aigc/multimodal-generation/generation"
+            assert (await client.post(path, json=body)).status_code == 200
+            speech = {"model": "gpt-4o-mini-tts", "input": "Hello.", "voice": "alloy", "instructions": WORDS}
+            assert (await client.post("/v1/audio/speech", json=speech)).status_code == 200
+    assert [request.instructions for request in requests] == [WORDS] * 3
+
+
+async def test_numbers_are_read_as_words_unless_a_session_forbids_it(
+    tmp_path: Path, requests: list[SynthesisRequest]
+) -> None:
+    async with live_server(tmp_path, engine="tone") as server:
+        for changes in ({}, {"enable_tn": False}):
+            async with server.peer("qwen3-tts-flash-realtime") as peer:
+                await peer.update(mode="commit", **changes)
+                await peer.append("It is 5 km.")
+                await peer.commit()
+                await peer.until("response.done")
+    assert [request.normalize_text for request in requests] == [True, False]

@@ -1,0 +1,127 @@
+"""What goes wrong is said in the words of the door, with the request's id, and nothing more."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from saystream.errors import BodyTooLarge, InvalidValue, LimitReached, Overloaded, QuotaExhausted
+from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
+from saystream.server.web.request_ids import HEADER, RequestIds, request_id
+
+ERRORS = {
+    "value": InvalidValue("input.voice", "Chery", ["Cherry"]),
+    "large": BodyTooLarge("too large"),
+    "busy": Overloaded("come back later"),
+    "rate": LimitReached("too fast", retry_after_s=12.3),
+    "soon": LimitReached("too fast", retry_after_s=0.0),
+    "month": QuotaExhausted("used up", retry_after_s=86_400.0),
+    "bug": RuntimeError("a secret"),
+}
+
+
+async def fail(request: Request) -> Response:
+    raise ERRORS[request.path_params["error"]]
+
+
+async def tell_id(request: Request) -> Response:
+    return Response(request_id())
+
+
+@pytest.fixture
+async def client():
+    app = Starlette(
+        routes=[Route("/v1/{error}", fail), Route("/api/v1/{error}", fail), Route("/id", tell_id)],
+        middleware=[Middleware(RequestIds), Middleware(UnforeseenErrors)],
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        yield client
+
+
+async def test_below_v1_an_error_has_openais_body(client):
+    answer = await client.get("/v1/value")
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["type"], error["param"], error["code"]) == (
+        "invalid_request_error",
+        "input.voice",
+        "invalid_value",
+    )
+    assert "Cherry" in error["message"]
+
+
+async def test_elsewhere_it_has_dashscopes_body_with_the_id_of_the_header(client):
+    answer = await client.get("/api/v1/value")
+    assert answer.status_code == 400
+    body = answer.json()
+    assert body["code"] == "InvalidParameter"
+    assert body["request_id"] == answer.headers[HEADER]
+
+
+async def test_too_large_a_body_has_the_status_that_each_interface_documents(client):
+    assert (await client.get("/v1/large")).status_code == 413
+    answer = await client.get("/api/v1/large")
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest.TooLarge")
+
+
+async def test_what_may_work_later_says_when(client):
+    answer = await client.get("/v1/busy")
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "retry-after" not in (await client.get("/v1/value")).headers
+
+
+@pytest.mark.parametrize("door", ["/v1", "/api/v1"])
+async def test_a_limit_says_when_it_has_room_again(client, door):
+    answer = await client.get(f"{door}/rate")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "13")
+    assert "x-should-retry" not in answer.headers
+    assert (await client.get(f"{door}/soon")).headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("door", ["/v1", "/api/v1"])
+async def test_a_month_that_is_used_up_is_not_tried_again_by_the_sdks(client, door):
+    answer = await client.get(f"{door}/month")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "86400")
+    assert answer.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/", "/api/v1/a/b"])
+async def test_an_unknown_path_is_a_404_with_a_body(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert json.dumps(answer.json())
+
+
+async def test_another_method_is_a_405_that_names_the_right_one(client):
+    answer = await client.delete("/v1/value")
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["allow"]
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/v1/bug", "/api/v1/bug"])
+async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(client, path, caplog):
+    with caplog.at_level(logging.CRITICAL):
+        answer = await client.get(path)
+    assert answer.status_code == 500
+    assert answer.headers[HEADER]
+    assert "secret" not in answer.text and "Traceback" not in answer.text
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_every_request_has_an_id_of_its_own_and_a_sent_one_is_not_believed(client):
+    answers = [await client.get("/id", headers={HEADER: "mine"}) for _ in range(2)]
+    ids = [answer.headers[HEADER] for answer in answers]
+    assert ids == [answer.text for answer in answers]
+    assert len({*ids, "mine"}) == 3

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from saystream.server.web.outbox import Outbox
+
+RESPONSE = "resp_1"
+
+
+@pytest.fixture
+async def outbox() -> Outbox:
+    return Outbox(high_bytes=100, low_bytes=20)
+
+
+async def opens(gate: asyncio.Task[None]) -> bool:
+    """Whether a task is over once everything that can run has run."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return gate.done()
+
+
+async def taken(outbox: Outbox, count: int) -> list[str | None]:
+    return [await outbox.take() for _ in range(count)]
+
+
+async def test_frames_come_out_in_order(outbox: Outbox) -> None:
+    outbox.put(["a", "b"])
+    outbox.put(["c"], audio_of=RESPONSE)
+    outbox.put([])
+    assert len(outbox) == 3
+    assert await taken(outbox, 3) == ["a", "b", "c"]
+    assert len(outbox) == 0
+
+
+async def test_a_taker_waits_for_the_next_frame(outbox: Outbox) -> None:
+    taker = asyncio.create_task(outbox.take())
+    assert not await opens(taker)  # type: ignore[arg-type]
+    outbox.put(["late"])
+    assert await taker == "late"
+
+
+async def test_a_closed_outbox_ends_after_its_last_frame(outbox: Outbox) -> None:
+    outbox.put(["last"])
+    outbox.close()
+    assert await taken(outbox, 3) == ["last", None, None]
+
+
+async def test_a_close_wakes_the_taker(outbox: Outbox) -> None:
+    taker = asyncio.create_task(outbox.take())
+    await asyncio.sleep(0)
+    outbox.close()
+    assert await taker is None
+
+
+async def test_who_makes_audio_waits_above_the_high_mark_until_the_low_one(outbox: Outbox) -> None:
+    await outbox.writable()
+    outbox.put(["x" * 20] * 5, audio_of=RESPONSE)
+    await outbox.writable()
+    outbox.put(["x"], audio_of=RESPONSE)
+    writer = asyncio.create_task(outbox.writable())
+    await taken(outbox, 4)
+    assert not await opens(writer)
+    await outbox.take()
+    assert await opens(writer)
+
+
+async def test_audio_that_nobody_reads_does_not_keep_answers_back(outbox: Outbox) -> None:
+    outbox.put(["x" * 500], audio_of=RESPONSE)
+    await outbox.answerable()
+
+
+async def test_answers_that_nobody_reads_keep_back_answers_and_audio(outbox: Outbox) -> None:
+    outbox.put(["x" * 50] * 3)
+    reader = asyncio.create_task(outbox.answerable())
+    writer = asyncio.create_task(outbox.writable())
+    await taken(outbox, 2)
+    assert not await opens(reader)
+    assert not await opens(writer)
+    await outbox.take()
+    assert await opens(reader)
+    assert await opens(writer)
+
+
+async def test_dropped_audio_makes_room_and_leaves_the_rest_in_order(outbox: Outbox) -> None:
+    outbox.put(["created"])
+    outbox.put(["x" * 500], audio_of=RESPONSE)
+    outbox.put(["cleared"])
+    outbox.put(["y" * 50], audio_of="resp_2")
+    writer = asyncio.create_task(outbox.writable())
+    assert not await opens(writer)
+    assert outbox.drop_audio(RESPONSE)
+    assert not outbox.drop_audio(RESPONSE)
+    assert not await opens(writer)
+    assert await taken(outbox, 3) == ["created", "cleared", "y" * 50]
+    assert await opens(writer)

@@ -1,0 +1,113 @@
+"""An answer that is sent while it is made, on an ASGI server of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from saystream.errors import EngineCrashed, PeerStalled
+from saystream.server.web.streaming import StreamedAnswer
+
+
+class Peer:
+    """Takes messages; leaves or stops reading when it is told to."""
+
+    def __init__(self, *, reads: int = 1000) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.left = asyncio.Event()
+        self._reads = reads
+
+    async def receive(self) -> dict[str, Any]:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if len(self.messages) >= self._reads:
+            await asyncio.Event().wait()
+        self.messages.append(message)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.messages)
+
+
+class Chunks:
+    """Pieces, and whether they were closed."""
+
+    def __init__(self, *chunks: bytes | Exception, endless: bool = False) -> None:
+        self._chunks = chunks
+        self._endless = endless
+        self.closed = False
+        self.waiting = asyncio.Event()
+
+    async def __call__(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for chunk in self._chunks:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
+            if self._endless:
+                self.waiting.set()
+                await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+
+async def answer(chunks: Chunks, peer: Peer, *, stall_timeout_s: float = 60.0) -> None:
+    response = StreamedAnswer(chunks(), media_type="audio/wav", stall_timeout_s=stall_timeout_s)
+    await response({"type": "http"}, peer.receive, peer.send)
+
+
+async def test_chunks_go_out_one_by_one_with_no_length_known():
+    peer = Peer()
+    chunks = Chunks(b"one", b"two")
+    await answer(chunks, peer)
+    start, *parts = peer.messages
+    assert start["status"] == 200
+    assert dict(start["headers"]) == {b"content-type": b"audio/wav"}
+    assert [part["body"] for part in parts] == [b"one", b"two", b""]
+    assert [part["more_body"] for part in parts] == [True, True, False]
+    assert chunks.closed
+
+
+async def test_what_is_raised_before_the_first_chunk_is_raised_before_anything_is_sent():
+    peer = Peer()
+    with pytest.raises(EngineCrashed):
+        await answer(Chunks(EngineCrashed("gone")), peer)
+    assert not peer.messages
+
+
+async def test_what_is_raised_later_leaves_the_answer_without_its_end():
+    peer = Peer()
+    with pytest.raises(EngineCrashed):
+        await answer(Chunks(b"one", EngineCrashed("gone")), peer)
+    assert peer.messages[-1]["more_body"]
+
+
+@pytest.mark.parametrize("chunks", [(), (b"one",)])
+async def test_a_peer_that_leaves_closes_the_chunks_at_once(chunks):
+    peer = Peer()
+    endless = Chunks(*chunks, endless=True)
+    answering = asyncio.create_task(answer(endless, peer))
+    async with asyncio.timeout(5):
+        await endless.waiting.wait()
+        peer.left.set()
+        await answering
+    assert endless.closed
+
+
+async def test_a_peer_that_does_not_read_closes_the_chunks_too():
+    chunks = Chunks(b"one", b"two")
+    with pytest.raises(PeerStalled):
+        await answer(chunks, Peer(reads=2), stall_timeout_s=0.01)
+    assert chunks.closed
+
+
+async def test_an_answer_without_a_chunk_is_empty():
+    peer = Peer()
+    await answer(Chunks(), peer)
+    assert peer.body == b""
+    assert not peer.messages[-1]["more_body"]

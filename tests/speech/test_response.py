@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.virtual_time import on_virtual_time
+from fake_pool import FakePool, FakeStream
+from saystream.engines.base import SynthesisRequest
+from saystream.errors import Overloaded
+from saystream.hosting.scheduler import Playback
+from saystream.speech.response import Response
+from saystream.text.segmenter import Segment, Segmenter
+
+REQUEST = SynthesisRequest(voice="tone", language="en")
+
+
+class CountingSegmenter(Segmenter):
+    """Notes how much it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__(first_min_characters=12, max_characters=60, max_wait_ms=600)
+        self.pushed: list[int] = []
+
+    def push(self, text: str, now_ms: float) -> list[Segment]:
+        self.pushed.append(len(text))
+        return super().push(text, now_ms)
+
+
+class Spoken:
+    """A response and the streams that it opened."""
+
+    def __init__(self, pool: FakePool | None = None) -> None:
+        self.pool = pool or FakePool()
+        self.segmenter = CountingSegmenter()
+        self.response = Response(self.segmenter, self._open)
+        self.following: list[str] = []
+        """What each stream was told of the text behind its own."""
+
+    @property
+    def streams(self) -> list[FakeStream]:
+        return self.pool.streams
+
+    def _open(self, text: str, following: str) -> Any:
+        self.following.append(following)
+        return self.pool.open("tone", REQUEST, playback=Playback(0))
+
+    def open_all(self) -> list[str]:
+        while self.response.has_segment():
+            self.response.open_next()
+        return self.pool.texts
+
+
+@pytest.fixture
+def spoken() -> Spoken:
+    return Spoken()
+
+
+def test_a_sentence_becomes_a_stream_with_all_of_its_text(spoken: Spoken) -> None:
+    spoken.response.add("Hello there. And ", 0)
+    assert spoken.response.has_segment()
+    spoken.response.open_next()
+    assert not spoken.response.has_segment()
+    assert spoken.pool.texts == ["Hello there. "]
+    assert spoken.streams[0].input_ended
+    assert spoken.response.waiting_characters == len("And ")
+
+
+def test_nothing_is_spoken_of_blanks_and_symbols_alone(spoken: Spoken) -> None:
+    spoken.response.add(" … " * 500, 0)
+    assert not spoken.response.speakable
+    assert not spoken.response.can_begin()
+    spoken.response.add("Now there is something to hear.", 0)
+    assert spoken.response.can_begin()
+    spoken.response.close()
+    assert "".join(spoken.open_all()).strip(" …") == "Now there is something to hear."
+    assert "".join(spoken.response.spoken_text) == " … " * 500 + "Now there is something to hear."
+
+
+def test_what_waits_too_long_is_cut_by_a_poll(spoken: Spoken) -> None:
+    spoken.response.add("Hello there", 1000)
+    assert not spoken.response.can_begin()
+    deadline_ms = spoken.response.deadline_ms()
+    assert deadline_ms == 1600
+    spoken.response.poll(deadline_ms)
+    assert spoken.response.can_begin()
+
+
+def test_a_close_cuts_all_that_is_left(spoken: Spoken) -> None:
+    spoken.response.add("Hello there. You who", 0)
+    spoken.response.close()
+    spoken.response.close()
+    assert spoken.open_all() == ["Hello there. ", "You who"]
+
+
+def test_a_long_text_is_cut_piece_by_piece_as_it_is_needed(spoken: Spoken) -> None:
+    text = "This is a plain sentence of some words. " * 500
+    spoken.response.add(text, 0)
+    assert sum(spoken.segmenter.pushed) <= 512
+    assert spoken.response.deadline_ms() is None
+    assert spoken.response.waiting_characters == len(text)
+    for _ in range(5):
+        assert spoken.response.has_segment()
+        spoken.response.open_next()
+    assert sum(spoken.segmenter.pushed) <= 1024
+    spoken.response.close()
+    assert "".join(spoken.open_all()) == text
+    assert max(spoken.segmenter.pushed) <= 512
+    assert spoken.response.waiting_characters == 0
+
+
+def test_a_poll_does_not_cut_where_text_goes_on(spoken: Spoken) -> None:
+    spoken.response.add("word " * 200, 0)
+    in_segments = spoken.response.waiting_characters
+    spoken.response.poll(10_000)
+    assert spoken.response.waiting_characters == in_segments
+    assert spoken.response.deadline_ms() is None
+
+
+@given(st.text(st.sampled_from("ab. ,…!\n你。"), max_size=3000), st.integers(1, 700))
+def test_cutting_piece_by_piece_changes_no_segment(text: str, piece: int) -> None:
+    segmenter = CountingSegmenter()
+    expected = [*segmenter.push(text, 0), *segmenter.flush()]
+    spoken = Spoken()
+    for start in range(0, len(text), piece):
+        spoken.response.add(text[start : start + piece], 0)
+    spoken.response.close()
+    spoken.open_all()
+    assert spoken.response.spoken_text == [segment.text for segment in expected]
+    assert spoken.pool.texts == [segment.text for segment in expected if segment.speakable]
+
+
+def test_a_refused_stream_leaves_its_segment_where_it_is(spoken: Spoken) -> None:
+    spoken.response.add("Hello there. ", 0)
+    spoken.response.close()
+    spoken.pool.refusals.append(Overloaded("busy"))
+    with pytest.raises(Overloaded):
+        spoken.response.open_next()
+    assert spoken.response.waiting_characters == len("Hello there. ")
+    assert spoken.response.spoken_text == []
+    assert spoken.open_all() == ["Hello there. "]
+
+
+def test_dropping_spares_what_is_being_sent_and_nothing_else(spoken: Spoken) -> None:
+    spoken.response.add("First of all. … Second of all, this one. Third of all, and last. And", 0)
+    spoken.response.open_next()
+    spoken.response.open_next()
+    sending, prefetched = spoken.streams
+    spoken.response.drop_unspoken()
+    assert (sending.cancelled, prefetched.cancelled) == (False, True)
+    assert list(spoken.response.streams) == [sending]
+    assert spoken.response.spoken_text == [sending.text]
+    assert spoken.response.waiting_characters == 0
+    spoken.response.add("Instead of that.", 0)
+    spoken.response.close()
+    assert spoken.open_all()[2:] == ["Instead of that."]
+
+
+def test_a_stop_cancels_every_stream_and_forgets_the_rest(spoken: Spoken) -> None:
+    spoken.response.add("First of all. Second of all, this one. Third of all", 0)
+    spoken.response.open_next()
+    spoken.response.stop()
+    assert spoken.streams[0].cancelled
+    assert spoken.response.closed
+    assert not spoken.response.has_segment()
+    assert spoken.response.waiting_characters == 0
+
+
+def test_a_response_that_is_taken_back_gives_all_of_its_text() -> None:
+    spoken = Spoken()
+    text = "First of all. Second of all, this one. " * 40 + "Third"
+    spoken.response.add(text, 0)
+    spoken.response.open_next()
+    assert spoken.response.take_text() == text
+    assert spoken.streams[0].cancelled
+
+
+@on_virtual_time
+async def test_an_incremental_engine_gets_every_piece_as_it_came() -> None:
+    spoken = Spoken(FakePool(incremental=True))
+    spoken.response.add(" … ", 0)
+    for piece in ("Hel", "lo", " the"):
+        spoken.response.feed(piece)
+    assert spoken.response.is_fed
+    assert spoken.response.can_begin()
+    assert not spoken.response.has_segment()
+    (stream,) = spoken.streams
+    assert stream.pieces == [" … Hel", "lo", " the"]
+    assert not stream.input_ended
+    await asyncio.wait_for(anext(stream), 1)
+    spoken.response.close()
+    assert stream.input_ended
+
+
+def test_a_feed_that_cannot_be_opened_changes_nothing() -> None:
+    spoken = Spoken(FakePool(incremental=True))
+    spoken.response.add(" ", 0)
+    spoken.pool.refusals.append(Overloaded("busy"))
+    with pytest.raises(Overloaded):
+        spoken.response.feed("Hello")
+    assert not spoken.response.is_fed
+    assert spoken.response.waiting_characters == 1
+
+
+def test_what_opens_a_stream_is_told_some_of_the_text_behind_it(spoken: Spoken) -> None:
+    spoken.response.add("Hello there. And so it goes on for a while. The rest of it", 0)
+    spoken.open_all()
+    assert spoken.following[0] == "And so it goes on for a while. The rest of it"
+    spoken.response.add(" comes " + "in time, at last. " * 200, 0)
+    spoken.response.open_next()
+    assert len(spoken.following[-1]) == 200

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saystream.catalog import load
+from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
+from saystream.voices.casting import Choice, Router
+from saystream.voices.recipes import recipe
+
+
+def engine(name: str, *languages: str, quality: str = "native") -> EngineInfo:
+    return EngineInfo(name=name, sample_rate=24000, languages=languages, voices=("base",), quality=quality)
+
+
+HIBARI = engine("hibari", "en")
+ESPEAK = engine("espeak", "en", "de", "zh", quality="robotic")
+TONE = engine("tone", "*", quality="approximate")
+
+
+def router(*order: str, installed: tuple[EngineInfo, ...] = (HIBARI, ESPEAK, TONE)) -> Router:
+    return Router(order, {one.name: one for one in installed})
+
+
+@pytest.mark.parametrize(
+    ("order", "language", "chosen"),
+    [
+        (("hibari", "espeak"), "en", "hibari"),
+        (("espeak", "hibari"), "en", "espeak"),
+        (("hibari", "espeak"), "zh", "espeak"),
+        (("hibari", "tone"), "th", "tone"),
+        (("absent", "hibari"), "en", "hibari"),
+        (("tone",), "en", "tone"),
+    ],
+)
+def test_the_first_of_the_order_that_speaks_the_language_is_chosen(
+    order: tuple[str, ...], language: str, chosen: str
+) -> None:
+    assert router(*order).route(voice="Cherry", language=language).engine == chosen
+
+
+def test_an_engine_that_has_not_learnt_a_language_gives_way_to_one_that_has() -> None:
+    accented = engine("kokoro", "zh", "de")
+    germans = engine("piper", "zh", "de")
+
+    both = router("kokoro", "piper", "espeak", installed=(accented, germans, ESPEAK))
+    assert both.route(voice="Cherry", language="de").engine == "piper"
+    assert both.route(voice="Cherry", language="de", spoke_before="kokoro").engine == "piper"
+    assert both.route(voice="Cherry", language="zh").engine == "kokoro"
+
+    alone = router("kokoro", "espeak", installed=(accented, ESPEAK))
+    assert alone.route(voice="Cherry", language="de").engine == "kokoro"
+    assert alone.quality("Cherry", "de") == "approximate"
+    assert [alone.is_settled(language) for language in ("zh", "de", "th")] == [True, False, False]
+    assert both.is_settled("de")
+    assert Choice("German", "de", "kokoro", "approximate") in alone.describe()
+
+
+def test_advice_for_a_language_that_is_only_approximated_is_an_engine_that_has_learnt_it() -> None:
+    def missing(name: str) -> EngineUnavailable:
+        return EngineUnavailable("...", remedy=f"saystream models pull {name}", languages=("de", "zh"))
+
+    accented = engine("kokoro", "zh", "de")
+    faults = {"supertonic": missing("supertonic-3")}
+    order = ("kokoro", "supertonic", "espeak")
+    speaking = Router(order, {"kokoro": accented, "espeak": ESPEAK}, faults)
+    assert speaking.advice("de") == "saystream models pull supertonic-3"
+    assert speaking.advice("zh") == ""
+
+    neither = Router(order, {"espeak": ESPEAK}, {"kokoro": missing("kokoro"), **faults})
+    assert neither.advice("de") == "saystream models pull supertonic-3"
+    assert neither.advice("zh") == "saystream models pull kokoro"
+
+
+KOKORO = engine("kokoro", "en", "zh")
+
+
+@pytest.mark.parametrize(
+    ("spoke_before", "language", "chosen"),
+    [
+        ("kokoro", "en", "kokoro"),
+        ("hibari", "en", "hibari"),
+        (None, "en", "hibari"),
+        ("hibari", "zh", "kokoro"),
+        ("espeak", "en", "hibari"),
+        ("kokoro", "de", "espeak"),
+        ("gone", "en", "hibari"),
+    ],
+)
+def test_the_engine_that_spoke_before_goes_on_where_it_is_as_good(
+    spoke_before: str | None, language: str, chosen: str
+) -> None:
+    several = router("hibari", "kokoro", "espeak", installed=(HIBARI, KOKORO, ESPEAK))
+
+    route = several.route(voice="Cherry", language=language, spoke_before=spoke_before)
+
+    assert route.engine == chosen
+
+
+def test_a_route_carries_the_recipe_and_the_quality() -> None:
+    route = router("hibari", "espeak").route(voice="Marcus", language="en")
+    made = recipe("Marcus", HIBARI)
+
+    assert route.request == SynthesisRequest(
+        voice=made.base, language="en", speed=made.speed, pitch=made.pitch, formant=made.formant
+    )
+    assert (route.engine, route.quality) == ("hibari", "native")
+    assert router("espeak").route(voice="Marcus", language="zh").quality == "robotic"
+
+
+def test_the_quality_of_a_voice_is_that_of_its_route() -> None:
+    several = router("hibari", "espeak")
+
+    assert several.quality("Marcus", "en") == "native"
+    assert several.quality("Marcus", "zh") == "robotic"
+    assert several.quality("Marcus", "ko") is None
+
+
+def test_a_voice_with_a_dialect_is_approximate_in_chinese_only() -> None:
+    natural = router("mandarin", installed=(engine("mandarin", "zh", "en"),))
+
+    assert natural.quality("Marcus", "zh") == "approximate"
+    assert natural.route(voice="Marcus", language="zh").quality == "approximate"
+    assert natural.quality("Marcus", "en") == "native"
+    assert natural.quality("Cherry", "zh") == "native"
+
+
+def test_an_unknown_voice_is_refused() -> None:
+    with pytest.raises(InvalidValue):
+        router("tone").route(voice="Nobody", language="en")
+    with pytest.raises(InvalidValue):
+        router("tone").quality("Nobody", "en")
+
+
+def test_a_language_that_nobody_speaks_is_named_with_what_is_in_use() -> None:
+    with pytest.raises(EngineUnavailable) as caught:
+        router("hibari", installed=(HIBARI,)).route(voice="Cherry", language="zh")
+
+    assert "speaks Chinese (zh); in use: hibari (en)." in caught.value.message
+    assert "`saystream engines`" in caught.value.message
+
+
+def test_a_language_beyond_the_ten_is_named_by_its_code() -> None:
+    with pytest.raises(EngineUnavailable, match="the language 'th'"):
+        router("hibari").route(voice="Cherry", language="th")
+
+
+def test_an_able_engine_outside_the_order_is_offered() -> None:
+    with pytest.raises(EngineUnavailable, match="Installed and able to: espeak, tone; choose by the setting"):
+        router("hibari").route(voice="Cherry", language="zh")
+
+
+def test_an_engine_of_the_order_that_cannot_run_is_named() -> None:
+    with pytest.raises(EngineUnavailable, match="not usable here: espeak, kokoro"):
+        router("hibari", "espeak", "kokoro", installed=(HIBARI,)).route(voice="Cherry", language="de")
+
+
+def test_without_any_engine_the_message_says_so() -> None:
+    with pytest.raises(EngineUnavailable, match="in use: none"):
+        router("hibari", installed=()).route(voice="Cherry", language="en")
+
+
+def test_the_description_names_a_choice_for_each_of_the_ten_languages() -> None:
+    choices = router("hibari", "espeak").describe()
+
+    assert len(choices) == 10
+    assert Choice("English", "en", "hibari", "native") in choices
+    assert Choice("Chinese", "zh", "espeak", "robotic") in choices
+    assert Choice("Korean", "ko", None, None) in choices
+
+
+def missing(model: str, *languages: str) -> EngineUnavailable:
+    return ModelMissing(f"The model '{model}' is not here.", model=model, languages=languages)
+
+
+def test_advice_is_the_remedy_of_the_first_engine_that_would_speak_better() -> None:
+    faults = {
+        "kokoro": missing("kokoro", "en", "zh"),
+        "broken": EngineUnavailable("It crashes.", languages=("ko",)),
+        "supertonic": missing("supertonic-3", "de", "zh", "ko"),
+    }
+    order = ("hibari", "kokoro", "broken", "supertonic", "espeak")
+    advised = Router(order, {one.name: one for one in (HIBARI, ESPEAK)}, faults)
+
+    assert advised.advice("zh") == "saystream models pull kokoro"
+    assert advised.advice("de") == "saystream models pull supertonic-3"
+    assert advised.advice("en") == "", "hibari comes before kokoro"
+    assert advised.advice("th") == "", "nobody is known to speak it"
+    assert Choice("Chinese", "zh", "espeak", "robotic", "saystream models pull kokoro") in advised.describe()
+
+
+def test_an_engine_outside_the_order_gives_no_advice() -> None:
+    advised = Router(("espeak",), {"espeak": ESPEAK}, {"kokoro": missing("kokoro", "zh")})
+    assert advised.advice("zh") == ""
+
+
+def test_a_language_that_nobody_speaks_is_refused_with_what_would_speak_it() -> None:
+    advised = Router(
+        ("hibari", "supertonic"), {"hibari": HIBARI}, {"supertonic": missing("supertonic-3", "ko")}
+    )
+
+    with pytest.raises(EngineUnavailable, match=r"To get one: saystream models pull supertonic-3\."):
+        advised.route(voice="Cherry", language="ko")
+    assert Choice("Korean", "ko", None, None, "saystream models pull supertonic-3") in advised.describe()
+
+
+LANGUAGES = ("en", "de", "zh", "th", "*")
+
+
+@given(
+    spoken=st.lists(st.sets(st.sampled_from(LANGUAGES)), max_size=5),
+    language=st.sampled_from(LANGUAGES[:-1]),
+    voice=st.sampled_from([voice.name for voice in load().system_voices]),
+)
+def test_a_choice_speaks_the_language_and_nobody_before_it_does(
+    spoken: list[set[str]], language: str, voice: str
+) -> None:
+    installed = tuple(engine(f"e{number}", *sorted(some)) for number, some in enumerate(spoken))
+    able = [one.name for one in installed if {language, "*"} & set(one.languages)]
+    router_of_all = router(*(one.name for one in installed), installed=installed)
+    if able:
+        assert router_of_all.route(voice=voice, language=language).engine == able[0]
+    else:
+        with pytest.raises(EngineUnavailable):
+            router_of_all.route(voice=voice, language=language)
