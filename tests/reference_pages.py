@@ -14,6 +14,7 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from error_page import error_page
 from saystream import catalog, config
 from saystream.audio import SAMPLE_RATES, AudioFormat, Container, Effects
 from saystream.catalog.reference import markdown
@@ -159,6 +160,7 @@ def audio_page() -> str:
 
 PAGES = {
     "cli.md": cli_page,
+    "errors.md": error_page,
     "models-and-voices.md": lambda: markdown(catalog.load()),
     "settings.md": settings_page,
 }

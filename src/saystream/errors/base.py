@@ -1,14 +1,6 @@
 """The root of the tree, and what its branches share."""
 
-from __future__ import annotations
-
 from typing import ClassVar
-
-__all__ = [
-    "ConfigurationError",
-    "SaystreamError",
-    "quote",
-]
 
 _MAX_QUOTED_CHARACTERS = 64
 """A quoted value is cut here, so that an error never echoes a whole frame back."""

@@ -1,17 +1,6 @@
 """What our client and SDK raise."""
 
-from __future__ import annotations
-
 from saystream.errors.base import SaystreamError
-
-__all__ = [
-    "ClientError",
-    "ConnectionFailed",
-    "ConnectionLost",
-    "HandshakeRefused",
-    "RemoteError",
-    "RemoteProtocolError",
-]
 
 
 class ClientError(SaystreamError):

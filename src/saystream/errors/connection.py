@@ -1,16 +1,6 @@
 """What ends a connection: the abuse of a peer."""
 
-from __future__ import annotations
-
 from saystream.errors.base import SaystreamError
-
-__all__ = [
-    "BinaryFrame",
-    "FrameTooLarge",
-    "PeerStalled",
-    "ProtocolAbuse",
-    "TooManyErrors",
-]
 
 
 class ProtocolAbuse(SaystreamError):

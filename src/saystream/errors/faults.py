@@ -1,22 +1,6 @@
 """Our own faults."""
 
-from __future__ import annotations
-
 from saystream.errors.base import SaystreamError
-
-__all__ = [
-    "AudioReaderUnavailable",
-    "Draining",
-    "EngineCrashed",
-    "EngineFailed",
-    "EngineFault",
-    "EngineOutputInvalid",
-    "EngineStalled",
-    "EngineUnavailable",
-    "Overloaded",
-    "ServerFault",
-    "StoreUnavailable",
-]
 
 
 class ServerFault(SaystreamError):

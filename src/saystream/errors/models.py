@@ -1,18 +1,6 @@
 """What can go wrong with weights: finding them, getting them, keeping them."""
 
-from __future__ import annotations
-
 from saystream.errors.faults import EngineUnavailable, ServerFault
-
-__all__ = [
-    "CheckpointInvalid",
-    "ModelDamaged",
-    "ModelMissing",
-    "ModelUnknown",
-    "ModelUnreachable",
-    "ModelsFault",
-    "StorageFull",
-]
 
 
 class ModelMissing(EngineUnavailable):

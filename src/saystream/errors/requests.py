@@ -1,37 +1,8 @@
 """The caller's mistakes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from saystream.errors.base import SaystreamError, quote
-
-__all__ = [
-    "AccessDenied",
-    "AuthenticationFailed",
-    "BodyTimedOut",
-    "BodyTooLarge",
-    "EmptyBuffer",
-    "InvalidBody",
-    "InvalidEvent",
-    "InvalidRequest",
-    "InvalidState",
-    "InvalidValue",
-    "KeyNotFound",
-    "LimitReached",
-    "MethodNotAllowed",
-    "MissingInput",
-    "MissingModel",
-    "ModelDenied",
-    "ModelNotFound",
-    "NoSuchFile",
-    "OriginRefused",
-    "PathNotFound",
-    "QuotaExhausted",
-    "TextTooLong",
-    "UnsupportedMediaType",
-    "WorkspaceDenied",
-]
 
 
 class InvalidRequest(SaystreamError):

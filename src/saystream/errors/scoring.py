@@ -1,10 +1,6 @@
 """What goes wrong while speech is scored."""
 
-from __future__ import annotations
-
 from saystream.errors.base import SaystreamError
-
-__all__ = ["ScoringUnavailable"]
 
 
 class ScoringUnavailable(SaystreamError):

@@ -1,19 +1,6 @@
 """Uploaded audio that cannot be the reference of a voice."""
 
-from __future__ import annotations
-
 from saystream.errors.requests import InvalidRequest
-
-__all__ = [
-    "AudioFormatUnsupported",
-    "AudioRateUnsupported",
-    "AudioRefused",
-    "AudioSilent",
-    "AudioTooLarge",
-    "AudioTooLong",
-    "AudioTooShort",
-    "AudioUndecodable",
-]
 
 
 class AudioRefused(InvalidRequest):

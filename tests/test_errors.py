@@ -1,0 +1,50 @@
+"""The tree of errors: what its page says is in ``docs/reference/errors.md``, compared in ``test_docs.py``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections import Counter
+
+import pytest
+
+from error_page import children, tree
+from saystream import errors
+from saystream.errors import InvalidValue, SaystreamError
+
+CLASSES = list(tree(SaystreamError))
+
+
+def test_the_package_has_every_name_that_its_modules_define() -> None:
+    for found in pkgutil.iter_modules(errors.__path__, "saystream.errors."):
+        module = importlib.import_module(found.name)
+        defined = {
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+        }
+        assert defined, found.name
+        assert {name: getattr(module, name) for name in defined} == {
+            name: getattr(errors, name) for name in defined
+        }
+
+
+def test_a_code_is_given_out_once() -> None:
+    given = Counter(vars(error)["code"] for error in CLASSES if "code" in vars(error))
+    assert [code for code, times in given.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("error", [error for error in CLASSES if not children(error)])
+def test_a_leaf_has_a_code_of_its_own_unless_it_is_the_general_case(error: type[SaystreamError]) -> None:
+    assert "code" in vars(error) or error is InvalidValue
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_every_error_says_what_it_means(error: type[SaystreamError]) -> None:
+    assert vars(error)["__doc__"]
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_the_codes_of_a_class_are_ones_that_exist(error: type[SaystreamError]) -> None:
+    assert 400 <= error.http_status <= 599
+    assert error.close_code is None or 1000 <= error.close_code <= 1013
