@@ -119,3 +119,29 @@ def memory_of(server: ServerConnection) -> dict[str, Any]:
     response = kept["_response"]
     kept["_response"] = response and (response.id, response.committed)
     return kept
+
+
+MODES = ["server_commit", "commit"]
+
+
+def clear(server: ServerConnection) -> Any:
+    return receive(server, "input_text_buffer.clear")
+
+
+def cancel(server: ServerConnection) -> Any:
+    return receive(server, "response.cancel")
+
+
+def finish(server: ServerConnection) -> Any:
+    return receive(server, "session.finish")
+
+
+def update(server: ServerConnection, **session: Any) -> Any:
+    return receive(server, "session.update", session=session)
+
+
+def finished(server: ServerConnection) -> ServerConnection:
+    finish(server)
+    server.finish_session()
+    sent(server)
+    return server

@@ -1,4 +1,4 @@
-"""The realtime door as its users see it, over real sockets. What goes wrong is in test_realtime_faults.py."""
+"""The realtime door as its users see it, over real sockets. What goes wrong is in the modules beside."""
 
 from __future__ import annotations
 

@@ -1,0 +1,267 @@
+"""A pool whose engines fail, and the processes that it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import pytest
+import uvloop
+
+from saystream.config import PoolSettings
+from saystream.errors import (
+    Draining,
+    EngineCrashed,
+    EngineFailed,
+    EngineOutputInvalid,
+    EngineStalled,
+    EngineUnavailable,
+)
+from saystream.hosting.pool import EngineLoad, EnginePool
+from saystream.hosting.scheduler import Playback
+
+from .pools import (
+    LONG_TEXT,
+    PATIENCE_S,
+    REQUEST,
+    children,
+    heard,
+    load_of,
+    pool_of,
+    say,
+    spoken,
+    the_child,
+    until,
+)
+
+# --- faults of an engine
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("error", EngineFailed), ("nan", EngineOutputInvalid), ("wrong_dtype", EngineOutputInvalid)],
+)
+async def test_a_fault_ends_its_stream_and_the_process_lives_on(fault, error):
+    async with pool_of(fault=fault, fault_text="poison") as pool:
+        with pytest.raises(error) as raised:
+            await heard(say(pool, "poison"))
+        assert "poison" not in str(raised.value)
+        assert len(await heard(say(pool, "text")))
+        assert load_of(pool).restarts == 0
+
+
+async def test_a_crash_after_the_first_audio_ends_the_stream_after_what_it_said():
+    async with pool_of(fault="crash", fault_text="poison", fault_after_ms=300) as pool:
+        audio = []
+        with pytest.raises(EngineCrashed, match="exit code|SIG"):
+            async for chunk in say(pool, "poison " * 20):
+                audio.append(chunk.duration_ms)
+        assert sum(audio) > 0
+        assert len(await heard(say(pool, "text")))
+        assert load_of(pool).restarts == 1
+
+
+async def test_a_stream_without_audio_runs_again_when_its_process_is_killed():
+    async with pool_of(first_chunk_delay_ms=200) as pool:
+        stream = say(pool, "text")
+        os.kill(the_child(), signal.SIGKILL)
+        np.testing.assert_array_equal(await heard(stream), spoken("text"))
+        assert (stream.attempts, load_of(pool).restarts) == (2, 1)
+
+
+async def test_streams_without_audio_move_to_a_process_that_is_up():
+    async with pool_of(PoolSettings(hosts_per_engine=2), first_chunk_delay_ms=200) as pool:
+        before = children()
+        streams = [say(pool, str(n)) for n in range(2)]
+        os.kill(min(before), signal.SIGKILL)
+        for n, stream in enumerate(streams):
+            np.testing.assert_array_equal(await heard(stream), spoken(str(n)))
+        assert sorted(stream.attempts for stream in streams) == [1, 2]
+
+
+async def test_a_text_that_always_crashes_is_given_up_after_its_attempts():
+    async with pool_of(PoolSettings(max_attempts=2), fault="crash", fault_text="poison") as pool:
+        stream = say(pool, "poison")
+        with pytest.raises(EngineCrashed):
+            await heard(stream)
+        assert stream.attempts == 2
+        assert len(await heard(say(pool, "text")))
+
+
+async def test_a_silent_engine_is_killed_and_its_stream_tried_again_then_failed():
+    settings = PoolSettings(first_chunk_timeout_s=0.5, max_attempts=2)
+    async with pool_of(settings, fault="hang", fault_text="poison") as pool:
+        before = the_child()
+        stream = say(pool, "poison")
+        with pytest.raises(EngineStalled):
+            await heard(stream)
+        assert stream.attempts == 2
+        assert len(await heard(say(pool, "text")))
+        assert the_child() != before
+
+
+async def test_an_engine_that_falls_silent_in_mid_speech_is_killed():
+    settings = PoolSettings(chunk_timeout_s=0.5)
+    async with pool_of(settings, fault="hang", fault_text="poison", fault_after_ms=300) as pool:
+        stream = say(pool, "poison " * 20)
+        with pytest.raises(EngineStalled):
+            await heard(stream)
+        assert stream.attempts == 1
+
+
+async def test_a_hanging_stream_that_is_cancelled_gives_its_slot_back():
+    settings = PoolSettings(chunk_timeout_s=0.5)
+    async with pool_of(settings, fault="hang", fault_text="poison", concurrency=1) as pool:
+        stream = say(pool, "poison")
+        stream.cancel()
+        assert len(await heard(say(pool, "text")))
+
+
+# --- processes
+
+
+async def test_an_engine_that_does_not_load_is_refused_by_name_and_others_run():
+    pool = EnginePool(PoolSettings(), {})
+    try:
+        await pool.start(["no-such-engine", "tone"])
+        with pytest.raises(EngineUnavailable, match="no-such-engine"):
+            pool.engine("no-such-engine")
+        with pytest.raises(EngineUnavailable, match="no-such-engine"):
+            pool.open("no-such-engine", REQUEST, playback=Playback(0))
+        assert list(pool.engines()) == ["tone"]
+        assert len(await heard(say(pool, "text")))
+    finally:
+        await pool.aclose()
+    assert not children()
+
+
+async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_why():
+    async with pool_of(no_such_option="secret key") as pool:
+        with pytest.raises(EngineUnavailable, match="no_such_option") as raised:
+            pool.engine("tone")
+        assert "secret key" not in str(raised.value)
+        assert not children()
+
+
+async def test_an_engine_without_its_weights_says_where_it_looked_and_what_would_help(tmp_path, monkeypatch):
+    (tmp_path / "needy.py").write_text(
+        "from saystream.engines.tone import ToneEngine\n"
+        "from saystream.models import ModelStore\n"
+        "class Needy(ToneEngine):\n"
+        "    def load(self): ModelStore().path('kokoro')\n"
+    )
+    about = tmp_path / "needy-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: needy\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[saystream.engines]\nneedy = needy:Needy\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    pool = EnginePool(PoolSettings(), {}, models_dir=tmp_path / "weights")
+    try:
+        await pool.start(["needy", "tone"])
+        assert list(pool.faults()) == ["needy"]
+        fault = pool.faults()["needy"]
+        assert str(tmp_path / "weights") in fault.message
+        assert fault.remedy == "saystream models pull kokoro"
+        assert "zh" in fault.languages
+    finally:
+        await pool.aclose()
+
+
+async def test_an_engine_that_loads_too_slowly_is_unavailable():
+    async with pool_of(PoolSettings(load_timeout_s=0.001)) as pool:
+        with pytest.raises(EngineUnavailable, match="did not load within 0.001 s"):
+            pool.engine("tone")
+        assert not children()
+
+
+async def test_an_engine_that_was_not_started_is_refused_with_those_that_were():
+    async with pool_of() as pool:
+        with pytest.raises(EngineUnavailable, match="'espeak' is not started; started: tone"):
+            pool.engine("espeak")
+
+
+async def test_waiting_streams_fail_when_the_process_cannot_be_started_again(monkeypatch):
+    python = sys.executable
+    async with pool_of(concurrency=1, first_chunk_delay_ms=200) as pool:
+        streams = [say(pool, "a"), say(pool, "b")]
+        monkeypatch.setattr(sys, "executable", "/no/such/python")
+        os.kill(the_child(), signal.SIGKILL)
+        for stream in streams:
+            with pytest.raises(EngineUnavailable, match="could not be started"):
+                await heard(stream)
+        with pytest.raises(EngineUnavailable):
+            say(pool, "c")
+        assert pool.engines() == {}
+        monkeypatch.setattr(sys, "executable", python)
+        await until(pool.engines)
+        assert len(await heard(say(pool, "d")))
+
+
+async def test_closing_ends_every_stream_and_leaves_no_process():
+    async with pool_of(concurrency=1, real_time_factor=1.0) as pool:
+        running, waiting, unread = say(pool, LONG_TEXT), say(pool, "a"), say(pool, "b")
+        reader = asyncio.create_task(heard(running))
+        await asyncio.sleep(0)
+        await pool.aclose()
+        for ended in (reader, heard(waiting)):
+            with pytest.raises(Draining):
+                await ended
+        unread.cancel()
+        with pytest.raises(Draining):
+            say(pool, "c")
+        assert load_of(pool) == EngineLoad(engine="tone", hosts=0, restarts=0, waiting=0, running=0)
+        assert not children()
+
+
+async def test_closing_while_engines_load_leaves_no_process():
+    pool = EnginePool(PoolSettings(), {})
+    starting = asyncio.create_task(pool.start(["tone"]))
+    await until(children)
+    await pool.aclose()
+    await starting
+    assert not children()
+
+
+def test_an_engine_process_ends_with_a_gateway_that_was_killed():
+    script = (
+        "import asyncio, psutil\n"
+        "from saystream.config import PoolSettings\n"
+        "from saystream.hosting.pool import EnginePool\n"
+        "async def main():\n"
+        "    pool = EnginePool(PoolSettings(), {})\n"
+        "    await pool.start(['tone'])\n"
+        "    print('engine', *(child.pid for child in psutil.Process().children()), flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as gateway:
+        line = next(line for line in gateway.stdout if line.startswith("engine "))
+        engine = psutil.Process(int(line.split()[1]))
+        gateway.kill()
+    assert has_ended(engine)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        process.wait(PATIENCE_S)
+    except psutil.TimeoutExpired:
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_streams_and_restarts_work_on_each_event_loop(new_loop: Callable[[], asyncio.AbstractEventLoop]):
+    async def speak_across_a_crash() -> None:
+        async with pool_of(first_chunk_delay_ms=100) as pool:
+            stream = say(pool, "text")
+            os.kill(the_child(), signal.SIGKILL)
+            np.testing.assert_array_equal(await heard(stream), spoken("text"))
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(speak_across_a_crash())
