@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import reference_pages
+from test_layers import ALLOWED
 
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
@@ -50,6 +51,44 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
 
 def test_the_table_of_what_formats_hold_back_is_up_to_date() -> None:
     assert reference_pages.AUDIO.read_text("utf-8") == reference_pages.audio_page(), "run scripts/docs"
+
+
+def test_the_picture_of_the_imports_is_what_the_layers_allow() -> None:
+    page = (REPOSITORY / "docs" / "topics" / "architecture.md").read_text("utf-8")
+    (picture,) = re.findall(r"## Who may import whom.*?```mermaid\n(.*?)```", page, re.DOTALL)
+    rooms = {
+        room for room in ALLOWED.keys() | set[str]().union(*ALLOWED.values()) if not room.startswith("__")
+    }
+    assert drawn_imports(picture) == {room: ALLOWED.get(room, set()) for room in rooms}
+
+
+def drawn_imports(picture: str) -> dict[str, set[str]]:
+    """What each room of a flowchart reaches by arrows. An arrow at a group holds for every room in it."""
+    groups: dict[str, set[str]] = {}
+    arrows: list[tuple[str, str]] = []
+    group: set[str] | None = None
+    rooms: set[str] = set()
+    for line in picture.splitlines()[1:]:
+        match line.split():
+            case ["subgraph", title, *_]:
+                group = groups.setdefault(title.partition("[")[0], set())
+            case ["end"]:
+                group = None
+            case [*names]:
+                names = [name for name in names if name != "-->"]
+                rooms.update(names)
+                if group is not None:
+                    group.update(names)
+                if len(names) == 2:
+                    arrows.append((names[0], names[1]))
+    reached: dict[str, set[str]] = {room: set() for room in rooms - groups.keys()}
+    for source, target in arrows:
+        for room in groups.get(source, {source}):
+            reached[room] |= groups.get(target, {target})
+    for _ in rooms:
+        for targets in reached.values():
+            targets |= {further for target in targets for further in reached[target]}
+    return reached
 
 
 def test_every_setting_says_what_it_means() -> None:

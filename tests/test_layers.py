@@ -19,6 +19,8 @@ FOURTH = THIRD | {"hosting", "voices"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "audio": {"errors"},
+    "languages": set(),
+    "parameters": {"audio", "errors", "languages"},
     "paths": set(),
     # The second layer looks down, never sideways; only the log has settings.
     "config": GROUND,
@@ -42,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "quality": FOURTH | {"speech", "client", "bench"},
     "cli": FOURTH | {"speech", "server", "client", "bench", "quality"},
     "__main__": {"cli"},
-    "__init__": GROUND | {"client"},
+    "__init__": set(),
 }
 """What each part may import of the others; a part may always import itself and the package's version."""
 
