@@ -17,9 +17,10 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from saystream.errors import ConnectionLost, InvalidValue
-from saystream.protocol.realtime.events import SessionFinish, TextAppend, TextClear, TextCommit, Usage
+from saystream.protocol.realtime.events import SessionFinish, TextAppend, TextClear, TextCommit
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
+from saystream.protocol.usage import Usage
 
 Behaviour = Callable[[Socket], Awaitable[None]]
 

@@ -11,10 +11,10 @@ from saystream.errors import InvalidBody, InvalidRequest, MissingInput, MissingM
 from saystream.protocol.http.generation import (
     GenerationAnswer,
     GenerationRequest,
-    Usage,
     decode_request,
     encode_part,
 )
+from saystream.protocol.usage import Usage
 
 WHOLE: dict[str, Any] = {"model": "qwen3-tts-flash", "input": {"text": "Hello.", "voice": "Cherry"}}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from saystream.errors import InvalidValue
 from saystream.protocol.realtime.client import ClientConnection
-from saystream.protocol.realtime.events import Usage
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
+from saystream.protocol.usage import Usage
 
 USAGE = Usage.of_characters(3)
 UNTAKEN_VOICE = "Nobody"

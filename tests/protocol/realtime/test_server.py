@@ -9,11 +9,11 @@ import pytest
 from saystream.protocol.realtime.events import (
     AudioDelta,
     SessionUpdate,
-    Usage,
 )
 from saystream.protocol.realtime.server import UPDATE_REFUSED
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
 from saystream.protocol.realtime.state import SessionState
+from saystream.protocol.usage import Usage
 
 from .harness import (
     MODES,

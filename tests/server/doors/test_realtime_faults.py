@@ -155,7 +155,7 @@ async def test_a_bug_of_ours_is_told_and_logged(server: Live, monkeypatch: pytes
     def break_down(*_: object) -> None:
         raise RuntimeError("TEXT")
 
-    for broken in ("realtime_usage", "Connection._check"):
+    for broken in ("bill", "Connection._check"):
         with monkeypatch.context() as patch:
             patch.setattr(f"saystream.server.doors.realtime_connection.{broken}", break_down)
             async with server.peer() as peer:

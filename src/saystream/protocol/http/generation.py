@@ -15,16 +15,14 @@ from msgspec import UNSET, UnsetType
 
 from saystream.errors import InvalidBody, InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
 from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
+from saystream.protocol.usage import Usage
 
 __all__ = [
     "PATH",
     "AudioBody",
     "GenerationAnswer",
     "GenerationRequest",
-    "InputTokenDetails",
     "Output",
-    "OutputTokenDetails",
-    "Usage",
     "decode_request",
     "encode_part",
 ]
@@ -92,42 +90,6 @@ def decode_request(body: bytes) -> GenerationRequest:
         optimize_instructions=_boolean(*_place("optimize_instructions", given, parameters)),
         unknown_fields=_unknown(given, parameters),
     )
-
-
-class InputTokenDetails(msgspec.Struct, frozen=True):
-    text_tokens: int
-
-
-class OutputTokenDetails(msgspec.Struct, frozen=True):
-    audio_tokens: int
-    text_tokens: int = 0
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is billed. Made by one of the class methods."""
-
-    characters: int | UnsetType = UNSET
-    total_tokens: int | UnsetType = UNSET
-    input_tokens: int | UnsetType = UNSET
-    output_tokens: int | UnsetType = UNSET
-    input_tokens_details: InputTokenDetails | UnsetType = UNSET
-    output_tokens_details: OutputTokenDetails | UnsetType = UNSET
-
-    @classmethod
-    def of_characters(cls, characters: int) -> Usage:
-        """Of a Qwen3 model."""
-        return cls(characters=characters)
-
-    @classmethod
-    def of_tokens(cls, *, text_tokens: int, audio_tokens: int) -> Usage:
-        """Of a ``qwen-tts`` model."""
-        return cls(
-            total_tokens=text_tokens + audio_tokens,
-            input_tokens=text_tokens,
-            output_tokens=audio_tokens,
-            input_tokens_details=InputTokenDetails(text_tokens),
-            output_tokens_details=OutputTokenDetails(audio_tokens),
-        )
 
 
 class AudioBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

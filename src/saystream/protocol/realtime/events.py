@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from saystream.errors import RemoteProtocolError
 from saystream.protocol.realtime.session_config import Mode, SessionConfig, SessionPatch
+from saystream.protocol.usage import Usage
 
 __all__ = [
     "CLIENT_EVENT_TYPES",
@@ -28,11 +29,9 @@ __all__ = [
     "ContentPartDone",
     "Error",
     "ErrorBody",
-    "InputTokensDetails",
     "Item",
     "OutputItemAdded",
     "OutputItemDone",
-    "OutputTokensDetails",
     "Response",
     "ResponseCancel",
     "ResponseCreated",
@@ -50,7 +49,6 @@ __all__ = [
     "TextCleared",
     "TextCommit",
     "TextCommitted",
-    "Usage",
     "wire_type",
 ]
 
@@ -171,41 +169,6 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     status: ResponseStatus
     role: str = "assistant"
     content: tuple[ContentPart, ...] = ()
-
-
-class InputTokensDetails(msgspec.Struct, frozen=True, kw_only=True):
-    text_tokens: int
-
-
-class OutputTokensDetails(msgspec.Struct, frozen=True, kw_only=True):
-    text_tokens: int = 0
-    audio_tokens: int
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a response is billed for: characters (Qwen3-TTS) or tokens (Qwen-TTS)."""
-
-    characters: int | UnsetType = UNSET
-    total_tokens: int | UnsetType = UNSET
-    input_tokens: int | UnsetType = UNSET
-    output_tokens: int | UnsetType = UNSET
-    input_tokens_details: InputTokensDetails | UnsetType = UNSET
-    output_tokens_details: OutputTokensDetails | UnsetType = UNSET
-
-    @classmethod
-    def of_characters(cls, characters: int) -> Usage:
-        return cls(characters=characters)
-
-    @classmethod
-    def of_tokens(cls, *, text_tokens: int, audio_tokens: int) -> Usage:
-        """``text_tokens`` went in, ``audio_tokens`` came out."""
-        return cls(
-            total_tokens=text_tokens + audio_tokens,
-            input_tokens=text_tokens,
-            output_tokens=audio_tokens,
-            input_tokens_details=InputTokensDetails(text_tokens=text_tokens),
-            output_tokens_details=OutputTokensDetails(audio_tokens=audio_tokens),
-        )
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,11 +64,11 @@ from saystream.protocol.realtime.events import (
     TextCleared,
     TextCommit,
     TextCommitted,
-    Usage,
     wire_type,
 )
 from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import ClientState, ConnectionState, ServerState, SessionState
+from saystream.protocol.usage import Usage
 
 __all__ = ["UPDATE_REFUSED", "Close", "ServerConnection"]
 

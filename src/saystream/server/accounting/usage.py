@@ -19,10 +19,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from saystream.protocol.realtime.events import Usage
+from saystream.server.accounting.billing import bill
 from saystream.server.web.request_ids import request_id
 from saystream.storage.schema import usage as table
-from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,7 +39,6 @@ __all__ = [
     "UsageAccount",
     "UsageRecorder",
     "UsageRow",
-    "realtime_usage",
     "remove_usage_before",
 ]
 
@@ -82,10 +80,10 @@ class UsageRow:
     workspace: str | None
     model: str
     voice: str
-    characters: int | None
-    """What is billed (ruling 22): characters, or tokens, as the model has it. The others are ``None``."""
-    text_tokens: int | None
-    audio_tokens: int | None
+    characters: int | None = None
+    """What is billed: characters or tokens, as the model has it. The others are ``None``."""
+    text_tokens: int | None = None
+    audio_tokens: int | None = None
     audio_ms: float
     first_audio_ms: float | None
     """From the text to its first audio; ``None`` where none came."""
@@ -109,7 +107,6 @@ class UsageRow:
         error_code: str | None,
     ) -> UsageRow:
         """The row of a response that ends now. Of ``text`` only its count is kept."""
-        by_characters = model.usage == "characters"
         return cls(
             id=id,
             request_id=request_id,
@@ -119,9 +116,7 @@ class UsageRow:
             workspace=principal.workspace,
             model=model.name,
             voice=voice,
-            characters=billed_characters(text) if by_characters else None,
-            text_tokens=None if by_characters else estimated_text_tokens(text),
-            audio_tokens=None if by_characters else audio_tokens(audio_ms),
+            **asdict(bill(model, text, audio_ms)),
             audio_ms=audio_ms,
             first_audio_ms=first_audio_ms,
             outcome=outcome,
@@ -175,13 +170,6 @@ class UsageAccount:
             characters=row.characters,
             audio_ms=round(row.audio_ms),
         )
-
-
-def realtime_usage(model: Model, text: str, audio_ms: float) -> Usage:
-    """What a response of the realtime door is billed for (ruling 22)."""
-    if model.usage == "characters":
-        return Usage.of_characters(billed_characters(text))
-    return Usage.of_tokens(text_tokens=estimated_text_tokens(text), audio_tokens=audio_tokens(audio_ms))
 
 
 @dataclass(slots=True)

@@ -28,12 +28,12 @@ from saystream.protocol.http.generation import (
     PATH,
     GenerationAnswer,
     GenerationRequest,
-    Usage,
     decode_request,
     encode_part,
 )
 from saystream.protocol.http.sse import encode_frame
 from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
+from saystream.server.accounting.billing import bill
 from saystream.server.accounting.metrics import ResponseTimer
 from saystream.server.accounting.usage import UsageAccount
 from saystream.server.doors.spool import WavSpool
@@ -43,7 +43,7 @@ from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
 from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
-from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
+from saystream.text.counting import billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog
     from saystream.catalog.entries import Model
+    from saystream.protocol.usage import Usage
     from saystream.server.access.auth import Authenticator, Principal
     from saystream.server.access.limits import Limiter
     from saystream.server.accounting.metrics import Metrics
@@ -292,13 +293,8 @@ class _Speech:
         self._close_if_over()
 
     def usage(self) -> Usage:
-        """What the text is billed for (ruling 22), and the audio so far."""
-        if self._model.usage == "characters":
-            return Usage.of_characters(billed_characters(self._wanted.text))
-        return Usage.of_tokens(
-            text_tokens=estimated_text_tokens(self._wanted.text),
-            audio_tokens=audio_tokens(self._timer.audio_ms),
-        )
+        """What the text is billed for, and the audio so far."""
+        return bill(self._model, self._wanted.text, self._timer.audio_ms).usage()
 
     async def _speak(self) -> None:
         config = SpeechConfig(

@@ -33,12 +33,13 @@ from saystream.protocol.http.openai import (
     encode_event,
     error_body,
 )
+from saystream.server.accounting.billing import TokenBill
 from saystream.server.accounting.metrics import ResponseTimer
 from saystream.server.accounting.usage import UsageAccount
 from saystream.server.web.bodies import read_json_body
 from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
-from saystream.text.counting import audio_tokens, billed_characters, estimated_text_tokens
+from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
@@ -283,8 +284,8 @@ async def _as_events(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerato
 
 
 def _usage(ended: ResponseEnded) -> SpeechUsage:
-    text_tokens, sound_tokens = estimated_text_tokens(ended.text), audio_tokens(ended.audio_ms)
-    return SpeechUsage(text_tokens, sound_tokens, text_tokens + sound_tokens)
+    tokens = TokenBill.of(ended.text, ended.audio_ms)
+    return SpeechUsage(tokens.text_tokens, tokens.audio_tokens, tokens.text_tokens + tokens.audio_tokens)
 
 
 def _model_entries(catalog: Catalog) -> list[ModelEntry]:

@@ -41,8 +41,9 @@ from saystream.protocol.realtime.events import (
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
+from saystream.server.accounting.billing import bill
 from saystream.server.accounting.metrics import ResponseTimer
-from saystream.server.accounting.usage import UsageAccount, realtime_usage
+from saystream.server.accounting.usage import UsageAccount
 from saystream.server.doors.session_speech import check_session, speech_config
 from saystream.server.web.outbox import Outbox
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechEvent
@@ -370,7 +371,7 @@ class Connection:
         self._timer.ended(ended, characters=billed_characters(ended.text))
         self._account.close(ended.text, ended.status, ended.fault)
         model = self._door.catalog.model(self._model, door="realtime")
-        usage = realtime_usage(model, ended.text, ended.audio_ms)
+        usage = bill(model, ended.text, ended.audio_ms).usage()
         if ended.fault is not None:
             _log.error("response failed", code=ended.fault.code, error=ended.fault)
             self._core.fail(ended.fault, usage)
