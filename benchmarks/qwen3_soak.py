@@ -25,8 +25,8 @@ import psutil
 from saystream.config import PoolSettings
 from saystream.engines.base import SynthesisRequest
 from saystream.engines.qwen3.random_checkpoint import CORPUS, make_checkpoint
+from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
-from saystream.hosting.scheduler import Playback
 
 SAMPLE_EVERY_S = 10.0
 TOLERANCE = 0.02

@@ -13,7 +13,7 @@ from saystream.audio import AudioChunk
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.errors import SaystreamError
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.playback import Playback
 from saystream.speech.synthesizer import Synthesizer
 from saystream.voices.casting import Router
 
@@ -110,7 +110,7 @@ class FakeStream:
 
 
 class FakePool:
-    """The part of EnginePool that the spine uses, with one engine."""
+    """The part of hosting.front.Hosting that the spine uses, with one engine."""
 
     def __init__(self, *, incremental: bool = False) -> None:
         self.info = EngineInfo(
@@ -149,4 +149,4 @@ def synthesizer_on(pool: FakePool, settings: Settings | None = None, *languages:
     """``languages`` limits what the engine speaks."""
     info = replace(pool.info, languages=languages or ("*",))
     router = Router(("tone",), {"tone": info})
-    return Synthesizer(settings or Settings(), pool=pool, router=router)  # type: ignore[arg-type]
+    return Synthesizer(settings or Settings(), hosting=pool, router=router)  # type: ignore[arg-type]

@@ -55,7 +55,18 @@ INPUT_AND_OUTPUT = {
 }  # fmt: skip
 """Loops, threads, sockets, files, clocks and random sources: a pure module is given what it needs of them."""
 
-PURE = ("protocol", "text", "dsp", "catalog", "hosting/admission.py", "hosting/scheduler.py")
+PURE = (
+    "protocol",
+    "text",
+    "dsp",
+    "catalog",
+    "hosting/admission.py",
+    "hosting/playback.py",
+    "hosting/scheduler.py",
+)
+
+FRONT_OF_HOSTING = {"front", "local", "playback"}
+"""All that others know of where and how engines run."""
 
 LIGHT_PARTS = ("errors", "audio", "protocol", "client", "sdk", "__init__")
 BASE_DEPENDENCIES = {"httpx", "msgspec", "pybase64", "websockets"}
@@ -121,6 +132,27 @@ def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
         if (target := part_named(name)) is not None and target not in allowed
     ]
     assert not breaches
+
+
+@pytest.mark.parametrize("part", [part for part in ALLOWED if "hosting" in ALLOWED[part]])
+def test_others_know_only_the_front_of_hosting(part: str) -> None:
+    breaches = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in modules_of(part)
+        for name in imports_of(path)
+        if name.startswith("saystream.hosting.") and name.split(".")[2] not in FRONT_OF_HOSTING
+    ]
+    assert not breaches
+
+
+def test_only_one_place_makes_the_pool_of_engines() -> None:
+    makers = {
+        str(path.relative_to(SOURCE))
+        for path in modules_of("")
+        for name in imports_of(path)
+        if name == "saystream.hosting.pool.EnginePool"
+    }
+    assert makers == {"hosting/local.py"}
 
 
 @pytest.mark.parametrize("part", PURE)

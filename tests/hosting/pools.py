@@ -12,8 +12,9 @@ import psutil
 from saystream.config import PoolSettings
 from saystream.engines.base import SynthesisRequest
 from saystream.engines.tone import ToneEngine
-from saystream.hosting.pool import EngineLoad, EnginePool, PoolStream
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.front import EngineLoad, StreamHandle
+from saystream.hosting.playback import Playback
+from saystream.hosting.pool import EnginePool
 
 REQUEST = SynthesisRequest(voice=ToneEngine().info.voices[0], language="en")
 LONG_TEXT = "This goes on and on. " * 60
@@ -53,14 +54,14 @@ def load_of(pool: EnginePool) -> EngineLoad:
     return load
 
 
-def say(pool: EnginePool, text: str, playback: Playback | None = None) -> PoolStream:
+def say(pool: EnginePool, text: str, playback: Playback | None = None) -> StreamHandle:
     stream = pool.open("tone", REQUEST, playback=playback or Playback(0))
     stream.push_text(text)
     stream.end_input()
     return stream
 
 
-async def heard(stream: PoolStream) -> np.ndarray:
+async def heard(stream: StreamHandle) -> np.ndarray:
     chunks = [chunk.samples async for chunk in stream]
     return np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
 

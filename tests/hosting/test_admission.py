@@ -9,21 +9,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from saystream.errors import Overloaded
-from saystream.hosting.admission import Admission, Speed
-from saystream.hosting.scheduler import Playback, Scheduler
+from saystream.hosting.admission import AdmissionQueue, Speed
+from saystream.hosting.playback import Playback
+from saystream.hosting.scheduler import Scheduler
 
 FAST = 1e9
 
 
-def admission_for(sessions: float, *, max_held: int = 100) -> Admission[str]:
+def admission_for(sessions: float, *, max_held: int = 100) -> AdmissionQueue[str]:
     """Of an engine with one slot that is just fast enough for so many sessions."""
-    admission: Admission[str] = Admission(max_held=max_held)
+    admission: AdmissionQueue[str] = AdmissionQueue(max_held=max_held)
     admission.speed.measured(sessions / 0.8 * 1000 + 1, 1000)
     return admission
 
 
 def come(
-    admission: Admission[str], job: str, playback: Playback | None = None, now_ms: float = 0
+    admission: AdmissionQueue[str], job: str, playback: Playback | None = None, now_ms: float = 0
 ) -> list[str]:
     admission.add(job, playback or Playback(now_ms), now_ms)
     return admission.ready(job, now_ms) + admission.admit(1)
@@ -162,7 +163,7 @@ def test_a_job_that_cannot_start_yet_holds_no_place_in_the_line() -> None:
 
 
 def test_without_a_slot_nobody_is_let_in_and_with_the_first_one_they_are() -> None:
-    admission: Admission[str] = Admission(max_held=10)
+    admission: AdmissionQueue[str] = AdmissionQueue(max_held=10)
     admission.add("a", Playback(0), 0)
     assert admission.ready("a", 0) + admission.admit(0) == []
     assert admission.admit(1) == ["a"]
@@ -176,7 +177,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now_ms = 0.0
-        self.admission: Admission[int] = Admission(max_held=3)
+        self.admission: AdmissionQueue[int] = AdmissionQueue(max_held=3)
         self.playbacks = [Playback(0) for _ in range(6)]
         self.playback_of: dict[int, Playback] = {}
         self.released: set[int] = set()
@@ -279,7 +280,9 @@ class Simulation:
     _events: list[tuple[float, int, int, int, int]] = field(default_factory=list)
     _running: int = 0
     _scheduler: Scheduler[tuple[int, int]] = field(default_factory=lambda: Scheduler(max_waiting=10_000))
-    _admission: Admission[tuple[int, int]] = field(default_factory=lambda: Admission(max_held=10_000))
+    _admission: AdmissionQueue[tuple[int, int]] = field(
+        default_factory=lambda: AdmissionQueue(max_held=10_000)
+    )
 
     def run(self, arrivals: list[tuple[float, list[list[float]]]]) -> None:
         self.listeners = [Listener(segments, Playback(at_ms), at_ms) for at_ms, segments in arrivals]

@@ -9,8 +9,8 @@ from saystream.config import PoolSettings
 from saystream.errors import (
     Overloaded,
 )
-from saystream.hosting.pool import EngineLoad, PoolStream
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.front import EngineLoad, StreamHandle
+from saystream.hosting.playback import Playback
 
 from .pools import LONG_TEXT, REQUEST, heard, load_of, pool_of, say, spoken
 
@@ -76,7 +76,7 @@ async def test_the_stream_whose_listener_runs_dry_first_goes_first():
     leads_ms = {"far": 9000, "near": 1000, "between": 5000}
     order: list[str] = []
 
-    async def note(name: str, stream: PoolStream) -> None:
+    async def note(name: str, stream: StreamHandle) -> None:
         await heard(stream)
         order.append(name)
 

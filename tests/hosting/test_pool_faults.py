@@ -23,8 +23,9 @@ from saystream.errors import (
     EngineStalled,
     EngineUnavailable,
 )
-from saystream.hosting.pool import EngineLoad, EnginePool
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.front import EngineLoad
+from saystream.hosting.playback import Playback
+from saystream.hosting.pool import EnginePool
 
 from .pools import (
     LONG_TEXT,

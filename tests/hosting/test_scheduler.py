@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from saystream.errors import Overloaded
-from saystream.hosting.scheduler import Playback, Scheduler
+from saystream.hosting.playback import Playback
+from saystream.hosting.scheduler import Scheduler
 
 
 def scheduler_of(*jobs: tuple[str, Playback], now_ms: float = 0) -> Scheduler[str]:
@@ -23,40 +24,6 @@ def sounding(until_ms: float) -> Playback:
     playback = Playback(0)
     playback.audio_sent(until_ms, 0)
     return playback
-
-
-# --- Playback
-
-
-def test_before_the_first_audio_the_lead_is_minus_the_time_waited():
-    assert Playback(1000).lead_ms(1250) == -250
-
-
-def test_the_lead_is_the_audio_that_the_listener_has_left():
-    playback = Playback(0)
-    playback.audio_sent(500, now_ms=100)
-    playback.audio_sent(200, now_ms=150)
-    assert playback.lead_ms(300) == 500
-    assert playback.runs_dry_at_ms == 800
-
-
-def test_a_listener_that_ran_dry_starts_again_with_the_next_audio():
-    playback = sounding(until_ms=100)
-    assert playback.lead_ms(400) == -300
-    playback.audio_sent(50, now_ms=400)
-    assert playback.lead_ms(400) == 50
-
-
-def test_an_interrupted_listener_has_nothing_left():
-    playback = sounding(until_ms=8000)
-    playback.interrupted(1000)
-    assert playback.lead_ms(1000) == 0
-
-
-def test_an_interruption_does_not_shorten_a_silence():
-    playback = sounding(until_ms=100)
-    playback.interrupted(1000)
-    assert playback.lead_ms(1000) == -900
 
 
 # --- order

@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from saystream.config import Settings
-from saystream.hosting.pool import EngineLoad
+from saystream.hosting.front import EngineLoad
 from saystream.server.app import create_app
 from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.runner import uvicorn_config
@@ -141,7 +141,7 @@ class Live:
 
     @property
     def load(self) -> EngineLoad:
-        (load,) = self.door.synthesizer.pool.load()
+        (load,) = self.door.synthesizer.hosting.load()
         return load
 
     def engine_processes(self) -> set[psutil.Process]:

@@ -11,7 +11,7 @@ from client.virtual_time import on_virtual_time
 from fake_pool import FakePool, FakeStream
 from saystream.engines.base import SynthesisRequest
 from saystream.errors import Overloaded
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.playback import Playback
 from saystream.speech.response import Response
 from saystream.text.segmenter import Segment, Segmenter
 

@@ -36,7 +36,7 @@ async def test_a_whole_text_that_nobody_listens_to_any_more_frees_its_engine() -
 
 async def test_a_synthesizer_runs_on_the_engines_that_are_installed() -> None:
     async with Synthesizer.running(Settings(engine="tone")) as synthesizer:
-        assert isinstance(synthesizer.pool.engine("tone"), EngineInfo)
+        assert isinstance(synthesizer.hosting.engine("tone"), EngineInfo)
         events = [event async for event in synthesizer.speak(SpeechConfig("Cherry"), "Hello there.")]
     audio = b"".join(event.encoded for event in events if isinstance(event, ResponseAudio))
     assert len(audio) % (SAMPLE_RATE // 20 * 2) == 0
@@ -47,7 +47,7 @@ async def test_a_synthesizer_runs_on_the_engines_that_are_installed() -> None:
 async def test_only_the_engines_are_started_that_known_languages_need(languages: set[str], started: set[str]):
     order = Settings(engine_order=("hibari", "tone"))
     async with Synthesizer.running(order, languages=languages) as synthesizer:
-        assert {load.engine for load in synthesizer.pool.load()} == started
+        assert {load.engine for load in synthesizer.hosting.load()} == started
 
 
 async def test_a_synthesizer_without_any_engine_does_not_start() -> None:

@@ -19,7 +19,8 @@ from saystream.config import LogSettings, Settings
 from saystream.dsp.tempo import TEMPO_LIBRARY
 from saystream.engines.registry import engine_names
 from saystream.errors import EngineUnavailable
-from saystream.hosting.pool import EnginePool
+from saystream.hosting.front import Hosting
+from saystream.hosting.local import hosting_of
 from saystream.logs import configure
 from saystream.voices.casting import Choice, Router
 
@@ -111,27 +112,24 @@ def _quiet_settings() -> Settings:
 
 
 @asynccontextmanager
-async def _started(settings: Settings, names: Sequence[str]) -> AsyncIterator[EnginePool]:
-    pool = EnginePool(settings.pool, settings.engines, models_dir=settings.models_dir)
-    try:
-        await pool.start(names)
-        yield pool
-    finally:
-        await pool.aclose()
+async def _started(settings: Settings, names: Sequence[str]) -> AsyncIterator[Hosting]:
+    async with hosting_of(settings) as hosting:
+        await hosting.start(names)
+        yield hosting
 
 
 async def _router(settings: Settings) -> Router:
     """Who speaks what on the server."""
-    async with _started(settings, settings.wanted_engines) as pool:
-        return Router(settings.wanted_engines, pool.engines(), pool.faults())
+    async with _started(settings, settings.wanted_engines) as hosting:
+        return Router(settings.wanted_engines, hosting.engines(), hosting.faults())
 
 
 async def _examine(
     settings: Settings, installed: Sequence[str]
 ) -> tuple[list[dict[str, Any]], tuple[Choice, ...]]:
-    async with _started(settings, installed) as pool:
-        rows = [_engine_row(pool, name) for name in installed]
-        return rows, Router(settings.wanted_engines, pool.engines(), pool.faults()).describe()
+    async with _started(settings, installed) as hosting:
+        rows = [_engine_row(hosting, name) for name in installed]
+        return rows, Router(settings.wanted_engines, hosting.engines(), hosting.faults()).describe()
 
 
 def _by_quality(languages: Sequence[Mapping[str, Any]]) -> str:
@@ -154,9 +152,9 @@ def _print_advice(choices: Iterable[Choice]) -> None:
         )
 
 
-def _engine_row(pool: EnginePool, name: str) -> dict[str, Any]:
+def _engine_row(hosting: Hosting, name: str) -> dict[str, Any]:
     try:
-        about = pool.engine(name)
+        about = hosting.engine(name)
     except EngineUnavailable as error:
         return {"engine": name, "speech": "", "rate": "", "voices": "", "languages": error.message}
     languages = " ".join(about.languages[:_SHOWN_LANGUAGES])

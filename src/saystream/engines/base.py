@@ -1,8 +1,8 @@
 """What an engine is. An author of an engine reads this page and ``conformance.py``, nothing else.
 
 An engine turns text into float32 mono audio at a rate of its own. It lives in a child process that the pool starts
-(``host.py``), so it may block, use threads of its own, leak or crash without touching anybody else. It is built with
-the options of its configuration section as keyword arguments, then ``load()`` is called once.
+(``hosting/worker.py``), so it may block, use threads of its own, leak or crash without touching anybody else. It is
+built with the options of its configuration section as keyword arguments, then ``load()`` is called once.
 
 There are two kinds, and the callers cannot tell them apart:
 

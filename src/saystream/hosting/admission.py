@@ -15,9 +15,9 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from saystream.errors import Overloaded
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.playback import Playback
 
-__all__ = ["Admission", "Speed"]
+__all__ = ["AdmissionQueue", "Speed"]
 
 JobT = TypeVar("JobT", bound=Hashable)
 
@@ -73,7 +73,7 @@ class _Session(Generic[JobT]):
         """When the first of them could."""
 
 
-class Admission(Generic[JobT]):
+class AdmissionQueue(Generic[JobT]):
     """The sessions that one engine speaks for, and the line of those that wait to begin.
 
     ``add`` every job, say ``ready`` when it can start and ``done`` when it has ended or is not wanted any more; give

@@ -1,4 +1,4 @@
-"""The engines of a gateway: processes that are kept up, and one queue for each engine.
+"""The engines of a server on this machine (front.Hosting): processes that are kept up, and one queue for each engine.
 
 A process that ends is started again. A stream that had given no audio yet is then run again, up to
 ``max_attempts`` times; one that had is ended with a fault, because its listener has heard a part of it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -17,12 +16,14 @@ import structlog
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.errors import Draining, EngineUnavailable, Overloaded, ServerFault
-from saystream.hosting.admission import Admission
+from saystream.hosting.admission import AdmissionQueue
+from saystream.hosting.front import EngineLoad
+from saystream.hosting.playback import Playback
 from saystream.hosting.process import HostedEngine
-from saystream.hosting.scheduler import Playback, Scheduler
+from saystream.hosting.scheduler import Scheduler
 from saystream.hosting.streams import PoolStream
 
-__all__ = ["EngineLoad", "EnginePool", "PoolStream"]
+__all__ = ["EnginePool"]
 
 _MS = 1000
 _FIRST_RESTART_DELAY_S = 0.1
@@ -31,25 +32,8 @@ _MAX_DOUBLINGS = 20
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineLoad:
-    """How busy one engine is now."""
-
-    engine: str
-    hosts: int
-    """Processes that are loaded and alive."""
-    restarts: int
-    """Processes started beyond the first ones."""
-    waiting: int
-    """Streams that wait for a slot or for their text."""
-    running: int
-    """Streams that hold a slot."""
-    held: int = 0
-    """Sessions without sound that wait until the engine is fast enough for one more."""
-
-
 class EnginePool:
-    """All engines of a gateway. ``start`` engines, ``open`` streams, ``aclose`` at the end.
+    """All engines of a server (front.Hosting). ``start`` engines, ``open`` streams, ``aclose`` at the end.
 
     ``models_dir`` is where engines look for weights. ``clock`` gives monotonic seconds; the ``Playback`` of every
     stream has to be of the same clock.
@@ -142,7 +126,7 @@ class _EngineQueue:
         self._settings = settings
         self._clock = clock
         self._scheduler: Scheduler[PoolStream] = Scheduler(max_waiting=settings.max_waiting)
-        self._admission: Admission[PoolStream] = Admission(max_held=settings.max_held_sessions)
+        self._admission: AdmissionQueue[PoolStream] = AdmissionQueue(max_held=settings.max_held_sessions)
         self._overdue_timer: asyncio.TimerHandle | None = None
         self._began_ms: dict[PoolStream, float] = {}
         self._streams: set[PoolStream] = set()

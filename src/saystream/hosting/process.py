@@ -1,4 +1,9 @@
-"""The gateway's side of one engine process: start it, talk to it, notice when it hangs or ends."""
+"""Our side of one engine process: starts it, talks to it, notices when it hangs or ends.
+
+The other side is ``worker.py``, which runs in that process; ``frames.py`` is what they say to each other. A
+``HostedEngine`` is one process with its slots, a ``HostedStream`` what happens in one slot. Which stream gets a slot,
+and what becomes of it when the process ends, is up to the pool, which hears of it as a ``Listener``.
+"""
 
 from __future__ import annotations
 

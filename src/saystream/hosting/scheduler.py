@@ -19,8 +19,9 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from saystream.errors import Overloaded
+from saystream.hosting.playback import Playback
 
-__all__ = ["Playback", "Scheduler"]
+__all__ = ["Scheduler"]
 
 JobT = TypeVar("JobT", bound=Hashable)
 
@@ -29,42 +30,8 @@ _LEAST_SAFETY_MS = 1000.0
 _PLENTY_MS = 2000.0
 """Audio left beyond the safety, from which on a session can wait."""
 
-_BREATH_MS = 1000.0
-"""Silence after which a session has stopped to sound: a text that is still being written has shorter gaps."""
-
 _STALE_ALLOWANCE = 64
 """Outdated heap items beyond one for each session; above this the heap is built anew."""
-
-
-class Playback:
-    """How far one session's listener is ahead of what was sent: written by the spine, read by the scheduler.
-
-    All times are milliseconds of one monotonic clock.
-    """
-
-    __slots__ = ("_has_sounded", "runs_dry_at_ms")
-
-    def __init__(self, now_ms: float) -> None:
-        self.runs_dry_at_ms = now_ms
-        """When the listener has heard everything; before the first audio, when it began to wait."""
-        self._has_sounded = False
-
-    def audio_sent(self, duration_ms: float, now_ms: float) -> None:
-        """A listener that had run dry starts to play again only now."""
-        self.runs_dry_at_ms = max(self.runs_dry_at_ms, now_ms) + duration_ms
-        self._has_sounded = True
-
-    def interrupted(self, now_ms: float) -> None:
-        """The listener threw away what it had not heard yet, as after ``response.cancel``."""
-        self.runs_dry_at_ms = min(self.runs_dry_at_ms, now_ms)
-
-    def lead_ms(self, now_ms: float) -> float:
-        """Audio that the listener has left; negative: how long it has been waiting in silence."""
-        return self.runs_dry_at_ms - now_ms
-
-    def sounds(self, now_ms: float) -> bool:
-        """Whether the listener hears something, or did a moment ago and may be about to hear more."""
-        return self._has_sounded and self.lead_ms(now_ms) >= -_BREATH_MS
 
 
 class _Safety:

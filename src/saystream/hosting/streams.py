@@ -1,4 +1,4 @@
-"""One stretch of speech as its caller sees it, wherever and however often it runs."""
+"""The streams of a pool: each runs in one process, and once more in another where that ends too early."""
 
 from __future__ import annotations
 
@@ -41,11 +41,7 @@ class StreamOwner(Protocol):
 
 
 class PoolStream(AsyncIterator[AudioChunk]):
-    """Push text, end the input, iterate over the audio; ``cancel`` it unless it was read to its end.
-
-    Iterating ends after a cancel. It raises EngineFault when the engine failed, EngineUnavailable, Overloaded or
-    Draining when none will run it: always after the audio that came before.
-    """
+    """A ``front.StreamHandle``."""
 
     def __init__(
         self,
@@ -172,7 +168,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._text.clear()
             self._end()
 
-    # For its process (hosted.Listener).
+    # For its process (process.Listener).
 
     def audio_came(self, chunk: AudioChunk) -> None:
         if self._over:

@@ -1,8 +1,8 @@
-"""The process that owns one engine: ``python -m saystream.hosting.worker NAME``, started by the pool.
+"""The engine's side: the process that owns one engine, ``python -m saystream.hosting.worker NAME``.
 
-It reads frames from standard input and writes frames to standard output, and ends when its input is closed,
-so that none outlives a gateway that was killed. What the engine or its libraries print goes to standard
-error.
+``process.py`` starts it and is its other end. It reads frames from standard input and writes frames to standard output,
+and ends when its input is closed, so that none outlives a gateway that was killed. What the engine or its libraries
+print goes to standard error.
 
 The main thread only reads frames, so that a cancel is always seen; as many threads as the engine has slots
 run the streams.

@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> Starlette:
             Limiter.open(settings, engine) as limiter,
             AudioFiles.open(settings) as files,
             Synthesizer.running(settings) as synthesizer,
-            UsageRecorder(engine, metrics := Metrics(synthesizer.pool)).running(
+            UsageRecorder(engine, metrics := Metrics(synthesizer.hosting)).running(
                 retention_days=settings.usage_retention_days
             ) as usage,
         ):

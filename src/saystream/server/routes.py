@@ -90,7 +90,7 @@ async def _readiness(request: Request) -> Response:
     door: RealtimeDoor = request.app.state.door
     if door.draining:
         return _json(Readiness("draining"), status=503)
-    if not any(load.hosts for load in door.synthesizer.pool.load()):
+    if not any(load.hosts for load in door.synthesizer.hosting.load()):
         return _json(Readiness("no engine is up"), status=503)
     return _json(Readiness("ready"))
 

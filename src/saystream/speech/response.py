@@ -12,7 +12,7 @@ from saystream.text.segmenter import is_speakable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from saystream.hosting.pool import PoolStream
+    from saystream.hosting.front import StreamHandle
     from saystream.text.segmenter import Segment, Segmenter
 
 __all__ = ["Response"]
@@ -28,7 +28,7 @@ class Response:
     while it speaks, from one open stream that is fed. All times are milliseconds of one monotonic clock.
     """
 
-    def __init__(self, segmenter: Segmenter, open_stream: Callable[[str, str], PoolStream]) -> None:
+    def __init__(self, segmenter: Segmenter, open_stream: Callable[[str, str], StreamHandle]) -> None:
         """``segmenter`` is new; ``open_stream(text, following)`` gives a new stream of the engine that suits ``text``,
         of which ``following`` is some of what is known to come after it."""
         self._segmenter = segmenter
@@ -38,10 +38,10 @@ class Response:
         self._uncut_characters = 0
         self._segments: deque[Segment] = deque()
         self._segment_characters = 0
-        self._feed: PoolStream | None = None
+        self._feed: StreamHandle | None = None
         self._spoken_before: deque[int] = deque()
         """For each of ``streams``, how much of ``spoken_text`` was there before it."""
-        self.streams: deque[PoolStream] = deque()
+        self.streams: deque[StreamHandle] = deque()
         """Opened and not yet sent to the end, in order; the first is the one being sent."""
         self.spoken_text: list[str] = []
         """What was given to engines."""
@@ -191,6 +191,6 @@ class Response:
             self._segments.append(segment)
             self._segment_characters += len(segment.text)
 
-    def _sending(self, stream: PoolStream) -> None:
+    def _sending(self, stream: StreamHandle) -> None:
         self.streams.append(stream)
         self._spoken_before.append(len(self.spoken_text))

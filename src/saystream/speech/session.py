@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from saystream.dsp.chain import Chain, EncodedAudio
 from saystream.errors import ServerFault, TextTooLong
-from saystream.hosting.scheduler import Playback
+from saystream.hosting.playback import Playback
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
 from saystream.speech.response import Response
 from saystream.text.language import LANGUAGE_CODES, SpokenLanguage
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from saystream.config import Settings
-    from saystream.hosting.pool import EnginePool
-    from saystream.hosting.streams import PoolStream
+    from saystream.hosting.front import Hosting, StreamHandle
     from saystream.voices.casting import Route, Router
 
 __all__ = ["SpeechServices", "SynthesisSession"]
@@ -39,7 +38,7 @@ class SpeechServices:
     """What all sessions of one process share."""
 
     settings: Settings
-    pool: EnginePool
+    hosting: Hosting
     router: Router
     latin_languages: frozenset[str]
     """The languages in Latin letters that some engine speaks."""
@@ -246,7 +245,7 @@ class SynthesisSession:
         self._has_sound = True
         return ResponseAudio(delta.encoded, delta.duration_ms, late_ms)
 
-    async def _next_stream(self, response: Response) -> PoolStream | None:
+    async def _next_stream(self, response: Response) -> StreamHandle | None:
         """The stream to send next, or ``None`` when all of the response was sent."""
         idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
         while not response.cancelled:
@@ -354,16 +353,16 @@ class SynthesisSession:
         )
 
     def _takes_text_uncut(self, text: str) -> bool:
-        return self._services.pool.engine(self._route(self._language.of(text)).engine).incremental_text
+        return self._services.hosting.engine(self._route(self._language.of(text)).engine).incremental_text
 
-    def _open_stream(self, text: str, following: str) -> PoolStream:
+    def _open_stream(self, text: str, following: str) -> StreamHandle:
         route = self._route(self._language.speak(text, following))
         self._engine = route.engine
         config = self._config
         request = replace(
             route.request, instructions=config.instructions, normalize_text=config.normalize_text
         )
-        return self._services.pool.open(route.engine, request, playback=self._playback)
+        return self._services.hosting.open(route.engine, request, playback=self._playback)
 
 
 def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:

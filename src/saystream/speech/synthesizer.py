@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from saystream.hosting.pool import EnginePool
+from saystream.hosting.local import hosting_of
 from saystream.speech.session import SpeechServices, SynthesisSession
 from saystream.text.language import LATIN_LANGUAGES, prepare
 from saystream.voices.casting import Router
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 
     from saystream.config import Settings
+    from saystream.hosting.front import Hosting
     from saystream.speech.events import SpeechConfig, SpeechEvent
 
 __all__ = ["Synthesizer"]
@@ -24,13 +25,13 @@ __all__ = ["Synthesizer"]
 class Synthesizer:
     """What all sessions of one process share."""
 
-    def __init__(self, settings: Settings, *, pool: EnginePool, router: Router) -> None:
+    def __init__(self, settings: Settings, *, hosting: Hosting, router: Router) -> None:
         self.settings = settings
-        self.pool = pool
+        self.hosting = hosting
         self.router = router
         spoken = {choice.language for choice in router.describe() if choice.engine is not None}
         self._services = SpeechServices(
-            settings, pool, router, frozenset(spoken.intersection(LATIN_LANGUAGES))
+            settings, hosting, router, frozenset(spoken.intersection(LATIN_LANGUAGES))
         )
 
     @classmethod
@@ -44,25 +45,18 @@ class Synthesizer:
         Raises :class:`~saystream.errors.EngineUnavailable` where none of the wanted engines can be.
         """
         wanted = settings.wanted_engines
-        pool = EnginePool(
-            settings.pool,
-            settings.engines,
-            models_dir=settings.models_dir,
-            clock=asyncio.get_running_loop().time,
-        )
-        try:
+        async with hosting_of(settings) as hosting:
             if languages is None:
-                await pool.start(wanted)
+                await hosting.start(wanted)
             else:
-                await _start_speakers(pool, wanted, languages)
-            if not pool.engines():
-                pool.engine(wanted[-1])  # raises, with the reason
-            synthesizer = cls(settings, pool=pool, router=Router(wanted, pool.engines(), pool.faults()))
+                await _start_speakers(hosting, wanted, languages)
+            if not hosting.engines():
+                hosting.engine(wanted[-1])  # raises, with the reason
+            router = Router(wanted, hosting.engines(), hosting.faults())
+            synthesizer = cls(settings, hosting=hosting, router=router)
             if len(synthesizer._services.latin_languages) > 1:
                 await asyncio.to_thread(prepare)  # half a second that no session shall wait for
             yield synthesizer
-        finally:
-            await pool.aclose()
 
     def session(self, config: SpeechConfig) -> SynthesisSession:
         return SynthesisSession(self._services, config)
@@ -82,10 +76,10 @@ class Synthesizer:
             session.close()
 
 
-async def _start_speakers(pool: EnginePool, order: Sequence[str], languages: Collection[str]) -> None:
+async def _start_speakers(hosting: Hosting, order: Sequence[str], languages: Collection[str]) -> None:
     """Engines one after the other until no later one would speak any of ``languages``."""
     for name in order:
-        await pool.start([name])
-        router = Router(order, pool.engines())
+        await hosting.start([name])
+        router = Router(order, hosting.engines())
         if all(map(router.is_settled, languages)):
             return

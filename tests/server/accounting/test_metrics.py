@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from saystream.errors import EngineCrashed
-from saystream.hosting.pool import EngineLoad
+from saystream.hosting.front import EngineLoad
 from saystream.server.accounting.metrics import Metrics, ResponseTimer
 from saystream.speech.events import ResponseAudio, ResponseEnded
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from saystream.engines.base import SynthesisRequest
-from saystream.hosting.pool import EnginePool, PoolStream
+from saystream.hosting.front import StreamHandle
+from saystream.hosting.pool import EnginePool
 from server.live import live_server
 
 WORDS = "Whisper, and slowly."
@@ -21,7 +22,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SynthesisRequest]
     heard: list[SynthesisRequest] = []
     real = EnginePool.open
 
-    def listening(self: EnginePool, engine: str, request: SynthesisRequest, **more: object) -> PoolStream:
+    def listening(self: EnginePool, engine: str, request: SynthesisRequest, **more: object) -> StreamHandle:
         heard.append(request)
         return real(self, engine, request, **more)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from saystream.hosting.pool import EnginePool
+    from saystream.hosting.front import Hosting
     from saystream.speech.events import ResponseAudio, ResponseEnded
 
 __all__ = ["Metrics", "ResponseTimer"]
@@ -23,9 +23,9 @@ _FACTOR_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 3
 
 
 class Metrics:
-    """What the doors report. The engines' part is read from the pool when somebody asks."""
+    """What the doors report. The engines' part is read from their hosting when somebody asks."""
 
-    def __init__(self, pool: EnginePool) -> None:
+    def __init__(self, hosting: Hosting) -> None:
         self.registry = CollectorRegistry()
         self.sessions = Gauge("saystream_sessions", "Connections open now", registry=self.registry)
         self.refused = Counter(
@@ -71,7 +71,7 @@ class Metrics:
             "Usage rows lost because the database did not take them in time",
             registry=self.registry,
         )
-        self.registry.register(_PoolCollector(pool))
+        self.registry.register(_HostingCollector(hosting))
 
     def exposition(self) -> bytes:
         """Everything in the text format of Prometheus."""
@@ -140,9 +140,9 @@ class ResponseTimer:
             self._metrics.faults.labels(ended.fault.code).inc()
 
 
-class _PoolCollector:
-    def __init__(self, pool: EnginePool) -> None:
-        self._pool = pool
+class _HostingCollector:
+    def __init__(self, hosting: Hosting) -> None:
+        self._hosting = hosting
 
     def collect(self) -> Iterable[Metric]:
         hosts = GaugeMetricFamily("saystream_engine_hosts", "Engine processes that are up", labels=["engine"])
@@ -156,7 +156,7 @@ class _PoolCollector:
         restarts = CounterMetricFamily(
             "saystream_host_restarts", "Engine processes started again", labels=["engine"]
         )
-        for load in self._pool.load():
+        for load in self._hosting.load():
             hosts.add_metric([load.engine], load.hosts)
             waiting.add_metric([load.engine], load.waiting)
             held.add_metric([load.engine], load.held)

@@ -1,0 +1,87 @@
+"""What the rest of saystream knows of the engines: which there are, how busy they are, and streams of speech.
+
+Nothing here says where the engines run. ``pool.EnginePool`` runs them on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from saystream.audio import AudioChunk
+
+if TYPE_CHECKING:
+    from saystream.engines.base import EngineInfo, SynthesisRequest
+    from saystream.errors import EngineUnavailable
+    from saystream.hosting.playback import Playback
+
+__all__ = ["EngineLoad", "Hosting", "StreamHandle"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How busy one engine is now."""
+
+    engine: str
+    hosts: int
+    """Processes that are loaded and alive."""
+    restarts: int
+    """Processes started beyond the first ones."""
+    waiting: int
+    """Streams that wait for a slot or for their text."""
+    running: int
+    """Streams that hold a slot."""
+    held: int = 0
+    """Sessions without sound that wait until the engine is fast enough for one more."""
+
+
+class StreamHandle(AsyncIterable[AudioChunk], Protocol):
+    """One stretch of speech as its caller sees it, wherever and however often it runs.
+
+    Push text, end the input, iterate over the audio; ``cancel`` it unless it was read to its end. Iterating ends after
+    a cancel. It raises EngineFault when the engine failed, EngineUnavailable, Overloaded or Draining when no engine
+    will run it: always after the audio that came before.
+    """
+
+    @property
+    def waiting_characters(self) -> int:
+        """Text that an incremental engine has not begun to speak; 0 with one that takes a segment whole."""
+
+    def push_text(self, text: str) -> None:
+        """More text; ignored once the stream is over. Raises RuntimeError after ``end_input``."""
+
+    def end_input(self) -> None:
+        """No more text comes. Harmless when said again."""
+
+    def cancel(self) -> None:
+        """Give up what was not read and free the engine; harmless again and after the end."""
+
+
+class Hosting(Protocol):
+    """All engines of a server. Everything but ``start`` answers at once."""
+
+    async def start(self, names: Iterable[str]) -> None:
+        """Start these engines and wait until each is loaded, or is known not to load.
+
+        An engine that does not load raises nothing here: ``engine`` and ``open`` say what was wrong with it.
+        """
+
+    def engines(self) -> dict[str, EngineInfo]:
+        """The started engines that can run now."""
+
+    def faults(self) -> dict[str, EngineUnavailable]:
+        """Why the others cannot."""
+
+    def engine(self, name: str) -> EngineInfo:
+        """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
+
+    def load(self) -> tuple[EngineLoad, ...]:
+        """How busy each started engine is."""
+
+    def open(self, engine: str, request: SynthesisRequest, *, playback: Playback) -> StreamHandle:
+        """Queue a stream; its place among those of the same ``playback`` is by the order of these calls.
+
+        Raises EngineUnavailable, Overloaded when too much waits for the engine, and Draining when the engines are
+        being stopped.
+        """
