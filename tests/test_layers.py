@@ -68,7 +68,7 @@ PURE = (
 FRONT_OF_HOSTING = {"front", "local", "playback"}
 """All that others know of where and how engines run."""
 
-LIGHT_PARTS = ("errors", "audio", "protocol", "client", "sdk", "__init__")
+LIGHT_PARTS = ("errors", "audio", "languages", "parameters", "protocol", "client", "sdk", "__init__")
 BASE_DEPENDENCIES = {"httpx", "msgspec", "pybase64", "websockets"}
 """What the base install brings. An optional package, such as one that plays, is imported where it is used."""
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pytest
 
 from saystream.client import (
@@ -14,7 +13,6 @@ from saystream.client import (
     DEFAULT_TIMEOUTS,
     Limits,
     Session,
-    SessionSettings,
     Timeouts,
     connect,
 )
@@ -36,7 +34,6 @@ from saystream.protocol.realtime.events import (
     TextCleared,
     wire_type,
 )
-from saystream.protocol.realtime.session_config import FIELDS, SessionPatch
 
 from .doubles import ScriptedTransport, SpeakingTransport, server_protocol, spoken
 from .virtual_time import on_virtual_time
@@ -195,11 +192,6 @@ async def test_an_update_whose_connection_is_lost_raises() -> None:
         transport.give(ConnectionLost("gone"))
         with pytest.raises(ConnectionLost, match="gone"):
             await waiting
-
-
-def test_the_settings_are_the_fields_of_the_protocol() -> None:
-    assert list(SessionSettings.__annotations__) == list(FIELDS)
-    assert set(FIELDS) == {field.name for field in msgspec.structs.fields(SessionPatch)}
 
 
 # --- speaking ---------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
+from saystream.languages import LANGUAGE_CODES
 from saystream.quality.corpus import load_corpus
-from saystream.text.language import LANGUAGE_CODES
 
 CORPUS = load_corpus()
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saystream.languages import LANGUAGE_CODES
 from saystream.text.characters import Script, describe
-from saystream.text.language import LANGUAGE_CODES, prepare
+from saystream.text.language import prepare
 from saystream.text.runs import Run, language_runs
 
 _MIXED = st.text(

@@ -13,8 +13,8 @@ from saystream.engines.base import EngineInfo
 from saystream.engines.kokoro.voices import parse_voice
 from saystream.engines.registry import load_engine_class
 from saystream.errors import InvalidValue
+from saystream.languages import LANGUAGE_CODES
 from saystream.models import load_manifest
-from saystream.text.language import LANGUAGE_CODES
 from saystream.voices.recipes import Recipe, quality, recipe
 
 VOICES = load().system_voices

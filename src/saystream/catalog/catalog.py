@@ -8,44 +8,19 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
 from typing import Any
 
 from saystream.catalog.entries import Door, Model, Voice
 from saystream.errors import InvalidValue, ModelNotFound, quote
+from saystream.languages import AUTO, LANGUAGE_CODES
+from saystream.parameters import PARAMETERS
 
 __all__ = ["Catalog", "load"]
 
 _MAX_NAME_CHARACTERS = 64
 """Longer names get no suggestion: comparing them is slow and they are no slip of the pen."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    lowest: float
-    highest: float
-    default: float
-    whole: bool = False
-    unit: str = ""
-
-    def __contains__(self, number: object) -> bool:
-        if not isinstance(number, int if self.whole else (int, float)):
-            return False
-        return self.lowest <= number <= self.highest
-
-    def __str__(self) -> str:
-        return f"a {'whole ' if self.whole else ''}number from {self.lowest} to {self.highest}{self.unit}"
-
-
-# Protocol reference, realtime §4.
-_RANGES = {
-    "speech_rate": _Range(0.5, 2.0, 1.0),
-    "volume": _Range(0, 100, 50, whole=True),
-    "pitch_rate": _Range(0.5, 2.0, 1.0),
-    "bit_rate": _Range(6, 510, 128, whole=True, unit=" (kbit/s)"),
-}
 
 
 class Catalog:
@@ -95,46 +70,29 @@ class Catalog:
         """The voice of a session that names none; empty where the model has no voice of its own."""
         return self._any_door(model).default_voice
 
-    def check(
-        self,
-        model: str,
-        *,
-        voice: str,
-        response_format: str,
-        sample_rate: int,
-        language_type: str,
-        speech_rate: float,
-        volume: int,
-        pitch_rate: float,
-        bit_rate: int,
-        instructions: str | None,
-        optimize_instructions: bool | None,
-        prefix: str = "session.",
-    ) -> None:
-        """Refuse what ``model`` does not take. A parameter left at its default is taken by every model.
+    def check(self, model: str, asked: Mapping[str, Any], *, prefix: str = "session.") -> None:
+        """Refuse what ``model`` does not take of ``asked``, parameters of a session and their values.
+
+        The values are those that ``saystream.parameters`` allows; what is left out is not checked. Every model takes
+        a parameter that it does not list, if it is at its default.
 
         Raises InvalidValue for the first field at fault, its ``param`` beginning with ``prefix``, or
         ModelNotFound.
         """
         entry = self._any_door(model)
-        self._check_voice(entry, voice, f"{prefix}voice")
-        _check_choice(entry, f"{prefix}response_format", response_format, entry.response_formats)
-        _check_choice(entry, f"{prefix}sample_rate", sample_rate, entry.sample_rates)
-        _check_choice(entry, f"{prefix}language_type", language_type, ("Auto", *entry.languages))
-        numbers = {
-            "speech_rate": speech_rate,
-            "volume": volume,
-            "pitch_rate": pitch_rate,
-            "bit_rate": bit_rate,
+        choices = {
+            "response_format": entry.response_formats,
+            "sample_rate": entry.sample_rates,
+            "language_type": (AUTO, *entry.languages),
         }
-        for field, number in numbers.items():
-            self._check_number(entry, field, number, prefix)
-        if instructions and "instructions" not in entry.parameters:
-            # The words of an instruction may be private; their number is enough to recognise them.
-            given = f"{len(instructions)} characters"
-            raise self._untaken(entry, "instructions", given, "none", prefix)
-        if optimize_instructions and "optimize_instructions" not in entry.parameters:
-            raise self._untaken(entry, "optimize_instructions", "true", "false", prefix)
+        for name, value in asked.items():
+            param = f"{prefix}{name}"
+            if name == "voice":
+                self._check_voice(entry, value, param)
+            elif name in choices:
+                _check_choice(entry, param, value, choices[name])
+            elif PARAMETERS[name].is_listed and name not in entry.parameters:
+                self._check_default(entry, name, value, param)
 
     def _any_door(self, name: str) -> Model:
         model = self._model_by_name.get(name)
@@ -177,17 +135,21 @@ class Catalog:
         allowed = f"voices {model.voice_kind} for {model.name}, and none exists yet"
         return InvalidValue(param, voice, allowed, reason=reason)
 
-    def _check_number(self, model: Model, field: str, number: float, prefix: str) -> None:
-        bounds = _RANGES[field]
-        if field not in model.parameters and number != bounds.default:
-            raise self._untaken(model, field, number, str(bounds.default), prefix)
-        if number not in bounds:
-            raise InvalidValue(f"{prefix}{field}", number, str(bounds))
+    def _check_default(self, model: Model, name: str, value: object, param: str) -> None:
+        """``model`` does not list the parameter ``name``."""
+        default = PARAMETERS[name].default
+        if value == default:
+            return
+        takers = _patterns((other for other in self.models if name in other.parameters), model.door)
+        reason = f"{model.name} does not take {name}" + (f"; {takers} do." if takers else ".")
+        raise InvalidValue(param, _shown(value), f"{_shown(default)}, the default", reason=reason)
 
-    def _untaken(self, model: Model, field: str, given: object, default: str, prefix: str) -> InvalidValue:
-        takers = _patterns((other for other in self.models if field in other.parameters), model.door)
-        reason = f"{model.name} does not take {field}" + (f"; {takers} do." if takers else ".")
-        return InvalidValue(f"{prefix}{field}", given, f"{default}, the default", reason=reason)
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        # The words of an instruction may be private; their number is enough to recognise them.
+        return f"{len(value)} characters" if value else "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_choice(model: Model, param: str, value: object, taken: tuple[object, ...]) -> None:
@@ -228,9 +190,7 @@ def load() -> Catalog:
         for door, entries in written["models"].items()
         for name, entry in entries.items()
     ]
-    voices = [
-        _voice(name, models, written["languages"], entry) for name, entry in _read("voices.toml").items()
-    ]
+    voices = [_voice(name, models, entry) for name, entry in _read("voices.toml").items()]
     return Catalog(models, voices, written["elsewhere"])
 
 
@@ -252,7 +212,7 @@ def _model(name: str, door: Door, written: Mapping[str, Any], entry: Mapping[str
         voice_kind=facts["voice_kind"],
         voice_set=facts.get("voice_set"),
         default_voice=facts.get("default_voice", ""),
-        languages=tuple(facts.get("languages", written["languages"])),
+        languages=tuple(facts.get("languages", LANGUAGE_CODES)),
         response_formats=tuple(facts["response_formats"]),
         sample_rates=tuple(facts["sample_rates"]),
         parameters=(*facts["audio_parameters"], *facts.get("style_parameters", ())),
@@ -263,7 +223,7 @@ def _model(name: str, door: Door, written: Mapping[str, Any], entry: Mapping[str
     )
 
 
-def _voice(name: str, models: Iterable[Model], languages: list[str], entry: Mapping[str, Any]) -> Voice:
+def _voice(name: str, models: Iterable[Model], entry: Mapping[str, Any]) -> Voice:
     sets = entry["in"].split()
     return Voice(
         name=name,
@@ -272,6 +232,6 @@ def _voice(name: str, models: Iterable[Model], languages: list[str], entry: Mapp
         age=entry["age"],
         character=entry["character"],
         dialect=entry.get("dialect"),
-        languages=tuple(languages),
+        languages=tuple(LANGUAGE_CODES),
         models=tuple(model.name for model in models if model.voice_set in sets),
     )

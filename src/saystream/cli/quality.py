@@ -22,6 +22,7 @@ from saystream import __version__, catalog
 from saystream.bench import ServerProcess
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.errors import InvalidValue
+from saystream.languages import LANGUAGE_CODES
 from saystream.models import ModelStore
 from saystream.quality import (
     SCORES,
@@ -35,7 +36,6 @@ from saystream.quality import (
     scorer_python,
     spread,
 )
-from saystream.text.language import LANGUAGE_CODES
 
 __all__ = ["quality"]
 

@@ -10,9 +10,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import msgspec
 import typer
 from msgspec import UNSET
 from rich.console import Console
@@ -23,21 +22,28 @@ from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
 from saystream.client import connect
 from saystream.config import LogSettings
+from saystream.languages import LANGUAGE_CODES
 from saystream.logs import configure
+from saystream.parameters import PARAMETERS, RESPONSE_FORMATS, Choices
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
-from saystream.server.doors.session_speech import check_session, speech_config
-from saystream.speech.events import ResponseAudio, ResponseEnded
+from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.speech.synthesizer import Synthesizer
-from saystream.text.language import FOLLOWING_CHARACTERS, LANGUAGE_CODES, SpokenLanguage
+from saystream.text.language import FOLLOWING_CHARACTERS, SpokenLanguage
 from saystream.text.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from saystream.client.session import SessionSettings
     from saystream.config import Settings
+    from saystream.protocol.realtime.session_config import SessionSettings
 
 __all__ = ["languages_of", "say"]
 
 _READ_BYTES = 4096
+
+_DEFAULT = SessionConfig()
+
+
+def _option(parameter: str) -> Any:
+    return typer.Option(help=PARAMETERS[parameter].meaning)
 
 
 def say(
@@ -53,23 +59,20 @@ def say(
     response_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="pcm, wav, mp3 or opus; without it, what the file's extension says, or pcm."
+            "--format",
+            help=f"{Choices(RESPONSE_FORMATS)}; without it, what the file's extension says, or pcm.",
         ),
     ] = None,
-    sample_rate: Annotated[int, typer.Option(help="8000, 16000, 22050, 24000, 44100 or 48000 Hz.")] = 24000,
-    bit_rate: Annotated[int, typer.Option(help="6 to 510 kbit/s, for mp3 and opus.")] = 128,
-    rate: Annotated[float, typer.Option(help="Speed: 0.5 is half, 2 is twice as fast.")] = 1.0,
-    pitch: Annotated[float, typer.Option(help="0.5 is an octave lower, 2 an octave higher.")] = 1.0,
-    volume: Annotated[int, typer.Option(help="0 is silence, 50 the voice as it is, 100 twice that.")] = 50,
-    voice: Annotated[str, typer.Option(help="See `saystream voices`.")] = "Cherry",
-    language: Annotated[str, typer.Option(help="Auto, Chinese, English and so on.")] = "Auto",
+    sample_rate: Annotated[int, _option("sample_rate")] = _DEFAULT.sample_rate,
+    bit_rate: Annotated[int, _option("bit_rate")] = _DEFAULT.bit_rate,
+    rate: Annotated[float, _option("speech_rate")] = _DEFAULT.speech_rate,
+    pitch: Annotated[float, _option("pitch_rate")] = _DEFAULT.pitch_rate,
+    volume: Annotated[int, _option("volume")] = _DEFAULT.volume,
+    voice: Annotated[str, _option("voice")] = "Cherry",
+    language: Annotated[str, _option("language_type")] = _DEFAULT.language_type,
     model: Annotated[str, typer.Option(help="See `saystream catalog`.")] = "qwen3-tts-flash-realtime",
-    instructions: Annotated[
-        str | None, typer.Option(help="How to say it, in words; for models and engines that follow them.")
-    ] = None,
-    mode: Annotated[
-        str, typer.Option(help="server_commit speaks as text comes in, commit only whole texts.")
-    ] = ("server_commit"),
+    instructions: Annotated[str | None, _option("instructions")] = None,
+    mode: Annotated[str, _option("mode")] = _DEFAULT.mode,
     url: Annotated[
         str | None,
         typer.Option(help="A server, such as ws://127.0.0.1:8321; without it this process speaks."),
@@ -117,10 +120,10 @@ class _Job:
 
 
 async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
-    check_session(catalog.load(), job.model, job.config, prefix="")
+    catalog.load().check(job.model, job.config.fields(), prefix="")
     languages = None if job.text is None else languages_of(job.text, job.config, settings)
     async with Synthesizer.running(settings, languages=languages) as synthesizer:
-        session = synthesizer.session(speech_config(job.config))
+        session = synthesizer.session(SpeechConfig.of_session(job.config))
 
         async def push(piece: str) -> None:
             session.push_text(piece)
@@ -152,21 +155,12 @@ def languages_of(text: str, config: SessionConfig, settings: Settings) -> set[st
 
 async def _remote(url: str, job: _Job) -> AsyncGenerator[bytes, None]:
     async with connect(url, model=job.model) as session:
-        await session.update(**_changed(job.config))
+        # Only what differs from the defaults: the older models refuse some fields altogether.
+        await session.update(**cast("SessionSettings", job.config.changes()))
         feeding = asyncio.create_task(_feed(job, session.append, session.finish))
         async for audio in session.audio():
             yield audio
         await feeding
-
-
-def _changed(config: SessionConfig) -> SessionSettings:
-    """What differs from the defaults: the older models refuse some fields altogether."""
-    changed = {
-        field: value
-        for field, value in msgspec.structs.asdict(config).items()
-        if value != getattr(SessionConfig(), field)
-    }
-    return cast("SessionSettings", changed)
 
 
 async def _feed(

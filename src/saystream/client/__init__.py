@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 
 from saystream.client.handshake import DEFAULT_URL, api_key_from, realtime_url, request_headers
 from saystream.client.options import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
-from saystream.client.session import Session, SessionSettings
+from saystream.client.session import Session
 from saystream.client.transport import Transport, open_transport
 from saystream.errors import ConnectionFailed
 from saystream.protocol.realtime.client import ClientConnection
+from saystream.protocol.realtime.session_config import SessionSettings
 
 __all__ = [
     "DEFAULT_LIMITS",

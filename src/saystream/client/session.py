@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from saystream.client.inbox import Inbox
 from saystream.client.options import Limits, Timeouts
@@ -27,31 +27,10 @@ from saystream.protocol.realtime.events import (
     SessionFinished,
     SessionUpdated,
 )
-from saystream.protocol.realtime.events import Session as SessionFields
-from saystream.protocol.realtime.session_config import SessionPatch
+from saystream.protocol.realtime.session_config import Session as SessionFields
+from saystream.protocol.realtime.session_config import SessionPatch, SessionSettings
 
-__all__ = ["Session", "SessionSettings"]
-
-
-class SessionSettings(TypedDict, total=False):
-    """What ``Session.update`` takes; values and ranges are those of the protocol."""
-
-    voice: str
-    mode: str
-    """``server_commit`` or ``commit``."""
-    response_format: str
-    """``pcm``, ``wav``, ``mp3`` or ``opus``."""
-    sample_rate: int
-    """Hz."""
-    language_type: str
-    speech_rate: float
-    volume: int
-    pitch_rate: float
-    bit_rate: int
-    """kbit/s."""
-    enable_tn: bool
-    instructions: str
-    optimize_instructions: bool
+__all__ = ["Session"]
 
 
 class Session:

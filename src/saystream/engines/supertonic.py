@@ -28,8 +28,8 @@ from saystream.dsp.effects import shaped, timbre
 from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
+from saystream.languages import LANGUAGE_CODES
 from saystream.models import ModelStore
-from saystream.text.language import LANGUAGE_CODES
 
 if TYPE_CHECKING:
     from saystream.audio import Samples

@@ -14,7 +14,7 @@ from saystream.config import Settings
 from saystream.engines.base import Engine
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, RemoteProtocolError
-from saystream.text.language import LANGUAGE_CODES
+from saystream.languages import LANGUAGE_NAMES
 from saystream.voices.casting import Router
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = ["DirectSpeaker", "Speaker", "WireSpeaker", "write_wav"]
 
 _MODEL = "qwen3-tts-flash-realtime"
 _WIRE_RATE = 24000
-_LANGUAGE_NAMES = {code: name for name, code in LANGUAGE_CODES.items()}
 
 
 class Speaker(Protocol):
@@ -47,7 +46,7 @@ class WireSpeaker:
 
     def speak(self, text: str, *, voice: str, language: str) -> tuple[Samples, int]:
         """Raises ClientError when the server refuses or is not there."""
-        audio = asyncio.run(self._audio(text, voice, _LANGUAGE_NAMES[language]))
+        audio = asyncio.run(self._audio(text, voice, LANGUAGE_NAMES[language]))
         if not audio:
             raise RemoteProtocolError(f"the server sent no sound for a sentence of {len(text)} characters")
         return np.frombuffer(audio, "<i2").astype(np.float32) / np.float32(32768), _WIRE_RATE

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from saystream.audio import AudioFormat, Effects
 from saystream.errors import ServerFault
+
+if TYPE_CHECKING:
+    from saystream.protocol.realtime.session_config import SessionConfig
 
 __all__ = ["ResponseAudio", "ResponseEnded", "ResponseStarted", "SpeechConfig", "SpeechEvent"]
 
@@ -25,6 +28,19 @@ class SpeechConfig:
     """How to speak, in words; engines that cannot follow them leave them."""
     normalize_text: bool = True
     """Read numbers, dates and the like as words."""
+
+    @classmethod
+    def of_session(cls, config: SessionConfig) -> SpeechConfig:
+        """What the spine needs of a realtime session's configuration."""
+        return cls(
+            voice=config.voice,
+            language_type=config.language_type,
+            audio_format=AudioFormat(config.response_format, config.sample_rate, config.bit_rate),
+            effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
+            server_commit=config.mode == "server_commit",
+            instructions=config.instructions,
+            normalize_text=config.enable_tn,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal
 from saystream.dsp.chain import Chain, EncodedAudio
 from saystream.errors import ServerFault, TextTooLong
 from saystream.hosting.playback import Playback
+from saystream.languages import LANGUAGE_CODES
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
 from saystream.speech.response import Response
-from saystream.text.language import LANGUAGE_CODES, SpokenLanguage
+from saystream.text.language import SpokenLanguage
 from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
 

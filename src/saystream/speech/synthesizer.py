@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from saystream.hosting.local import hosting_of
+from saystream.languages import LATIN_LANGUAGES
 from saystream.speech.session import SpeechServices, SynthesisSession
-from saystream.text.language import LATIN_LANGUAGES, prepare
+from saystream.text.language import prepare
 from saystream.voices.casting import Router
 
 if TYPE_CHECKING:

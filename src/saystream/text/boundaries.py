@@ -19,6 +19,7 @@ from itertools import accumulate
 import sentencex
 from livekit import blingfire
 
+from saystream.languages import LATIN_LANGUAGES
 from saystream.text.characters import (
     CLAUSE_MARKS,
     CLOSERS,
@@ -29,7 +30,7 @@ from saystream.text.characters import (
     Script,
     describe,
 )
-from saystream.text.language import LATIN_LANGUAGES, script_language
+from saystream.text.language import script_language
 
 __all__ = ["Boundary", "BoundaryKind", "BoundaryScanner"]
 

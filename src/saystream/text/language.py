@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from saystream.languages import LATIN_LANGUAGES
 from saystream.text.characters import Script, describe
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOLLOWING_CHARACTERS",
-    "LANGUAGE_CODES",
-    "LATIN_LANGUAGES",
     "SpokenLanguage",
     "detect",
     "embedded_language",
@@ -29,23 +28,6 @@ __all__ = [
     "prepare",
     "script_language",
 ]
-
-LANGUAGE_CODES: dict[str, str] = {
-    "Chinese": "zh",
-    "English": "en",
-    "German": "de",
-    "Italian": "it",
-    "Portuguese": "pt",
-    "Spanish": "es",
-    "Japanese": "ja",
-    "Korean": "ko",
-    "French": "fr",
-    "Russian": "ru",
-}
-"""``session.language_type`` to ISO 639-1 (protocol reference, realtime §4); ``Auto`` is not a language."""
-
-LATIN_LANGUAGES: tuple[str, ...] = ("en", "de", "fr", "es", "it", "pt")
-"""The languages of the service that are written in Latin letters."""
 
 FOLLOWING_CHARACTERS = 200
 """Of the text behind a segment: enough to tell the language of what is being said."""

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from saystream.languages import LATIN_LANGUAGES
 from saystream.text.characters import OPENERS, Script, describe
-from saystream.text.language import LATIN_LANGUAGES, embedded_language, is_written_in_japan
+from saystream.text.language import embedded_language, is_written_in_japan
 
 __all__ = ["Run", "language_runs"]
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.errors import EngineUnavailable
-from saystream.text.language import LANGUAGE_CODES
+from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES
 from saystream.voices.recipes import is_made_for, language_quality, quality, recipe
 
 __all__ = ["Choice", "Route", "Router"]
-
-_LANGUAGE_NAMES = {code: name for name, code in LANGUAGE_CODES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Router:
         return next(natives, speakers[0])
 
     def _what_would_help(self, language: str) -> str:
-        name = _LANGUAGE_NAMES.get(language)
+        name = LANGUAGE_NAMES.get(language)
         spoken = f"{name} ({language})" if name else f"the language '{language}'"
         in_use = ", ".join(f"{engine.name} ({' '.join(engine.languages)})" for engine in self._eligible)
         problem = f"No engine in use speaks {spoken}; in use: {in_use or 'none'}."

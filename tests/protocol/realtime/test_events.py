@@ -26,7 +26,6 @@ from saystream.protocol.realtime.events import (
     ResponseCreated,
     ResponseDone,
     ServerEvent,
-    Session,
     SessionCreated,
     SessionFinish,
     SessionFinished,
@@ -39,7 +38,7 @@ from saystream.protocol.realtime.events import (
     TextCommitted,
     wire_type,
 )
-from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
+from saystream.protocol.realtime.session_config import Session, SessionConfig, SessionPatch
 from saystream.protocol.usage import Usage
 
 CONFIG = SessionConfig(voice="Cherry")

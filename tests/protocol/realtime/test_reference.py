@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from saystream import errors
+from saystream.parameters import PARAMETERS
 from saystream.protocol.realtime.events import (
     ClientEvent,
     ContentPart,
@@ -21,7 +22,6 @@ from saystream.protocol.realtime.events import (
     wire_type,
 )
 from saystream.protocol.realtime.server import UPDATE_REFUSED
-from saystream.protocol.realtime.session_config import FIELDS, SessionConfig
 from saystream.protocol.realtime.state import CLIENT_TABLE, RESPONSE_TABLE, SERVER_TABLE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "realtime.md").read_text("utf-8")
@@ -84,13 +84,12 @@ def test_the_objects_and_their_fields_are_those_of_the_code() -> None:
 
 def test_the_session_fields_are_those_of_the_code() -> None:
     rows = table("Field", "Type")
-    assert [words(row[0])[0] for row in rows] == list(FIELDS)
-    for (_, wire_type_words, allowed, default), (name, field) in zip(rows, FIELDS.items(), strict=True):
-        assert wire_type_words == field.wire_type
-        assert allowed == field.allowed or words(allowed) == [str(value) for value in field.allowed]
-        if name not in ("voice", "instructions"):
-            in_force = msgspec.json.encode(getattr(SessionConfig(), name)).decode()
-            assert words(default) == [in_force.strip('"')]
+    assert [words(row[0])[0] for row in rows] == list(PARAMETERS)
+    for (_, wire_type_words, allowed, default), parameter in zip(rows, PARAMETERS.values(), strict=True):
+        assert wire_type_words == parameter.wire_type
+        assert allowed == parameter.allowed or words(allowed) == [str(value) for value in parameter.allowed]
+        if parameter.default != "":
+            assert words(default) == [msgspec.json.encode(parameter.default).decode().strip('"')]
 
 
 def test_errors_that_the_session_survives_are_mistakes_of_the_client() -> None:

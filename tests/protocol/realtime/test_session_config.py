@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
 from saystream.audio import SAMPLE_RATES
 from saystream.errors import InvalidValue
+from saystream.languages import LANGUAGE_TYPES
+from saystream.parameters import PARAMETERS, RESPONSE_FORMATS
 from saystream.protocol.realtime.session_config import (
-    FIELDS,
-    LANGUAGE_TYPES,
-    RESPONSE_FORMATS,
+    Session,
     SessionConfig,
     SessionPatch,
+    SessionSettings,
 )
 
 DOCUMENTED_DEFAULTS = {
@@ -74,8 +76,40 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert msgspec.to_builtins(config) == {"voice": "Cherry"} | DOCUMENTED_DEFAULTS
 
 
-def test_config_patch_and_table_have_the_same_fields_in_the_same_order() -> None:
-    assert SessionConfig.__struct_fields__ == SessionPatch.__struct_fields__ == tuple(FIELDS) == tuple(GOOD)
+def test_config_patch_settings_and_table_have_the_same_fields_in_the_same_order() -> None:
+    assert (
+        SessionConfig.__struct_fields__ == SessionPatch.__struct_fields__ == tuple(PARAMETERS) == tuple(GOOD)
+    )
+    assert list(SessionSettings.__annotations__) == list(PARAMETERS)
+
+
+def test_what_a_server_shows_are_the_parameters_and_what_names_the_session() -> None:
+    assert set(Session.__struct_fields__) == {"object", "model", "id", *PARAMETERS}
+
+
+def test_the_fields_have_the_types_and_defaults_of_the_table() -> None:
+    types = {bool: bool | UnsetType, int: int | UnsetType, float: float | UnsetType, str: str | UnsetType}
+    patched, settings = get_type_hints(SessionPatch), get_type_hints(SessionSettings)
+    for name, parameter in PARAMETERS.items():
+        in_force = getattr(SessionConfig(), name)
+        assert in_force == parameter.default and type(in_force) is type(parameter.default) is settings[name]
+        assert patched[name] == types[type(in_force)]
+
+
+def test_changes_are_what_is_not_at_its_default() -> None:
+    assert SessionConfig().changes() == {}
+    assert SessionConfig(voice="Cherry", volume=60, enable_tn=False).changes() == {
+        "voice": "Cherry",
+        "volume": 60,
+        "enable_tn": False,
+    }
+
+
+def test_what_few_models_have_is_shown_only_where_it_is_set() -> None:
+    plain = Session.updated(session_id="sess_1", model="m", config=SessionConfig(voice="Cherry"))
+    assert plain.instructions is plain.optimize_instructions is UNSET and plain.enable_tn is True
+    set_ = Session.updated(session_id="sess_1", model="m", config=SessionConfig(instructions="Whisper."))
+    assert set_.instructions == "Whisper." and set_.optimize_instructions is UNSET
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field in GOOD for value in GOOD[field]])

@@ -18,8 +18,8 @@ from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.piper.voice import PiperVoice
 from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
+from saystream.languages import LANGUAGE_CODES
 from saystream.models import ModelStore
-from saystream.text.language import LANGUAGE_CODES
 
 if TYPE_CHECKING:
     from saystream.audio import Samples

@@ -24,11 +24,10 @@ from saystream.engines.upstream.speaking import SpeakingLimits
 from saystream.engines.upstream.speech import SpeechServer
 from saystream.engines.upstream.stream import UpstreamStream
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelNotFound, quote
-from saystream.text.language import LANGUAGE_CODES
+from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES
 
 __all__ = ["UpstreamEngine"]
 
-_LANGUAGE_NAMES = {code: name for name, code in LANGUAGE_CODES.items()}
 
 _NAME = "upstream"
 _MAX_CONCURRENCY = 1024
@@ -78,7 +77,7 @@ class UpstreamEngine(Engine):
         speed = self._speed_there(request.speed)
         utterance = Utterance(
             voice=voice,
-            language=_LANGUAGE_NAMES.get(request.language, "Auto"),
+            language=LANGUAGE_NAMES.get(request.language, "Auto"),
             instructions=request.instructions if self.info.instructions else "",
             speed=speed,
         )

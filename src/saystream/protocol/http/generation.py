@@ -14,11 +14,12 @@ import pybase64
 from msgspec import UNSET, UnsetType
 
 from saystream.errors import InvalidBody, InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
-from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
+from saystream.parameters import PARAMETERS
 from saystream.protocol.usage import Usage
 
 __all__ = [
     "PATH",
+    "STYLE_PARAMETERS",
     "AudioBody",
     "GenerationAnswer",
     "GenerationRequest",
@@ -29,9 +30,10 @@ __all__ = [
 
 PATH: Final = "/api/v1/services/aigc/multimodal-generation/generation"
 
-_LANGUAGE_OF: Final = {language.lower(): language for language in LANGUAGE_TYPES}
-_INPUT_FIELDS: Final = {"text", "voice"}
-_ANYWHERE_FIELDS: Final = {"language_type", "instructions", "optimize_instructions"}
+_PARAMETERS: Final = tuple(name for name, entry in PARAMETERS.items() if "generation" in entry.doors)
+STYLE_PARAMETERS: Final = tuple(name for name in _PARAMETERS if name != "voice")
+"""Those that may stand in ``input`` or in ``parameters``."""
+
 _JSON_TYPES: Final = {
     str: "a string",
     int: "a number",
@@ -56,6 +58,10 @@ class GenerationRequest:
     optimize_instructions: bool = False
     unknown_fields: tuple[str, ...] = ()
     """Ignored, but worth a line in the log. Cut to a bounded length."""
+
+    def parameters(self) -> dict[str, Any]:
+        """The values of the parameters that this interface shares with a session."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
 
 
 def decode_request(body: bytes) -> GenerationRequest:
@@ -187,15 +193,13 @@ def _boolean(fields: dict[str, Any], name: str, param: str) -> bool:
 
 def _language_type(given: dict[str, Any], parameters: dict[str, Any]) -> str:
     fields, name, param = _place("language_type", given, parameters)
-    word = _string(fields, name, param) or "Auto"
-    language_type = _LANGUAGE_OF.get(word.lower())
-    if language_type is None:
-        raise InvalidValue(param, word, LANGUAGE_TYPES)
+    parameter = PARAMETERS["language_type"]
+    language_type: str = parameter.kept(_string(fields, name, param) or parameter.default, param=param)
     return language_type
 
 
 def _unknown(given: dict[str, Any], parameters: dict[str, Any]) -> tuple[str, ...]:
     """``stream`` is known: one class of the official SDK sends it, and it means nothing."""
-    names = [f"input.{name}" for name in given if name not in _INPUT_FIELDS | _ANYWHERE_FIELDS]
-    names += [f"parameters.{name}" for name in parameters if name not in _ANYWHERE_FIELDS | {"stream"}]
+    names = [f"input.{name}" for name in given if name not in ("text", *_PARAMETERS)]
+    names += [f"parameters.{name}" for name in parameters if name not in (*STYLE_PARAMETERS, "stream")]
     return tuple(quote(name) for name in names[:10])

@@ -23,7 +23,6 @@ from saystream.protocol.realtime.events import (
     ResponseCreated,
     ResponseDone,
     ServerEvent,
-    Session,
     SessionCreated,
     SessionFinish,
     SessionUpdate,
@@ -33,7 +32,7 @@ from saystream.protocol.realtime.events import (
     TextCommit,
     wire_type,
 )
-from saystream.protocol.realtime.session_config import SessionPatch
+from saystream.protocol.realtime.session_config import Session, SessionPatch
 from saystream.protocol.realtime.state import ConnectionState, ServerState, SessionState
 
 __all__ = ["ClientConnection"]

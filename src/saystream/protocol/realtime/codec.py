@@ -20,6 +20,7 @@ from saystream.errors import (
     RemoteProtocolError,
     quote,
 )
+from saystream.parameters import PARAMETERS
 from saystream.protocol.realtime.events import (
     CLIENT_EVENT_TYPES,
     ClientEvent,
@@ -27,7 +28,7 @@ from saystream.protocol.realtime.events import (
     SessionUpdate,
     wire_type,
 )
-from saystream.protocol.realtime.session_config import FIELDS, SessionPatch
+from saystream.protocol.realtime.session_config import SessionPatch
 
 __all__ = [
     "DeltaFrames",
@@ -121,7 +122,7 @@ def unknown_session_keys(frame: str) -> tuple[str, ...]:
         update = _KEYS_DECODER.decode(frame)
     except _NOT_JSON as error:
         raise InvalidEvent(f"A key of session is not valid JSON: {quote(_reason(error))}.") from error
-    return tuple(quote(key) for key in update.session if key not in FIELDS)
+    return tuple(quote(key) for key in update.session if key not in PARAMETERS)
 
 
 class DeltaFrames:
@@ -200,5 +201,5 @@ def _first_fault(event: type[msgspec.Struct], fields: dict[str, Any], path: str)
 def _expected(param: str) -> str:
     if param == "session":
         return "an object"
-    field = FIELDS.get(param.removeprefix("session."))
-    return field.allowed_words if field else "a string"
+    parameter = PARAMETERS.get(param.removeprefix("session."))
+    return parameter.allowed_words if parameter else "a string"

@@ -15,7 +15,7 @@ import pybase64
 from msgspec import UNSET, UnsetType
 
 from saystream.errors import RemoteProtocolError
-from saystream.protocol.realtime.session_config import Mode, SessionConfig, SessionPatch
+from saystream.protocol.realtime.session_config import Session, SessionPatch
 from saystream.protocol.usage import Usage
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "ResponseDone",
     "ResponseStatus",
     "ServerEvent",
-    "Session",
     "SessionCreated",
     "SessionFinish",
     "SessionFinished",
@@ -90,59 +89,6 @@ class SessionFinish(_Event, frozen=True, kw_only=True, tag="session.finish"):
 
 
 # --- parts of server events ----------------------------------------------------------------------------
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """The ``session`` object that a server sends."""
-
-    object: str = "realtime.session"
-    mode: Mode
-    model: str
-    voice: str
-    response_format: str
-    sample_rate: int
-    """Hz."""
-    id: str
-    """``sess_…``"""
-    language_type: str | UnsetType = UNSET
-    speech_rate: float | UnsetType = UNSET
-    volume: int | UnsetType = UNSET
-    pitch_rate: float | UnsetType = UNSET
-    bit_rate: int | UnsetType = UNSET
-    """kbit/s"""
-    enable_tn: bool | UnsetType = UNSET
-    instructions: str | UnsetType = UNSET
-    optimize_instructions: bool | UnsetType = UNSET
-
-    @classmethod
-    def created(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
-        """The short form of ``session.created``: the documented example and no field more."""
-        return cls(
-            mode=config.mode,
-            model=model,
-            voice=config.voice,
-            response_format=config.response_format,
-            sample_rate=config.sample_rate,
-            id=session_id,
-        )
-
-    @classmethod
-    def updated(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
-        """The whole configuration in force.
-
-        ``instructions`` and ``optimize_instructions`` belong to few models: left out unless set.
-        """
-        return msgspec.structs.replace(
-            cls.created(session_id=session_id, model=model, config=config),
-            language_type=config.language_type,
-            speech_rate=config.speech_rate,
-            volume=config.volume,
-            pitch_rate=config.pitch_rate,
-            bit_rate=config.bit_rate,
-            enable_tn=config.enable_tn,
-            instructions=config.instructions or UNSET,
-            optimize_instructions=config.optimize_instructions or UNSET,
-        )
 
 
 ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]

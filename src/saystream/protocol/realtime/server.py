@@ -53,7 +53,6 @@ from saystream.protocol.realtime.events import (
     ResponseDone,
     ResponseStatus,
     ServerEvent,
-    Session,
     SessionCreated,
     SessionFinish,
     SessionFinished,
@@ -66,7 +65,7 @@ from saystream.protocol.realtime.events import (
     TextCommitted,
     wire_type,
 )
-from saystream.protocol.realtime.session_config import SessionConfig
+from saystream.protocol.realtime.session_config import Session, SessionConfig
 from saystream.protocol.realtime.state import ClientState, ConnectionState, ServerState, SessionState
 from saystream.protocol.usage import Usage
 

@@ -1,109 +1,21 @@
-"""The configuration of a session: its fields, ranges and defaults, and how a ``session.update`` changes it.
+"""The configuration of a session in its four shapes: in force, asked for, shown by a server, given by a caller.
 
-``FIELDS`` is the one place that says what a field takes: refusals are made from it and the reference page is
-tested against it. What a *model* takes of this (which voice, which format) is the catalogue's matter.
+What each field takes is said in ``saystream.parameters``; the fields are written out here for the type checker, and
+tests hold them equal to that table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, TypedDict
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from saystream.audio import SAMPLE_RATES, Container
+from saystream.audio import Container
 from saystream.errors import InvalidValue
+from saystream.parameters import PARAMETERS, Mode
 
-__all__ = [
-    "FIELDS",
-    "LANGUAGE_TYPES",
-    "MODES",
-    "RESPONSE_FORMATS",
-    "ConfigField",
-    "Mode",
-    "SessionConfig",
-    "SessionPatch",
-]
-
-Mode = Literal["server_commit", "commit"]
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
-
-RESPONSE_FORMATS: Final[tuple[Container, ...]] = ("pcm", "wav", "mp3", "opus")
-
-LANGUAGE_TYPES: Final = (
-    "Auto",
-    "Chinese",
-    "English",
-    "German",
-    "Italian",
-    "Portuguese",
-    "Spanish",
-    "Japanese",
-    "Korean",
-    "French",
-    "Russian",
-)
-_LANGUAGE_OF: Final = {name.lower(): name for name in LANGUAGE_TYPES}
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigField:
-    """What one field of ``session`` takes."""
-
-    wire_type: str
-    """The JSON type in words, such as ``an integer``."""
-    allowed: tuple[str | int, ...] | str
-    """The values one by one, or a sentence that says which."""
-    accepts: Callable[[Any], bool]
-    """Whether a value of the right type is allowed."""
-
-    @property
-    def allowed_words(self) -> str:
-        """``allowed`` as one line."""
-        if isinstance(self.allowed, str):
-            return self.allowed
-        return f"{self.wire_type}, one of {', '.join(map(str, self.allowed))}"
-
-
-def _one_of(wire_type: str, values: tuple[str | int, ...]) -> ConfigField:
-    return ConfigField(wire_type, values, values.__contains__)
-
-
-def _number(low: float, high: float) -> ConfigField:
-    return ConfigField("a number", f"a number from {low} to {high}", lambda value: low <= value <= high)
-
-
-def _integer(low: int, high: int, unit: str = "") -> ConfigField:
-    allowed = f"an integer from {low} to {high}{unit}"
-    return ConfigField("an integer", allowed, lambda value: low <= value <= high)
-
-
-def _any(wire_type: str, allowed: str) -> ConfigField:
-    return ConfigField(wire_type, allowed, lambda value: True)
-
-
-FIELDS: Final = MappingProxyType(
-    {
-        "voice": ConfigField("a string", "the name of a voice", lambda value: bool(value.strip())),
-        "mode": _one_of("a string", MODES),
-        "response_format": _one_of("a string", RESPONSE_FORMATS),
-        "sample_rate": _one_of("an integer", SAMPLE_RATES),
-        "language_type": ConfigField(
-            "a string", LANGUAGE_TYPES, lambda value: isinstance(value, str) and value.lower() in _LANGUAGE_OF
-        ),
-        "speech_rate": _number(0.5, 2.0),
-        "volume": _integer(0, 100),
-        "pitch_rate": _number(0.5, 2.0),
-        "bit_rate": _integer(6, 510, " (kbit/s)"),
-        "enable_tn": _any("a boolean", "true or false"),
-        "instructions": _any("a string", "a text"),
-        "optimize_instructions": _any("a boolean", "true or false"),
-    }
-)
-"""Every field of ``session`` that a client may set, in the order of the protocol reference §4."""
+__all__ = ["Session", "SessionConfig", "SessionPatch", "SessionSettings"]
 
 
 class SessionPatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -126,8 +38,8 @@ class SessionPatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     optimize_instructions: bool | UnsetType = UNSET
 
     def fields_set(self) -> dict[str, Any]:
-        """The fields that the client named, with their values, in the order of ``FIELDS``."""
-        return {name: value for name in FIELDS if (value := getattr(self, name)) is not UNSET}
+        """The fields that the client named, with their values, in the order of ``PARAMETERS``."""
+        return {name: value for name in PARAMETERS if (value := getattr(self, name)) is not UNSET}
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,29 +67,95 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     optimize_instructions: bool = False
 
     def __post_init__(self) -> None:
-        for name in FIELDS:
-            if name != "voice" or self.voice:
-                _refuse_unless_allowed(name, getattr(self, name))
-        if self.language_type not in LANGUAGE_TYPES:
-            raise InvalidValue("session.language_type", self.language_type, LANGUAGE_TYPES)
+        for name, value in self.fields().items():
+            if name == "voice" and not value:
+                continue
+            if _kept(name, value) != value:
+                raise InvalidValue(f"session.{name}", value, PARAMETERS[name].allowed)
+
+    def fields(self) -> dict[str, Any]:
+        """The value of each parameter."""
+        return {name: getattr(self, name) for name in PARAMETERS}
+
+    def changes(self) -> dict[str, Any]:
+        """The parameters that are not at their defaults."""
+        return {name: value for name, value in self.fields().items() if value != PARAMETERS[name].default}
 
     def merged(self, patch: SessionPatch) -> SessionConfig:
         """This configuration with the fields of ``patch`` put in.
 
         Raises ``InvalidValue`` whose ``param`` is ``session.<field>``; then nothing of the patch is in force.
         """
-        changes = patch.fields_set()
-        for name, value in changes.items():
-            _refuse_unless_allowed(name, value)
-        if "language_type" in changes:
-            changes["language_type"] = _LANGUAGE_OF[changes["language_type"].lower()]
+        changes = {name: _kept(name, value) for name, value in patch.fields_set().items()}
         return msgspec.structs.replace(self, **changes)
 
 
-def _refuse_unless_allowed(name: str, value: Any) -> None:
-    field = FIELDS[name]
-    if field.accepts(value):
-        return
-    # Python refuses to print integers of thousands of digits; no allowed number needs more than 64 bits.
-    shown = "an integer of more than 64 bits" if isinstance(value, int) and value.bit_length() > 64 else value
-    raise InvalidValue(f"session.{name}", shown, field.allowed)
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``session`` object that a server sends."""
+
+    object: str = "realtime.session"
+    mode: Mode
+    model: str
+    voice: str
+    response_format: str
+    sample_rate: int
+    """Hz."""
+    id: str
+    """``sess_…``"""
+    language_type: str | UnsetType = UNSET
+    speech_rate: float | UnsetType = UNSET
+    volume: int | UnsetType = UNSET
+    pitch_rate: float | UnsetType = UNSET
+    bit_rate: int | UnsetType = UNSET
+    """kbit/s"""
+    enable_tn: bool | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    optimize_instructions: bool | UnsetType = UNSET
+
+    @classmethod
+    def created(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
+        """The short form of ``session.created``: the documented example and no field more."""
+        return cls(
+            mode=config.mode,
+            model=model,
+            voice=config.voice,
+            response_format=config.response_format,
+            sample_rate=config.sample_rate,
+            id=session_id,
+        )
+
+    @classmethod
+    def updated(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
+        """The whole configuration in force; what few models have is left out unless it is set."""
+        changes = config.changes()
+        shown = {
+            name: value
+            for name, value in config.fields().items()
+            if name in changes or not PARAMETERS[name].is_rare
+        }
+        return cls(model=model, id=session_id, **shown)
+
+
+class SessionSettings(TypedDict, total=False):
+    """What a caller of the client may ask for, by keyword; values and ranges are those of the protocol."""
+
+    voice: str
+    mode: str
+    """``server_commit`` or ``commit``."""
+    response_format: str
+    """``pcm``, ``wav``, ``mp3`` or ``opus``."""
+    sample_rate: int
+    """Hz."""
+    language_type: str
+    speech_rate: float
+    volume: int
+    pitch_rate: float
+    bit_rate: int
+    """kbit/s."""
+    enable_tn: bool
+    instructions: str
+    optimize_instructions: bool
+
+
+def _kept(name: str, value: Any) -> Any:
+    return PARAMETERS[name].kept(value, param=f"session.{name}")

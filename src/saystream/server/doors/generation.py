@@ -24,15 +24,16 @@ from saystream.errors import (
     StoreUnavailable,
     TextTooLong,
 )
+from saystream.parameters import PARAMETERS
 from saystream.protocol.http.generation import (
     PATH,
+    STYLE_PARAMETERS,
     GenerationAnswer,
     GenerationRequest,
     decode_request,
     encode_part,
 )
 from saystream.protocol.http.sse import encode_frame
-from saystream.protocol.realtime.session_config import LANGUAGE_TYPES
 from saystream.server.accounting.billing import bill
 from saystream.server.accounting.metrics import ResponseTimer
 from saystream.server.accounting.usage import UsageAccount
@@ -64,11 +65,7 @@ if TYPE_CHECKING:
 __all__ = ["OPERATION", "PATH", "GenerationDoor"]
 
 _PLACE = "in `input` or in `parameters`; `input` wins"
-_STYLE = {
-    "language_type": {"type": "string", "enum": list(LANGUAGE_TYPES), "default": "Auto"},
-    "instructions": {"type": "string", "description": "How to speak; only instruct models."},
-    "optimize_instructions": {"type": "boolean", "default": False},
-}
+_STYLE = {name: PARAMETERS[name].schema() for name in STYLE_PARAMETERS}
 OPERATION = Operation(
     name="generate_speech",
     summary="Speech of one text",
@@ -200,20 +197,7 @@ class GenerationDoor:
     def _check(self, wanted: GenerationRequest) -> Model:
         """Raises ModelNotFound, or InvalidRequest for what the model does not take."""
         model = self._catalog.model(wanted.model, door="http")
-        self._catalog.check(
-            model.name,
-            voice=wanted.voice,
-            response_format="wav",
-            sample_rate=_SAMPLE_RATE,
-            language_type=wanted.language_type,
-            speech_rate=1.0,
-            volume=50,
-            pitch_rate=1.0,
-            bit_rate=128,
-            instructions=wanted.instructions,
-            optimize_instructions=wanted.optimize_instructions,
-            prefix="",
-        )
+        self._catalog.check(model.name, wanted.parameters(), prefix="")
         _check_length(model, wanted.text)
         if not is_speakable(wanted.text):
             raise InvalidRequest("The text holds nothing that can be spoken.", param="input.text")

@@ -44,9 +44,8 @@ from saystream.protocol.realtime.state import SessionState
 from saystream.server.accounting.billing import bill
 from saystream.server.accounting.metrics import ResponseTimer
 from saystream.server.accounting.usage import UsageAccount
-from saystream.server.doors.session_speech import check_session, speech_config
 from saystream.server.web.outbox import Outbox
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechEvent
+from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
 from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
@@ -296,7 +295,7 @@ class Connection:
             case SessionUpdate():
                 if self._core.ignored_keys:
                     _log.debug("unknown keys ignored", unknown_fields=self._core.ignored_keys)
-                config = speech_config(self._core.config)
+                config = SpeechConfig.of_session(self._core.config)
                 session.configure(config)
                 _log_bit_rate(config.audio_format)
             case TextAppend(text=text):
@@ -321,13 +320,13 @@ class Connection:
                 assert_never(event)
 
     def _start_session(self) -> SynthesisSession:
-        self._session = self._door.synthesizer.session(speech_config(self._core.config))
+        self._session = self._door.synthesizer.session(SpeechConfig.of_session(self._core.config))
         self._session_started.set()
         return self._session
 
     def _check(self, config: SessionConfig) -> None:
         """Raises InvalidValue for what the model does not take."""
-        check_session(self._door.catalog, self._model, config)
+        self._door.catalog.check(self._model, config.fields())
 
     # --- the speaker -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,62 @@
+"""The languages of the service: the one table that says what they are called and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+__all__ = [
+    "AUTO",
+    "LANGUAGES",
+    "LANGUAGE_CODES",
+    "LANGUAGE_NAMES",
+    "LANGUAGE_TYPES",
+    "LATIN_LANGUAGES",
+    "Language",
+    "Script",
+]
+
+Script = Literal["Latin", "Cyrillic", "Han", "Kana", "Hangul"]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language that a session can ask for."""
+
+    name: str
+    """The word of ``session.language_type`` (protocol reference, realtime §4)."""
+    code: str
+    """ISO 639-1."""
+    script: Script
+    """What tells it from the others; Japanese is told by its kana."""
+
+
+LANGUAGES: Final = (
+    Language("Chinese", "zh", "Han"),
+    Language("English", "en", "Latin"),
+    Language("German", "de", "Latin"),
+    Language("Italian", "it", "Latin"),
+    Language("Portuguese", "pt", "Latin"),
+    Language("Spanish", "es", "Latin"),
+    Language("Japanese", "ja", "Kana"),
+    Language("Korean", "ko", "Hangul"),
+    Language("French", "fr", "Latin"),
+    Language("Russian", "ru", "Cyrillic"),
+)
+"""In the order of the protocol reference."""
+
+AUTO: Final = "Auto"
+"""The ``language_type`` of a session whose text tells the language."""
+
+LANGUAGE_TYPES: Final = (AUTO, *(language.name for language in LANGUAGES))
+"""Every word of ``session.language_type``."""
+
+LANGUAGE_CODES: Final = MappingProxyType({language.name: language.code for language in LANGUAGES})
+"""Names to ISO 639-1; ``Auto`` is not a language."""
+
+LANGUAGE_NAMES: Final = MappingProxyType({language.code: language.name for language in LANGUAGES})
+"""ISO 639-1 to names."""
+
+LATIN_LANGUAGES: Final = tuple(language.code for language in LANGUAGES if language.script == "Latin")
+"""The codes of those that are written in Latin letters."""

@@ -1,0 +1,237 @@
+"""The parameters of a session: the one table that says what each takes, what it is by default, and who has it.
+
+Session fields, the catalogue's checks, the OpenAPI document, command-line help and the reference pages follow from
+``PARAMETERS``, or are tested equal to it. Which model takes which parameter is said in ``catalog/models.toml``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_args
+
+from saystream.audio import SAMPLE_RATES, Container
+from saystream.errors import InvalidValue
+from saystream.languages import AUTO, LANGUAGE_TYPES
+
+__all__ = ["MODES", "PARAMETERS", "RESPONSE_FORMATS", "Choices", "Mode", "Parameter", "Range", "Words"]
+
+Mode = Literal["server_commit", "commit"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+RESPONSE_FORMATS: Final[tuple[Container, ...]] = ("pcm", "wav", "mp3", "opus")
+
+_JSON_TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """One of some values."""
+
+    values: tuple[str | int, ...]
+    any_case: bool = False
+    """A client may write it in any case; it is kept as it stands in ``values``."""
+
+    def kept(self, value: Any) -> Any:
+        """``value`` as it comes into force; ``None`` where it is not allowed."""
+        if value in self.values or not self.any_case:
+            return value if value in self.values else None
+        return next((own for own in self.values if str(own).lower() == str(value).lower()), None)
+
+    def __str__(self) -> str:
+        *first, last = map(str, self.values)
+        return f"{', '.join(first)} or {last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number within two ends, which are allowed."""
+
+    lowest: float
+    highest: float
+
+    def kept(self, value: Any) -> Any:
+        return value if self.lowest <= value <= self.highest else None
+
+    def __str__(self) -> str:
+        return f"{self.lowest} to {self.highest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Any value of the type, but for a blank one where the parameter has to say something."""
+
+    allowed: str
+    """What it may be, in words."""
+    blank: bool = True
+    """Whether it may be a text of nothing but blanks."""
+
+    def kept(self, value: Any) -> Any:
+        return value if self.blank or value.strip() else None
+
+    def __str__(self) -> str:
+        return self.allowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What one parameter of a session takes."""
+
+    name: str
+    """Of the field on the wire."""
+    default: str | int | float | bool
+    """Its type is that of the parameter; an empty text is none at all."""
+    values: Choices | Range | Words
+    unit: str = ""
+    meaning: str
+    """One line of text."""
+    doors: tuple[str, ...] = ("realtime",)
+    """Those of ``realtime``, ``generation`` and ``openai`` that have it by this name and with these values."""
+    is_listed: bool = False
+    """A model takes another value than the default only if ``models.toml`` lists the parameter for it."""
+    is_rare: bool = False
+    """Few models have it: ``session.updated`` shows it only where it is not the default."""
+
+    @property
+    def wire_type(self) -> str:
+        """The JSON type in words, such as ``an integer``."""
+        name = _JSON_TYPES[type(self.default)]
+        return f"{'an' if name == 'integer' else 'a'} {name}"
+
+    @property
+    def allowed(self) -> tuple[str | int, ...] | str:
+        """The values one by one, or a sentence that says which."""
+        match self.values:
+            case Choices(values):
+                return values
+            case Range(lowest, highest):
+                unit = f" ({self.unit})" if self.unit else ""
+                return f"{self.wire_type} from {lowest} to {highest}{unit}"
+            case Words(allowed):
+                return allowed
+
+    @property
+    def allowed_words(self) -> str:
+        """``allowed`` as one line."""
+        if isinstance(self.allowed, str):
+            return self.allowed
+        return f"{self.wire_type}, one of {', '.join(map(str, self.allowed))}"
+
+    def kept(self, value: Any, *, param: str) -> Any:
+        """``value``, which has the right type, as it comes into force.
+
+        Raises InvalidValue, which names ``param``, where it is not allowed.
+        """
+        kept = self.values.kept(value)
+        if kept is None:
+            # Python refuses to print integers of thousands of digits; no allowed number needs more than 64 bits.
+            is_long = isinstance(value, int) and value.bit_length() > 64
+            raise InvalidValue(param, "an integer of more than 64 bits" if is_long else value, self.allowed)
+        return kept
+
+    def schema(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+        schema: dict[str, Any] = {"type": _JSON_TYPES[type(self.default)], "description": self.meaning}
+        match self.values:
+            case Choices(values):
+                schema["enum"] = list(values)
+            case Range(lowest, highest):
+                schema |= {"minimum": lowest, "maximum": highest}
+            case Words():
+                pass
+        return schema if self.default == "" else {**schema, "default": self.default}
+
+
+_BIT_RATES: Final = Range(6, 510)
+
+_TABLE: Final = (
+    Parameter(
+        name="voice",
+        default="",  # that of the model
+        values=Words("the name of a voice", blank=False),
+        meaning="See `saystream voices`.",
+        doors=("realtime", "generation", "openai"),
+    ),
+    Parameter(
+        name="mode",
+        default="server_commit",
+        values=Choices(MODES),
+        meaning="server_commit speaks as text comes in, commit only whole texts.",
+    ),
+    Parameter(
+        name="response_format",
+        default="pcm",
+        values=Choices(RESPONSE_FORMATS),
+        meaning="The container of the audio.",
+    ),
+    Parameter(
+        name="sample_rate",
+        default=24000,
+        values=Choices(SAMPLE_RATES),
+        unit="Hz",
+        meaning=f"{Choices(SAMPLE_RATES)} Hz.",
+    ),
+    Parameter(
+        name="language_type",
+        default=AUTO,
+        values=Choices(LANGUAGE_TYPES, any_case=True),
+        meaning="Auto, Chinese, English and so on.",
+        doors=("realtime", "generation"),
+    ),
+    Parameter(
+        name="speech_rate",
+        default=1.0,
+        values=Range(0.5, 2.0),
+        meaning="Speed: 0.5 is half, 2 is twice as fast.",
+        is_listed=True,
+    ),
+    Parameter(
+        name="volume",
+        default=50,
+        values=Range(0, 100),
+        meaning="0 is silence, 50 the voice as it is, 100 twice that.",
+        is_listed=True,
+    ),
+    Parameter(
+        name="pitch_rate",
+        default=1.0,
+        values=Range(0.5, 2.0),
+        meaning="0.5 is an octave lower, 2 an octave higher.",
+        is_listed=True,
+    ),
+    Parameter(
+        name="bit_rate",
+        default=128,
+        values=_BIT_RATES,
+        unit="kbit/s",
+        meaning=f"{_BIT_RATES} kbit/s, for mp3 and opus.",
+        is_listed=True,
+    ),
+    Parameter(
+        name="enable_tn",
+        default=True,
+        values=Words("true or false"),
+        meaning="Numbers and symbols become words before they are spoken.",
+    ),
+    Parameter(
+        name="instructions",
+        default="",
+        values=Words("a text"),
+        meaning="How to say it, in words; for models and engines that follow them.",
+        doors=("realtime", "generation", "openai"),
+        is_listed=True,
+        is_rare=True,
+    ),
+    Parameter(
+        name="optimize_instructions",
+        default=False,
+        values=Words("true or false"),
+        meaning="Accepted for compatibility; it changes nothing.",
+        doors=("realtime", "generation"),
+        is_listed=True,
+        is_rare=True,
+    ),
+)
+
+PARAMETERS: Final = MappingProxyType({parameter.name: parameter for parameter in _TABLE})
+"""Every parameter that a client may set, in the order of the protocol reference, realtime §4."""
