@@ -13,8 +13,9 @@ import msgspec
 import pybase64
 from msgspec import UNSET, UnsetType
 
-from saystream.errors import InvalidBody, InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
+from saystream.errors import InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
 from saystream.parameters import PARAMETERS
+from saystream.protocol.json import decode_body_object, type_name
 from saystream.protocol.usage import Usage
 
 __all__ = [
@@ -33,16 +34,6 @@ PATH: Final = "/api/v1/services/aigc/multimodal-generation/generation"
 _PARAMETERS: Final = tuple(name for name, entry in PARAMETERS.items() if "generation" in entry.doors)
 STYLE_PARAMETERS: Final = tuple(name for name in _PARAMETERS if name != "voice")
 """Those that may stand in ``input`` or in ``parameters``."""
-
-_JSON_TYPES: Final = {
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    dict: "an object",
-    list: "an array",
-    type(None): "null",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ def decode_request(body: bytes) -> GenerationRequest:
     Raises InvalidBody where it is no JSON object, MissingModel, MissingInput, and InvalidValue whose ``param``
     is the path of the field at fault.
     """
-    fields = _json_object(body)
+    fields = decode_body_object(body)
     model = _string(fields, "model", "model")
     if not model:
         raise MissingModel("The model property is required.", param="model")
@@ -146,24 +137,10 @@ def _audio_id(request_id: str) -> str:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        fields = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise InvalidBody(f"The body is not valid JSON: {quote(error)}.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidBody("The body is not valid JSON: it is not UTF-8.") from error
-    except RecursionError as error:
-        raise InvalidBody("The body is not valid JSON: it is nested too deeply.") from error
-    if not isinstance(fields, dict):
-        raise InvalidBody(f"The body has to be a JSON object; {_JSON_TYPES[type(fields)]} came.")
-    return fields
-
-
 def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
     value = fields.get(name)
     if value is not None and not isinstance(value, dict):
-        raise InvalidValue(name, _JSON_TYPES[type(value)], "an object")
+        raise InvalidValue(name, type_name(value), "an object")
     return value or {}
 
 
@@ -178,7 +155,7 @@ def _string(fields: dict[str, Any], name: str, param: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidValue(param, _JSON_TYPES[type(value)], "a string")
+        raise InvalidValue(param, type_name(value), "a string")
     if "\0" in value:
         raise InvalidRequest(f"{param} holds a NUL character.", param=param)
     return value
@@ -187,7 +164,7 @@ def _string(fields: dict[str, Any], name: str, param: str) -> str:
 def _boolean(fields: dict[str, Any], name: str, param: str) -> bool:
     value = fields.get(name)
     if value is not None and not isinstance(value, bool):
-        raise InvalidValue(param, _JSON_TYPES[type(value)], "true or false")
+        raise InvalidValue(param, type_name(value), "true or false")
     return bool(value)
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from saystream.errors import InvalidBody, InvalidRequest, InvalidValue, SaystreamError, TextTooLong, quote
 from saystream.protocol.http.errors import OpenAIError, OpenAIErrorDetails
+from saystream.protocol.json import decode_body
 
 __all__ = [
     "MAX_INPUT_CHARACTERS",
@@ -117,15 +118,9 @@ def decode_speech_request(body: bytes) -> SpeechRequest:
     field at fault, also where that is missing or unknown. What stands in ``input`` is never quoted.
     """
     try:
-        request = msgspec.json.decode(body, type=SpeechRequest)
+        request = decode_body(body, SpeechRequest)
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise InvalidBody(f"The body is not valid JSON: {quote(error)}.") from None
-    except UnicodeDecodeError:
-        raise InvalidBody("The body is not valid JSON: it is not UTF-8.") from None
-    except RecursionError:
-        raise InvalidBody("The body is not valid JSON: it is nested too deeply.") from None
     _check_texts(request)
     return request
 

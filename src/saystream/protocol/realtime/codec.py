@@ -21,6 +21,7 @@ from saystream.errors import (
     quote,
 )
 from saystream.parameters import PARAMETERS
+from saystream.protocol.json import NOT_JSON, type_name, why_not_json
 from saystream.protocol.realtime.events import (
     CLIENT_EVENT_TYPES,
     ClientEvent,
@@ -51,19 +52,6 @@ _ENCODER: Final = msgspec.json.Encoder()
 _KEYS_DECODER: Final[msgspec.json.Decoder[_SessionKeys]] = msgspec.json.Decoder(_SessionKeys)
 _CLIENT_CLASSES: Final = {wire_type(event): event for event in ClientEvent.__args__}
 
-_NOT_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeEncodeError)
-"""What the decoder raises: broken JSON, JSON nested too deeply, a lone surrogate in the text."""
-
-_JSON_TYPES: Final = {
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    dict: "an object",
-    list: "an array",
-    type(None): "null",
-}
-
 
 def check_frame_size(frame: str, max_frame_bytes: int) -> None:
     """Raise ``FrameTooLarge`` when ``frame`` has more than ``max_frame_bytes`` bytes as UTF-8."""
@@ -85,17 +73,17 @@ def decode_client_event(frame: str) -> ClientEvent:
         return _CLIENT_DECODER.decode(frame)
     except msgspec.ValidationError as error:
         raise _explained(frame) from error
-    except _NOT_JSON as error:
-        raise InvalidEvent(f"The frame is not valid JSON: {quote(_reason(error))}.") from error
+    except NOT_JSON as error:
+        raise InvalidEvent(f"The frame is not valid JSON: {why_not_json(error)}.") from error
 
 
 def decode_server_event(frame: str) -> ServerEvent:
     """The event in ``frame``. Raises ``RemoteProtocolError`` when it is none that the protocol knows."""
     try:
         return _SERVER_DECODER.decode(frame)
-    except _NOT_JSON as error:
+    except NOT_JSON as error:
         raise RemoteProtocolError(
-            f"The server sent a frame that is no event: {quote(_reason(error))}."
+            f"The server sent a frame that is no event: {why_not_json(error)}."
         ) from error
 
 
@@ -120,8 +108,8 @@ def unknown_session_keys(frame: str) -> tuple[str, ...]:
     """
     try:
         update = _KEYS_DECODER.decode(frame)
-    except _NOT_JSON as error:
-        raise InvalidEvent(f"A key of session is not valid JSON: {quote(_reason(error))}.") from error
+    except NOT_JSON as error:
+        raise InvalidEvent(f"A key of session is not valid JSON: {why_not_json(error)}.") from error
     return tuple(quote(key) for key in update.session if key not in PARAMETERS)
 
 
@@ -143,22 +131,14 @@ class DeltaFrames:
         return f'{self._head}{event_id}{self._middle}{pybase64.b64encode_as_string(audio)}"}}'
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeEncodeError):
-        return "a lone surrogate"
-    return str(error)
-
-
 def _object_in(frame: str) -> dict[str, Any]:
     """``frame`` without regard to events. Raises ``InvalidEvent`` when it is no JSON object."""
     try:
         value = msgspec.json.decode(frame)
-    except _NOT_JSON as error:
-        raise InvalidEvent(f"The frame is not valid JSON: {quote(_reason(error))}.") from error
+    except NOT_JSON as error:
+        raise InvalidEvent(f"The frame is not valid JSON: {why_not_json(error)}.") from error
     if not isinstance(value, dict):
-        raise InvalidEvent(f"An event is a JSON object; {_JSON_TYPES[type(value)]} came.")
+        raise InvalidEvent(f"An event is a JSON object; {type_name(value)} came.")
     return value
 
 
@@ -170,7 +150,7 @@ def _explained(frame: str) -> InvalidRequest:
         return error
     kind = event.get("type")
     if not isinstance(kind, str):
-        came = _JSON_TYPES[type(kind)] if "type" in event else "none"
+        came = type_name(kind) if "type" in event else "none"
         return InvalidEvent(f"An event has a string 'type'; {came} came.", param="type")
     if kind not in _CLIENT_CLASSES:
         known = ", ".join(CLIENT_EVENT_TYPES)
@@ -194,7 +174,7 @@ def _first_fault(event: type[msgspec.Struct], fields: dict[str, Any], path: str)
             if event is SessionUpdate and field.type is SessionPatch and isinstance(value, dict):
                 return _first_fault(SessionPatch, value, f"{param}.")
             # What came is named by its type: it may be the text to speak.
-            return InvalidValue(param, _JSON_TYPES[type(value)], _expected(param))
+            return InvalidValue(param, type_name(value), _expected(param))
     return None
 
 

@@ -1,0 +1,64 @@
+"""JSON as the doors read it: what came, and why it is none. Whoever refuses it says so in the error of its protocol."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from saystream.errors import InvalidBody, quote
+
+__all__ = ["NOT_JSON", "decode_body", "decode_body_object", "type_name", "why_not_json"]
+
+_Wanted = TypeVar("_Wanted")
+
+NOT_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+"""What a decoder raises: broken JSON or another shape than the wanted one, JSON nested too deeply, text with a lone
+surrogate, bytes that are not UTF-8."""
+
+_TYPE_NAMES: Final = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    dict: "an object",
+    list: "an array",
+    type(None): "null",
+}
+
+
+def type_name(value: object) -> str:
+    """The JSON type of ``value``, which was decoded without a type, such as ``an array``."""
+    return _TYPE_NAMES[type(value)]
+
+
+def why_not_json(error: BaseException) -> str:
+    """What ``error``, one of ``NOT_JSON``, says; of bounded length."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return "a lone surrogate"
+    return quote(error)
+
+
+def decode_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
+    """The body of a request. Raises InvalidBody where it is no JSON, and msgspec's ValidationError where it is JSON of
+    another shape than ``wanted``, which the caller explains."""
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        raise InvalidBody(f"The body is not valid JSON: {why_not_json(error)}.") from error
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise InvalidBody(f"The body is not valid JSON: it is {why_not_json(error)}.") from error
+
+
+def decode_body_object(body: bytes) -> dict[str, Any]:
+    """The fields of the body of a request, their values of any type. Raises InvalidBody where it is no JSON object."""
+    fields = decode_body(body, object)
+    if not isinstance(fields, dict):
+        raise InvalidBody(f"The body has to be a JSON object; {type_name(fields)} came.")
+    return fields
