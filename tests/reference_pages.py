@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from error_page import error_page
+from reference_models import models_page
 from saystream import catalog, config
 from saystream.audio import SAMPLE_RATES, AudioFormat, Container, Effects
-from saystream.catalog.reference import markdown
 from saystream.dsp.chain import Chain
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -161,7 +161,7 @@ def audio_page() -> str:
 PAGES = {
     "cli.md": cli_page,
     "errors.md": error_page,
-    "models-and-voices.md": lambda: markdown(catalog.load()),
+    "models-and-voices.md": lambda: models_page(catalog.load()),
     "settings.md": settings_page,
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import reference_pages
+from saystream.catalog import load
 from test_layers import ALLOWED
 
 REPOSITORY = Path(__file__).parent.parent
@@ -47,6 +48,12 @@ def test_the_index_leads_to_every_page() -> None:
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     written = (reference_pages.REFERENCE / name).read_text("utf-8")
     assert written == reference_pages.PAGES[name](), "run scripts/docs"
+
+
+def test_the_page_of_models_has_a_row_for_every_model_and_voice() -> None:
+    page = (reference_pages.REFERENCE / "models-and-voices.md").read_text("utf-8")
+    assert all(f"\n| `{model.name}`" in page for model in load().models)
+    assert all(f"\n| `{voice.name}` | {voice.chinese_name} |" in page for voice in load().system_voices)
 
 
 def test_the_table_of_what_formats_hold_back_is_up_to_date() -> None:

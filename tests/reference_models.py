@@ -1,42 +1,34 @@
-"""The reference page of models and voices, made from the data.
-
-``python -m saystream.catalog.reference > docs/reference/models-and-voices.md``
-"""
+"""The reference page of models and voices."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 
-from saystream.catalog import Catalog, Door, Model, load
+import msgspec
 
-__all__ = ["markdown"]
+from saystream.catalog import Catalog, Door, Model
+from saystream.languages import LANGUAGES
+from saystream.parameters import PARAMETERS, Choices, Parameter, Range
 
 _DOORS: dict[Door, str] = {"realtime": "Realtime models", "http": "HTTP models"}
 
 _OPENING = """\
 # Models and voices
 
-<!-- Made from src/saystream/catalog by `python -m saystream.catalog.reference`. Do not edit by hand. -->
+<!-- Made from src/saystream/catalog by scripts/docs. Do not edit by hand. -->
 
 These are the models and voices of the catalogue and what each model takes. Names are case-sensitive. A
 value that a model does not take is refused with an `invalid_value` error that says what it does take; a
-parameter left at its default is taken by every model. The ten languages are Chinese, English, French,
-German, Russian, Italian, Spanish, Portuguese, Japanese and Korean.
+parameter left at its default is taken by every model. The languages are
+{languages}.
 """
 
 _PARAMETERS = """\
 ## Parameters
 
-| Parameter | Values | Default |
-|---|---|---|
-| `language_type` | `Auto` or a language of the model | `Auto` |
-| `speech_rate`, `pitch_rate` | 0.5 to 2.0 | 1.0 |
-| `volume` | 0 to 100, a whole number | 50 |
-| `bit_rate` | 6 to 510 kbit/s, a whole number | 128 |
-| `instructions` | text | none |
-| `optimize_instructions` | true or false | false |
-| `enable_tn` | true or false; every model | true |
+Besides voice, format, sample rate and language. Where it says *listed*, a model takes another value than the default
+only if the parameter stands under "Also takes". [The realtime protocol](realtime.md#session-fields) has all fields.
+
 """
 
 _OPEN_WEIGHTS = """\
@@ -65,6 +57,9 @@ The age is our reading of the character. It guides the recipe by which an engine
 this one.
 """
 
+_OF_EACH_MODEL = ("voice", "response_format", "sample_rate", "language_type")
+"""Parameters of which each model has its own choice."""
+
 _MARKS = (
     ("I", "qwen3-tts-instruct-flash"),
     ("F", "qwen3-tts-flash"),
@@ -72,14 +67,15 @@ _MARKS = (
 )
 
 
-def markdown(catalog: Catalog) -> str:
+def models_page(catalog: Catalog) -> str:
     """The whole page, ending in one newline."""
-    sections = [_OPENING]
+    *first, last = (language.name for language in LANGUAGES)
+    sections = [_OPENING.format(languages=f"{', '.join(first)} and {last}")]
     for door, title in _DOORS.items():
         models = [model for model in catalog.models if model.door == door]
         sections.append(f"## {title}\n\nPath: `{models[0].path}`\n\n{_model_table(models, catalog)}")
     sections.append(_open_weights(catalog))
-    sections += [_PARAMETERS, f"## Voices\n\n{_VOICES}", _voice_table(catalog)]
+    sections += [_PARAMETERS + _parameter_table(), f"## Voices\n\n{_VOICES}", _voice_table(catalog)]
     return "\n".join(sections)
 
 
@@ -126,6 +122,39 @@ def _text_limit(model: Model) -> str:
     return "–" if model.max_tokens is None else f"{model.max_tokens} tokens"
 
 
+def _parameter_table() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            _values(parameter),
+            _default(parameter),
+            "listed" if parameter.is_listed else "all",
+        )
+        for name, parameter in PARAMETERS.items()
+        if name not in _OF_EACH_MODEL
+    ]
+    return _table(("Parameter", "Values", "Default", "Models"), rows)
+
+
+def _values(parameter: Parameter) -> str:
+    match parameter.values:
+        case Choices(values):
+            return ", ".join(f"`{value}`" for value in values)
+        case Range():
+            return f"{parameter.values} {parameter.unit}".rstrip() + ", whole" * isinstance(
+                parameter.default, int
+            )
+        case _:
+            return str(parameter.allowed)
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.default == "":
+        return "that of the model" if parameter.name == "voice" else "none"
+    written = msgspec.json.encode(parameter.default).decode().strip('"')
+    return f"`{written}`"
+
+
 def _voice_table(catalog: Catalog) -> str:
     rows = []
     for voice in catalog.system_voices:
@@ -140,7 +169,3 @@ def _voice_table(catalog: Catalog) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(markdown(load()))
