@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.dsp.silence import QUIETEST
 from saystream.engines.base import SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.hibari import HibariEngine
@@ -33,7 +34,7 @@ def speak(engine: HibariEngine, text: str, **request: object) -> np.ndarray:
 
 def silence_ms(samples: np.ndarray) -> tuple[float, float]:
     """Before the first sound and after the last."""
-    audible = np.flatnonzero(np.abs(samples) > 0.001)
+    audible = np.flatnonzero(np.abs(samples) > QUIETEST)
     return audible[0] / MS, (len(samples) - 1 - audible[-1]) / MS
 
 

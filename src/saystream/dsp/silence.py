@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["LEADING_MS", "QUIETEST", "TRAILING_MS", "SegmentEdges"]
+__all__ = ["LEADING_MS", "QUIETEST", "TRAILING_MS", "SegmentEdges", "trimmed"]
 
 QUIETEST = 2.0**-10
 """Amplitude (-60 dBFS) up to which a sample counts as silence. Speech of our engines begins and ends far above, their
@@ -24,6 +24,23 @@ TRAILING_MS = 100
 _HELD_MS = 10_000
 """Silence inside a segment that is held back at most: it may prove to be the end of the segment. Longer than any break
 that a text may ask for."""
+
+
+_SOFT_BEGINNING_MS = 20
+"""Kept by ``trimmed`` before the first sound: room for the part of a soft consonant that is below ``QUIETEST``."""
+
+
+def trimmed(sound: Samples, sample_rate: int, *, pause_ms: float) -> Samples:
+    """A whole sound with at most 20 ms of the silence before it and ``pause_ms`` of that after it; empty if all is
+    silence.
+
+    For an engine whose model leaves much silence at both ends of what it speaks at once.
+    """
+    audible = np.flatnonzero(np.abs(sound) > QUIETEST)
+    if not len(audible):
+        return sound[:0]
+    start = max(0, int(audible[0]) - sample_rate * _SOFT_BEGINNING_MS // 1000)
+    return sound[start : int(audible[-1]) + 1 + sample_rate * round(pause_ms) // 1000]
 
 
 class SegmentEdges:

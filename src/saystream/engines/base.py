@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["Engine", "EngineInfo", "EngineStream", "SegmentEngine", "SynthesisRequest"]
+__all__ = ["Engine", "EngineInfo", "EngineStream", "SegmentEngine", "SegmentStream", "SynthesisRequest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +118,25 @@ class SegmentEngine(Engine):
     """An engine that needs the whole text of a segment before it speaks."""
 
     def open(self, request: SynthesisRequest) -> EngineStream:
-        return _SegmentStream(self, request)
+        return SegmentStream(lambda text: self.synthesize(text, request))
 
     @abstractmethod
     def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
         """Speak ``text``. Yield as early and as often as the model allows: a cancel acts between two yields."""
 
 
-class _SegmentStream(EngineStream):
-    def __init__(self, engine: SegmentEngine, request: SynthesisRequest) -> None:
-        self._engine = engine
-        self._request = request
+class SegmentStream(EngineStream):
+    """Gathers the text until its end, then speaks it."""
+
+    def __init__(
+        self,
+        synthesize: Callable[[str], Iterator[Samples]],
+        *,
+        interrupt: Callable[[], None] | None = None,
+    ) -> None:
+        """``interrupt`` is called by a cancel, for an engine that can end more quickly than between two chunks."""
+        self._synthesize = synthesize
+        self._interrupt = interrupt
         self._text: list[str] = []
         self._input_ended = threading.Event()
         self._cancelled = False
@@ -143,11 +151,13 @@ class _SegmentStream(EngineStream):
         self._input_ended.wait()
         if self._cancelled:
             return
-        for samples in self._engine.synthesize("".join(self._text), self._request):
+        for samples in self._synthesize("".join(self._text)):
             if self._cancelled:
                 return
             yield samples
 
     def cancel(self) -> None:
         self._cancelled = True
+        if self._interrupt is not None:
+            self._interrupt()
         self._input_ended.set()

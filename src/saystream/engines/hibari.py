@@ -15,10 +15,12 @@ import msgspec
 import numpy as np
 
 from saystream.dsp.effects import shaped, timbre
+from saystream.dsp.silence import trimmed
 from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.digits import readable
 from saystream.errors import InvalidValue
+from saystream.text.pauses import pause_after_ms
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -27,18 +29,6 @@ __all__ = ["HibariEngine"]
 
 _VOICE = "heart"
 """The voice in the wheel; it would download the others."""
-
-_SILENCE = 0.001
-"""-60 dB. The model's silence is below -130 dB, so this also finds a soft "f" or "h"."""
-
-_LEAD_MS = 20
-"""Silence before the first sound: room for the part of a soft beginning that is below the threshold."""
-
-_PAUSES_MS = {".": 300, "!": 300, "?": 300, "…": 300, ",": 150, ";": 200, ":": 200, "—": 200}
-"""Silence after the last sound, by the last punctuation; the model gives 300 to 490 after everything."""
-
-_NO_PUNCTUATION_PAUSE_MS = 40
-"""A text that was cut between two words goes on."""
 
 _MAX_PHONEMES = 400
 """Of one pass of the model, 20 s of sound: its time and memory grow faster than the text."""
@@ -108,8 +98,8 @@ class HibariEngine(SegmentEngine):
         chance = np.random.default_rng(_SEED)
         for phonemes in self._phonemes(text):
             sound = self._model.from_ids(self._model.ids(phonemes), speed, chance)
-            pause_ms = _PAUSES_MS.get(phonemes.rstrip("\"'”’) ")[-1:], _NO_PUNCTUATION_PAUSE_MS)
-            sound = _trimmed(sound, self.info.sample_rate, round(pause_ms / effect))
+            pause_ms = pause_after_ms(phonemes) / effect
+            sound = trimmed(sound, self.info.sample_rate, pause_ms=pause_ms)
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 
@@ -129,13 +119,3 @@ def _cut(phonemes: str) -> Iterator[str]:
         yield phonemes[:end]
         phonemes = phonemes[end:].lstrip()
     yield phonemes
-
-
-def _trimmed(sound: Samples, sample_rate: int, pause_ms: int) -> Samples:
-    """``sound`` with at most ``_LEAD_MS`` of silence before it and ``pause_ms`` after it; empty if all is
-    silence."""
-    audible = np.flatnonzero(np.abs(sound) > _SILENCE)
-    if not len(audible):
-        return sound[:0]
-    start = max(0, int(audible[0]) - sample_rate * _LEAD_MS // 1000)
-    return sound[start : int(audible[-1]) + 1 + sample_rate * pause_ms // 1000]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.dsp.silence import QUIETEST
 from saystream.engines.base import EngineStream, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.kokoro.engine import KokoroEngine
@@ -42,7 +43,7 @@ def speak(engine: KokoroEngine, text: str, **request: object) -> np.ndarray:
 
 def silence_ms(samples: np.ndarray) -> tuple[float, float]:
     """Before the first sound and after the last."""
-    audible = np.flatnonzero(np.abs(samples) > 0.001)
+    audible = np.flatnonzero(np.abs(samples) > QUIETEST)
     return audible[0] / MS, (len(samples) - 1 - audible[-1]) / MS
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,8 @@ import msgspec
 import numpy as np
 
 from saystream.dsp.effects import shaped, timbre
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.dsp.silence import trimmed
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, SynthesisRequest
 from saystream.engines.kokoro.model import SAMPLE_RATE, Interrupt, KokoroModel
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
 from saystream.engines.kokoro.splitting import split
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["KokoroEngine"]
 
 _DEFAULT_VOICE = "af_heart"
-
-_SILENCE = 0.001
-"""-60 dB."""
-_LEAD_MS = 20
-"""Silence before the first sound: room for the part of a soft beginning that is below the threshold."""
 
 _PIECE_MS = 200
 """A voice is changed piece by piece, so that the first sound does not wait for the last."""
@@ -82,7 +77,9 @@ class KokoroEngine(Engine):
                 pass
 
     def open(self, request: SynthesisRequest) -> EngineStream:
-        return _Speech(self, request)
+        """A cancel also ends a pass of the model that is under way."""
+        interrupt = Interrupt()
+        return SegmentStream(lambda text: self.speak(text, request, interrupt), interrupt=interrupt)
 
     def speak(self, text: str, request: SynthesisRequest, interrupt: Interrupt) -> Iterator[Samples]:
         """Raises InvalidValue for a voice or a language that it does not have."""
@@ -112,7 +109,7 @@ class KokoroEngine(Engine):
         for part in filter(None, map(str.strip, split(symbols))):
             sound = self._model.speak(part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt)
             sound *= np.float32(gain(timbre_of))
-            sound = _trimmed(sound, round(pause_after_ms(part) / speed))
+            sound = trimmed(sound, SAMPLE_RATE, pause_ms=pause_after_ms(part) / speed)
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 
@@ -132,45 +129,6 @@ class KokoroEngine(Engine):
         return True
 
 
-class _Speech(EngineStream):
-    """Like the stream of a ``SegmentEngine``, but a cancel also ends a pass of the model that is under way."""
-
-    def __init__(self, engine: KokoroEngine, request: SynthesisRequest) -> None:
-        self._engine = engine
-        self._request = request
-        self._text: list[str] = []
-        self._input_ended = threading.Event()
-        self._interrupt = Interrupt()
-
-    def push_text(self, text: str) -> None:
-        self._text.append(text)
-
-    def end_input(self) -> None:
-        self._input_ended.set()
-
-    def chunks(self) -> Iterator[Samples]:
-        self._input_ended.wait()
-        if self._interrupt.set:
-            return
-        for samples in self._engine.speak("".join(self._text), self._request, self._interrupt):
-            if self._interrupt.set:
-                return
-            yield samples
-
-    def cancel(self) -> None:
-        self._interrupt()
-        self._input_ended.set()
-
-
 def _num_cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _trimmed(sound: Samples, pause_ms: int) -> Samples:
-    """``sound`` with at most ``_LEAD_MS`` of silence before it and ``pause_ms`` after it; empty if all is silence."""
-    audible = np.flatnonzero(np.abs(sound) > _SILENCE)
-    if not len(audible):
-        return sound[:0]
-    start = max(0, int(audible[0]) - SAMPLE_RATE * _LEAD_MS // 1000)
-    return sound[start : int(audible[-1]) + 1 + SAMPLE_RATE * pause_ms // 1000]
