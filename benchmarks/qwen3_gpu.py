@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from saystream.engines.base import Span
 from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.config import CODEBOOKS, FRAME_SAMPLES, SAMPLE_RATE
 from saystream.engines.qwen3.graphs import capture_on, no_capture
@@ -204,9 +205,9 @@ class Heard:
 
 def listen(stream: SpeechStream, opened_s: float, audio_s: float) -> Heard:
     heard = Heard(opened_s, [], [])
-    for packet in stream.chunks():
+    for chunk in stream.chunks():
         heard.at_s.append(time.perf_counter() - opened_s)
-        heard.packets_s.append(len(packet) / SAMPLE_RATE)
+        heard.packets_s.append(len(chunk.samples) / SAMPLE_RATE)
         if sum(heard.packets_s) >= audio_s:
             stream.cancel()
     return heard
@@ -233,7 +234,7 @@ def session_figures(runner: Runner, num_slots: int, num_sessions: int, audio_s: 
         speaker = speakers[number % len(speakers)]
         opened_s = time.perf_counter()
         stream = loop.open(lambda speaker=speaker: voice(speaker), Sampling(seed=number))
-        stream.push_text(TEXT)
+        stream.push(Span(TEXT))
         listener = threading.Thread(
             target=lambda stream=stream, opened_s=opened_s: heard.append(listen(stream, opened_s, audio_s))
         )

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from saystream.config import PoolSettings
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.qwen3.random_checkpoint import CORPUS, make_checkpoint
 from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
@@ -87,7 +87,7 @@ async def talk(pool: EnginePool, chance: random.Random, tally: Tally, until_s: f
 
 async def feed(stream: object, chance: random.Random) -> None:
     for _ in range(chance.randint(3, 25)):
-        stream.push_text(chance.choice(WORDS) + " ")  # type: ignore[attr-defined]
+        stream.push(Span(chance.choice(WORDS) + " "))  # type: ignore[attr-defined]
         if chance.random() < 0.3:
             await asyncio.sleep(chance.uniform(0, 0.5))
     stream.end_input()  # type: ignore[attr-defined]

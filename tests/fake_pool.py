@@ -11,7 +11,7 @@ import numpy as np
 
 from saystream.audio import AudioChunk
 from saystream.config import Settings
-from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.base import EngineInfo, Span, SynthesisRequest
 from saystream.errors import SaystreamError
 from saystream.hosting.playback import Playback
 from saystream.speech.synthesizer import Synthesizer
@@ -35,6 +35,9 @@ class FakeStream:
         self.number = number
         self.request = request
         self.pieces: list[str] = []
+        self.offset: int | None = None
+        """Of the first piece in the text of its response."""
+        self._end = 0
         self.input_ended = False
         self.cancelled = False
         self.sent_to_end = False
@@ -52,10 +55,13 @@ class FakeStream:
         """An incremental engine takes a piece when it begins to speak it."""
         return sum(map(len, self._unspoken)) if self._pool.info.incremental_text else 0
 
-    def push_text(self, text: str) -> None:
+    def push(self, span: Span) -> None:
         assert not self.input_ended
-        self.pieces.append(text)
-        self._unspoken.append(text)
+        assert span.offset == self._end or not self.pieces, "a span begins where the last one ended"
+        self._end = span.offset + len(span.text)
+        self.pieces.append(span.text)
+        self.offset = span.offset if self.offset is None else self.offset
+        self._unspoken.append(span.text)
         self._changed.set()
 
     def end_input(self) -> None:

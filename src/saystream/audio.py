@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
     """Mono samples, shape ``(num_samples,)``, nominally in -1…1."""
 
-__all__ = ["SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container", "Effects"]
+__all__ = ["SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container", "Effects", "Mark", "SpeechChunk"]
 
 Container = Literal["pcm", "wav", "mp3", "opus", "aac", "flac"]
 
@@ -44,12 +44,35 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the text and the time at which it sounds."""
+
+    start: int
+    """Of the place: ``text[start:end]`` of the whole response, in code points."""
+    end: int
+    start_ms: float
+    """Time in the audio: from the first sample of the engine's stream, or of the response, whichever the audio is."""
+    end_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """A stretch of speech as an engine gives it: mono, at the engine's rate."""
+
+    samples: Samples
+    marks: tuple[Mark, ...] = ()
+    """In the order of the text. None of them begins before this chunk; one may begin after it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioChunk:
     """A stretch of mono audio that knows its own rate."""
 
     samples: Samples
     sample_rate: int
     """Hz."""
+    marks: tuple[Mark, ...] = ()
+    """Those of the ``SpeechChunk`` that it is, or is the first part of."""
 
     @property
     def duration_ms(self) -> float:

@@ -15,7 +15,7 @@ from saystream.audio import SAMPLE_RATES, AudioChunk, AudioFormat, Effects
 from saystream.dsp.chain import Chain
 from saystream.dsp.loudness import PEAK_LIMIT, gain
 from saystream.dsp.mp3 import MP3_DELAY_SAMPLES
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
 
 ENGINE_RATE = 24000
@@ -48,9 +48,9 @@ LAME_SCALE = 0.95
 def segment(num_stretches: int) -> np.ndarray:
     """What the engine `tone` says for a text that lasts so many times 50 ms."""
     stream = ToneEngine(ms_per_character=50).open(SynthesisRequest(voice="tone", language="en"))
-    stream.push_text("x" * num_stretches)
+    stream.push(Span("x" * num_stretches))
     stream.end_input()
-    return np.concatenate(list(stream.chunks()))
+    return np.concatenate([chunk.samples for chunk in stream.chunks()])
 
 
 def chunks(samples: np.ndarray, chance: random.Random) -> list[np.ndarray]:

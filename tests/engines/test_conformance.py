@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from saystream.audio import Mark, SpeechChunk
 from saystream.engines import conformance
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, SynthesisRequest
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.tone import ToneEngine
 from saystream.errors import InvalidValue
@@ -24,11 +25,11 @@ class Wrapped(SegmentEngine):
         self.tone = ToneEngine(chunk_ms=chunk_ms, concurrency=concurrency)
         self.info: EngineInfo = self.tone.info
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
         if request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
         stream = self.tone.open(replace(request, voice="tone"))
-        stream.push_text(text)
+        stream.push(span)
         stream.end_input()
         return stream.chunks()
 
@@ -40,8 +41,20 @@ class Spoilt(Wrapped):
         super().__init__()
         self._spoil = spoil
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return (self._spoil(chunk) for chunk in super().synthesize(text, request))
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return (SpeechChunk(self._spoil(chunk.samples)) for chunk in super().synthesize(span, request))
+
+
+class Marked(Wrapped):
+    """Each mark goes through ``spoil`` first."""
+
+    def __init__(self, spoil: Callable[[Mark], Mark]) -> None:
+        super().__init__()
+        self._spoil = spoil
+
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        for chunk in super().synthesize(span, request):
+            yield replace(chunk, marks=tuple(map(self._spoil, chunk.marks)))
 
 
 class Described(Wrapped):
@@ -61,8 +74,8 @@ class RaisingInOpen(Wrapped):
 
 
 class ReplacingVoices(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return super().synthesize(text, replace(request, voice="tone"))
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return super().synthesize(span, replace(request, voice="tone"))
 
 
 class OneVoiceMissing(Wrapped):
@@ -70,32 +83,33 @@ class OneVoiceMissing(Wrapped):
         super().__init__()
         self.info = replace(self.tone.info, voices=("tone", "mute", "broken"))
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
         if request.voice == "broken":
             raise OSError("its file is gone")
-        return iter(()) if request.voice == "mute" else super().synthesize(text, request)
+        return iter(()) if request.voice == "mute" else super().synthesize(span, request)
 
 
 class AfraidOfEmoji(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        if "\U0001f600" in text:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        if "\U0001f600" in span.text:
             raise KeyError("\U0001f600")
-        return super().synthesize(text, request)
+        return super().synthesize(span, request)
 
 
 class Endless(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return super().synthesize(text * 50 if text.startswith("7") else text, request)
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return super().synthesize(Span(span.text * 50) if span.text.startswith("7") else span, request)
 
 
 class CuttingLongTexts(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return super().synthesize(text[:400], request)
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return super().synthesize(Span(span.text[:400]), request)
 
 
 class AllAtOnce(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        yield np.concatenate([*super().synthesize(text, request), np.zeros(0, np.float32)])
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        samples = [chunk.samples for chunk in super().synthesize(span, request)]
+        yield SpeechChunk(np.concatenate([*samples, np.zeros(0, np.float32)]))
 
 
 class ForgettingPieces(Wrapped):
@@ -103,8 +117,8 @@ class ForgettingPieces(Wrapped):
 
     def open(self, request: SynthesisRequest) -> EngineStream:
         stream = super().open(request)
-        keep = stream.push_text
-        stream.push_text = lambda text: (stream._text.clear(), keep(text))  # type: ignore[attr-defined]
+        keep = stream.push
+        stream.push = lambda span: (stream._spans.clear(), keep(span))  # type: ignore[attr-defined]
         return stream
 
 
@@ -115,14 +129,14 @@ class DeafToCancel(Wrapped):
         return stream
 
 
-class RaisingInPushText(Wrapped):
+class RaisingInPush(Wrapped):
     def open(self, request: SynthesisRequest) -> EngineStream:
         stream = super().open(request)
 
-        def push_text(text: str) -> None:
+        def push(span: Span) -> None:
             raise OSError("no memory")
 
-        stream.push_text = push_text
+        stream.push = push
         return stream
 
 
@@ -140,8 +154,8 @@ class ExhaustedByCancel(Wrapped):
         stream.cancel = cancel_for_good
         return stream
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return iter(()) if self.cancelled else super().synthesize(text, request)
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return iter(()) if self.cancelled else super().synthesize(span, request)
 
 
 class Fading(Wrapped):
@@ -149,10 +163,10 @@ class Fading(Wrapped):
 
     times = 0
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
         self.times += 1
-        for chunk in super().synthesize(text, request):
-            yield chunk * np.float32(1 - self.times / 1000)
+        for chunk in super().synthesize(span, request):
+            yield SpeechChunk(chunk.samples * np.float32(1 - self.times / 1000))
 
 
 class SharingText(Wrapped):
@@ -164,28 +178,28 @@ class SharingText(Wrapped):
         self._both_here = threading.Barrier(2)
         self._text = ""
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
         self._alone -= 1
         if self._alone >= 0:
-            return super().synthesize(text, request)
-        self._text = max(self._text, text, key=len)
+            return super().synthesize(span, request)
+        self._text = max(self._text, span.text, key=len)
         self._both_here.wait(10)
-        return super().synthesize(self._text, request)
+        return super().synthesize(Span(self._text), request)
 
 
 class AlwaysAsFast(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return super().synthesize(text, replace(request, speed=1.0))
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return super().synthesize(span, replace(request, speed=1.0))
 
 
 class AlwaysAsHigh(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return super().synthesize(text, replace(request, pitch=1.0))
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return super().synthesize(span, replace(request, pitch=1.0))
 
 
 class StretchedByFormant(Wrapped):
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return super().synthesize(text, replace(request, speed=request.speed * request.formant))
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return super().synthesize(span, replace(request, speed=request.speed * request.formant))
 
 
 class ClaimingIncrementalText(Wrapped):
@@ -214,7 +228,7 @@ def test_an_engine_that_keeps_the_contract_has_no_findings(engine: Engine) -> No
     [
         (RaisingInLoad(), "load", "no weights"),
         (RaisingInOpen(), "audio", r"open\(\) raised OSError"),
-        (RaisingInPushText(), "audio", "The stream raised OSError"),
+        (RaisingInPush(), "audio", "The stream raised OSError"),
         (Spoilt(lambda chunk: chunk.astype(np.float64)), "audio", "float64 with 1 dimensions"),
         (Spoilt(lambda chunk: (chunk * 32767).astype(np.int16)), "audio", "int16"),
         (Spoilt(lambda chunk: chunk[np.newaxis]), "audio", "2 dimensions"),
@@ -237,6 +251,10 @@ def test_an_engine_that_keeps_the_contract_has_no_findings(engine: Engine) -> No
         (AlwaysAsFast(), "speed", "Asked for speed 0.8, it speaks at 1.00"),
         (AlwaysAsHigh(), "pitch", "Asked for pitch 1.25, it speaks at 1.00"),
         (StretchedByFormant(), "formant", "With formant 0.85"),
+        (Marked(lambda mark: replace(mark, start=mark.start - 7)), "marks", "names 0 to .* not in the text"),
+        (Marked(lambda mark: replace(mark, end=mark.end + 500)), "marks", "names .* not in the text"),
+        (Marked(lambda mark: replace(mark, start_ms=60_000, end_ms=60_000)), "marks", "not in the audio"),
+        (Marked(lambda mark: replace(mark, start_ms=0)), "marks", "in a later chunk"),
         (ClaimingIncrementalText(), "incremental text", "claims incremental text"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Engine) else None,
@@ -290,10 +308,10 @@ def test_a_slow_cancel_is_found_with_its_time() -> None:
 class SlowToStop(Wrapped):
     """Works half a second on a chunk of a long text without looking up."""
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        for chunk in super().synthesize(text, request):
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        for chunk in super().synthesize(span, request):
             yield chunk
-            if len(text) > 1000 and not self.tone.options.fault_text:
+            if len(span.text) > 1000 and not self.tone.options.fault_text:
                 threading.Event().wait(0.5)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.espeak import VOICES, EspeakEngine
 from saystream.errors import ConfigurationError, InvalidValue
@@ -22,9 +22,9 @@ def engine() -> EspeakEngine:
 
 def speak(engine: EspeakEngine, text: str, **request: object) -> np.ndarray:
     stream = engine.open(SynthesisRequest(**{"voice": "f2", "language": "en", **request}))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+    return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
 def seconds(engine: EspeakEngine, text: str, **request: object) -> float:
@@ -123,7 +123,7 @@ def test_what_follows_a_nul_is_spoken(engine: EspeakEngine) -> None:
 def test_a_cancelled_or_abandoned_stream_leaves_the_library_free(engine: EspeakEngine) -> None:
     for give_up in ("cancel", "abandon"):
         stream = engine.open(SynthesisRequest(voice="f2", language="en"))
-        stream.push_text("Hello there. " * 500)
+        stream.push(Span("Hello there. " * 500))
         stream.end_input()
         chunks = stream.chunks()
         next(chunks)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saystream.dsp.silence import QUIETEST
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.hibari import HibariEngine
 from saystream.errors import ConfigurationError, InvalidValue
@@ -23,9 +23,9 @@ def engine() -> HibariEngine:
 
 def chunks(engine: HibariEngine, text: str, **request: object) -> list[np.ndarray]:
     stream = engine.open(SynthesisRequest(**{"voice": "heart", "language": "en", **request}))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return list(stream.chunks())
+    return [chunk.samples for chunk in stream.chunks()]
 
 
 def speak(engine: HibariEngine, text: str, **request: object) -> np.ndarray:
@@ -60,10 +60,10 @@ def test_the_pause_after_a_text_is_that_of_its_punctuation(
 def test_sentences_come_one_by_one(engine: HibariEngine) -> None:
     one = sum(map(len, chunks(engine, "Hello there.")))
     stream = engine.open(SynthesisRequest(voice="heart", language="en"))
-    stream.push_text("Hello there. " * 50)
+    stream.push(Span("Hello there. " * 50))
     stream.end_input()
     reading = stream.chunks()
-    assert len(next(reading)) <= 200 * MS
+    assert len(next(reading).samples) <= 200 * MS
     stream.cancel()
     assert list(reading) == []
     assert sum(map(len, chunks(engine, "Hello there. Hello there."))) == pytest.approx(2 * one, rel=0.1)
@@ -110,9 +110,9 @@ def test_superscript_and_circled_digits_are_read_as_digits(engine: HibariEngine,
 def test_text_without_a_place_to_cut_is_cut_nevertheless(engine: HibariEngine, text: str) -> None:
     """Uncut, the first raises in the package and the others take time that grows faster than the text."""
     stream = engine.open(SynthesisRequest(voice="heart", language="en"))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    assert len(next(stream.chunks())) > 0
+    assert len(next(stream.chunks()).samples) > 0
 
 
 @settings(max_examples=40, deadline=None)

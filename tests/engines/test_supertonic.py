@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.registry import load_engine_class
 from saystream.engines.supertonic import SupertonicEngine
@@ -34,9 +34,9 @@ def speak(
     engine: SupertonicEngine, text: str, voice: str = "F1", language: str = "en", **request: float
 ) -> np.ndarray:
     stream = engine.open(SynthesisRequest(voice, language, **request))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+    return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
 def test_it_conforms(folder: Path) -> None:
@@ -90,18 +90,18 @@ def test_a_long_text_is_spoken_part_by_part_and_whole(
         len(speak(engine, part, language=language)) for part in ("a " * limit, "and then.", "b " * limit)
     )
     stream = engine.open(SynthesisRequest("F1", language))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    assert sum(map(len, stream.chunks())) == pytest.approx(alone, rel=0.05)
+    assert sum(len(chunk.samples) for chunk in stream.chunks()) == pytest.approx(alone, rel=0.05)
 
 
 @pytest.mark.parametrize("text", ["x" * 2000, "word " * 400, "one, two " * 300, "ab. " * 500])
 def test_a_text_without_an_end_comes_in_pieces(engine: SupertonicEngine, text: str) -> None:
     stream = engine.open(SynthesisRequest("M1", "en"))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
     chunks = stream.chunks()
-    assert 0 < len(next(chunks)) <= SAMPLE_RATE // 5
+    assert 0 < len(next(chunks).samples) <= SAMPLE_RATE // 5
     stream.cancel()
     assert list(chunks) == []
 

@@ -3,6 +3,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.audio import Mark
+from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.tone import STRETCH_MS, ToneEngine, ToneOptions, pauses_s
 from saystream.errors import ConfigurationError, InvalidValue
 
@@ -22,9 +24,9 @@ MS = 24
 def speak(engine: ToneEngine, *pieces: str, request: SynthesisRequest = REQUEST) -> list[np.ndarray]:
     stream = engine.open(request)
     for piece in pieces:
-        stream.push_text(piece)
+        stream.push(Span(piece))
     stream.end_input()
-    return list(stream.chunks())
+    return [chunk.samples for chunk in stream.chunks()]
 
 
 def joined(chunks: Sequence[np.ndarray]) -> np.ndarray:
@@ -43,7 +45,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         for chunk in self.stream.chunks():
-            self.chunks.append(chunk)
+            self.chunks.append(chunk.samples)
             self.heard.release()
 
     def ends(self, within_s: float = 5.0) -> bool:
@@ -116,11 +118,11 @@ def test_incremental_text_is_spoken_before_it_ends() -> None:
     engine = ToneEngine(incremental=True)
     assert engine.info.incremental_text
     reader = Reader(engine.open(REQUEST))
-    reader.stream.push_text("fifteen letters")
+    reader.stream.push(Span("fifteen letters"))
     for _ in range(10):
         assert reader.heard.acquire(timeout=5)
     assert reader.stream.waiting_characters == 0
-    reader.stream.push_text(", and on")
+    reader.stream.push(Span(", and on"))
     assert reader.heard.acquire(timeout=5)
     reader.stream.end_input()
     assert reader.ends()
@@ -128,7 +130,7 @@ def test_incremental_text_is_spoken_before_it_ends() -> None:
 
 def test_text_that_is_not_spoken_yet_is_said_to_wait() -> None:
     reader = Reader(ToneEngine(incremental=True, real_time_factor=0.5).open(REQUEST))
-    reader.stream.push_text("on and " * 100)
+    reader.stream.push(Span("on and " * 100))
     assert reader.heard.acquire(timeout=5)
     assert 600 < reader.stream.waiting_characters < 700
     reader.stream.cancel()
@@ -138,7 +140,7 @@ def test_text_that_is_not_spoken_yet_is_said_to_wait() -> None:
 def test_a_text_that_is_whole_only_at_its_end_is_not_spoken_before() -> None:
     stream = ToneEngine().open(REQUEST)
     reader = Reader(stream)
-    stream.push_text("fifteen letters")
+    stream.push(Span("fifteen letters"))
     assert not reader.ends(within_s=0.05)
     assert reader.chunks == []
     stream.end_input()
@@ -168,7 +170,7 @@ def test_jitter_comes_on_top_and_is_the_same_for_the_same_text_and_seed() -> Non
 @pytest.mark.parametrize("slow", [{"real_time_factor": 1000}, {"first_chunk_delay_ms": 3_600_000}])
 def test_cancel_ends_a_pause_at_once(slow: dict[str, float]) -> None:
     reader = Reader(ToneEngine(**slow).open(REQUEST))
-    reader.stream.push_text("fifteen letters")
+    reader.stream.push(Span("fifteen letters"))
     reader.stream.end_input()
     reader.stream.cancel()
     assert reader.ends()
@@ -177,7 +179,7 @@ def test_cancel_ends_a_pause_at_once(slow: dict[str, float]) -> None:
 
 def test_cancel_ends_the_wait_for_text() -> None:
     reader = Reader(ToneEngine().open(REQUEST))
-    reader.stream.push_text("fifteen letters")
+    reader.stream.push(Span("fifteen letters"))
     reader.stream.cancel()
     assert reader.ends()
     assert reader.chunks == []
@@ -185,7 +187,7 @@ def test_cancel_ends_the_wait_for_text() -> None:
 
 def test_cancel_between_two_chunks_ends_them() -> None:
     stream = ToneEngine().open(REQUEST)
-    stream.push_text("fifteen letters")
+    stream.push(Span("fifteen letters"))
     stream.end_input()
     chunks = stream.chunks()
     next(chunks)
@@ -196,12 +198,12 @@ def test_cancel_between_two_chunks_ends_them() -> None:
 def heard_until_it_fails(engine: ToneEngine, text: str) -> list[int]:
     """Milliseconds of each chunk before the error."""
     stream = engine.open(REQUEST)
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
     heard = []
     with pytest.raises(RuntimeError, match="told to fail"):
         for chunk in stream.chunks():
-            heard.append(len(chunk) // MS)
+            heard.append(len(chunk.samples) // MS)
     return heard
 
 
@@ -234,7 +236,7 @@ def test_nan_and_the_wrong_type_come_once_and_speech_goes_on() -> None:
 
 def test_a_hanging_stream_does_not_even_obey_a_cancel() -> None:
     reader = Reader(ToneEngine(fault="hang", fault_after_ms=100).open(REQUEST))
-    reader.stream.push_text("fifteen letters")
+    reader.stream.push(Span("fifteen letters"))
     reader.stream.end_input()
     assert reader.heard.acquire(timeout=5)
     reader.stream.cancel()
@@ -245,13 +247,13 @@ def test_a_hanging_stream_does_not_even_obey_a_cancel() -> None:
 
 def test_a_crash_ends_the_process() -> None:
     program = (
-        "from saystream.engines.base import SynthesisRequest\n"
+        "from saystream.engines.base import Span, SynthesisRequest\n"
         "from saystream.engines.tone import ToneEngine\n"
         "stream = ToneEngine(fault='crash', fault_after_ms=100).open(SynthesisRequest('tone', 'en'))\n"
-        "stream.push_text('fifteen letters')\n"
+        "stream.push(Span('fifteen letters'))\n"
         "stream.end_input()\n"
         "for chunk in stream.chunks():\n"
-        "    print(len(chunk), flush=True)\n"
+        "    print(len(chunk.samples), flush=True)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (70, "2400\n")
@@ -276,3 +278,70 @@ def test_a_crash_ends_the_process() -> None:
 def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(option))):
         ToneEngine(**option)
+
+
+# --- marks
+
+
+MARKED = replace(REQUEST, marks=True)
+
+
+def marks_of(engine: ToneEngine, *pieces: str, offset: int = 0, speed: float = 1.0) -> list[Mark]:
+    stream = engine.open(replace(MARKED, speed=speed))
+    for piece in pieces:
+        stream.push(Span(piece, offset))
+        offset += len(piece)
+    stream.end_input()
+    return [mark for chunk in stream.chunks() for mark in chunk.marks]
+
+
+def test_no_marks_are_made_where_nobody_wants_them() -> None:
+    stream = ToneEngine().open(REQUEST)
+    stream.push(Span("fifteen letters"))
+    stream.end_input()
+    assert not any(chunk.marks for chunk in stream.chunks())
+
+
+def test_every_word_has_its_place_and_its_time() -> None:
+    engine = ToneEngine(ms_per_character=50)
+    assert marks_of(engine, "One, two", offset=10) == [Mark(10, 13, 0, 150), Mark(15, 18, 250, 400)]
+    assert marks_of(engine, "One, two", speed=2) == [Mark(0, 3, 0, 75), Mark(5, 8, 125, 200)]
+    assert marks_of(engine, "你好, a") == [Mark(0, 1, 0, 150), Mark(1, 2, 150, 300), Mark(4, 5, 400, 450)]
+
+
+def test_the_last_word_ends_with_the_audio() -> None:
+    assert marks_of(ToneEngine(ms_per_character=40), "abc") == [Mark(0, 3, 0, 100)]
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_marks_do_not_depend_on_how_the_text_comes(incremental: bool) -> None:
+    text, engine = "It's “one” word, then 你好 and the last", ToneEngine(incremental=incremental)
+    whole = marks_of(engine, text)
+    assert [text[mark.start : mark.end] for mark in whole] == [
+        *("It's", "one", "word", "then", "你", "好", "and", "the", "last")
+    ]
+    assert marks_of(engine, *text) == whole
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_a_mark_comes_with_the_chunk_in_which_its_word_begins(incremental: bool) -> None:
+    stream = ToneEngine(incremental=incremental).open(MARKED)
+    for number, character in enumerate("fifteen letters and some more"):
+        stream.push(Span(character, number))
+    stream.end_input()
+    begun_ms = 0.0
+    for chunk in stream.chunks():
+        ended_ms = begun_ms + len(chunk.samples) / MS
+        assert all(begun_ms <= mark.start_ms < ended_ms for mark in chunk.marks)
+        begun_ms = ended_ms
+
+
+def test_a_word_that_is_to_be_marked_is_not_begun_before_it_is_complete() -> None:
+    stream = ToneEngine(incremental=True, ms_per_character=50).open(MARKED)
+    stream.push(Span("one unfinish"))
+    chunks = stream.chunks()
+    heard = [next(chunks), next(chunks)]
+    assert [mark for chunk in heard for mark in chunk.marks] == [Mark(0, 3, 0, 150)]
+    stream.push(Span("ed.", 12))
+    stream.end_input()
+    assert [mark for chunk in chunks for mark in chunk.marks] == [Mark(4, 14, 200, 700)]

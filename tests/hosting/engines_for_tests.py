@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, SynthesisRequest
+from saystream.audio import SpeechChunk
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
 
 INFO = EngineInfo(name="scripted", sample_rate=16000, languages=("*",), voices=("tone",), concurrency=2)
 REQUEST = SynthesisRequest(voice="tone", language="en")
@@ -26,8 +27,8 @@ class SpeakingEngine(SegmentEngine):
     def __init__(self, speak: Callable[[str], Iterator[Any]]) -> None:
         self._speak = speak
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Any]:
-        return self._speak(text)
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
+        return map(SpeechChunk, self._speak(span.text))
 
 
 class EchoEngine(Engine):
@@ -55,10 +56,10 @@ class EchoStream(EngineStream):
     def __init__(self) -> None:
         self._text: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def push_text(self, text: str) -> None:
-        if "unpronounceable" in text:
-            raise ValueError(text)
-        self._text.put(text)
+    def push(self, span: Span) -> None:
+        if "unpronounceable" in span.text:
+            raise ValueError(span.text)
+        self._text.put(span.text)
 
     def end_input(self) -> None:
         self._text.put("")
@@ -66,6 +67,7 @@ class EchoStream(EngineStream):
     def cancel(self) -> None:
         self._text.put("")
 
-    def chunks(self) -> Iterator[Any]:
+    def chunks(self) -> Iterator[SpeechChunk]:
         while text := self._text.get(timeout=PATIENCE_S):
-            yield np.repeat([ord(character) / 1000 for character in text], 10).astype(np.float32)
+            codes = [ord(character) / 1000 for character in text]
+            yield SpeechChunk(np.repeat(codes, 10).astype(np.float32))

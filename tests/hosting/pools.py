@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 
 from saystream.config import PoolSettings
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
 from saystream.hosting.front import EngineLoad, StreamHandle
 from saystream.hosting.playback import Playback
@@ -56,7 +56,7 @@ def load_of(pool: EnginePool) -> EngineLoad:
 
 def say(pool: EnginePool, text: str, playback: Playback | None = None) -> StreamHandle:
     stream = pool.open("tone", REQUEST, playback=playback or Playback(0))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
     return stream
 
@@ -69,6 +69,6 @@ async def heard(stream: StreamHandle) -> np.ndarray:
 def spoken(text: str) -> np.ndarray:
     """What the engine says without a pool."""
     stream = ToneEngine().open(REQUEST)
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate(list(stream.chunks()))
+    return np.concatenate([chunk.samples for chunk in stream.chunks()])

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saystream.audio import Mark
+from saystream.engines.base import Span
 from saystream.errors import (
     Draining,
     EngineCrashed,
@@ -23,8 +25,12 @@ from saystream.hosting.frames import (
     Kind,
     pack,
     pack_count,
+    pack_marks,
+    pack_span,
     read_frame,
     unpack_count,
+    unpack_marks,
+    unpack_span,
 )
 
 frames = st.lists(
@@ -105,3 +111,19 @@ def test_a_number_comes_out_as_it_went_in(count):
 def test_what_is_no_number_of_ours_is_refused(payload):
     with pytest.raises(EngineCrashed):
         unpack_count(payload)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), st.integers(0, 2**40))
+def test_a_span_comes_out_as_it_went_in(text, offset):
+    assert unpack_span(pack_span(Span(text, offset))) == Span(text, offset)
+
+
+def test_marks_come_out_as_they_went_in():
+    marks = (Mark(0, 3, 0.0, 12.5), Mark(2**40, 2**40 + 1, 1e7, 1e7 + 0.1))
+    assert unpack_marks(pack_marks(marks)) == marks
+    assert unpack_marks(pack_marks(())) == ()
+
+
+def test_what_is_no_marks_is_a_crash():
+    with pytest.raises(EngineCrashed):
+        unpack_marks(b"12345")

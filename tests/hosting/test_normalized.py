@@ -2,16 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.audio import Mark, SpeechChunk
+from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.hosting.normalized import needs_words, open_stream
-
-if TYPE_CHECKING:
-    from saystream.audio import Samples
 
 AS_WORDS = SynthesisRequest(voice="v", language="de", normalize_text=True)
 AS_WRITTEN = SynthesisRequest(voice="v", language="de")
@@ -24,22 +21,30 @@ class Listening(SegmentEngine):
         self.info = EngineInfo("listening", 24_000, ("de",), ("v",), normalizes_text=normalizes_text)
         self.heard: list[str] = []
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
-        self.heard.append(text)
-        yield np.zeros(10, np.float32)
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
+        self.heard.append(span.text)
+        yield SpeechChunk(np.zeros(10, np.float32), (Mark(span.offset, span.offset + len(span.text), 0, 1),))
 
 
 def speak(engine: Listening, request: SynthesisRequest, *pieces: str) -> str:
     stream = open_stream(engine, request)
     for piece in pieces:
-        stream.push_text(piece)
+        stream.push(Span(piece))
     stream.end_input()
-    assert [len(samples) for samples in stream.chunks()] == [10]
+    assert [len(chunk.samples) for chunk in stream.chunks()] == [10]
     return engine.heard.pop()
 
 
 def test_an_engine_that_reads_no_numbers_is_given_words() -> None:
     assert speak(Listening(), AS_WORDS, "Es sind 1", "0 km.") == "Es sind zehn Kilometer."
+
+
+@pytest.mark.parametrize(("text", "marks"), [("Guten Tag.", (Mark(5, 15, 0, 1),)), ("10 km", ())])
+def test_marks_pass_only_where_the_words_are_those_of_the_text(text: str, marks: tuple[Mark, ...]) -> None:
+    stream = open_stream(Listening(), AS_WORDS)
+    stream.push(Span(text, 5))
+    stream.end_input()
+    assert [chunk.marks for chunk in stream.chunks()] == [marks]
 
 
 def test_the_text_is_as_written_where_that_is_asked_for() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from saystream.config import PoolSettings
+from saystream.engines.base import Span
 from saystream.errors import (
     Overloaded,
 )
@@ -47,7 +48,7 @@ async def test_an_incremental_engine_speaks_while_text_comes():
         stream = pool.open("tone", REQUEST, playback=Playback(0))
         assert load_of(pool).running == 0
         for _ in range(3):
-            stream.push_text("word ")
+            stream.push(Span("word "))
             await anext(stream)
         stream.end_input()
         assert not [chunk async for chunk in stream if chunk.duration_ms == 0]
@@ -57,7 +58,7 @@ async def test_an_incremental_engine_speaks_while_text_comes():
 async def test_a_stream_that_waits_for_its_text_holds_no_slot():
     async with pool_of(concurrency=1) as pool:
         early = pool.open("tone", REQUEST, playback=Playback(0))
-        early.push_text("first")
+        early.push(Span("first"))
         assert len(await heard(say(pool, "second")))
         early.end_input()
         np.testing.assert_array_equal(await heard(early), spoken("first"))
@@ -68,7 +69,7 @@ async def test_text_after_the_end_of_input_is_a_bug_of_the_caller():
         stream = say(pool, "text")
         stream.end_input()
         with pytest.raises(RuntimeError, match="end_input"):
-            stream.push_text("more")
+            stream.push(Span("more"))
         stream.cancel()
 
 
@@ -150,7 +151,7 @@ async def test_cancelling_again_or_after_the_end_is_harmless():
         other = pool.open("tone", REQUEST, playback=Playback(0))
         other.cancel()
         other.cancel()
-        other.push_text("ignored")
+        other.push(Span("ignored"))
         other.end_input()
         assert len(await heard(other)) == 0
         assert len(await heard(say(pool, "text")))

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from saystream.audio import AudioChunk
 from saystream.config import PoolSettings
-from saystream.engines.base import EngineInfo
+from saystream.engines.base import EngineInfo, Span
 from saystream.errors import EngineCrashed, EngineUnavailable, ServerFault
 from saystream.hosting.frames import Kind, LoadFailure, pack
 from saystream.hosting.process import HostedEngine
@@ -66,7 +66,7 @@ async def test_a_stream_takes_a_slot_until_it_has_ended():
     async with loaded(concurrency=2) as host:
         assert host.free_slots == 2
         notes = Notes()
-        host.open(REQUEST, notes, text="text", input_ended=True)
+        host.open(REQUEST, notes, span=Span("text"), input_ended=True)
         assert host.free_slots == 1
         await notes.over.wait()
         assert (notes.heard_ms > 0, notes.fault, host.free_slots) == (True, None, 2)
@@ -75,7 +75,7 @@ async def test_a_stream_takes_a_slot_until_it_has_ended():
 async def test_a_stream_is_taken_to_hang_only_while_audio_is_due():
     async with loaded(incremental=True, real_time_factor=0.1) as host:
         notes = Notes()
-        stream = host.open(REQUEST, notes, text="some words", input_ended=False)
+        stream = host.open(REQUEST, notes, span=Span("some words"), input_ended=False)
         assert stream.deadline == inf
         await notes.sounding.wait()
         assert stream.deadline == inf, "it may wait for more text"
@@ -92,7 +92,7 @@ async def test_a_stream_is_taken_to_hang_only_while_audio_is_due():
 async def test_a_cancelled_stream_has_to_end_soon_also_when_it_waited_for_text():
     async with loaded(incremental=True) as host:
         notes = Notes()
-        stream = host.open(REQUEST, notes, text="", input_ended=False)
+        stream = host.open(REQUEST, notes, span=Span(""), input_ended=False)
         stream.cancel()
         assert stream.deadline < inf
         await notes.over.wait()
@@ -103,7 +103,7 @@ async def test_the_first_audio_may_take_longer_than_the_next():
     host = HostedEngine("tone", {"real_time_factor": 0.1}, settings, clock=lambda: 0.0)
     await host.start()
     notes = Notes()
-    stream = host.open(REQUEST, notes, text="some words", input_ended=True)
+    stream = host.open(REQUEST, notes, span=Span("some words"), input_ended=True)
     assert stream.deadline == 1000
     await notes.sounding.wait()
     assert stream.deadline == 100
@@ -113,11 +113,11 @@ async def test_the_first_audio_may_take_longer_than_the_next():
 async def test_a_stopped_process_has_no_slots_and_says_nothing_more():
     async with loaded() as host:
         notes = Notes()
-        stream = host.open(REQUEST, notes, text="", input_ended=False)
+        stream = host.open(REQUEST, notes, span=Span(""), input_ended=False)
         await host.stop()
         assert isinstance(notes.fault, EngineCrashed)
         assert host.free_slots == 0
-        stream.push_text("text")
+        stream.push(Span("text"))
         stream.end_input()
         stream.cancel()
         await host.stop()
@@ -129,7 +129,7 @@ async def test_a_stopped_process_has_no_slots_and_says_nothing_more():
 async def test_a_process_that_breaks_the_framing_is_killed(junk):
     async with loaded() as host:
         notes = Notes()
-        host.open(REQUEST, notes, text="", input_ended=False)
+        host.open(REQUEST, notes, span=Span(""), input_ended=False)
         host.pipe_data_received(1, junk)
         await host.wait_gone()
         assert isinstance(notes.fault, EngineCrashed)
@@ -142,10 +142,10 @@ def test_what_is_sent_to_a_process_that_has_just_ended_is_no_error(
     async def send_until_lost() -> None:
         async with loaded() as host:
             notes = Notes()
-            stream = host.open(REQUEST, notes, text="text", input_ended=False)
+            stream = host.open(REQUEST, notes, span=Span("text"), input_ended=False)
             psutil.Process().children()[0].kill()
             while not notes.over.is_set():
-                stream.push_text("more")
+                stream.push(Span("more"))
                 await asyncio.sleep(0)
             assert isinstance(notes.fault, EngineCrashed)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from saystream.audio import AudioChunk
+from saystream.engines.base import Span
 from saystream.errors import EngineCrashed, EngineFailed
 from saystream.hosting.streams import PoolStream
 
@@ -34,12 +35,12 @@ class Told:
     def process_lost(self, stream):
         return self._runs_again
 
-    def open(self, request, listener, *, text, input_ended):
-        self.log.append(("open", text, input_ended))
+    def open(self, request, listener, *, span, input_ended):
+        self.log.append(("open", span.text, input_ended))
         return self
 
-    def push_text(self, text):
-        self.log.append(("text", text))
+    def push(self, span):
+        self.log.append(("text", span.text))
 
     def end_input(self):
         self.log.append("end of input")
@@ -71,8 +72,8 @@ async def heard_ms(stream: PoolStream) -> float:
 def test_a_whole_segment_can_start_when_its_text_is_complete():
     told = Told()
     stream = stream_of(told)
-    stream.push_text("one ")
-    stream.push_text("two")
+    stream.push(Span("one "))
+    stream.push(Span("two"))
     assert told.log == []
     stream.end_input()
     stream.run_on(told)
@@ -82,11 +83,11 @@ def test_a_whole_segment_can_start_when_its_text_is_complete():
 def test_an_incremental_stream_can_start_with_its_first_text_and_passes_on_the_rest():
     told = Told()
     stream = stream_of(told, incremental=True)
-    stream.push_text("")
-    stream.push_text("one ")
-    stream.push_text("two ")
+    stream.push(Span(""))
+    stream.push(Span("one "))
+    stream.push(Span("two "))
     stream.run_on(told)
-    stream.push_text("three")
+    stream.push(Span("three"))
     stream.end_input()
     assert told.log == ["can start", ("open", "one two ", False), ("text", "three"), "end of input"]
 
@@ -100,11 +101,11 @@ def test_an_incremental_stream_without_text_can_start_when_its_input_has_ended()
 def test_a_stream_that_runs_again_says_all_of_its_text_again():
     told = Told(runs_again=True)
     stream = stream_of(told, incremental=True)
-    stream.push_text("one ")
+    stream.push(Span("one "))
     stream.run_on(told)
-    stream.push_text("two ")
+    stream.push(Span("two "))
     stream.lost(EngineCrashed("gone"))
-    stream.push_text("three")
+    stream.push(Span("three"))
     stream.run_on(told)
     assert told.log[1:] == [("open", "one ", False), ("text", "two "), ("open", "one two three", False)]
     assert (stream.attempts, stream.over) == (2, False)
@@ -218,9 +219,9 @@ async def test_a_reader_that_is_cancelled_can_be_followed_by_another():
 def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_it():
     told = Told(runs_again=True)
     stream = stream_of(told, incremental=True)
-    stream.push_text("one ")
+    stream.push(Span("one "))
     stream.run_on(told)
-    stream.push_text("two ")
+    stream.push(Span("two "))
     assert stream.waiting_characters == 8
     stream.text_taken(6)
     assert stream.waiting_characters == 2
@@ -229,21 +230,21 @@ def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_
     assert stream.waiting_characters == 8
     stream.text_taken(99)
     assert stream.waiting_characters == 0
-    stream.push_text("three")
+    stream.push(Span("three"))
     stream.cancel()
     assert stream.waiting_characters == 0
 
 
 def test_text_of_a_whole_segment_never_waits_in_its_stream():
     stream = stream_of(Told())
-    stream.push_text("one")
+    stream.push(Span("one"))
     assert stream.waiting_characters == 0
 
 
 async def test_an_engine_that_cannot_stop_is_stopped_and_what_it_said_is_heard():
     told = Told()
     stream = stream_of(told, buffered_audio_s=100.0)
-    stream.push_text("a" * 5)
+    stream.push(Span("a" * 5))
     stream.end_input()
     stream.run_on(told)
     for _ in range(400):

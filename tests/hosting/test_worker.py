@@ -14,9 +14,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from saystream.engines.base import Engine, EngineInfo
+from saystream.audio import Mark, SpeechChunk
+from saystream.engines.base import Engine, EngineInfo, Span, SynthesisRequest
 from saystream.errors import EngineFailed, EngineUnavailable, ModelMissing, Overloaded
-from saystream.hosting.frames import Frame, Kind, LoadFailure, pack, pack_count, read_frame
+from saystream.hosting.frames import (
+    Frame,
+    Kind,
+    LoadFailure,
+    pack,
+    pack_count,
+    pack_marks,
+    pack_span,
+    read_frame,
+)
 from saystream.hosting.worker import EngineHost, why_not_loaded
 
 from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine
@@ -38,7 +48,7 @@ class Gateway:
     def open(self, stream: int, text: str | None = None) -> None:
         self.say(Kind.OPEN, stream, msgspec.json.encode(REQUEST))
         if text is not None:
-            self.say(Kind.TEXT, stream, text.encode())
+            self.say(Kind.TEXT, stream, pack_span(Span(text)))
             self.say(Kind.END_INPUT, stream)
 
     def hear(self) -> Frame:
@@ -106,7 +116,7 @@ def test_the_engine_gets_the_whole_text():
     with hosted(SpeakingEngine(lambda text: heard.append(text) or iter(()))) as gateway:
         gateway.open(1)
         for part in ("one ", "two ", "δύο"):
-            gateway.say(Kind.TEXT, 1, part.encode())
+            gateway.say(Kind.TEXT, 1, pack_span(Span(part)))
         gateway.say(Kind.END_INPUT, 1)
         assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
     assert heard == ["one two δύο"]
@@ -149,6 +159,39 @@ def test_what_is_no_audio_ends_the_stream_and_not_the_process(chunk, said):
         assert gateway.hear_until_end(2)[1] == Kind.DONE
 
 
+class Unwrapped(SpeakingEngine):
+    """Its chunks are what ``speak`` yields."""
+
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
+        return self._speak(span.text)
+
+
+def test_marks_are_sent_before_the_audio_that_they_belong_to():
+    early, late = Mark(0, 3, 0, 100), Mark(4, 7, 700, 900)
+    chunks = [SpeechChunk(TONE[:0], (early,)), SpeechChunk(TONE, (late,)), SpeechChunk(TONE[:10])]
+    with hosted(Unwrapped(lambda text: iter(chunks))) as gateway:
+        gateway.open(1, "one two")
+        frames = [gateway.hear() for _ in range(6)]
+    assert frames[0] == (Kind.MARKS, 1, pack_marks((early, late)))
+    assert [kind for kind, _, _ in frames[1:]] == [*[Kind.AUDIO] * 4, Kind.DONE]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        (TONE, "a ndarray instead of a SpeechChunk"),
+        (SpeechChunk(TONE, ("one",)), "marks that are not in the text or not in the audio"),
+        (SpeechChunk(TONE, (Mark(3, 2, 0, 1),)), "marks that are not in the text or not in the audio"),
+        (SpeechChunk(TONE, (Mark(0, 2, 5, 1),)), "marks that are not in the text or not in the audio"),
+        (SpeechChunk(TONE, (Mark(0, 2, 0, np.nan),)), "marks that are not in the text or not in the audio"),
+    ],
+)
+def test_what_is_no_chunk_of_speech_ends_the_stream(chunk, said):
+    with hosted(Unwrapped(lambda text: iter([chunk]))) as gateway:
+        gateway.open(1, "text")
+        assert gateway.hear_until_end(1) == ([], Kind.INVALID_OUTPUT, said)
+
+
 @pytest.mark.parametrize("error", [ValueError("secret words"), SystemExit("secret words"), MemoryError()])
 def test_an_error_of_the_engine_ends_the_stream_and_tells_its_type_alone(error):
     def speak(text):
@@ -167,7 +210,7 @@ def test_an_incremental_engine_speaks_while_text_comes():
     with hosted(EchoEngine()) as gateway:
         gateway.open(1)
         for taken, character in enumerate("abc", 1):
-            gateway.say(Kind.TEXT, 1, character.encode())
+            gateway.say(Kind.TEXT, 1, pack_span(Span(character)))
             assert gateway.hear() == (Kind.TAKEN, 1, pack_count(taken))
             _, _, payload = gateway.hear()
             assert np.frombuffer(payload, "<f4")[0] == np.float32(ord(character) / 1000)
@@ -180,8 +223,8 @@ def test_text_that_comes_before_the_engine_has_opened_is_kept_in_order():
     engine.may_open.clear()
     with hosted(engine) as gateway:
         gateway.open(1)
-        gateway.say(Kind.TEXT, 1, b"a")
-        gateway.say(Kind.TEXT, 1, b"b")
+        gateway.say(Kind.TEXT, 1, pack_span(Span("a")))
+        gateway.say(Kind.TEXT, 1, pack_span(Span("b")))
         gateway.say(Kind.END_INPUT, 1)
         engine.may_open.set()
         pieces, kind, _ = gateway.hear_until_end(1)
@@ -277,7 +320,7 @@ def test_a_held_stream_can_be_cancelled():
     with hosted(speaking(TONE, TONE)) as gateway:
         gateway.open(1)
         gateway.say(Kind.HOLD, 1)
-        gateway.say(Kind.TEXT, 1, b"text")
+        gateway.say(Kind.TEXT, 1, pack_span(Span("text")))
         gateway.say(Kind.END_INPUT, 1)
         gateway.say(Kind.CANCEL, 1)
         gateway.say(Kind.HOLD, 1)
@@ -325,7 +368,7 @@ def test_the_process_ends_with_its_input_also_in_the_middle_of_speech():
         read_frame(child.stdout)
         for frame in (
             pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)),
-            pack(Kind.TEXT, 1, b"text " * 1000),
+            pack(Kind.TEXT, 1, pack_span(Span("text " * 1000))),
             pack(Kind.END_INPUT, 1),
         ):
             child.stdin.write(frame)
@@ -390,7 +433,7 @@ def test_numbers_come_to_an_engine_as_words_where_that_is_asked_for() -> None:
     with hosted(SpeakingEngine(speak)) as gateway:
         for number, request in enumerate((REQUEST, replace(REQUEST, normalize_text=True)), start=1):
             gateway.say(Kind.OPEN, number, msgspec.json.encode(request))
-            gateway.say(Kind.TEXT, number, b"It is 5 km.")
+            gateway.say(Kind.TEXT, number, pack_span(Span("It is 5 km.")))
             gateway.say(Kind.END_INPUT, number)
             assert gateway.hear_until_end(number)[1] == Kind.DONE
     assert heard == ["It is 5 km.", "It is five kilometers."]

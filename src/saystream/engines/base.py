@@ -14,14 +14,23 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from saystream.audio import Samples
+    from saystream.audio import SpeechChunk
 
-__all__ = ["Engine", "EngineInfo", "EngineStream", "SegmentEngine", "SegmentStream", "SynthesisRequest"]
+__all__ = [
+    "Engine",
+    "EngineInfo",
+    "EngineStream",
+    "SegmentEngine",
+    "SegmentStream",
+    "Span",
+    "SynthesisRequest",
+    "joined",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +77,48 @@ class SynthesisRequest:
     """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
     instructions: str = ""
     """How to speak, in words; an engine that does not follow them leaves them."""
+    marks: bool = False
+    """The listener wants marks: when each word sounds. An engine that does not know it sends none."""
     normalize_text: bool = False
     """Numbers, dates and the like are to be read as words. Unless ``normalizes_text``, they come as words already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of the text of a response."""
+
+    text: str
+    offset: int = 0
+    """Where its first character stands in the text of the response, in code points: marks count from there."""
+
+
+def joined(spans: Sequence[Span]) -> Span:
+    """Spans that follow one another, as one; of none an empty one."""
+    return Span("".join(span.text for span in spans), spans[0].offset if spans else 0)
 
 
 class EngineStream(ABC):
     """One stretch of speech under way.
 
-    ``push_text``, ``end_input`` and ``cancel`` may be called from another thread than the one that reads
+    ``push``, ``end_input`` and ``cancel`` may be called from another thread than the one that reads
     ``chunks()``. Text after ``end_input`` is a caller's bug.
     """
 
     @abstractmethod
-    def push_text(self, text: str) -> None: ...
+    def push(self, span: Span) -> None:
+        """More text. It begins where the last span ended."""
 
     @abstractmethod
     def end_input(self) -> None:
         """No more text comes: speak what is left, then end ``chunks()``."""
 
     @abstractmethod
-    def chunks(self) -> Iterator[Samples]:
-        """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread."""
+    def chunks(self) -> Iterator[SpeechChunk]:
+        """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread.
+
+        Where ``SynthesisRequest.marks`` asks for them, a chunk carries the marks of the words that begin in it. They
+        may come in an earlier chunk, but not in a later one.
+        """
 
     @property
     def waiting_characters(self) -> int:
@@ -118,11 +148,11 @@ class SegmentEngine(Engine):
     """An engine that needs the whole text of a segment before it speaks."""
 
     def open(self, request: SynthesisRequest) -> EngineStream:
-        return SegmentStream(lambda text: self.synthesize(text, request))
+        return SegmentStream(lambda span: self.synthesize(span, request))
 
     @abstractmethod
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
-        """Speak ``text``. Yield as early and as often as the model allows: a cancel acts between two yields."""
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
+        """Speak ``span.text``. Yield as early and as often as the model allows: a cancel acts between two yields."""
 
 
 class SegmentStream(EngineStream):
@@ -130,31 +160,31 @@ class SegmentStream(EngineStream):
 
     def __init__(
         self,
-        synthesize: Callable[[str], Iterator[Samples]],
+        synthesize: Callable[[Span], Iterator[SpeechChunk]],
         *,
         interrupt: Callable[[], None] | None = None,
     ) -> None:
         """``interrupt`` is called by a cancel, for an engine that can end more quickly than between two chunks."""
         self._synthesize = synthesize
         self._interrupt = interrupt
-        self._text: list[str] = []
+        self._spans: list[Span] = []
         self._input_ended = threading.Event()
         self._cancelled = False
 
-    def push_text(self, text: str) -> None:
-        self._text.append(text)
+    def push(self, span: Span) -> None:
+        self._spans.append(span)
 
     def end_input(self) -> None:
         self._input_ended.set()
 
-    def chunks(self) -> Iterator[Samples]:
+    def chunks(self) -> Iterator[SpeechChunk]:
         self._input_ended.wait()
         if self._cancelled:
             return
-        for samples in self._synthesize("".join(self._text)):
+        for chunk in self._synthesize(joined(self._spans)):
             if self._cancelled:
                 return
-            yield samples
+            yield chunk
 
     def cancel(self) -> None:
         self._cancelled = True

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.audio import Mark, SpeechChunk
+from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -75,6 +76,10 @@ _MAX_STREAMS = 4
 
 _TOLERANCE = 0.1
 """Of measured speed and pitch: less than a listener could name."""
+_OFFSET = 7
+"""Of what is said in its response: marks have to count from there."""
+_MARK_TOLERANCE_MS = 50.0
+
 _REPEAT_TOLERANCE = 0.05
 """Of the duration of the same text spoken twice; a model may vary it a little."""
 
@@ -114,7 +119,7 @@ def check_engine(
             findings += [Finding(name, problem) for problem in check(bench)]
         except _Broken as broken:
             findings.append(Finding(name, str(broken)))
-        except Exception as error:  # push_text(), end_input() or cancel()
+        except Exception as error:  # push(), end_input() or cancel()
             findings.append(Finding(name, f"The stream raised {error!r}."))
     return findings
 
@@ -174,8 +179,8 @@ class _Reading:
 
     def _read(self) -> None:
         try:
-            for samples in self.stream.chunks():
-                self.chunks.append(samples)
+            for chunk in self.stream.chunks():
+                self.chunks.append(chunk)
                 self.first.set()
         except BaseException as error:  # also what would end this thread unseen
             self._error = error
@@ -192,17 +197,22 @@ class _Reading:
         if not self.ends(_PATIENCE_S):
             self.stream.cancel()
             raise _Broken(f"chunks() did not end within {_PATIENCE_S:g} s after end_input().")
-        for samples in self.chunks:
-            if problem := _chunk_problem(samples):
+        for chunk in self.chunks:
+            if problem := _chunk_problem(chunk):
                 raise _Broken(problem)
-        return np.concatenate([*self.chunks, np.zeros(0, np.float32)])
+        return np.concatenate([*(chunk.samples for chunk in self.chunks), np.zeros(0, np.float32)])
 
 
-def _chunk_problem(samples: Any) -> str:
+def _chunk_problem(chunk: Any) -> str:
+    if not isinstance(chunk, SpeechChunk):
+        return f"A chunk is a {type(chunk).__name__}; it has to be a SpeechChunk."
+    samples: Any = chunk.samples
     if not isinstance(samples, np.ndarray):
-        return f"A chunk is a {type(samples).__name__}; it has to be a NumPy array."
+        return f"The samples of a chunk are a {type(samples).__name__}; they have to be a NumPy array."
     if samples.dtype != np.float32 or samples.ndim != 1:
-        return f"A chunk is {samples.dtype} with {samples.ndim} dimensions; it has to be float32 with one."
+        return (
+            f"Samples are {samples.dtype} with {samples.ndim} dimensions; they have to be float32 with one."
+        )
     if not np.isfinite(samples).all():
         return "A chunk holds NaN or infinity."
     if samples.size and np.abs(samples).max() > _MAX_MAGNITUDE:
@@ -232,8 +242,10 @@ class _Bench:
 
     def read(self, *pieces: str, **request: Any) -> _Reading:
         reading = _Reading(self.open(**request))
+        offset = _OFFSET
         for piece in pieces:
-            reading.stream.push_text(piece)
+            reading.stream.push(Span(piece, offset))
+            offset += len(piece)
         reading.stream.end_input()
         return reading
 
@@ -321,7 +333,7 @@ def _long_text(bench: _Bench) -> Iterator[str]:
 
 def _cancel(bench: _Bench) -> Iterator[str]:
     waiting = _Reading(bench.open())
-    waiting.stream.push_text(bench.sentence)
+    waiting.stream.push(Span(bench.sentence))
     waiting.stream.cancel()
     if not waiting.ends(_CANCEL_PATIENCE_S):
         yield "A cancel before end_input() does not end chunks()."
@@ -388,12 +400,44 @@ def _incremental_text(bench: _Bench) -> Iterator[str]:
     if not bench.info.incremental_text:
         return
     reading = _Reading(bench.open())
-    reading.stream.push_text(bench.sentences(3))
+    reading.stream.push(Span(bench.sentences(3)))
     reading.first.wait(_PATIENCE_S)
     if not reading.chunks:
         yield "It claims incremental text, but gives no audio for three sentences before end_input()."
     reading.stream.end_input()
     reading.audio()
+
+
+def _marks(bench: _Bench) -> Iterator[str]:
+    text = bench.sentences(2)
+    for pieces, speed in (((text,), 1.0), ((text,), 1.25), (tuple(text), 1.0)):
+        reading = bench.read(*pieces, speed=speed, marks=True)
+        duration_ms = len(reading.audio()) * 1000 / bench.info.sample_rate
+        marks: list[Mark] = []
+        begun_ms = 0.0
+        for chunk in reading.chunks:
+            if any(mark.start_ms < begun_ms - _MARK_TOLERANCE_MS for mark in chunk.marks):
+                yield "A mark comes in a later chunk than the word that it is of."
+                return
+            begun_ms += len(chunk.samples) * 1000 / bench.info.sample_rate
+            marks += chunk.marks
+        if problem := _problem_of_marks(marks, len(text), duration_ms):
+            yield problem
+            return
+
+
+def _problem_of_marks(marks: list[Mark], num_characters: int, duration_ms: float) -> str:
+    place, time_ms = _OFFSET, 0.0
+    for mark in marks:
+        if not place <= mark.start < mark.end <= _OFFSET + num_characters:
+            return f"A mark names {mark.start} to {mark.end} after {place}: not in order, or not in the text."
+        if not time_ms <= mark.start_ms <= mark.end_ms <= duration_ms + _MARK_TOLERANCE_MS:
+            return (
+                f"A mark is from {mark.start_ms:.0f} to {mark.end_ms:.0f} ms after {time_ms:.0f} ms:"
+                f" not in order, or not in the audio of {duration_ms:.0f} ms."
+            )
+        place, time_ms = mark.end, mark.start_ms
+    return ""
 
 
 _CHECKS: tuple[Callable[[_Bench], Iterator[str]], ...] = (
@@ -410,4 +454,5 @@ _CHECKS: tuple[Callable[[_Bench], Iterator[str]], ...] = (
     _pitch,
     _formant,
     _incremental_text,
+    _marks,
 )

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
-from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.espeak_library import (
     RetrieveSamples,
@@ -85,7 +86,7 @@ class EspeakEngine(SegmentEngine):
             quality="robotic",
         )
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
         if request.voice not in VOICES:
             raise InvalidValue("voice", request.voice, VOICES)
@@ -105,9 +106,9 @@ class EspeakEngine(SegmentEngine):
             formant=request.formant,
         )
         voice = f"{self._languages[request.language]}+{request.voice}"
-        spoken = plain(_READERS.get(request.language, str)(text))
+        spoken = plain(_READERS.get(request.language, str)(span.text))
         speech = _Speech(spoken, voice, {_RATE: round(rate), _PITCH: round(float(setting))})
-        yield from shaped(speech.chunks(), stages)
+        yield from map(SpeechChunk, shaped(speech.chunks(), stages))
 
 
 class _Speech:

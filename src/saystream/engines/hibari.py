@@ -14,9 +14,10 @@ import hibari
 import msgspec
 import numpy as np
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.silence import trimmed
-from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.digits import readable
 from saystream.errors import InvalidValue
@@ -75,10 +76,10 @@ class HibariEngine(SegmentEngine):
     def load(self) -> None:
         self._model = hibari.Hibari(voice=_VOICE, threads=self._options.threads)
         for request in (SynthesisRequest(_VOICE, "en"), SynthesisRequest(_VOICE, "en", pitch=0.6)):
-            for _ in self.synthesize(_WARM_UP, request):
+            for _ in self.synthesize(Span(_WARM_UP), request):
                 pass
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
         """What has no English reading, such as emoji or Chinese, is passed over. Raises InvalidValue for an
         unknown voice."""
         if request.voice not in self.info.voices:
@@ -90,7 +91,7 @@ class HibariEngine(SegmentEngine):
             pitch=request.pitch,
             formant=request.formant,
         )
-        yield from shaped(self._pieces(text, hurried=hurried), stages)
+        yield from map(SpeechChunk, shaped(self._pieces(span.text, hurried=hurried), stages))
 
     def _pieces(self, text: str, *, hurried: bool) -> Iterator[Samples]:
         speed, effect = (_HURRIED_SPEED, _HURRIED_EFFECT) if hurried else (1.0, 1.0)

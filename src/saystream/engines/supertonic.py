@@ -24,8 +24,9 @@ from supertonic.config import (
 )
 from supertonic.loader import list_available_voice_style_names, load_model, load_voice_style_from_name
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
-from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
 from saystream.languages import LANGUAGE_CODES
@@ -94,10 +95,10 @@ class SupertonicEngine(SegmentEngine):
             voices=tuple(names),
             concurrency=self._options.concurrency,
         )
-        for _ in self.synthesize("One.", SynthesisRequest(names[0], "en")):
+        for _ in self.synthesize(Span("One."), SynthesisRequest(names[0], "en")):
             pass
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
         if request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
@@ -108,7 +109,8 @@ class SupertonicEngine(SegmentEngine):
         stages = timbre(
             self.info.sample_rate, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        yield from shaped(self._pieces(text, request, speed * DEFAULT_SPEED), stages)
+        pieces = self._pieces(span.text, request, speed * DEFAULT_SPEED)
+        yield from map(SpeechChunk, shaped(pieces, stages))
 
     def _pieces(self, text: str, request: SynthesisRequest, speed: float) -> Iterator[Samples]:
         piece = self.info.sample_rate * _PIECE_MS // 1000

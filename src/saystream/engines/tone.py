@@ -1,7 +1,7 @@
 """A sine instead of a voice: needs no weights, costs nearly nothing and always gives the same samples.
 
 Tests and load tests use it in the place of a real engine. It can be as slow, as uneven and as faulty as they
-ask.
+ask, and it marks every word where a request wants that.
 
 A text lasts as long as speech would, in whole stretches of 50 ms. A stretch holds whole periods, so audio can
 be cut or joined between any two of them without a step: a step in what a listener gets is a fault of the
@@ -10,6 +10,7 @@ server.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
@@ -21,9 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.audio import Mark, SpeechChunk
+from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.errors import InvalidValue
+from saystream.text.words import complete_length, word_spans
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -104,14 +107,17 @@ class _ToneStream(EngineStream):
         self._speed = request.speed
         self._sound = _sound(options.sample_rate, options.frequency_hz * request.pitch, options.chunk_ms)
         self._text = ""
+        self._words = _Words(options.ms_per_character / request.speed) if request.marks else None
         self._spoken_ms = 0
         self._input_ended = False
         self._more = threading.Condition()
         self._cancelled = threading.Event()
 
-    def push_text(self, text: str) -> None:
+    def push(self, span: Span) -> None:
         with self._more:
-            self._text += text
+            if self._words is not None and not self._text:
+                self._words.offset = span.offset
+            self._text += span.text
             self._more.notify()
 
     def end_input(self) -> None:
@@ -132,7 +138,7 @@ class _ToneStream(EngineStream):
         with self._more:
             self._more.notify()
 
-    def chunks(self) -> Iterator[Samples]:
+    def chunks(self) -> Iterator[SpeechChunk]:
         spoken_ms = 0
         faulty = self._options.fault != "none"
         pauses: Iterator[float] | None = None
@@ -148,9 +154,17 @@ class _ToneStream(EngineStream):
                 return
             spoken_ms += chunk_ms
             self._spoken_ms = spoken_ms
-            yield self._sound[: chunk_ms * self._options.sample_rate // 1000]
+            samples = self._sound[: chunk_ms * self._options.sample_rate // 1000]
+            yield SpeechChunk(samples, () if self._words is None else self._marks(spoken_ms))
         if faulty and spoken_ms and not self._cancelled.is_set() and self._options.fault_text in self._text:
             yield from self._go_wrong()
+
+    def _marks(self, spoken_ms: int) -> tuple[Mark, ...]:
+        """Of the words that begin before ``spoken_ms`` and were in no chunk before."""
+        assert self._words is not None
+        with self._more:
+            last_ms = self._duration_ms(final=True) if self._input_ended else math.inf
+            return self._words.take(self._text, spoken_ms, last_ms=last_ms)
 
     def _wait_for_text(self, spoken_ms: int) -> int:
         """Milliseconds that the text lasts, once that is more than ``spoken_ms`` or final; 0 when
@@ -165,16 +179,18 @@ class _ToneStream(EngineStream):
             return 0
 
     def _duration_ms(self, *, final: bool) -> int:
-        """Of the text so far, in whole stretches; one at least of a text that is not blank."""
-        if not self._text.strip():
+        """Of the text so far, in whole stretches; one at least of a text that is not blank. A word that is to be
+        marked is not begun before it is complete."""
+        text = self._text if final or self._words is None else self._text[: complete_length(self._text)]
+        if not text.strip():
             return 0
-        stretches = _weight(self._text) * self._options.ms_per_character / self._speed / STRETCH_MS
+        stretches = _weight(text) * self._options.ms_per_character / self._speed / STRETCH_MS
         return STRETCH_MS * (max(1, round(stretches)) if final else int(stretches))
 
     def _fault_is_due(self, spoken_ms: int) -> bool:
         return spoken_ms >= self._options.fault_after_ms and self._options.fault_text in self._text
 
-    def _go_wrong(self) -> Iterator[Samples]:
+    def _go_wrong(self) -> Iterator[SpeechChunk]:
         match self._options.fault:
             case "crash":
                 os._exit(_CRASH_EXIT_STATUS)
@@ -183,9 +199,35 @@ class _ToneStream(EngineStream):
             case "error":
                 raise RuntimeError("The tone engine was told to fail.")
             case "nan":
-                yield np.full_like(self._sound, np.nan)
+                yield SpeechChunk(np.full_like(self._sound, np.nan))
             case _:
-                yield (self._sound * 32767).astype(np.int16)  # the fault is the type
+                yield SpeechChunk((self._sound * 32767).astype(np.int16))  # the fault is the type
+
+
+class _Words:
+    """The words of a text that comes piece by piece, and when each of them sounds."""
+
+    def __init__(self, ms_per_character: float) -> None:
+        self.offset = 0
+        """Of the text in its response."""
+        self._ms_per_character = ms_per_character
+        self._position = 0
+        """End of the last word that was taken…"""
+        self._weight = 0
+        """…and how much of the text's weight lies before it."""
+
+    def take(self, text: str, before_ms: float, *, last_ms: float) -> tuple[Mark, ...]:
+        """Marks of the next words that begin before ``before_ms``. ``last_ms`` is the end of the audio."""
+        marks: list[Mark] = []
+        for start, end in word_spans(text, self._position):
+            weight = self._weight + _weight(text[self._position : start])
+            start_ms = weight * self._ms_per_character
+            if start_ms >= before_ms:
+                break
+            self._position, self._weight = end, weight + _weight(text[start:end])
+            end_ms = min(last_ms, self._weight * self._ms_per_character)
+            marks.append(Mark(self.offset + start, self.offset + end, start_ms, end_ms))
+        return tuple(marks)
 
 
 def pauses_s(options: ToneOptions, text: str) -> Iterator[float]:

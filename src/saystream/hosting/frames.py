@@ -7,11 +7,14 @@ run the same version of this package, so nothing here is negotiated.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import BinaryIO, TypeAlias
 
 import msgspec
 
+from saystream.audio import Mark
+from saystream.engines.base import Span
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -31,8 +34,12 @@ __all__ = [
     "LoadFailure",
     "pack",
     "pack_count",
+    "pack_marks",
+    "pack_span",
     "read_frame",
     "unpack_count",
+    "unpack_marks",
+    "unpack_span",
 ]
 
 MAX_PAYLOAD_BYTES = 1 << 26
@@ -40,6 +47,7 @@ MAX_PAYLOAD_BYTES = 1 << 26
 
 _HEADER = struct.Struct("<IBI")
 _COUNT = struct.Struct("<Q")
+_MARK = struct.Struct("<QQdd")
 
 
 class Kind(IntEnum):
@@ -50,7 +58,7 @@ class Kind(IntEnum):
     OPEN = 2
     """Open a stream: a SynthesisRequest as JSON."""
     TEXT = 3
-    """More text, UTF-8."""
+    """More text: ``pack_span``."""
     END_INPUT = 4
     CANCEL = 5
     """Stop soon. Answered with DONE or FAILED like every stream, which frees its slot."""
@@ -74,6 +82,8 @@ class Kind(IntEnum):
     """How many characters of its text an incremental engine has begun to speak so far: ``pack_count``."""
     FAULT = 23
     """The engine raised a fault that says what is wrong; the slot is free. A HostedFault as JSON."""
+    MARKS = 24
+    """Those of the AUDIO that follows: ``pack_marks``."""
 
 
 class LoadFailure(msgspec.Struct, frozen=True):
@@ -129,6 +139,25 @@ def unpack_count(payload: bytes) -> int:
         raise EngineCrashed("The engine's process wrote something that is no frame.")
     count: int = _COUNT.unpack(payload)[0]
     return count
+
+
+def pack_span(span: Span) -> bytes:
+    return _COUNT.pack(span.offset) + span.text.encode()
+
+
+def unpack_span(payload: bytes) -> Span:
+    return Span(payload[_COUNT.size :].decode(), _COUNT.unpack_from(payload)[0])
+
+
+def pack_marks(marks: Iterable[Mark]) -> bytes:
+    return b"".join(_MARK.pack(mark.start, mark.end, mark.start_ms, mark.end_ms) for mark in marks)
+
+
+def unpack_marks(payload: bytes) -> tuple[Mark, ...]:
+    """Raises EngineCrashed for what is no marks of ours."""
+    if len(payload) % _MARK.size:
+        raise EngineCrashed("The engine's process wrote something that is no frame.")
+    return tuple(Mark(*fields) for fields in _MARK.iter_unpack(payload))
 
 
 def read_frame(pipe: BinaryIO) -> Frame | None:

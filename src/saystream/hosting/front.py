@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from saystream.audio import AudioChunk
 
 if TYPE_CHECKING:
-    from saystream.engines.base import EngineInfo, SynthesisRequest
+    from saystream.engines.base import EngineInfo, Span, SynthesisRequest
     from saystream.errors import EngineUnavailable
     from saystream.hosting.playback import Playback
 
@@ -48,8 +48,11 @@ class StreamHandle(AsyncIterable[AudioChunk], Protocol):
     def waiting_characters(self) -> int:
         """Text that an incremental engine has not begun to speak; 0 with one that takes a segment whole."""
 
-    def push_text(self, text: str) -> None:
-        """More text; ignored once the stream is over. Raises RuntimeError after ``end_input``."""
+    def push(self, span: Span) -> None:
+        """More text, from where the last span ended; ignored once the stream is over.
+
+        Raises RuntimeError after ``end_input``.
+        """
 
     def end_input(self) -> None:
         """No more text comes. Harmless when said again."""

@@ -7,13 +7,10 @@ which in the gateway would hold up the audio of every other session.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.audio import SpeechChunk
+from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest, joined
 from saystream.text.normalizer import normalize
-
-if TYPE_CHECKING:
-    from saystream.audio import Samples
 
 __all__ = ["needs_words", "open_stream"]
 
@@ -36,17 +33,24 @@ class _NormalizedStream(EngineStream):
     def __init__(self, stream: EngineStream, language: str) -> None:
         self._stream = stream
         self._language = language
-        self._text: list[str] = []
+        self._spans: list[Span] = []
+        self._changed = False
+        """The words that are spoken are not those of the text."""
 
-    def push_text(self, text: str) -> None:
-        self._text.append(text)
+    def push(self, span: Span) -> None:
+        self._spans.append(span)
 
     def end_input(self) -> None:
-        self._stream.push_text(normalize("".join(self._text), self._language))
+        written = joined(self._spans)
+        spoken = normalize(written.text, self._language)
+        self._changed = spoken != written.text
+        self._stream.push(Span(spoken, written.offset))
         self._stream.end_input()
 
-    def chunks(self) -> Iterator[Samples]:
-        return self._stream.chunks()
+    def chunks(self) -> Iterator[SpeechChunk]:
+        for chunk in self._stream.chunks():
+            # The normalizer does not say which words came from where: marks of changed text would name wrong places.
+            yield SpeechChunk(chunk.samples) if self._changed and chunk.marks else chunk
 
     def cancel(self) -> None:
         self._stream.cancel()

@@ -17,15 +17,15 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from math import inf
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 import numpy as np
 import structlog
 
-from saystream.audio import AudioChunk
+from saystream.audio import AudioChunk, Mark
 from saystream.config import PoolSettings
-from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.base import EngineInfo, Span, SynthesisRequest
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -35,7 +35,19 @@ from saystream.errors import (
     EngineUnavailable,
     ServerFault,
 )
-from saystream.hosting.frames import FrameSplitter, HostedFault, Kind, LoadFailure, pack, unpack_count
+from saystream.hosting.frames import (
+    FrameSplitter,
+    HostedFault,
+    Kind,
+    LoadFailure,
+    pack,
+    pack_span,
+    unpack_count,
+    unpack_marks,
+)
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
 
 __all__ = ["HostedEngine", "HostedStream", "Listener"]
 
@@ -65,20 +77,22 @@ class Listener(Protocol):
 class HostedStream:
     """One stream in the process. Nothing is sent, and nothing is told, after it has ended."""
 
-    __slots__ = ("_host", "_input_ended", "_number", "_sounding", "deadline", "listener")
+    __slots__ = ("_host", "_input_ended", "_marks", "_number", "_sounding", "deadline", "listener")
 
     def __init__(self, host: HostedEngine, number: int, listener: Listener, *, input_ended: bool) -> None:
         self._host = host
         self._number = number
         self._input_ended = input_ended
         self._sounding = False
+        self._marks: tuple[Mark, ...] = ()
+        """Of the audio that comes next."""
         self.listener = listener
         self.deadline = inf
         """When the process is taken to hang, in seconds of the clock. An engine that may still be waiting for
         text has none."""
 
-    def push_text(self, text: str) -> None:
-        self._host.send(Kind.TEXT, self._number, text.encode())
+    def push(self, span: Span) -> None:
+        self._host.send(Kind.TEXT, self._number, pack_span(span))
 
     def end_input(self) -> None:
         self._input_ended = True
@@ -98,12 +112,16 @@ class HostedStream:
         self._host.send(Kind.RESUME, self._number)
         self.expect_audio()
 
-    def audio_came(self, chunk: AudioChunk) -> None:
+    def marks_came(self, marks: tuple[Mark, ...]) -> None:
+        self._marks = marks
+
+    def audio_came(self, samples: Samples, sample_rate: int) -> None:
         self._sounding = True
         if self.deadline != inf:
             self.deadline = self._host.chunk_deadline()
             self._host.watch(self.deadline)
-        self.listener.audio_came(chunk)
+        marks, self._marks = self._marks, ()
+        self.listener.audio_came(AudioChunk(samples, sample_rate, marks))
 
     def expect_audio(self) -> None:
         """Audio is due from now on, unless the engine may still wait for text."""
@@ -195,15 +213,15 @@ class HostedEngine(asyncio.SubprocessProtocol):
         return self._info.concurrency - len(self._streams)
 
     def open(
-        self, request: SynthesisRequest, listener: Listener, *, text: str, input_ended: bool
+        self, request: SynthesisRequest, listener: Listener, *, span: Span, input_ended: bool
     ) -> HostedStream:
-        """Open a stream in one of the free slots, with the text so far."""
+        """Open a stream in one of the free slots, with ``span``, the text so far."""
         number = next(self._numbers) % _STREAM_NUMBERS
         stream = self._streams[number] = HostedStream(self, number, listener, input_ended=input_ended)
         # In one write: the process wakes once.
         self._write(
             pack(Kind.OPEN, number, msgspec.json.encode(request))
-            + (pack(Kind.TEXT, number, text.encode()) if text else b"")
+            + (pack(Kind.TEXT, number, pack_span(span)) if span.text else b"")
             + (pack(Kind.END_INPUT, number) if input_ended else b"")
         )
         stream.expect_audio()
@@ -276,7 +294,9 @@ class HostedEngine(asyncio.SubprocessProtocol):
         elif (stream := self._streams.get(number)) is None or self._info is None:
             raise EngineCrashed(f"The process of engine '{self._name}' spoke of a stream that is not open.")
         elif kind == Kind.AUDIO:
-            stream.audio_came(AudioChunk(np.frombuffer(payload, np.float32), self._info.sample_rate))
+            stream.audio_came(np.frombuffer(payload, np.float32), self._info.sample_rate)
+        elif kind == Kind.MARKS:
+            stream.marks_came(unpack_marks(payload))
         elif kind == Kind.TAKEN:
             stream.listener.text_taken(unpack_count(payload))
         else:

@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from saystream.audio import AudioChunk
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest, joined
 from saystream.errors import EngineFault, SaystreamError, ServerFault
 from saystream.hosting.process import HostedEngine, HostedStream
 
@@ -62,7 +62,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._pushed_characters = 0
         self._taken_characters = 0
         self._sounded_ms = 0.0
-        self._text: list[str] = []
+        self._spans: list[Span] = []
         """All of it until the first audio, so that it can be run again; then nothing."""
         self._input_ended = False
         self._could_start = False
@@ -82,17 +82,17 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     # For the caller.
 
-    def push_text(self, text: str) -> None:
+    def push(self, span: Span) -> None:
         """More text; ignored once the stream is over. Raises RuntimeError after ``end_input``."""
         if self._input_ended:
-            raise RuntimeError("push_text after end_input")
-        if self._over or not text:
+            raise RuntimeError("push after end_input")
+        if self._over or not span.text:
             return
-        self._pushed_characters += len(text)
+        self._pushed_characters += len(span.text)
         if not self._sounding:
-            self._text.append(text)
+            self._spans.append(span)
         if self._hosted is not None:
-            self._hosted.push_text(text)
+            self._hosted.push(span)
         elif self._incremental_text:
             self._tell_can_start()
 
@@ -114,7 +114,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             else:
                 self._owner.withdrawn(self)
         self._chunks.clear()
-        self._text.clear()
+        self._spans.clear()
         self._fault = None
         self._end()
 
@@ -158,14 +158,14 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self.attempts += 1
         self._taken_characters = 0
         self._never_waited = self._input_ended
-        text = "".join(self._text)
-        self._hosted = host.open(self.request, self, text=text, input_ended=self._input_ended)
+        span = joined(self._spans)
+        self._hosted = host.open(self.request, self, span=span, input_ended=self._input_ended)
 
     def fail(self, fault: SaystreamError) -> None:
         """End it with ``fault``, which its reader gets after the audio that came before."""
         if not self._over:
             self._fault = fault
-            self._text.clear()
+            self._spans.clear()
             self._end()
 
     # For its process (process.Listener).
@@ -175,7 +175,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             return
         if not self._sounding:
             self._sounding = True
-            self._text.clear()
+            self._spans.clear()
         self._chunks.append(chunk)
         self.buffered_ms += chunk.duration_ms
         if self.buffered_ms > self._high_ms and not self._held and self._hosted is not None:
@@ -196,7 +196,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self.fail(fault)
         elif not self._over:
             self.speech_ms = self._sounded_ms if self._never_waited else None
-            self._text.clear()
+            self._spans.clear()
             self._end()
         self._owner.slot_freed(self, fault)
 
@@ -213,7 +213,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         )
         if self._hosted is not None:
             self._hosted.cancel()
-        self._text.clear()
+        self._spans.clear()
         self._end()
 
     def _tell_can_start(self) -> None:

@@ -11,6 +11,7 @@ run the streams.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import signal
@@ -22,10 +23,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from saystream.engines.base import Engine, EngineStream, SynthesisRequest
+from saystream.audio import Mark, SpeechChunk
+from saystream.engines.base import Engine, EngineStream, Span, SynthesisRequest
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
-from saystream.hosting.frames import HostedFault, Kind, LoadFailure, pack, pack_count, read_frame
+from saystream.hosting.frames import (
+    HostedFault,
+    Kind,
+    LoadFailure,
+    pack,
+    pack_count,
+    pack_marks,
+    read_frame,
+    unpack_span,
+)
 from saystream.hosting.normalized import needs_words, open_stream
 from saystream.text.normalizer import prepare
 
@@ -52,6 +63,8 @@ class _Job:
         self.number = number
         self.request = request
         self.cancelled = False
+        self.marks: tuple[Mark, ...] = ()
+        """Those of the audio that is sent next."""
         self._may_go_on = threading.Event()
         self._may_go_on.set()
         self._lock = threading.Lock()
@@ -75,10 +88,10 @@ class _Job:
             else:
                 self._act(act, self._stream)
 
-    def push_text(self, text: str) -> None:
+    def push(self, span: Span) -> None:
         def push(stream: EngineStream) -> None:
-            stream.push_text(text)
-            self._pushed_characters += len(text)
+            stream.push(span)
+            self._pushed_characters += len(span.text)
 
         self.tell(push)
 
@@ -159,7 +172,7 @@ class EngineHost:
             return
         match kind:
             case Kind.TEXT:
-                opened.push_text(payload.decode())
+                opened.push(unpack_span(payload))
             case Kind.END_INPUT:
                 opened.tell(lambda stream: stream.end_input())
             case Kind.CANCEL:
@@ -199,8 +212,8 @@ class EngineHost:
         job.attach(stream)
         chunks = stream.chunks()
         try:
-            for samples in chunks:
-                self._send(job, samples)
+            for chunk in chunks:
+                self._send(job, chunk)
                 if job.cancelled:
                     break
             job.raise_refusal()
@@ -209,13 +222,17 @@ class EngineHost:
             if (close := getattr(chunks, "close", None)) is not None:
                 close()
 
-    def _send(self, job: _Job, samples: Samples) -> None:
+    def _send(self, job: _Job, chunk: SpeechChunk) -> None:
         if self._engine.info.incremental_text and (taken := job.newly_taken()) is not None:
             self._reply(Kind.TAKEN, job.number, pack_count(taken))
-        for piece in _pieces(_checked(samples), self._piece_samples):
+        job.marks += _checked_marks(chunk)
+        for piece in _pieces(_checked_samples(chunk.samples), self._piece_samples):
             job.wait_while_held()
             if job.cancelled:
                 return
+            if job.marks:
+                self._reply(Kind.MARKS, job.number, pack_marks(job.marks))
+                job.marks = ()
             self._reply(Kind.AUDIO, job.number, piece.data.cast("B"))
 
     def _reply(self, kind: Kind, number: int, payload: bytes | memoryview) -> None:
@@ -225,7 +242,22 @@ class EngineHost:
             self._replies.flush()
 
 
-def _checked(samples: Any) -> Samples:
+def _checked_marks(chunk: Any) -> tuple[Mark, ...]:
+    """The marks of ``chunk`` if both are what base.py promises. Raises _InvalidOutput."""
+    if not isinstance(chunk, SpeechChunk):
+        raise _InvalidOutput(f"a {quote(type(chunk).__name__)} instead of a SpeechChunk")
+    for mark in chunk.marks:
+        # Written so that NaN fails it as well.
+        if not (
+            isinstance(mark, Mark)
+            and 0 <= mark.start <= mark.end
+            and 0 <= mark.start_ms <= mark.end_ms < math.inf
+        ):
+            raise _InvalidOutput("marks that are not in the text or not in the audio")
+    return chunk.marks
+
+
+def _checked_samples(samples: Any) -> Samples:
     """``samples`` if they are what base.py promises. Raises _InvalidOutput."""
     if not isinstance(samples, np.ndarray):
         raise _InvalidOutput(f"a {quote(type(samples).__name__)} instead of an array")

@@ -11,7 +11,7 @@ import numpy as np
 
 from saystream.client import connect
 from saystream.config import Settings
-from saystream.engines.base import Engine
+from saystream.engines.base import Engine, Span
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, RemoteProtocolError
 from saystream.languages import LANGUAGE_NAMES
@@ -91,9 +91,11 @@ class DirectSpeaker:
         engine = self._engines[route.engine]
         spoken = text if engine.info.normalizes_text else normalize(text, language)
         stream = engine.open(route.request)
-        stream.push_text(spoken)
+        stream.push(Span(spoken))
         stream.end_input()
-        return np.concatenate([np.zeros(0, np.float32), *stream.chunks()]), engine.info.sample_rate
+        return np.concatenate(
+            [np.zeros(0, np.float32), *(chunk.samples for chunk in stream.chunks())]
+        ), engine.info.sample_rate
 
 
 def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from saystream.engines.base import Span
 from saystream.text.language import FOLLOWING_CHARACTERS
 from saystream.text.segmenter import is_speakable
 
@@ -45,6 +46,7 @@ class Response:
         """Opened and not yet sent to the end, in order; the first is the one being sent."""
         self.spoken_text: list[str] = []
         """What was given to engines."""
+        self._spoken_characters = 0
         self.speakable = False
         """There is, or was, something in it to hear."""
         self.closed = False
@@ -80,8 +82,8 @@ class Response:
             self._feed = feed
             self._sending(feed)
         self.speakable = True
-        self._feed.push_text(text)
-        self.spoken_text.append(text)
+        self._feed.push(Span(text, self._spoken_characters))
+        self._spoken(text)
 
     def close(self) -> None:
         """No more text comes."""
@@ -117,12 +119,12 @@ class Response:
         segment = self._segments[0]
         if segment.speakable:
             stream = self._open_stream(segment.text, self._following())
-            stream.push_text(segment.text)
+            stream.push(Span(segment.text, self._spoken_characters))
             stream.end_input()
             self._sending(stream)
         self._segments.popleft()
         self._segment_characters -= len(segment.text)
-        self.spoken_text.append(segment.text)
+        self._spoken(segment.text)
 
     def _following(self) -> str:
         """Some of the text behind the next segment, as far as it has come."""
@@ -147,7 +149,9 @@ class Response:
         self._take_waiting()
         while len(self.streams) > 1:
             self.streams.pop().cancel()
-            del self.spoken_text[self._spoken_before.pop() :]
+            before = self._spoken_before.pop()
+            self._spoken_characters -= sum(map(len, self.spoken_text[before:]))
+            del self.spoken_text[before:]
 
     def stop(self) -> None:
         """End at once; nothing of it is heard any more."""
@@ -190,6 +194,10 @@ class Response:
         for segment in segments:
             self._segments.append(segment)
             self._segment_characters += len(segment.text)
+
+    def _spoken(self, text: str) -> None:
+        self.spoken_text.append(text)
+        self._spoken_characters += len(text)
 
     def _sending(self, stream: StreamHandle) -> None:
         self.streams.append(stream)

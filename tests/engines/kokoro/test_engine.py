@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saystream.dsp.silence import QUIETEST
-from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.kokoro.engine import KokoroEngine
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
@@ -32,13 +32,15 @@ def engine(tiny_kokoro: Path) -> KokoroEngine:
 
 def stream_of(engine: KokoroEngine, text: str, **request: object) -> EngineStream:
     stream = engine.open(SynthesisRequest(**{"voice": "af_heart", "language": "en", **request}))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
     return stream
 
 
 def speak(engine: KokoroEngine, text: str, **request: object) -> np.ndarray:
-    return np.concatenate([*stream_of(engine, text, **request).chunks(), np.zeros(0, np.float32)])
+    return np.concatenate(
+        [*(chunk.samples for chunk in stream_of(engine, text, **request).chunks()), np.zeros(0, np.float32)]
+    )
 
 
 def silence_ms(samples: np.ndarray) -> tuple[float, float]:
@@ -131,7 +133,7 @@ def test_the_first_clause_of_a_long_text_comes_before_the_rest_is_made(
     )
     text = "When the evening came, " + "the keeper climbed two hundred steps to light the lamp, " * 20
     chunks = stream_of(engine, text).chunks()
-    assert len(next(chunks)) <= 200 * MS
+    assert len(next(chunks).samples) <= 200 * MS
     assert len(passes) == 1 and passes[0].endswith("kˈAm,")
     assert len(list(chunks)) > 50
     assert len(passes) > 3
@@ -139,7 +141,7 @@ def test_the_first_clause_of_a_long_text_comes_before_the_rest_is_made(
 
 def test_a_cancel_ends_a_stream_that_was_never_given_its_text(engine: KokoroEngine) -> None:
     stream = engine.open(SynthesisRequest("af_heart", "en"))
-    stream.push_text("Hello")
+    stream.push(Span("Hello"))
     stream.cancel()
     assert list(stream.chunks()) == []
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.silence import QUIETEST
-from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.conformance import median_pitch_hz
 from saystream.engines.kokoro.engine import KokoroEngine
 
@@ -27,13 +28,15 @@ def stream_of(
     engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: float
 ) -> EngineStream:
     stream = engine.open(SynthesisRequest(voice, language, **request))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
     return stream
 
 
 def speak(engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: float) -> np.ndarray:
-    return np.concatenate(list(stream_of(engine, text, voice, language, **request).chunks()))
+    return np.concatenate(
+        [chunk.samples for chunk in stream_of(engine, text, voice, language, **request).chunks()]
+    )
 
 
 def test_all_54_voices_are_there_and_the_first_is_the_best(engine: KokoroEngine) -> None:
@@ -92,7 +95,7 @@ def test_a_cancel_ends_a_pass_of_the_model_that_is_under_way(
 
     monkeypatch.setattr(engine._model, "speak", speak_and_tell)
     stream = stream_of(engine, "one two three four five six seven eight nine ten " * 5, "af_heart")
-    chunks: list[np.ndarray] = []
+    chunks: list[SpeechChunk] = []
     reader = threading.Thread(target=lambda: chunks.extend(stream.chunks()))
     reader.start()
     assert begun.wait(30)

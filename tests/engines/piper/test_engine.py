@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.piper import PiperEngine
 from saystream.engines.registry import load_engine_class
@@ -30,9 +30,9 @@ def engine(folder: Path) -> PiperEngine:
 
 def speak(engine: PiperEngine, text: str, voice: str, language: str = "en", **request: float) -> np.ndarray:
     stream = engine.open(SynthesisRequest(voice, language, **request))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+    return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
 def pitch(engine: PiperEngine, voice: str, language: str) -> float:
@@ -139,9 +139,9 @@ def test_a_voice_that_is_moved_already_can_be_moved_to_the_end_of_the_range_and_
 
 def test_audio_comes_in_pieces(engine: PiperEngine) -> None:
     stream = engine.open(SynthesisRequest("male", "en"))
-    stream.push_text(SENTENCES["en"])
+    stream.push(Span(SENTENCES["en"]))
     stream.end_input()
-    assert max(len(samples) for samples in stream.chunks()) <= 22050 // 5
+    assert max(len(chunk.samples) for chunk in stream.chunks()) <= 22050 // 5
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from saystream.engines.base import Span
 from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.loop import LoopLimits, SpeechLoop
 from saystream.engines.qwen3.model import Qwen3Model
@@ -86,7 +87,7 @@ class Loop:
     def say(self, text: str, **voice: object) -> SpeechStream:
         """A stream that has spoken ``text`` to its end."""
         stream = self.open(**voice)  # type: ignore[arg-type]
-        stream.push_text(text)
+        stream.push(Span(text))
         stream.end_input()
         self.settle()
         return stream
@@ -94,7 +95,7 @@ class Loop:
 
 def heard(stream: SpeechStream) -> np.ndarray:
     """All audio of a stream that has ended."""
-    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+    return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
 def loaded(checkpoints: Path, name: str = "custom_voice", **options: object) -> Qwen3Model:

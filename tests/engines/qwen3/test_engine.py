@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.conformance import check_engine
 from saystream.engines.qwen3.engine import Qwen3BaseEngine, Qwen3DesignEngine, Qwen3Engine
 from saystream.engines.qwen3.random_checkpoint import make_checkpoint
@@ -47,9 +47,9 @@ def say(
     engine: Qwen3Engine, text: str = TEXT, voice: str = "", language: str = "en", **more: Any
 ) -> np.ndarray:
     stream = engine.open(SynthesisRequest(voice or engine.info.voices[0], language, **more))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+    return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
 @pytest.mark.timeout(900)

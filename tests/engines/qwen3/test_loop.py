@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from saystream.engines.base import Span
 from saystream.engines.qwen3.config import FRAME_SAMPLES
 from saystream.engines.qwen3.model import Qwen3Model
 from saystream.engines.qwen3.prompt import Layout, Prompt
@@ -55,7 +56,7 @@ def test_text_in_pieces_with_stalls_gives_the_codes_of_the_text_at_once(model: Q
     whole = loop.say(text, seed=seed)
     stream = loop.open(seed=seed)
     for piece in pieces_of(text, chance):
-        stream.push_text(piece)
+        stream.push(Span(piece))
         for _ in range(chance.choice((0, 0, 1, 4, 50))):
             loop.loop.turn()
     stream.end_input()
@@ -68,7 +69,7 @@ def test_text_in_pieces_with_stalls_gives_the_codes_of_the_text_at_once(model: Q
 def test_audio_comes_before_the_text_has_ended(model: Qwen3Model) -> None:
     loop = Loop(model)
     stream = loop.open()
-    stream.push_text("hello world, the")
+    stream.push(Span("hello world, the"))
     loop.settle()
     assert stream.unread_samples >= FRAME_SAMPLES
     assert stream.waiting_characters <= len(" the")
@@ -78,7 +79,7 @@ def test_audio_comes_before_the_text_has_ended(model: Qwen3Model) -> None:
 def test_who_waits_for_text_is_held_and_not_fed_silence(model: Qwen3Model) -> None:
     loop = Loop(model)
     stream = loop.open()
-    stream.push_text("hello world, the")
+    stream.push(Span("hello world, the"))
     loop.settle()
     frames = len(loop.codes[stream])
     num_ids = len(model.tokens.encode("hello world, the"))
@@ -86,7 +87,7 @@ def test_who_waits_for_text_is_held_and_not_fed_silence(model: Qwen3Model) -> No
     for _ in range(20):
         assert not loop.loop.turn()
     assert len(loop.codes[stream]) == frames
-    stream.push_text(" quick brown")
+    stream.push(Span(" quick brown"))
     loop.settle()
     assert len(loop.codes[stream]) > frames
     stream.cancel()
@@ -103,7 +104,7 @@ def test_white_space_before_a_text_does_not_change_it(model: Qwen3Model) -> None
     loop = Loop(model)
     plain, after_spaces = loop.say("hello world"), loop.open()
     for piece in (" ", "\n ", " hello world"):
-        after_spaces.push_text(piece)
+        after_spaces.push(Span(piece))
         loop.settle()
     after_spaces.end_input()
     loop.settle()
@@ -118,7 +119,7 @@ def test_a_speech_that_ends_before_its_text_goes_on_with_what_is_left(tmp_path: 
     num_ids = len(loop.model.tokens.encode(text))
     whole, pieces = loop.say(text), loop.open()
     for piece in pieces_of(text, random.Random(1)):
-        pieces.push_text(piece)
+        pieces.push(Span(piece))
         loop.settle()
     pieces.end_input()
     loop.settle()
@@ -134,7 +135,7 @@ def test_a_text_longer_than_the_positions_of_a_slot_is_spoken_in_stretches(model
     sentences = " ".join(f"The quick brown fox {number} says hello world." for number in range(6))
     pieces, chance = loop.open(), random.Random(1)
     for piece in pieces_of(sentences, chance):
-        pieces.push_text(piece)
+        pieces.push(Span(piece))
         loop.loop.turn()
     pieces.end_input()
     loop.settle()
@@ -148,8 +149,8 @@ def test_a_text_longer_than_the_positions_of_a_slot_is_spoken_in_stretches(model
 def test_a_book_in_one_push_does_not_keep_the_engine_from_stepping(model: Qwen3Model) -> None:
     loop = Loop(model)
     reader, other = loop.open(), loop.open()
-    other.push_text(TEXT)
-    reader.push_text(TEXT * 2000)
+    other.push(Span(TEXT))
+    reader.push(Span(TEXT * 2000))
     for _ in range(4):
         loop.loop.turn()
     assert loop.codes[other]
@@ -163,7 +164,7 @@ def test_the_whole_layout_begins_when_the_text_has_ended(model: Qwen3Model) -> N
     loop = Loop(model)
     stream = loop.open(layout=Layout.WHOLE)
     for piece in ("hello ", "world"):
-        stream.push_text(piece)
+        stream.push(Span(piece))
         loop.settle()
     assert not loop.codes[stream]
     stream.end_input()
@@ -195,7 +196,7 @@ def test_greedy_codes_are_those_of_the_published_loop(
         published = speak(model, make_prompt(), model.tokens.encode(TEXT), frames=24)
     loop = Loop(model, max_positions=POSITIONS)
     stream = loop.open(greedy=True, make_prompt=make_prompt)
-    stream.push_text(TEXT)
+    stream.push(Span(TEXT))
     stream.end_input()
     loop.settle()
     num_frames = len(published.codes)
@@ -245,7 +246,7 @@ def test_any_order_of_joins_leaves_cancels_and_stalls_leaves_every_session_as_it
         plan = plans[number]
         assert plan.stream is not None and plan.left is not None
         for piece in plan.left[: chance.randint(1, 9)]:
-            plan.stream.push_text(piece)
+            plan.stream.push(Span(piece))
             plan.left.remove(piece)
         if not plan.left:
             plan.stream.end_input()
@@ -287,7 +288,7 @@ def test_sessions_of_one_seed_are_equal_and_of_another_are_not(model: Qwen3Model
     for delay, stream in enumerate(streams):
         for _ in range(2 * delay):
             loop.loop.turn()
-        stream.push_text(TEXT)
+        stream.push(Span(TEXT))
         stream.end_input()
     loop.settle()
     first, other, again = (loop.codes[stream] for stream in streams)
@@ -300,7 +301,7 @@ def test_more_sessions_than_slots_take_turns(model: Qwen3Model) -> None:
     alone = loop.codes[loop.say("hello world")]
     streams = [loop.open() for _ in range(5)]
     for stream in streams:
-        stream.push_text("hello world")
+        stream.push(Span("hello world"))
         stream.end_input()
     loop.settle()
     assert all(loop.codes[stream] == alone for stream in streams)
@@ -312,12 +313,12 @@ def test_more_sessions_than_slots_take_turns(model: Qwen3Model) -> None:
 def test_a_cancel_frees_the_slot_within_one_turn_and_is_silent_within_two(model: Qwen3Model) -> None:
     loop = Loop(model, num_slots=1)
     stream, next_one = loop.open(), loop.open()
-    stream.push_text(TEXT)
-    next_one.push_text(TEXT)
+    stream.push(Span(TEXT))
+    next_one.push(Span(TEXT))
     for _ in range(4):
         loop.loop.turn()
     chunks = stream.chunks()
-    assert len(next(chunks))
+    assert len(next(chunks).samples)
     frames = len(loop.codes[stream])
     stream.cancel()
     assert list(chunks) == []
@@ -334,17 +335,17 @@ def test_a_listener_who_does_not_read_is_not_given_more_than_the_bound(model: Qw
     alone = unbounded.codes[unbounded.say(TEXT)]
     loop = Loop(model, max_unread_frames=6, max_packet_frames=1)
     stream = loop.open()
-    stream.push_text(TEXT)
+    stream.push(Span(TEXT))
     stream.end_input()
     loop.settle()
     assert 6 <= stream.unread_samples // FRAME_SAMPLES <= 7
     chunks = stream.chunks()
     read = 0
     while len(loop.codes[stream]) < len(alone):
-        read += len(next(chunks)) // FRAME_SAMPLES
+        read += len(next(chunks).samples) // FRAME_SAMPLES
         loop.settle()
         assert stream.unread_samples // FRAME_SAMPLES <= 7
-    assert read + sum(len(rest) for rest in chunks) // FRAME_SAMPLES == len(alone)
+    assert read + sum(len(rest.samples) for rest in chunks) // FRAME_SAMPLES == len(alone)
     assert loop.codes[stream] == alone
 
 
@@ -352,7 +353,7 @@ def test_a_voice_that_cannot_be_had_is_the_fault_of_its_stream_alone(model: Qwen
     loop = Loop(model)
     good, bad = loop.open(), loop.open(speaker="nobody")
     for stream in (good, bad):
-        stream.push_text("hello world")
+        stream.push(Span("hello world"))
         stream.end_input()
     loop.settle()
     assert len(heard(good))
@@ -365,14 +366,14 @@ def test_a_step_that_fails_ends_every_stream_and_is_told(model: Qwen3Model, capf
     loop = Loop(model)
     streams = [loop.open() for _ in range(2)]
     for stream in streams:
-        stream.push_text(TEXT)
+        stream.push(Span(TEXT))
 
     def fail(rows: object) -> None:
         raise RuntimeError("the device is lost")
 
     loop.settle()
     loop.runner.step = fail  # type: ignore[method-assign, assignment]
-    streams[0].push_text(TEXT)
+    streams[0].push(Span(TEXT))
     loop.settle()
     assert [str(error) for error in loop.broken] == ["the device is lost"]
     for stream in streams:
@@ -383,7 +384,7 @@ def test_a_step_that_fails_ends_every_stream_and_is_told(model: Qwen3Model, capf
 def test_streams_that_are_open_when_the_loop_closes_end(model: Qwen3Model) -> None:
     loop = Loop(model)
     stream = loop.open()
-    stream.push_text(TEXT)
+    stream.push(Span(TEXT))
     loop.settle()
     waiting = loop.open()
     loop.loop.close()

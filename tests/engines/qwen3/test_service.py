@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from saystream.config import PoolSettings
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.errors import EngineCrashed
 from saystream.hosting.front import StreamHandle
 from saystream.hosting.playback import Playback
@@ -40,7 +40,7 @@ async def pool_of(checkpoints: Path) -> AsyncIterator[EnginePool]:
 
 def opened(pool: EnginePool, text: str) -> StreamHandle:
     stream = pool.open("qwen3", REQUEST, playback=Playback(time.monotonic() * 1000))
-    stream.push_text(text)
+    stream.push(Span(text))
     return stream
 
 
@@ -62,7 +62,7 @@ async def test_speech_survives_what_the_pool_promises(checkpoints: Path) -> None
         first = await anext(stream)
         assert first.duration_ms == 80
         assert stream.waiting_characters < len(TEXT)
-        stream.push_text(TEXT)
+        stream.push(Span(TEXT))
         stream.end_input()
         rest = await heard(stream)
         assert len(rest) > 0

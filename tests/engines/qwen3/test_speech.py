@@ -5,7 +5,9 @@ import threading
 import numpy as np
 import pytest
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import timbre
+from saystream.engines.base import Span
 from saystream.engines.qwen3.packets import Packetizer
 from saystream.engines.qwen3.speech import Speech, SpeechStream
 from saystream.engines.qwen3.text_queue import TextCutter, TextQueue
@@ -50,7 +52,7 @@ def text_of(ids: list[int]) -> str:
 def test_text_waits_until_its_last_id_is_given_out() -> None:
     stream = new_stream()
     speech = speech_of(stream)
-    stream.push_text("  abc")
+    stream.push(Span("  abc"))
     assert stream.waiting_characters == 5
     speech.accept_text()
     assert stream.waiting_characters == 5
@@ -66,7 +68,7 @@ def test_text_waits_until_its_last_id_is_given_out() -> None:
 def test_a_stretch_that_is_long_enough_ends_with_its_sentence() -> None:
     stream = new_stream()
     speech = speech_of(stream)
-    stream.push_text("One sentence.   Another")
+    stream.push(Span("One sentence.   Another"))
     speech.accept_text()
     assert text_of(speech.text.take_all()) == "One sentence."
     assert speech.go_on()
@@ -77,7 +79,7 @@ def test_a_stretch_that_is_long_enough_ends_with_its_sentence() -> None:
 def test_what_is_left_is_gone_on_with() -> None:
     stream = new_stream()
     speech = speech_of(stream)
-    stream.push_text("abc")
+    stream.push(Span("abc"))
     stream.end_input()
     speech.accept_text()
     speech.text.take(1)
@@ -89,7 +91,7 @@ def test_what_is_left_is_gone_on_with() -> None:
 def test_a_book_is_taken_in_parts() -> None:
     stream = new_stream()
     speech = speech_of(stream)
-    stream.push_text("a" * 5000)
+    stream.push(Span("a" * 5000))
     stream.end_input()
     for left in (5000 - 2048, 5000 - 4096, 0):
         speech.accept_text()
@@ -100,7 +102,7 @@ def test_a_book_is_taken_in_parts() -> None:
 def test_half_of_a_surrogate_pair_is_no_text_and_harms_nobody() -> None:
     stream = new_stream()
     speech = speech_of(stream)
-    stream.push_text("a\ud800b")
+    stream.push(Span("a\ud800b"))
     stream.end_input()
     speech.accept_text()
     assert text_of(speech.text.take_all()) == "a?b"
@@ -112,7 +114,7 @@ def test_a_reader_gets_packets_in_order_then_the_end() -> None:
         stream.give(FRAME * level)
     assert stream.unread_samples == 3840
     stream.end()
-    assert [round(float(packet[0]), 3) for packet in stream.chunks()] == [0.1, 0.2]
+    assert [round(float(chunk.samples[0]), 3) for chunk in stream.chunks()] == [0.1, 0.2]
     assert stream.unread_samples == 0
 
 
@@ -121,13 +123,13 @@ def test_a_reader_gets_what_there_is_before_a_fault() -> None:
     stream.give(FRAME)
     stream.end(ValueError("no such voice"))
     chunks = stream.chunks()
-    assert len(next(chunks)) == 1920
+    assert len(next(chunks).samples) == 1920
     with pytest.raises(ValueError, match="no such voice"):
         next(chunks)
 
 
 def test_a_cancel_ends_a_reader_who_waits() -> None:
-    stream, heard = new_stream(), list[np.ndarray]()
+    stream, heard = new_stream(), list[SpeechChunk]()
     reader = threading.Thread(target=lambda: heard.extend(stream.chunks()))
     reader.start()
     stream.cancel()
@@ -148,7 +150,7 @@ def test_a_cancel_drops_what_was_not_read() -> None:
 def test_everything_that_is_told_wakes_the_engine() -> None:
     woken = []
     stream = SpeechStream(lambda: woken.append(1))
-    stream.push_text("a")
+    stream.push(Span("a"))
     stream.end_input()
     stream.give(FRAME)
     next(stream.chunks())
@@ -161,4 +163,4 @@ def test_stages_change_what_is_read() -> None:
     for _ in range(20):
         stream.give(FRAME)
     stream.end()
-    assert sum(map(len, stream.chunks())) == pytest.approx(10 * 1920, rel=0.1)
+    assert sum(len(chunk.samples) for chunk in stream.chunks()) == pytest.approx(10 * 1920, rel=0.1)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pybase64
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
 
 PATIENCE_S = 10.0
@@ -31,9 +31,9 @@ def tone(text: str, sample_rate: int = 24000, frequency_hz: float = 220.0) -> np
     stream = ToneEngine(sample_rate=sample_rate, frequency_hz=frequency_hz).open(
         SynthesisRequest("tone", "en")
     )
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate([*stream.chunks(), np.zeros(0, np.float32)])
+    return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
 def pcm(text: str, sample_rate: int = 24000, frequency_hz: float = 220.0) -> bytes:

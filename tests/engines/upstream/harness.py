@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from saystream.engines.base import EngineStream, SynthesisRequest
+from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.upstream import UpstreamEngine
 
 from .fake_server import PATIENCE_S
@@ -33,13 +33,14 @@ def opened(
     """A stream that has all of its text."""
     stream = made.open(SynthesisRequest(voice=voice or made.info.voices[0], language=language, **request))
     for piece in pieces:
-        stream.push_text(piece)
+        stream.push(Span(piece))
     stream.end_input()
     return stream
 
 
 def say(made: UpstreamEngine, *pieces: str, **request: Any) -> np.ndarray:
-    return joined(list(opened(made, *(pieces or (TEXT,)), **request).chunks()))
+    chunks = opened(made, *(pieces or (TEXT,)), **request).chunks()
+    return joined([chunk.samples for chunk in chunks])
 
 
 def joined(chunks: list[np.ndarray]) -> np.ndarray:
@@ -60,8 +61,8 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            for samples in self.stream.chunks():
-                self.chunks.append(samples)
+            for chunk in self.stream.chunks():
+                self.chunks.append(chunk.samples)
                 self.heard.set()
         except BaseException as error:
             self.error = error

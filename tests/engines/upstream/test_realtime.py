@@ -11,7 +11,7 @@ import pytest
 
 from saystream.bench import ServerProcess
 from saystream.client import connect
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.upstream import UpstreamEngine
 from saystream.engines.upstream.realtime import RealtimeServer
 from saystream.errors import EngineFailed, EngineStalled, EngineUnavailable, Overloaded, ServerFault
@@ -85,10 +85,10 @@ def test_audio_comes_while_text_still_does(tone_server: ServerProcess) -> None:
         stream = made.open(SynthesisRequest("Cherry", "en"))
         reader = Reader(stream)
         for word in "This is the first sentence of the text, and it is long enough. ".split(" "):
-            stream.push_text(word + " ")
+            stream.push(Span(word + " "))
         assert reader.heard.wait(PATIENCE_S)
         before = stream.waiting_characters
-        stream.push_text("This is the second one, and it comes later.")
+        stream.push(Span("This is the second one, and it comes later."))
         assert stream.waiting_characters > before
         stream.end_input()
         assert reader.ends()

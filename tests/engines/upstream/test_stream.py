@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 
 from .fake_server import DONE, PATIENCE_S, Reply, Request, delta, pcm, running, tone, vllm_omni
 from .harness import TEXT, Reader, engine, joined, opened, say
@@ -34,10 +34,10 @@ def test_a_thread_that_does_not_read_slows_the_server_down() -> None:
 
     with running(speaking(fast)) as fake, engine(kind="vllm-omni", url=fake.url, max_audio_s=36000) as made:
         chunks = opened(made, TEXT).chunks()
-        num_samples = len(next(chunks))
+        num_samples = len(next(chunks).samples)
         assert stalled.wait(PATIENCE_S)
         assert sent_bytes < total / 4
-        assert num_samples + sum(len(samples) for samples in chunks) == total / 2
+        assert num_samples + sum(len(chunk.samples) for chunk in chunks) == total / 2
 
 
 @pytest.mark.parametrize("pieces", [["Good morning."], ["Good ", "", "morn", "ing."]])
@@ -50,7 +50,7 @@ def test_a_cancel_before_the_text_is_complete_asks_nobody() -> None:
     with running(vllm_omni) as fake, engine(kind="vllm-omni", url=fake.url) as made:
         stream = made.open(SynthesisRequest("Vivian", "en"))
         reader = Reader(stream)
-        stream.push_text(TEXT)
+        stream.push(Span(TEXT))
         stream.cancel()
         assert reader.ends(1.0)
         assert (reader.error, reader.chunks, fake.spoken) == (None, [], [])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
 from saystream.text.counting import billed_characters
 from server.live import PATIENCE_S, Event, Live, audio_of, kinds, live_server, until
@@ -31,9 +31,9 @@ SILENT_RESPONSE = [*OPENING, *CLOSING]
 def spoken(text: str) -> np.ndarray:
     """What the engine says, without any server."""
     stream = ToneEngine().open(SynthesisRequest(voice="tone", language="en"))
-    stream.push_text(text)
+    stream.push(Span(text))
     stream.end_input()
-    return np.concatenate(list(stream.chunks()))
+    return np.concatenate([chunk.samples for chunk in stream.chunks()])
 
 
 def seconds(pcm: bytes, sample_rate: int = 24000) -> float:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.silence import trimmed
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, SynthesisRequest
+from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
 from saystream.engines.kokoro.model import SAMPLE_RATE, Interrupt, KokoroModel
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
 from saystream.engines.kokoro.splitting import split
@@ -73,29 +74,30 @@ class KokoroEngine(Engine):
             concurrency=self._options.concurrency or max(1, _num_cores() // self._options.threads),
         )
         for language in languages[:1]:
-            for _ in self.speak(_WARM_UP, SynthesisRequest(default, language), Interrupt()):
+            for _ in self.speak(Span(_WARM_UP), SynthesisRequest(default, language), Interrupt()):
                 pass
 
     def open(self, request: SynthesisRequest) -> EngineStream:
         """A cancel also ends a pass of the model that is under way."""
         interrupt = Interrupt()
-        return SegmentStream(lambda text: self.speak(text, request, interrupt), interrupt=interrupt)
+        return SegmentStream(lambda span: self.speak(span, request, interrupt), interrupt=interrupt)
 
-    def speak(self, text: str, request: SynthesisRequest, interrupt: Interrupt) -> Iterator[Samples]:
+    def speak(self, span: Span, request: SynthesisRequest, interrupt: Interrupt) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
         voice = parse_voice(request.voice, self._model.voices)
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
-        symbols = self._reader.read(text, request.language, british=is_british(voice))
+        symbols = self._reader.read(span.text, request.language, british=is_british(voice))
         timbre_of = rhythm_of = voice
-        if self._reader.has_english(text, request.language):
+        if self._reader.has_english(span.text, request.language):
             timbre_of, rhythm_of = clear_in_english(voice, self._model.voices)
         slowest, fastest = _OWN_SPEEDS
         speed = min(max(request.speed, slowest), fastest)
         stages = timbre(
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        yield from shaped(self._pieces(symbols, timbre_of, rhythm_of, speed, interrupt), stages)
+        pieces = self._pieces(symbols, timbre_of, rhythm_of, speed, interrupt)
+        yield from map(SpeechChunk, shaped(pieces, stages))
 
     def _pieces(
         self,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.resample import Resampler
 from saystream.dsp.tempo import PITCH_RANGE
-from saystream.engines.base import EngineInfo, SegmentEngine, SynthesisRequest
+from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.piper.voice import PiperVoice
 from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
@@ -98,7 +99,7 @@ class PiperEngine(SegmentEngine):
             concurrency=self._options.concurrency,
         )
 
-    def synthesize(self, text: str, request: SynthesisRequest) -> Iterator[Samples]:
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
         casting = self._casting(request)
         stages: list[Stage] = []
@@ -112,7 +113,7 @@ class PiperEngine(SegmentEngine):
             pitch=min(max(request.pitch * casting.pitch, lowest), highest),
             formant=request.formant * casting.pitch**_FORMANT_EXPONENT,
         )
-        yield from shaped(_pieces(text, casting), stages)
+        yield from map(SpeechChunk, shaped(_pieces(span.text, casting), stages))
 
     def _casting(self, request: SynthesisRequest) -> _Casting:
         if request.voice not in self.info.voices:

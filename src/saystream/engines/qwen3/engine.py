@@ -16,7 +16,7 @@ import structlog
 import torch
 
 from saystream.dsp.effects import timbre
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SynthesisRequest
+from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.config import SAMPLE_RATE, Kind
@@ -201,7 +201,7 @@ class Qwen3Engine(Engine):
     def _warm_up(self) -> None:
         """What is slow the first time, such as choosing kernels, is slow before anybody listens."""
         stream = self.open(SynthesisRequest(voice=self.info.voices[0], language=self.info.languages[0]))
-        stream.push_text(_WARM_UP)
+        stream.push(Span(_WARM_UP))
         stream.end_input()
         for number, _ in enumerate(stream.chunks(), 1):
             if number == _WARM_UP_PACKETS:

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped
-from saystream.engines.base import EngineStream
+from saystream.engines.base import EngineStream, Span
 from saystream.engines.qwen3.batch import Take
 from saystream.engines.qwen3.packets import Packetizer
 from saystream.engines.qwen3.text_queue import TextCutter, TextQueue
@@ -54,18 +55,18 @@ class SpeechStream(EngineStream):
 
     # For its caller.
 
-    def push_text(self, text: str) -> None:
+    def push(self, span: Span) -> None:
         with self._changed:
-            self._text.append(text)
-            self._pushed_characters += len(text)
+            self._text.append(span.text)
+            self._pushed_characters += len(span.text)
         self._wake()
 
     def end_input(self) -> None:
         self.input_ended = True
         self._wake()
 
-    def chunks(self) -> Iterator[Samples]:
-        yield from shaped(self._packets_read(), self._stages)
+    def chunks(self) -> Iterator[SpeechChunk]:
+        yield from map(SpeechChunk, shaped(self._packets_read(), self._stages))
 
     @property
     def waiting_characters(self) -> int:

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped
 from saystream.dsp.resample import Resampler
 from saystream.dsp.stage import Stage
-from saystream.engines.base import EngineStream
+from saystream.engines.base import EngineStream, Span
 from saystream.engines.upstream.balancer import Balancer
 from saystream.engines.upstream.runtime import Handover, LoopThread
 from saystream.engines.upstream.server import TextFeed, Utterance
@@ -62,9 +63,9 @@ class UpstreamStream(EngineStream):
         self._audio_s = 0.0
         runtime.call(self._start)
 
-    def push_text(self, text: str) -> None:
-        self._pushed_characters += len(text)
-        self._runtime.call(self._text.push, text)
+    def push(self, span: Span) -> None:
+        self._pushed_characters += len(span.text)
+        self._runtime.call(self._text.push, span.text)
 
     def end_input(self) -> None:
         self._runtime.call(self._text.end)
@@ -78,9 +79,9 @@ class UpstreamStream(EngineStream):
         self._handover.close()
         self._runtime.call(self._stop)
 
-    def chunks(self) -> Iterator[Samples]:
+    def chunks(self) -> Iterator[SpeechChunk]:
         try:
-            yield from shaped(self._samples(), self._stages)
+            yield from map(SpeechChunk, shaped(self._samples(), self._stages))
         finally:
             self.cancel()
             self._over.wait(_PATIENCE_S)
