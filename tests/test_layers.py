@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,53 @@ def test_the_client_side_needs_nothing_but_the_base_install(part: str) -> None:
         if name.split(".")[0] not in allowed
     ]
     assert not breaches
+
+
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name."""
+    return {
+        ".".join(["saystream", *path.relative_to(SOURCE).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        ): path
+        for path in SOURCE.rglob("*.py")
+    }
+
+
+def circle_of_imports() -> list[str]:
+    """Modules that import each other in a circle, also for the type checker alone; empty where none do.
+
+    A package is what it re-exports: a module of its own may be imported while the package is loaded.
+    """
+    known = modules()
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        imported = {target if target in known else target.rpartition(".")[0] for target in imports_of(path)}
+        graph[name] = {
+            target
+            for target in imported
+            if target in known and target != name and not name.startswith(f"{target}.")
+        }
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
+def test_no_modules_import_each_other_not_even_for_the_type_checker() -> None:
+    assert circle_of_imports() == []
+
+
+def test_a_circle_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "server").mkdir()
+    for name, content in (
+        ("door", "from saystream.server import connection"),
+        ("connection", "if TYPE_CHECKING:\n    from saystream.server.door import Door"),
+    ):
+        (tmp_path / "server" / f"{name}.py").write_text(content)
+    monkeypatch.setattr("test_layers.SOURCE", tmp_path)
+    assert set(circle_of_imports()) == {"saystream.server.door", "saystream.server.connection"}
 
 
 def test_a_breach_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

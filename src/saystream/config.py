@@ -42,7 +42,7 @@ class LimitSettings(_Section):
     """What one peer may ask of the server."""
 
     max_sessions: int = Field(1000, ge=1)
-    """Connections open at once; one more is refused with 429."""
+    """Connections and requests that are being spoken at once, over all doors; one more is refused with 429."""
     max_frame_bytes: int = Field(1 << 20, ge=1024)
     """A text frame over this ends its connection with 1009."""
     max_body_bytes: int = Field(1 << 20, ge=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import pytest
@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from saystream.bench import ServerProcess
-from saystream.server.routes import ROUTES
+from saystream.server.app import DOORS
+from saystream.server.doors.base import Services
+from saystream.server.web.openapi import DocumentedRoute
+
+ROUTES = [
+    route
+    for door in DOORS
+    for route in door(cast(Services, None)).routes()
+    if isinstance(route, DocumentedRoute)
+]
 
 EXAMPLES = 30
 """For each operation: some of them speak."""

@@ -22,8 +22,9 @@ from websockets.exceptions import ConnectionClosed
 
 from saystream.config import Settings
 from saystream.hosting.front import EngineLoad
+from saystream.server.access.room import Room
 from saystream.server.app import create_app
-from saystream.server.doors.realtime import RealtimeDoor
+from saystream.server.doors.base import Services
 from saystream.server.runner import uvicorn_config
 
 PATIENCE_S = 20.0
@@ -135,13 +136,17 @@ class Live:
         return port
 
     @property
-    def door(self) -> RealtimeDoor:
-        door: RealtimeDoor = self.app.state.door
-        return door
+    def services(self) -> Services:
+        services: Services = self.app.state.services
+        return services
+
+    @property
+    def room(self) -> Room:
+        return self.services.room
 
     @property
     def load(self) -> EngineLoad:
-        (load,) = self.door.synthesizer.hosting.load()
+        (load,) = self.services.synthesizer.hosting.load()
         return load
 
     def engine_processes(self) -> set[psutil.Process]:
@@ -155,7 +160,7 @@ class Live:
     @property
     def is_quiet(self) -> bool:
         """Nobody is connected and the engine has nothing to do."""
-        return not (self.door._connections or self.num_open or self.load.waiting or self.load.running)
+        return not (self.room.num_taken or self.num_open or self.load.waiting or self.load.running)
 
     def url(self, model: str | None = MODEL) -> str:
         query = "" if model is None else f"?model={model}"

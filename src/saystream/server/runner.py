@@ -173,8 +173,6 @@ class _Server(uvicorn.Server):
     async def _drain(self) -> None:
         _log.info("draining", timeout_s=self._settings.drain_timeout_s)
         try:
-            await asyncio.gather(
-                *(door.drain(self._settings.drain_timeout_s) for door in self._app.state.doors)
-            )
+            await self._app.state.services.room.drain(self._settings.drain_timeout_s)
         finally:
             self.should_exit = True

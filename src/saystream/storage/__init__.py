@@ -1,4 +1,4 @@
-"""The database of one installation: SQLite in the data directory, or another through its URL.
+"""What an installation keeps: its database (SQLite in the data directory, or another through its URL) and audio files.
 
 A new table is a ``Table`` in ``schema.py`` and one numbered migration in ``migrations/versions``; a test
 holds the two equal. Migrations run at every start and go forward only.

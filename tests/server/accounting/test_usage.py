@@ -447,7 +447,7 @@ async def test_a_session_that_the_stop_of_the_server_cuts_has_failed(tmp_path: P
         async with server.live.peer(key=server.secret) as peer:
             await peer.append(LONG)
             await peer.until("response.audio.delta")
-            await server.live.door.drain(0)
+            await server.live.room.drain(0)
         row = await server.only_row()
     assert (row["outcome"], row["error_code"]) == ("failed", "server_draining")
 

@@ -1,27 +1,26 @@
 from __future__ import annotations
 
-import asyncio
 import io
 import os
-import stat
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import obstore
 import pytest
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.routing import Route
 
 from saystream.config import FileSettings, Settings
-from saystream.errors import ConfigurationError, StoreUnavailable
-from saystream.server.access.links import LinkSigner
-from saystream.server.doors.files import PATH, AudioFiles, Link, byte_range
+from saystream.server.access.links import Link, Links, LinkSigner
+from saystream.server.doors.base import Services
+from saystream.server.doors.files import FilesDoor, byte_range
 from saystream.server.web.faults import EXCEPTION_HANDLERS
 from saystream.server.web.request_ids import RequestIds
+from saystream.storage.files import FileStore
 
 CONTENT = bytes(range(256)) * 10
 HOUR = 3600.0
@@ -46,18 +45,27 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "files", mkdir=True, automatic_cleanup=True)
 
 
+@dataclass(frozen=True)
+class FileServices:
+    """What the door needs of all services."""
+
+    files: FileStore
+    links: Links
+
+
 @pytest.fixture
-def files(store: LocalStore, clock: Clock) -> AudioFiles:
-    return AudioFiles(store, LinkSigner(b"x" * 32), FileSettings(max_total_bytes=MEGABYTE), clock=clock)
+def services(store: LocalStore, clock: Clock) -> FileServices:
+    files = FileStore(store, FileSettings(), clock=clock)
+    return FileServices(files, Links(LinkSigner(b"x" * 32), ttl_s=24 * HOUR, clock=clock))
 
 
 class Http:
-    """Sends requests to the files as the application serves them."""
+    """Sends requests to the door as the application serves it."""
 
-    def __init__(self, files: AudioFiles) -> None:
-        app = Starlette(routes=[Route(PATH, files.serve)], exception_handlers=EXCEPTION_HANDLERS)
-        app.add_middleware(RequestIds)
-        self._app = app
+    def __init__(self, services: FileServices) -> None:
+        door = FilesDoor(cast(Services, services))
+        self._app = Starlette(routes=door.routes(), exception_handlers=EXCEPTION_HANDLERS)
+        self._app.add_middleware(RequestIds)
 
     async def get(self, url: str, *, method: str = "GET", **options: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self._app)
@@ -69,24 +77,20 @@ class Http:
 
 
 @pytest.fixture
-def http(files: AudioFiles) -> Http:
-    return Http(files)
+def http(services: FileServices) -> Http:
+    return Http(services)
 
 
-def link(files: AudioFiles) -> Link:
+async def put(services: FileServices, content: bytes = CONTENT) -> Link:
+    path = services.files.new_path(str(uuid.uuid4()))
+    await services.files.put(path, io.BytesIO(content), len(content))
     scope = {"type": "http", "scheme": "http", "path": "/", "headers": [(b"host", b"testserver")]}
-    return files.link(Request(scope), str(uuid.uuid4()))
+    return services.links.link(Request(scope), path)
 
 
 @pytest.fixture
-async def stored(files: AudioFiles) -> Link:
-    wanted = link(files)
-    await files.put(wanted, io.BytesIO(CONTENT), len(CONTENT))
-    return wanted
-
-
-def names(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "files").rglob("*.wav"))
+async def stored(services: FileServices) -> Link:
+    return await put(services)
 
 
 async def test_a_file_is_given_out_whole(http: Http, stored: Link) -> None:
@@ -143,10 +147,9 @@ async def test_a_range_of_another_file_is_ignored(http: Http, stored: Link) -> N
     assert (await http.get(stored.url, headers={**part, "if-range": '"other"'})).status_code == 200
 
 
-async def test_a_long_file_comes_in_pieces_that_join(files: AudioFiles, http: Http) -> None:
+async def test_a_long_file_comes_in_pieces_that_join(services: FileServices, http: Http) -> None:
     content = os.urandom(3 * MEGABYTE + 5)
-    wanted = link(files)
-    await files.put(wanted, io.BytesIO(content), len(content))
+    wanted = await put(services, content)
     assert (await http.get(wanted.url)).content == content
     part = await http.get(wanted.url, headers={"range": f"bytes={MEGABYTE - 1}-{2 * MEGABYTE}"})
     assert part.content == content[MEGABYTE - 1 : 2 * MEGABYTE + 1]
@@ -200,78 +203,17 @@ async def test_a_file_that_is_gone_is_not_found(http: Http, stored: Link, store:
     assert (answer.status_code, answer.json()["code"]) == (404, "NotFound")
 
 
-async def test_expired_files_are_removed_and_only_ours(
-    files: AudioFiles, stored: Link, store: LocalStore, tmp_path: Path, clock: Clock
-) -> None:
-    stranger = tmp_path / "files" / "notes.txt"
-    stranger.write_text("not ours")
-    written_s = (tmp_path / "files" / stored.path).stat().st_mtime
-    clock.now_s = written_s + 24 * HOUR
-    await files.sweep()
-    assert len(names(tmp_path)) == 1
-    clock.now_s += 2 * 60
-    await files.sweep()
-    assert names(tmp_path) == []
-    assert stranger.exists()
-
-
-async def test_over_the_quota_the_oldest_files_go(files: AudioFiles, tmp_path: Path, clock: Clock) -> None:
-    paths = []
-    for age_s in (30, 20, 10):
-        wanted = link(files)
-        await files.put(wanted, io.BytesIO(bytes(400_000)), 400_000)
-        path = tmp_path / "files" / wanted.path
-        os.utime(path, (clock.now_s - age_s,) * 2)
-        paths.append(path)
-    await files.sweep()
-    assert [path.exists() for path in paths] == [False, True, True]
-
-
-async def test_a_file_over_the_quota_wakes_the_sweeper(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, files=FileSettings(max_total_bytes=MEGABYTE))
-    async with AudioFiles.open(settings) as files:
-        for _ in range(4):
-            await files.put(link(files), io.BytesIO(bytes(400_000)), 400_000)
-        async with asyncio.timeout(10):
-            while len(names(tmp_path)) > 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-
-async def test_files_outlive_the_server_and_its_links_too(tmp_path: Path) -> None:
+async def test_links_outlive_the_server(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    async with AudioFiles.open(settings) as files:
-        wanted = link(files)
-        await files.put(wanted, io.BytesIO(CONTENT), len(CONTENT))
-    async with AudioFiles.open(settings) as files:
-        assert (await Http(files).get(wanted.url)).content == CONTENT
-    assert stat.S_IMODE((tmp_path / "files").stat().st_mode) == 0o700
+    async with FileStore.open(settings) as files:
+        wanted = await put(FileServices(files, Links.of(settings)))
+    async with FileStore.open(settings) as files:
+        assert (await Http(FileServices(files, Links.of(settings))).get(wanted.url)).content == CONTENT
 
 
-async def test_a_store_that_fails_is_a_fault_and_leaves_nothing(clock: Clock) -> None:
-    class Broken(io.BytesIO):
-        def read(self, *_: object) -> bytes:
-            raise OSError("no more")
-
-    store = MemoryStore()
-    files = AudioFiles(store, LinkSigner(b"x" * 32), FileSettings(), clock=clock)
-    with pytest.raises(StoreUnavailable):
-        await files.put(link(files), Broken(CONTENT), len(CONTENT))
-    assert [meta for batch in obstore.list(store) for meta in batch] == []
-
-
-@pytest.mark.parametrize("url", ["nonsense://x", "s3://", "no url"])
-async def test_a_store_that_cannot_be_opened_is_named_without_its_url(url: str, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, files=FileSettings(url=url))
-    with pytest.raises(ConfigurationError, match="files.url") as raised:
-        async with AudioFiles.open(settings):
-            pass
-    assert url not in raised.value.message
-
-
-async def test_a_store_may_be_named_by_url_and_the_secret_given(tmp_path: Path) -> None:
-    own = FileSettings(url="memory:///", secret="s" * 32)
-    async with AudioFiles.open(Settings(data_dir=tmp_path, files=own)) as files:
-        wanted = link(files)
-        await files.put(wanted, io.BytesIO(CONTENT), len(CONTENT))
-        assert (await Http(files).get(wanted.url)).content == CONTENT
+async def test_the_secret_of_links_may_be_given(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, files=FileSettings(url="memory:///", secret="s" * 32))
+    async with FileStore.open(settings) as files:
+        services = FileServices(files, Links.of(settings))
+        assert (await Http(services).get((await put(services)).url)).content == CONTENT
     assert list(tmp_path.iterdir()) == []

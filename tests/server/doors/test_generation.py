@@ -21,6 +21,7 @@ from saystream import catalog
 from saystream.protocol.http.generation import PATH
 from saystream.protocol.http.sse import EventParser, ServerSentEvent
 from saystream.server.access.keys import KeyStore
+from saystream.server.access.room import Place
 from saystream.storage import open_store
 from server.live import PATIENCE_S, Live, live_server, until
 
@@ -379,7 +380,7 @@ async def test_a_server_that_drains_ends_what_it_speaks_and_takes_no_more(tmp_pa
     async with listening(tmp_path, engines=slow) as listener:
         speaking = asyncio.create_task(listener.events(body()))
         await until(lambda: listener.server.load.running)
-        draining = asyncio.create_task(listener.server.app.state.generation.drain(PATIENCE_S))
+        draining = asyncio.create_task(listener.server.room.drain(PATIENCE_S))
         await asyncio.sleep(0)
         refused = await listener.ask(body())
         assert (refused.status_code, refused.json()["code"]) == (503, "Throttling")
@@ -394,7 +395,7 @@ async def test_a_drain_that_takes_too_long_ends_streams_with_an_error(tmp_path: 
         async with listener.client.stream("POST", PATH, content=content, headers=given) as answer:
             received = answer.aiter_bytes()
             stream = await anext(received)
-            await listener.server.app.state.generation.drain(0.01)
+            await listener.server.room.drain(0.01)
             async for part in received:
                 stream += part
         last = EventParser(max_event_bytes=1 << 20).push(stream)[-1]
@@ -410,26 +411,17 @@ async def test_a_bug_of_ours_is_an_answer_and_no_link_to_nothing(
         raise KeyError("secret")
         yield
 
-    monkeypatch.setattr(listener.server.app.state.generation.synthesizer, "speak", broken)
+    monkeypatch.setattr(listener.server.services.synthesizer, "speak", broken)
     answer = await listener.ask(body(), **headers)
     assert (answer.status_code, answer.json()["code"]) == (500, "InternalError")
     assert "secret" not in answer.text
 
 
-class CancellingSet(set[asyncio.Task[None]]):
-    """Where a task is put that the server stops in the same moment."""
-
-    def add(self, task: asyncio.Task[None]) -> None:
-        super().add(task)
-        task.cancel()
-
-
 @pytest.mark.parametrize("headers", [{}, SSE])
 async def test_a_request_that_is_stopped_before_it_began_is_answered(
-    tmp_path: Path, headers: dict[str, str]
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
-    async with listening(tmp_path) as listener:
-        listener.server.app.state.generation._speeches = CancellingSet()
-        async with asyncio.timeout(PATIENCE_S):
-            answer = await listener.ask(body(), **headers)
-        assert (answer.status_code, answer.json()["code"]) == (503, "Throttling")
+    monkeypatch.setattr(Place, "seat", lambda _, guest: guest.cut_off())
+    async with asyncio.timeout(PATIENCE_S):
+        answer = await listener.ask(body(), **headers)
+    assert (answer.status_code, answer.json()["code"]) == (503, "Throttling")

@@ -210,13 +210,13 @@ async def test_a_peer_that_leaves_frees_the_engine(slow_server: Live) -> None:
 
 
 async def test_a_drain_lets_a_request_be_spoken_to_its_end_and_takes_no_more(slow_server: Live) -> None:
-    door = slow_server.app.state.openai
+    room = slow_server.room
     async with client_of(slow_server) as client:
         async with client.stream("POST", SPEECH, json=wish(input=TEXT * 2)) as answer:
             pieces = answer.aiter_raw()
             received = await anext(pieces)
-            draining = asyncio.create_task(door.drain(PATIENCE_S))
-            await until(lambda: door._draining)
+            draining = asyncio.create_task(room.drain(PATIENCE_S))
+            await until(lambda: room.draining)
             try:
                 assert not draining.done()
                 refused = await client.post(SPEECH, json=wish())
@@ -224,7 +224,7 @@ async def test_a_drain_lets_a_request_be_spoken_to_its_end_and_takes_no_more(slo
                 received += b"".join([piece async for piece in pieces])
                 await draining
             finally:
-                door._draining = False
+                room.draining = False
     assert received == (await say(slow_server, input=TEXT * 2)).content
 
 
@@ -259,7 +259,7 @@ async def test_with_a_key_the_key_decides_and_not_the_page(tmp_path) -> None:
     async with live_server(tmp_path) as live:
         async with open_store(live.settings) as engine:
             secret = (await KeyStore(engine).create("test")).secret
-        live.door._authenticator._store._none_exist_until = 0.0
+        live.services.authenticator._store._none_exist_until = 0.0
         async with client_of(live, origin="https://evil.example") as client:
             for path in ("/v1/models", "/v1/voices"):
                 assert (await client.get(path)).status_code == 401

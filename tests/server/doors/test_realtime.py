@@ -260,7 +260,7 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken(slow_serve
         assert done["status"] == "cancelled"
         assert done["output"][0]["status"] == "incomplete"
         assert 0 < done["usage"]["characters"] < len(LONG_TEXT)
-        await until(lambda: slow_server.door.synthesizer.hosting.load()[0].running == 0)
+        await until(lambda: slow_server.services.synthesizer.hosting.load()[0].running == 0)
         await peer.append("Hello again.")
         await peer.finish()
         events = await peer.until("session.finished")

@@ -69,8 +69,8 @@ async def test_a_handshake_over_the_limit_is_refused_for_now(tmp_path: Path) -> 
 
 @asynccontextmanager
 async def draining(live: Live, timeout_s: float = PATIENCE_S) -> AsyncIterator[asyncio.Task[None]]:
-    drain = asyncio.create_task(live.door.drain(timeout_s))
-    await until(lambda: live.door.draining)
+    drain = asyncio.create_task(live.room.drain(timeout_s))
+    await until(lambda: live.room.draining)
     yield drain
     await drain
 
@@ -145,6 +145,6 @@ async def test_a_peer_that_does_not_answer_the_close_is_dropped(
     monkeypatch.setattr(runner, "_FAREWELL_S", 0.3)
     async with live_server(tmp_path) as live, stalled_peer(live) as peer:
         await peer.socket.send(b"")
-        await until(lambda: not live.door._connections)
+        await until(lambda: not live.room.num_taken)
         assert live.num_open == 1
         await until(lambda: live.num_open == 0)

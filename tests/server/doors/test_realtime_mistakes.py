@@ -12,6 +12,7 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from saystream.server.doors.realtime_connection import Connection
 from server.live import (
     PATIENCE_S,
     Live,
@@ -258,7 +259,8 @@ async def test_answers_that_nobody_reads_are_bounded_too(tmp_path: Path) -> None
                         await peer.socket.send(frame)
 
             flooding = asyncio.create_task(flood())
-            (connection,) = (c for c in live.door._connections if c._session is None)
+            connections = [guest for guest in live.room.guests if isinstance(guest, Connection)]
+            (connection,) = (c for c in connections if c._session is None)
             most = 0
             while live.num_open == 2:
                 most = max(most, len(connection._outbox))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
 import httpx
@@ -14,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from saystream.errors import BodyTooLarge, InvalidValue, LimitReached, Overloaded, QuotaExhausted
-from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
+from saystream.server.web.faults import DASHSCOPE, EXCEPTION_HANDLERS, OPENAI, UnforeseenErrors
+from saystream.server.web.openapi import DocumentedRoute, Operation
 from saystream.server.web.request_ids import HEADER, RequestIds, request_id
 
 ERRORS = {
@@ -38,9 +38,14 @@ async def tell_id(request: Request) -> Response:
 
 @pytest.fixture
 async def client():
+    failing = Operation("fail", "Fails", {})
     app = Starlette(
-        routes=[Route("/v1/{error}", fail), Route("/api/v1/{error}", fail), Route("/id", tell_id)],
-        middleware=[Middleware(RequestIds), Middleware(UnforeseenErrors)],
+        routes=[
+            DocumentedRoute("/v1/{error}", fail, operation=failing, errors=OPENAI),
+            DocumentedRoute("/api/v1/{error}", fail, operation=failing, errors=DASHSCOPE),
+            Route("/id", tell_id),
+        ],
+        middleware=[Middleware(RequestIds), Middleware(UnforeseenErrors, {"/v1/": OPENAI})],
         exception_handlers=EXCEPTION_HANDLERS,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -48,7 +53,7 @@ async def client():
         yield client
 
 
-async def test_below_v1_an_error_has_openais_body(client):
+async def test_a_route_with_openais_errors_has_openais_body(client):
     answer = await client.get("/v1/value")
     assert answer.status_code == 400
     error = answer.json()["error"]
@@ -60,7 +65,7 @@ async def test_below_v1_an_error_has_openais_body(client):
     assert "Cherry" in error["message"]
 
 
-async def test_elsewhere_it_has_dashscopes_body_with_the_id_of_the_header(client):
+async def test_a_route_with_dashscopes_errors_has_its_body_with_the_id_of_the_header(client):
     answer = await client.get("/api/v1/value")
     assert answer.status_code == 400
     body = answer.json()
@@ -96,11 +101,14 @@ async def test_a_month_that_is_used_up_is_not_tried_again_by_the_sdks(client, do
     assert answer.headers["x-should-retry"] == "false"
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1/", "/api/v1/a/b"])
-async def test_an_unknown_path_is_a_404_with_a_body(client, path):
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/nowhere", "code"), ("/v1/", "error"), ("/v1/a/b", "error"), ("/api/v1/a/b", "code")],
+)
+async def test_an_unknown_path_is_a_404_in_the_words_of_the_door_that_owns_it(client, path, field):
     answer = await client.get(path)
     assert answer.status_code == 404
-    assert json.dumps(answer.json())
+    assert field in answer.json()
 
 
 async def test_another_method_is_a_405_that_names_the_right_one(client):

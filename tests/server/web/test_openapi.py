@@ -9,6 +9,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from saystream.server.web.faults import DASHSCOPE, OPENAI, ErrorShape
 from saystream.server.web.openapi import BINARY, Answer, DocumentedRoute, Operation, Parameter, document
 
 
@@ -25,7 +26,7 @@ async def endpoint(request: Request) -> Response:
     return Response()
 
 
-def described(path: str = "/v1/gifts/{name}", method: str = "POST") -> dict:
+def described(path: str = "/v1/gifts/{name}", errors: ErrorShape = OPENAI) -> dict:
     operation = Operation(
         "give",
         "Gives",
@@ -34,7 +35,7 @@ def described(path: str = "/v1/gifts/{name}", method: str = "POST") -> dict:
         parameters=(Parameter("name", "path", "Whose.", {"type": "string"}),),
         refusals=(404,),
     )
-    return document([DocumentedRoute(path, endpoint, method=method, operation=operation)])
+    return document([DocumentedRoute(path, endpoint, method="POST", operation=operation, errors=errors)])
 
 
 def test_a_body_has_the_schema_that_it_is_checked_by():
@@ -60,8 +61,8 @@ def test_each_status_has_its_contents_and_headers():
 
 
 def test_a_refusal_has_the_error_body_of_its_door():
-    for path, name in (("/v1/gifts/{name}", "OpenAIError"), ("/api/v1/gifts/{name}", "DashScopeError")):
-        answers = described(path)["paths"][path]["post"]["responses"]
+    for errors, name in ((OPENAI, "OpenAIError"), (DASHSCOPE, "DashScopeError")):
+        answers = described("/gifts/{name}", errors)["paths"]["/gifts/{name}"]["post"]["responses"]
         reference = {"$ref": f"#/components/schemas/{name}"}
         assert answers["404"]["content"]["application/json"]["schema"] == reference
         assert answers["500"]["content"]["application/json"]["schema"] == reference
@@ -72,8 +73,8 @@ def test_two_methods_of_one_path_stand_together():
     other = Operation("take", "Takes", {200: Answer("It.", {"application/json": Gift})})
     written = document(
         [
-            DocumentedRoute("/gift", endpoint, operation=operation),
-            DocumentedRoute("/gift", endpoint, method="POST", operation=other),
+            DocumentedRoute("/gift", endpoint, operation=operation, errors=OPENAI),
+            DocumentedRoute("/gift", endpoint, method="POST", operation=other, errors=OPENAI),
         ]
     )["paths"]["/gift"]
     assert set(written) == {"get", "post"}

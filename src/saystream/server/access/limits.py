@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from saystream.config import Settings
     from saystream.server.access.auth import Principal
 
-__all__ = ["Admission", "Limiter"]
+__all__ = ["Limiter", "Permit"]
 
 
-class Admission:
+class Permit:
     """A session or request that was let in, until it is released. Releasing twice is harmless."""
 
     def __init__(self, leave: Callable[[], None] | None = None) -> None:
@@ -72,7 +72,7 @@ class Limiter:
         async with SharedTally.connected(settings.limits_url) as tally:
             yield cls(tally, months)
 
-    async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Admission:
+    async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Permit:
         """Lets a session or request of ``characters`` in. The caller releases what it gets.
 
         Raises ModelDenied, LimitReached, TextTooLong for more than a minute ever has room for, or StoreUnavailable.
@@ -83,14 +83,14 @@ class Limiter:
             raise ModelDenied(
                 f"This key is for these models only: {', '.join(limits.models)}.", param="model"
             )
-        admission = await self._enter(principal)
+        permit = await self._enter(principal)
         try:
             await self._take_request(principal)
             await self.take_characters(principal, characters)
         except BaseException:
-            admission.release()
+            permit.release()
             raise
-        return admission
+        return permit
 
     def counts_characters(self, principal: Principal) -> bool:
         """Whether the characters of a text matter."""
@@ -124,14 +124,14 @@ class Limiter:
                     retry_after_s=(next_month - self._utc_now()).total_seconds(),
                 )
 
-    async def _enter(self, principal: Principal) -> Admission:
+    async def _enter(self, principal: Principal) -> Permit:
         key_id, limit = principal.key_id, principal.limits.max_sessions
         if key_id is None or limit is None:
-            return Admission()
+            return Permit()
         session = await self._tally.enter(key_id, limit=limit)
         if session is None:
             raise LimitReached(f"This key may have {limit} sessions at once, and all are open.")
-        return Admission(lambda: self._tally.leave(key_id, session))
+        return Permit(lambda: self._tally.leave(key_id, session))
 
     async def _take_request(self, principal: Principal) -> None:
         key_id, limit = principal.key_id, principal.limits.requests_per_minute

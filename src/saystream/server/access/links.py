@@ -8,17 +8,21 @@ import hmac
 import os
 import re
 import secrets
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from saystream.errors import AccessDenied, ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from starlette.requests import Request
 
-__all__ = ["SECRET_FILE", "LinkSigner", "base_url", "read_secret"]
+    from saystream.config import Settings
+
+__all__ = ["SECRET_FILE", "Link", "LinkSigner", "Links", "base_url", "read_secret"]
 
 SECRET_FILE = "files.key"
 
@@ -53,6 +57,55 @@ class LinkSigner:
         signed = f"{path}\n{expires}".encode("utf-8", "surrogatepass")
         digest = hmac.digest(self._secret, signed, hashlib.sha256)
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a file will be, once it is stored."""
+
+    path: str
+    """In the store of files."""
+    url: str
+    expires_at: int
+    """Unix seconds."""
+
+
+class Links:
+    """The links that one server gives out and takes."""
+
+    def __init__(
+        self,
+        signer: LinkSigner,
+        *,
+        ttl_s: float,
+        public_url: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock`` gives Unix seconds."""
+        self.ttl_s = ttl_s
+        self._signer = signer
+        self._public_url = public_url
+        self._clock = clock
+
+    @classmethod
+    def of(cls, settings: Settings) -> Links:
+        """Raises ConfigurationError where the secret can be neither read nor made."""
+        own = settings.files
+        secret = read_secret(settings.data_dir) if own.secret is None else own.secret.encode()
+        return cls(LinkSigner(secret), ttl_s=own.url_ttl_s, public_url=settings.public_url)
+
+    def link(self, request: Request, path: str) -> Link:
+        """The link to the file at ``path`` for the client that sends ``request``.
+
+        Raises InvalidRequest for a ``Host`` that is no host name.
+        """
+        expires_at = int(self._clock() + self.ttl_s)
+        query = self._signer.query(path, expires_at)
+        return Link(path, f"{base_url(request, self._public_url)}/files/{path}?{query}", expires_at)
+
+    def check(self, path: str, query: Mapping[str, str]) -> None:
+        """Raises AccessDenied unless ``query`` is of this path and still good."""
+        self._signer.check(path, query, now_s=self._clock())
 
 
 def read_secret(data_dir: Path) -> bytes:

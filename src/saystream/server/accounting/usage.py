@@ -20,7 +20,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from saystream.server.accounting.billing import bill
-from saystream.server.web.request_ids import request_id
 from saystream.storage.schema import usage as table
 
 if TYPE_CHECKING:
@@ -29,20 +28,16 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from saystream.catalog.entries import Model
-    from saystream.errors import SaystreamError
     from saystream.server.access.auth import Principal
-    from saystream.server.accounting.metrics import Metrics, ResponseTimer
+    from saystream.server.accounting.metrics import Metrics
 
 __all__ = [
-    "Door",
     "Outcome",
-    "UsageAccount",
     "UsageRecorder",
     "UsageRow",
     "remove_usage_before",
 ]
 
-Door = Literal["realtime", "generation", "openai"]
 Outcome = Literal["completed", "cancelled", "failed"]
 
 _MAX_WAITING = 10_000
@@ -75,7 +70,8 @@ class UsageRow:
     """As its header and the log have it; at the realtime door that of the handshake."""
     created_at: datetime
     """When the response ended."""
-    door: Door
+    door: str
+    """As it calls itself."""
     key_id: str | None
     workspace: str | None
     model: str
@@ -99,7 +95,7 @@ class UsageRow:
         *,
         id: str,
         request_id: str,
-        door: Door,
+        door: str,
         voice: str,
         audio_ms: float,
         first_audio_ms: float | None,
@@ -121,54 +117,6 @@ class UsageRow:
             first_audio_ms=first_audio_ms,
             outcome=outcome,
             error_code=error_code,
-        )
-
-
-class UsageAccount:
-    """Adds one row for each response of one connection or request."""
-
-    def __init__(
-        self, recorder: UsageRecorder, timer: ResponseTimer, *, door: Door, principal: Principal
-    ) -> None:
-        """``timer`` measures the same responses. Made in the task that serves the request."""
-        self._recorder = recorder
-        self._timer = timer
-        self._door: Door = door
-        self._principal = principal
-        self.request_id = request_id()
-        self._open: tuple[str, Model, str] | None = None
-
-    def open(self, id: str, model: Model, voice: str) -> None:
-        """A response begins."""
-        self._open = (id, model, voice)
-
-    def close(self, text: str, outcome: Outcome, fault: SaystreamError | None = None) -> None:
-        """The open response has ended, which is logged; does nothing where none is open."""
-        if self._open is None:
-            return
-        id, model, voice = self._open
-        self._open = None
-        row = UsageRow.of(
-            text,
-            model,
-            self._principal,
-            id=id,
-            request_id=self.request_id,
-            door=self._door,
-            voice=voice,
-            audio_ms=self._timer.audio_ms,
-            first_audio_ms=self._timer.first_audio_ms,
-            outcome=outcome,
-            error_code=None if fault is None else fault.code,
-        )
-        self._recorder.add(row)
-        _log.info(
-            "response ended",
-            door=self._door,
-            response_id=id,
-            status=outcome,
-            characters=row.characters,
-            audio_ms=round(row.audio_ms),
         )
 
 

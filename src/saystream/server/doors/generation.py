@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
-from starlette.responses import Response
 
 from saystream.audio import AudioFormat
 from saystream.errors import (
     Draining,
     InvalidRequest,
-    LimitReached,
     SaystreamError,
     ServerFault,
     StoreUnavailable,
@@ -35,38 +33,36 @@ from saystream.protocol.http.generation import (
 )
 from saystream.protocol.http.sse import encode_frame
 from saystream.server.accounting.billing import bill
-from saystream.server.accounting.metrics import ResponseTimer
-from saystream.server.accounting.usage import UsageAccount
+from saystream.server.doors.base import Door
 from saystream.server.doors.spool import WavSpool
-from saystream.server.web.bodies import read_json_body
 from saystream.server.web.faults import dashscope_error
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
 from saystream.server.web.streaming import StreamedAnswer
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
+from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.text.counting import billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
 
-    from saystream.catalog import Catalog
     from saystream.catalog.entries import Model
     from saystream.protocol.usage import Usage
-    from saystream.server.access.auth import Authenticator, Principal
-    from saystream.server.access.limits import Limiter
-    from saystream.server.accounting.metrics import Metrics
-    from saystream.server.accounting.usage import Outcome, UsageRecorder
-    from saystream.server.doors.files import AudioFiles, Link
-    from saystream.speech.synthesizer import Synthesizer
+    from saystream.server.access.links import Link
+    from saystream.server.access.room import Place
+    from saystream.server.accounting.account import ResponseAccount
+    from saystream.server.accounting.usage import Outcome
+    from saystream.server.doors.base import Services
 
-__all__ = ["OPERATION", "PATH", "GenerationDoor"]
+__all__ = ["PATH", "GenerationDoor"]
 
 _PLACE = "in `input` or in `parameters`; `input` wins"
 _STYLE = {name: PARAMETERS[name].schema() for name in STYLE_PARAMETERS}
-OPERATION = Operation(
+_OPERATION = Operation(
     name="generate_speech",
     summary="Speech of one text",
     description="The interface of Qwen-TTS over HTTP. Without the header `X-DashScope-SSE: enable` the answer is a link"
@@ -104,100 +100,45 @@ OPERATION = Operation(
     },
     refusals=(400, 401, 403, 404, 408, 415, 429, 503),
 )
-"""What the OpenAPI document says of it."""
-
 _SAMPLE_RATE = 24_000
 """Hz; these models have no other (protocol reference, http §2)."""
 
 _log = structlog.get_logger(__name__)
 
 
-class GenerationDoor:
+class GenerationDoor(Door):
     """All generation requests of one process."""
 
-    def __init__(
-        self,
-        synthesizer: Synthesizer,
-        *,
-        catalog: Catalog,
-        authenticator: Authenticator,
-        limiter: Limiter,
-        metrics: Metrics,
-        files: AudioFiles,
-        usage: UsageRecorder,
-    ) -> None:
-        self.synthesizer = synthesizer
-        self.settings = synthesizer.settings
-        self.metrics = metrics
-        self.files = files
-        self.usage = usage
-        self._catalog = catalog
-        self._authenticator = authenticator
-        self._limiter = limiter
-        self._speeches: set[asyncio.Task[None]] = set()
-        self._draining = False
+    name = "generation"
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (self.route(PATH, self.serve, _OPERATION, method="POST"),)
 
     async def serve(self, request: Request) -> Response:
-        """Answers one request. Raises what is to be said to the client instead of speech."""
-        principal = await self._authenticator.authenticate(request.headers)
-        self._admit()
-        limits = self.settings.limits
-        body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
-        wanted = decode_request(body)
+        room, files = self.services.room, self.services.files
+        principal = await room.authenticate(request.headers)
+        wanted = decode_request(await self.read_json(request))
         if wanted.unknown_fields:
             _log.debug("unknown fields ignored", unknown_fields=wanted.unknown_fields)
         model = self._check(wanted)
-        link = self.files.link(request, request_id())
-        admission = await self._limiter.admit(
-            principal, model.name, characters=billed_characters(wanted.text)
-        )
-        try:
-            self._admit()  # others came while the body did
-        except SaystreamError:
-            admission.release()
-            raise
-        speech = _Speech(self, principal, model, wanted, link)
-        task = asyncio.create_task(speech.run())
-        self._speeches.add(task)
-        task.add_done_callback(self._speeches.discard)
-        task.add_done_callback(speech.stopped)
-        task.add_done_callback(lambda _: admission.release())
-        frames = _Listener(speech, task, finish=self.settings.files.finish_abandoned)
+        link = self.services.links.link(request, files.new_path(request_id()))
+        place = await room.admit(principal, model.name, characters=billed_characters(wanted.text))
+        speech = _Speech(self.services, self.account(principal), model, wanted, link)
+        speech.start(place)
+        frames = _Listener(speech, finish=self.services.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
         # The status of both is known when their first byte is: a fault before that is an answer of its own.
         return StreamedAnswer(
             frames.events() if streamed else frames.answer(),
             media_type="text/event-stream" if streamed else "application/json",
-            stall_timeout_s=self.settings.realtime.send_stall_timeout_s,
+            stall_timeout_s=self.services.settings.realtime.send_stall_timeout_s,
             headers=_stream_headers(link) if streamed else None,
         )
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no new request; let those that are being spoken end, at most for ``timeout_s``."""
-        self._draining = True
-        if self._speeches:
-            _, late = await asyncio.wait(self._speeches, timeout=timeout_s)
-            for task in late:
-                task.cancel()
-
-    async def aclose(self) -> None:
-        """Ends what is still being spoken."""
-        speeches = list(self._speeches)
-        for task in speeches:
-            task.cancel()
-        await asyncio.gather(*speeches, return_exceptions=True)
-
-    def _admit(self) -> None:
-        if self._draining:
-            raise Draining("the server is about to stop and takes no new requests")
-        limit = self.settings.limits.max_sessions
-        if len(self._speeches) >= limit:
-            raise LimitReached(f"this server speaks at most {limit} requests at once")
-
     def _check(self, wanted: GenerationRequest) -> Model:
         """Raises ModelNotFound, or InvalidRequest for what the model does not take."""
-        model = self._catalog.model(wanted.model, door="http")
-        self._catalog.check(model.name, wanted.parameters(), prefix="")
+        model = self.services.catalog.model(wanted.model, door="http")
+        self.services.catalog.check(model.name, wanted.parameters(), prefix="")
         _check_length(model, wanted.text)
         if not is_speakable(wanted.text):
             raise InvalidRequest("The text holds nothing that can be spoken.", param="input.text")
@@ -205,38 +146,53 @@ class GenerationDoor:
 
 
 class _Speech:
-    """One request, spoken into a spool.
+    """One request, spoken into a spool by a task of its own.
 
-    ``run()`` is awaited by a task whose end calls ``stopped()``, and ``leave()`` is called when nobody listens any
-    more; the later of the two closes the spool.
+    ``leave()`` is called when nobody listens any more; that or the end of the task, whichever is later, closes the
+    spool.
     """
 
     def __init__(
         self,
-        door: GenerationDoor,
-        principal: Principal,
+        services: Services,
+        account: ResponseAccount,
         model: Model,
         wanted: GenerationRequest,
         link: Link,
     ) -> None:
-        self.request_id = request_id()
+        self.request_id = account.request_id
         self.link = link
         self.spool = WavSpool(_SAMPLE_RATE)
-        self._end = asyncio.Event()
         self.fault: SaystreamError | None = None
-        self._door = door
+        self._services = services
+        self._account = account
         self._model = model
         self._wanted = wanted
-        self._timer = ResponseTimer(door.metrics)
-        self._account = UsageAccount(door.usage, self._timer, door="generation", principal=principal)
+        self._task: asyncio.Task[None] | None = None
+        self._end = asyncio.Event()
         self._progress = asyncio.Event()
         self._left = False
 
-    async def run(self) -> None:
+    def start(self, place: Place) -> None:
+        """Begin to speak; the place is left at the end."""
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._stopped)
+        self._task.add_done_callback(lambda _: place.leave())
+        place.seat(self)
+
+    def drain(self) -> None:
+        """It ends by itself."""
+
+    def cut_off(self) -> None:
+        """End at once."""
+        assert self._task is not None
+        self._task.cancel()
+
+    async def _run(self) -> None:
         try:
             await self._speak()
             if self.fault is None:
-                await self._door.files.put(self.link, self.spool.finished(), self.spool.num_bytes)
+                await self._services.files.put(self.link.path, self.spool.finished(), self.spool.num_bytes)
         except SaystreamError as fault:
             self.fault = fault
         except OSError as error:
@@ -248,10 +204,10 @@ class _Speech:
             _log.exception("request failed")  # a bug of ours must not leave the peer without a word
             self.fault = ServerFault("an error of the server; its log tells more")
         finally:
-            self._note_usage()
+            self._close_account()
 
-    def stopped(self, task: asyncio.Task[None]) -> None:
-        """The task of ``run()`` has ended; one that was cancelled may never have begun."""
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        """One that was cancelled may never have begun."""
         if task.cancelled() and self.fault is None:
             self.fault = Draining("the server stops now")
         self._end.set()
@@ -278,7 +234,7 @@ class _Speech:
 
     def usage(self) -> Usage:
         """What the text is billed for, and the audio so far."""
-        return bill(self._model, self._wanted.text, self._timer.audio_ms).usage()
+        return bill(self._model, self._wanted.text, self._account.timer.audio_ms).usage()
 
     async def _speak(self) -> None:
         config = SpeechConfig(
@@ -287,29 +243,19 @@ class _Speech:
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
             instructions=self._wanted.instructions,
         )
-        self._timer.text_came()
-        async with aclosing(self._door.synthesizer.speak(config, self._wanted.text)) as events:
-            async for event in events:
-                match event:
-                    case ResponseStarted():
-                        self._timer.started()
-                        self._account.open(self.request_id, self._model, self._wanted.voice)
-                    case ResponseAudio():
-                        self.spool.append(event.encoded)
-                        self._progress.set()
-                        self._timer.audio_came(event)
-                    case ResponseEnded():
-                        self._note_end(event)
-                    case _:
-                        assert_never(event)
+        events = self._services.synthesizer.speak(config, self._wanted.text)
+        followed = self._account.following(events, model=self._model, voice=config.voice)
+        async with aclosing(followed):
+            async for event in followed:
+                if isinstance(event, ResponseAudio):
+                    self.spool.append(event.encoded)
+                    self._progress.set()
+                elif isinstance(event, ResponseEnded):
+                    self.fault = event.fault
+        if self.fault is not None:
+            _log.error("request failed", code=self.fault.code, error=self.fault)
 
-    def _note_end(self, ended: ResponseEnded) -> None:
-        self._timer.ended(ended, characters=billed_characters(ended.text))
-        self.fault = ended.fault
-        if ended.fault is not None:
-            _log.error("request failed", code=ended.fault.code, error=ended.fault)
-
-    def _note_usage(self) -> None:
+    def _close_account(self) -> None:
         outcome: Outcome = "completed"
         fault = self.fault
         if isinstance(fault, Draining) and self._left:
@@ -326,10 +272,9 @@ class _Speech:
 class _Listener:
     """Makes an answer of a speech. One of the two generators is read, once."""
 
-    def __init__(self, speech: _Speech, task: asyncio.Task[None], *, finish: bool) -> None:
+    def __init__(self, speech: _Speech, *, finish: bool) -> None:
         """``finish``: the speech goes on when its listener leaves."""
         self._speech = speech
-        self._task = task
         self._finish = finish
 
     async def answer(self) -> AsyncGenerator[bytes, None]:
@@ -379,7 +324,7 @@ class _Listener:
 
     def _leave(self) -> None:
         if not self._finish:
-            self._task.cancel()
+            self._speech.cut_off()
         self._speech.leave()
 
 

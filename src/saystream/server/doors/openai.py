@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import structlog
 from starlette.responses import Response
 
 from saystream.audio import AudioFormat, Effects
 from saystream.catalog import openai_names
-from saystream.errors import (
-    Draining,
-    InvalidRequest,
-    LimitReached,
-    ModelNotFound,
-    quote,
-)
+from saystream.errors import InvalidRequest, ModelNotFound, quote
 from saystream.protocol.http.openai import (
     ModelEntry,
     ModelList,
@@ -34,26 +27,21 @@ from saystream.protocol.http.openai import (
     error_body,
 )
 from saystream.server.accounting.billing import TokenBill
-from saystream.server.accounting.metrics import ResponseTimer
-from saystream.server.accounting.usage import UsageAccount
-from saystream.server.web.bodies import read_json_body
+from saystream.server.doors.base import Door
+from saystream.server.web.faults import OPENAI
+from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Parameter
 from saystream.server.web.streaming import StreamedAnswer
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
-from saystream.text.counting import billed_characters
+from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
     from saystream.catalog import Catalog, Model, Voice
-    from saystream.server.access.auth import Authenticator, Principal
-    from saystream.server.access.limits import Limiter
-    from saystream.server.accounting.metrics import Metrics
-    from saystream.server.accounting.usage import UsageRecorder
     from saystream.speech.events import SpeechEvent
-    from saystream.speech.synthesizer import Synthesizer
     from saystream.voices.casting import Router
 
 __all__ = ["MEDIA_TYPES", "OpenAIDoor", "VoiceEntry", "VoiceLanguage", "VoiceList"]
@@ -71,7 +59,6 @@ _SAMPLE_RATE = 24_000
 """Hz, as OpenAI documents for ``pcm``; in the others the file says it."""
 
 _DATED = re.compile(r".*-(\d{4}-\d{2}-\d{2})")
-_log = structlog.get_logger(__name__)
 
 
 class VoiceLanguage(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,95 +95,105 @@ class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["list"] = "list"
 
 
-class OpenAIDoor:
+_SPEECH = Operation(
+    "speech",
+    "Speech as OpenAI's interface gives it",
+    {
+        200: Answer(
+            "The file in chunks as they are made; with `stream_format` `sse` events with parts of it.",
+            {**dict.fromkeys(MEDIA_TYPES.values(), BINARY), "text/event-stream": EVENT},
+        )
+    },
+    request=SpeechRequest,
+    refusals=(400, 401, 403, 404, 408, 413, 415, 429, 503),
+)
+_LIST_REFUSALS = (400, 401, 403, 503)
+_MODELS = Operation(
+    "models",
+    "The models that speak",
+    {200: Answer("All.", {"application/json": ModelList})},
+    refusals=_LIST_REFUSALS,
+)
+_MODEL = Operation(
+    "model",
+    "One of them",
+    {200: Answer("The model.", {"application/json": ModelEntry})},
+    parameters=(Parameter("model", "path", "Its name.", {"type": "string"}),),
+    refusals=(*_LIST_REFUSALS, 404),
+)
+_VOICES = Operation(
+    "voices",
+    "The voices, and who speaks each language on this server",
+    {200: Answer("All.", {"application/json": VoiceList})},
+    refusals=_LIST_REFUSALS,
+)
+
+
+class OpenAIDoor(Door):
     """All requests below ``/v1/`` of one process."""
 
-    def __init__(
-        self,
-        synthesizer: Synthesizer,
-        *,
-        catalog: Catalog,
-        authenticator: Authenticator,
-        limiter: Limiter,
-        metrics: Metrics,
-        usage: UsageRecorder,
-    ) -> None:
-        self._synthesizer = synthesizer
-        self._settings = synthesizer.settings
-        self._catalog = catalog
-        self._authenticator = authenticator
-        self._limiter = limiter
-        self._metrics = metrics
-        self._usage = usage
-        self._own_models = {model.name: model for model in catalog.models}
-        self._models = {entry.id: entry for entry in _model_entries(catalog)}
-        self._model_list = msgspec.json.encode(ModelList(data=list(self._models.values())))
-        self._voice_list = msgspec.json.encode(_voice_list(catalog, synthesizer.router))
-        self._num_speaking = 0
-        self._silent = asyncio.Event()
-        self._silent.set()
-        self._draining = False
+    name = "openai"
+    errors = OPENAI
+    prefix = "/v1/"
 
-    # --- endpoints -------------------------------------------------------------------------------------------------
+    def routes(self) -> Sequence[BaseRoute]:
+        return (
+            self.route("/v1/audio/speech", self.speech, _SPEECH, method="POST"),
+            self.route("/v1/models", self.models, _MODELS),
+            self.route("/v1/models/{model}", self.model, _MODEL),
+            self.route("/v1/voices", self.voices, _VOICES),
+        )
 
     async def speech(self, request: Request) -> Response:
-        """Answers one request for speech. Raises what is to be said to the client instead."""
-        principal = await self._authenticator.authenticate(request.headers)
-        self._admit()
-        limits = self._settings.limits
-        body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
-        wanted = decode_speech_request(body)
+        principal = await self.services.room.authenticate(request.headers)
+        wanted = decode_speech_request(await self.read_json(request))
         model, config = self._choice(wanted)
-        events = self._events(principal, model, config, wanted.input)
+        events = self.speak(principal, model, config, wanted.input)
         streamed = wanted.stream_format == "sse"
         return StreamedAnswer(
             _as_events(events) if streamed else _as_file(events),
             media_type="text/event-stream" if streamed else MEDIA_TYPES[wanted.response_format],
-            stall_timeout_s=self._settings.realtime.send_stall_timeout_s,
+            stall_timeout_s=self.services.settings.realtime.send_stall_timeout_s,
             headers={"cache-control": "no-cache", "x-accel-buffering": "no"} if streamed else None,
         )
 
     async def models(self, request: Request) -> Response:
-        await self._authenticator.authenticate(request.headers)
-        return Response(self._model_list, media_type="application/json")
+        await self.services.authenticator.authenticate(request.headers)
+        return _json(ModelList(data=list(self._models.values())))
 
     async def model(self, request: Request) -> Response:
         """Raises ModelNotFound."""
-        await self._authenticator.authenticate(request.headers)
+        await self.services.authenticator.authenticate(request.headers)
         entry = self._models.get(request.path_params["model"])
         if entry is None:
             raise ModelNotFound("No such model; `GET /v1/models` lists all.", param="model")
-        return Response(msgspec.json.encode(entry), media_type="application/json")
+        return _json(entry)
 
     async def voices(self, request: Request) -> Response:
-        await self._authenticator.authenticate(request.headers)
-        return Response(self._voice_list, media_type="application/json")
+        await self.services.authenticator.authenticate(request.headers)
+        return _json(self._voices)
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no new request; let those that are being spoken end, at most for ``timeout_s``."""
-        self._draining = True
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._silent.wait()
-        except TimeoutError:
-            _log.warning("requests cut off", count=self._num_speaking)
+    @cached_property
+    def _models(self) -> dict[str, ModelEntry]:
+        """By all names that models have here."""
+        return {entry.id: entry for entry in _model_entries(self.services.catalog)}
 
-    # --- speaking --------------------------------------------------------------------------------------------------
+    @cached_property
+    def _speaking(self) -> dict[str, Model]:
+        """By our names of them."""
+        return {model.name: model for model in _speaking(self.services.catalog)}
 
-    def _admit(self) -> None:
-        if self._draining:
-            raise Draining("the server is about to stop and takes no new requests")
-        limit = self._settings.limits.max_sessions
-        if self._num_speaking >= limit:
-            raise LimitReached(f"this server speaks at most {limit} requests at once")
+    @cached_property
+    def _voices(self) -> VoiceList:
+        return _voice_list(self.services.catalog, self.services.synthesizer.router)
 
-    def _choice(self, wanted: SpeechRequest) -> tuple[str, SpeechConfig]:
-        """The model, by our name, and how it is to speak.
+    def _choice(self, wanted: SpeechRequest) -> tuple[Model, SpeechConfig]:
+        """The model and how it is to speak.
 
         Raises ModelNotFound, InvalidValue or InvalidRequest for what cannot be spoken so.
         """
-        model = openai_names.model_names().get(wanted.model, wanted.model)
-        if model not in self._models:
+        model = self._speaking.get(openai_names.model_names().get(wanted.model, wanted.model))
+        if model is None:
             # The catalogue knows more names than speak here: some for voices that were cloned or designed.
             raise ModelNotFound(
                 f"No model '{quote(wanted.model)}' speaks here; `GET /v1/models` lists those that do, such as"
@@ -204,7 +201,7 @@ class OpenAIDoor:
                 param="model",
             )
         voice = openai_names.voice_names().get(wanted.voice, wanted.voice)
-        self._catalog.check_voice(model, voice)
+        self.services.catalog.check_voice(model.name, voice)
         if not is_speakable(wanted.input):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         config = SpeechConfig(
@@ -215,45 +212,6 @@ class OpenAIDoor:
             instructions=wanted.instructions or "",
         )
         return model, config
-
-    async def _events(
-        self, principal: Principal, model: str, config: SpeechConfig, text: str
-    ) -> AsyncGenerator[SpeechEvent, None]:
-        """What is heard. Raises what refuses it before the first, ServerFault where something else than the end comes
-        last."""
-        with await self._limiter.admit(principal, model, characters=billed_characters(text)):
-            self._admit()  # others came while the body did
-            timer = ResponseTimer(self._metrics)
-            timer.text_came()
-            account = UsageAccount(self._usage, timer, door="openai", principal=principal)
-            self._num_speaking += 1
-            self._silent.clear()
-            try:
-                async with aclosing(self._synthesizer.speak(config, text)) as events:
-                    async for event in events:
-                        self._measure(timer, event)
-                        if isinstance(event, ResponseStarted):
-                            account.open(account.request_id, self._own_models[model], config.voice)
-                        elif isinstance(event, ResponseEnded):
-                            account.close(text, event.status, event.fault)
-                        yield event
-            except Exception:
-                account.close(text, "failed")
-                raise
-            finally:
-                account.close(text, "cancelled")  # who listened has gone
-                self._num_speaking -= 1
-                if not self._num_speaking:
-                    self._silent.set()
-
-    def _measure(self, timer: ResponseTimer, event: SpeechEvent) -> None:
-        match event:
-            case ResponseStarted():
-                timer.started()
-            case ResponseAudio():
-                timer.audio_came(event)
-            case ResponseEnded():
-                timer.ended(event, characters=billed_characters(event.text))
 
 
 async def _as_file(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
@@ -288,9 +246,18 @@ def _usage(ended: ResponseEnded) -> SpeechUsage:
     return SpeechUsage(tokens.text_tokens, tokens.audio_tokens, tokens.text_tokens + tokens.audio_tokens)
 
 
+def _json(body: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def _speaking(catalog: Catalog) -> list[Model]:
+    """Those with system voices."""
+    return [model for model in catalog.models if model.voice_kind == "system"]
+
+
 def _model_entries(catalog: Catalog) -> list[ModelEntry]:
-    """OpenAI's names first, then ours that have system voices."""
-    ours = {model.name: model for model in catalog.models if model.voice_kind == "system"}
+    """OpenAI's names first, then ours."""
+    ours = {model.name: model for model in _speaking(catalog)}
     named = {**{name: ours[own] for name, own in openai_names.model_names().items()}, **ours}
     return [
         ModelEntry(id=name, created=_created(model), owned_by="saystream") for name, model in named.items()

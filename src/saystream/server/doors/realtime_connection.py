@@ -42,8 +42,6 @@ from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
 from saystream.server.accounting.billing import bill
-from saystream.server.accounting.metrics import ResponseTimer
-from saystream.server.accounting.usage import UsageAccount
 from saystream.server.web.outbox import Outbox
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
 from saystream.text.counting import billed_characters
@@ -57,11 +55,12 @@ if TYPE_CHECKING:
 
     from saystream.audio import AudioFormat
     from saystream.server.access.auth import Principal
+    from saystream.server.accounting.account import ResponseAccount
     from saystream.server.accounting.usage import Outcome
-    from saystream.server.doors.realtime import RealtimeDoor
+    from saystream.server.doors.base import Services
     from saystream.speech.session import SynthesisSession
 
-__all__ = ["Connection", "model_of"]
+__all__ = ["Connection"]
 
 _EVENTS_BEFORE_YIELD = 16
 """Events that arrived in one read are acted on without waiting; others get a turn after this many."""
@@ -78,21 +77,24 @@ def _new_id(prefix: str) -> str:
     return f"{prefix}_{token_hex(11)}"
 
 
-def model_of(websocket: WebSocket) -> str:
-    """The model that its address names; empty where it names none."""
-    return websocket.query_params.get("model", "")
-
-
 class Connection:
-    """One connection of a door, from its accepted handshake to its close."""
+    """One connection of the realtime door, from its accepted handshake to its close."""
 
-    def __init__(self, door: RealtimeDoor, websocket: WebSocket, principal: Principal) -> None:
-        self._door = door
+    def __init__(
+        self,
+        services: Services,
+        websocket: WebSocket,
+        principal: Principal,
+        model: str,
+        account: ResponseAccount,
+    ) -> None:
+        """``model`` is what its address names; empty where it names none."""
+        self._services = services
         self._websocket = websocket
         self._principal = principal
-        self._settings = door.settings.realtime
-        self._model = model_of(websocket)
-        limits = door.settings.limits
+        self._settings = services.settings.realtime
+        self._model = model
+        limits = services.settings.limits
         self._core = ServerConnection(
             model=self._model,
             config=SessionConfig(voice=self._default_voice()),
@@ -111,8 +113,7 @@ class Connection:
         self._response_id = ""
         self._draining = False
         self._last_active_s = time.monotonic()
-        self._timer = ResponseTimer(door.metrics)
-        self._account = UsageAccount(door.usage, self._timer, door="realtime", principal=principal)
+        self._account = account
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -151,6 +152,10 @@ class Connection:
         self._draining = True
         self._close_if_drained()
 
+    def cut_off(self) -> None:
+        """Close at once, with the reason."""
+        self.fail(Draining("the server stops now"))
+
     def _close_if_drained(self) -> None:
         if not self._draining or self._core.close is not None:
             return
@@ -179,7 +184,7 @@ class Connection:
         # A refused handshake would reach users of the official SDK only as a time-out, so a bad model is answered
         # inside the connection (ruling 6).
         try:
-            self._door.catalog.model(self._model, door="realtime")
+            self._services.catalog.model(self._model, door="realtime")
         except ModelNotFound as error:
             self._core.fail(error)
         else:
@@ -188,7 +193,7 @@ class Connection:
 
     def _default_voice(self) -> str:
         try:
-            return self._door.catalog.default_voice(self._model)
+            return self._services.catalog.default_voice(self._model)
         except ModelNotFound:
             return ""  # the connection is about to be refused
 
@@ -267,11 +272,11 @@ class Connection:
     async def _refusal(self, frame: str) -> InvalidRequest | None:
         """Why the key may not send the text in ``frame``. Found before the core looks at it: from there on nothing may
         come between. Raises StoreUnavailable."""
-        limiter = self._door.limiter
+        limiter = self._services.limiter
         if not limiter.counts_characters(self._principal):
             return None
         try:
-            check_frame_size(frame, self._door.settings.limits.max_frame_bytes)
+            check_frame_size(frame, self._services.settings.limits.max_frame_bytes)
             event = decode_client_event(frame)
             if isinstance(event, TextAppend):
                 await limiter.take_characters(self._principal, billed_characters(event.text))
@@ -303,14 +308,14 @@ class Connection:
                     self._check(self._core.config)  # a model may have none until an update names it
                 session.push_text(text)
                 if not session.text_joins:
-                    self._timer.text_came()
+                    self._account.timer.text_came()
             case TextCommit():
                 session.commit()
                 if self._core.config.mode == "commit":
-                    self._timer.text_committed()
+                    self._account.timer.text_committed()
             case TextClear():
                 session.clear()
-                self._timer.text_dropped()
+                self._account.timer.text_dropped()
             case ResponseCancel():
                 missed = self._outbox.drop_audio(self._response_id)
                 session.cancel(fades_out=not missed)
@@ -320,13 +325,13 @@ class Connection:
                 assert_never(event)
 
     def _start_session(self) -> SynthesisSession:
-        self._session = self._door.synthesizer.session(SpeechConfig.of_session(self._core.config))
+        self._session = self._services.synthesizer.session(SpeechConfig.of_session(self._core.config))
         self._session_started.set()
         return self._session
 
     def _check(self, config: SessionConfig) -> None:
         """Raises InvalidValue for what the model does not take."""
-        self._door.catalog.check(self._model, config.fields())
+        self._services.catalog.check(self._model, config.fields())
 
     # --- the speaker -----------------------------------------------------------------------------------------------
 
@@ -352,24 +357,23 @@ class Connection:
         match event:
             case ResponseStarted():
                 self._response_id = self._core.start_response()
-                self._timer.started()
-                model = self._door.catalog.model(self._model, door="realtime")
+                model = self._services.catalog.model(self._model, door="realtime")
                 self._account.open(self._response_id, model, self._core.config.voice)
                 self._flush()
             case ResponseAudio():
                 self._last_active_s = time.monotonic()
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
-                self._timer.audio_came(event)
+                self._account.follow(event)
             case ResponseEnded():
                 self._end_response(event)
             case _:
                 assert_never(event)
 
     def _end_response(self, ended: ResponseEnded) -> None:
-        self._timer.ended(ended, characters=billed_characters(ended.text))
+        self._account.follow(ended)
         self._account.close(ended.text, ended.status, ended.fault)
-        model = self._door.catalog.model(self._model, door="realtime")
+        model = self._services.catalog.model(self._model, door="realtime")
         usage = bill(model, ended.text, ended.audio_ms).usage()
         if ended.fault is not None:
             _log.error("response failed", code=ended.fault.code, error=ended.fault)

@@ -1,13 +1,13 @@
 """What goes wrong in an HTTP request, as the body that its door promises. Never a stack trace.
 
-Endpoints raise; ``EXCEPTION_HANDLERS`` answer. Paths below ``/v1/`` have the error body of OpenAI's interface, all
-others that of DashScope (protocol reference, http §1 and §5).
+Endpoints raise; ``EXCEPTION_HANDLERS`` answer, in the shape that the route has of its door.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +25,7 @@ from saystream.errors import (
     ServerFault,
 )
 from saystream.protocol.http import openai
-from saystream.protocol.http.errors import DashScopeError
+from saystream.protocol.http.errors import DashScopeError, OpenAIError
 from saystream.server.web.request_ids import request_id
 
 if TYPE_CHECKING:
@@ -33,17 +33,20 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = [
+    "DASHSCOPE",
     "EXCEPTION_HANDLERS",
+    "OPENAI",
+    "SHAPE_IN_SCOPE",
+    "ErrorShape",
     "UnforeseenErrors",
     "dashscope_error",
-    "error_answer",
 ]
+
+SHAPE_IN_SCOPE = "saystream.errors"
+"""Where an ASGI scope holds the ``ErrorShape`` of its route."""
 
 RETRY_AFTER_S = 5
 """Said with a refusal that is only for now, where nobody knows for how long."""
-
-_DASHSCOPE_STATUS = {BodyTooLarge.http_status: 400}
-"""Where its documents name another status than HTTP has for it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,15 +56,34 @@ def dashscope_error(error: SaystreamError) -> DashScopeError:
     return DashScopeError(error.http_code, error.message, request_id())
 
 
-def error_answer(error: SaystreamError, path: str) -> Response:
-    """``error`` as the door of ``path`` says it."""
-    if path.startswith("/v1/"):
-        status = error.http_status
-        body: msgspec.Struct = openai.error_body(error)
-    else:
-        status = _DASHSCOPE_STATUS.get(error.http_status, error.http_status)
-        body = dashscope_error(error)
-    return Response(msgspec.json.encode(body), status, _retry_headers(error), media_type="application/json")
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How an interface says what went wrong."""
+
+    schema: type[msgspec.Struct]
+    body: Callable[[SaystreamError], msgspec.Struct]
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    """Where its documents name another status than HTTP has for it."""
+
+    def answer(self, error: SaystreamError) -> Response:
+        return Response(
+            msgspec.json.encode(self.body(error)),
+            self.statuses.get(error.http_status, error.http_status),
+            _retry_headers(error),
+            media_type="application/json",
+        )
+
+
+DASHSCOPE = ErrorShape(DashScopeError, dashscope_error, {BodyTooLarge.http_status: 400})
+"""That of DashScope (protocol reference, http §1)."""
+
+OPENAI = ErrorShape(OpenAIError, openai.error_body)
+"""That of OpenAI's interface (protocol reference, http §5)."""
+
+
+def _shape_of(scope: Scope) -> ErrorShape:
+    shape: ErrorShape = scope.get(SHAPE_IN_SCOPE, DASHSCOPE)
+    return shape
 
 
 def _retry_headers(error: SaystreamError) -> dict[str, str]:
@@ -78,7 +100,7 @@ def _answer_fault(request: Request, error: Exception) -> Response:
         _log.info("request refused", code=error.code, param=error.param)
     else:
         _log.error("request failed", code=error.code, error=error)
-    return error_answer(error, request.url.path)
+    return _shape_of(request.scope).answer(error)
 
 
 def _answer_routing(request: Request, error: Exception) -> Response:
@@ -87,7 +109,7 @@ def _answer_routing(request: Request, error: Exception) -> Response:
         fault: SaystreamError = MethodNotAllowed(f"{request.method} is not answered at this path")
     else:
         fault = PathNotFound("nothing answers at this path; /openapi.json lists those that are answered")
-    answer = error_answer(fault, request.url.path)
+    answer = _shape_of(request.scope).answer(fault)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -102,13 +124,18 @@ EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Respons
 class UnforeseenErrors:
     """ASGI middleware that answers a mistake of ours with 500 and tells only the log what it was."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, shapes: Mapping[str, ErrorShape] | None = None) -> None:
+        """``shapes`` are for paths that no route answers, by their beginnings."""
         self._app = app
+        self._shapes = dict(shapes or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        for prefix, shape in self._shapes.items():
+            if scope["path"].startswith(prefix):
+                scope[SHAPE_IN_SCOPE] = shape
         started = False
 
         async def send_noted(message: Message) -> None:
@@ -122,5 +149,5 @@ class UnforeseenErrors:
             if started:
                 raise  # uvicorn logs it and cuts the connection, which tells the peer that the answer is not whole
             _log.exception("request failed")
-            answer = error_answer(ServerFault("an error of the server; its log tells more"), scope["path"])
-            await answer(scope, receive, send)
+            fault = ServerFault("an error of the server; its log tells more")
+            await _shape_of(scope).answer(fault)(scope, receive, send)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from saystream import __version__
-from saystream.protocol.http.errors import DashScopeError, OpenAIError
+from saystream.server.web.faults import SHAPE_IN_SCOPE, ErrorShape
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 __all__ = ["BINARY", "EVENT", "Answer", "DocumentedRoute", "Operation", "Parameter", "document"]
 
@@ -88,10 +91,16 @@ class DocumentedRoute(Route):
         *,
         method: str = "GET",
         operation: Operation,
+        errors: ErrorShape,
     ) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.method = method
         self.operation = operation
+        self.errors = errors
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, found if match is Match.NONE else {**found, SHAPE_IN_SCOPE: self.errors}
 
 
 def document(routes: Iterable[DocumentedRoute]) -> dict[str, Any]:
@@ -119,21 +128,17 @@ def document(routes: Iterable[DocumentedRoute]) -> dict[str, Any]:
 def _structs(route: DocumentedRoute) -> Iterable[Struct]:
     operation = route.operation
     contents = [content for answer in operation.answers.values() for content in answer.content.values()]
-    yield _error_of(route)
+    yield route.errors.schema
     for content in (operation.request, *contents):
         if isinstance(content, type):
             yield content
-
-
-def _error_of(route: DocumentedRoute) -> Struct:
-    return OpenAIError if route.path.startswith("/v1/") else DashScopeError
 
 
 def _operation(route: DocumentedRoute, referring: Mapping[Struct, Schema]) -> dict[str, Any]:
     operation = route.operation
     answers = dict(operation.answers)
     for status in (*operation.refusals, 500):
-        answers[status] = Answer(HTTPStatus(status).phrase, {"application/json": _error_of(route)})
+        answers[status] = Answer(HTTPStatus(status).phrase, {"application/json": route.errors.schema})
     written: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,

@@ -1,0 +1,151 @@
+"""The room of one server: who may come in at any of its doors, how many at once, and how it empties."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
+
+import structlog
+
+from saystream.errors import Draining, LimitReached, SaystreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from saystream.server.access.auth import Authenticator, Principal
+    from saystream.server.access.limits import Limiter, Permit
+
+__all__ = ["Guest", "Place", "Room"]
+
+_FAREWELL_S = 2.0
+"""Where the time to drain is over, how long guests have to say why they are cut off."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Guest(Protocol):
+    """What is open in a place: a connection, or a request that is being spoken."""
+
+    def drain(self) -> None:
+        """The server is about to stop: come to an end by yourself."""
+
+    def cut_off(self) -> None:
+        """The server stops now: end, and leave the place soon."""
+
+
+class Place:
+    """A place that is taken, until it is left. Leaving twice is harmless."""
+
+    def __init__(self, permit: Permit, leave: Callable[[Place], None]) -> None:
+        self.guest: Guest | None = None
+        self._permit = permit
+        self._leave = leave
+
+    def seat(self, guest: Guest) -> None:
+        """Have ``guest`` told when the room is emptied. Without one, who has the place is only waited for."""
+        self.guest = guest
+
+    def leave(self) -> None:
+        """It has ended: another may have the place."""
+        self._permit.release()
+        self._leave(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.leave()
+
+
+class Room:
+    """Admits, counts and drains for all doors of one process together."""
+
+    def __init__(self, authenticator: Authenticator, limiter: Limiter, *, max_sessions: int) -> None:
+        self.draining = False
+        """Nothing new is taken."""
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._max_sessions = max_sessions
+        self._places: set[Place] = set()
+        self._left = asyncio.Event()
+        """A place was left."""
+
+    @property
+    def num_taken(self) -> int:
+        """Places."""
+        return len(self._places)
+
+    @property
+    def guests(self) -> list[Guest]:
+        return [place.guest for place in self._places if place.guest is not None]
+
+    # --- coming in -------------------------------------------------------------------------------------------------
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Who sent ``headers``, if there is room for them now.
+
+        Raises what the authenticator raises, then Draining or LimitReached.
+        """
+        principal = await self._authenticator.authenticate(headers)
+        self._check()
+        return principal
+
+    async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Place:
+        """A place for a connection, or for a request of ``characters``. The caller leaves it.
+
+        Raises what the limiter raises, Draining or LimitReached; then no place is taken.
+        """
+        permit = await self._limiter.admit(principal, model, characters=characters)
+        try:
+            self._check()  # others came meanwhile
+        except SaystreamError:
+            permit.release()
+            raise
+        place = Place(permit, self._leave)
+        self._places.add(place)
+        return place
+
+    def _check(self) -> None:
+        if self.draining:
+            raise Draining("the server is about to stop and takes no new sessions")
+        if self.num_taken >= self._max_sessions:
+            raise LimitReached(f"all {self._max_sessions} sessions of this server are taken")
+
+    def _leave(self, place: Place) -> None:
+        self._places.discard(place)
+        self._left.set()
+
+    # --- emptying --------------------------------------------------------------------------------------------------
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing new; let what is open end, at most for ``timeout_s``, then cut it off."""
+        self.draining = True
+        for guest in self.guests:
+            guest.drain()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._until(lambda: not self._places)
+        except TimeoutError:
+            _log.warning("sessions cut off", count=self.num_taken)
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cut off what is open."""
+        self.draining = True
+        for guest in self.guests:
+            guest.cut_off()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._until(lambda: not self.guests)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._left.clear()
+            await self._left.wait()

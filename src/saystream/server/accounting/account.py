@@ -1,0 +1,94 @@
+"""The responses of one connection or request: measured, and accounted for once, however they end."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import structlog
+
+from saystream.server.accounting.metrics import Metrics, ResponseTimer
+from saystream.server.accounting.usage import UsageRow
+from saystream.server.web.request_ids import request_id
+from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted
+from saystream.text.counting import billed_characters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from saystream.catalog.entries import Model
+    from saystream.errors import SaystreamError
+    from saystream.server.access.auth import Principal
+    from saystream.server.accounting.usage import Outcome, UsageRecorder
+    from saystream.speech.events import SpeechEvent
+
+__all__ = ["ResponseAccount"]
+
+_log = structlog.get_logger(__name__)
+
+
+class ResponseAccount:
+    """Reports each response to the metrics, and adds one row of usage for it."""
+
+    def __init__(self, recorder: UsageRecorder, metrics: Metrics, *, door: str, principal: Principal) -> None:
+        """Made in the task that serves the request."""
+        self.request_id = request_id()
+        self.timer = ResponseTimer(metrics)
+        self._recorder = recorder
+        self._door = door
+        self._principal = principal
+        self._open: tuple[str, Model, str] | None = None
+
+    def open(self, id: str, model: Model, voice: str) -> None:
+        """A response begins."""
+        self.timer.started()
+        self._open = (id, model, voice)
+
+    def follow(self, event: ResponseAudio | ResponseEnded) -> None:
+        """Measure the open response. It is closed by ``close`` alone."""
+        if isinstance(event, ResponseAudio):
+            self.timer.audio_came(event)
+        else:
+            self.timer.ended(event, characters=billed_characters(event.text))
+
+    async def following(
+        self, events: AsyncGenerator[SpeechEvent, None], *, model: Model, voice: str
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """The ``events`` of the only response of a request, whose text is there: they are measured on their way."""
+        self.timer.text_came()
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ResponseStarted):
+                    self.open(self.request_id, model, voice)
+                else:
+                    self.follow(event)
+                yield event
+
+    def close(self, text: str, outcome: Outcome, fault: SaystreamError | None = None) -> None:
+        """The open response has ended, which is logged; does nothing where none is open."""
+        if self._open is None:
+            return
+        id, model, voice = self._open
+        self._open = None
+        row = UsageRow.of(
+            text,
+            model,
+            self._principal,
+            id=id,
+            request_id=self.request_id,
+            door=self._door,
+            voice=voice,
+            audio_ms=self.timer.audio_ms,
+            first_audio_ms=self.timer.first_audio_ms,
+            outcome=outcome,
+            error_code=None if fault is None else fault.code,
+        )
+        self._recorder.add(row)
+        _log.info(
+            "response ended",
+            door=self._door,
+            response_id=id,
+            status=outcome,
+            characters=row.characters,
+            audio_ms=round(row.audio_ms),
+        )

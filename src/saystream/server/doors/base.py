@@ -1,0 +1,117 @@
+"""What every door shares. A door declares its routes, how it says what went wrong, and its protocol."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from saystream.server.accounting.account import ResponseAccount
+from saystream.server.web.bodies import read_json_body
+from saystream.server.web.faults import DASHSCOPE
+from saystream.server.web.openapi import DocumentedRoute
+from saystream.speech.events import ResponseEnded
+from saystream.text.counting import billed_characters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from saystream.catalog import Catalog, Model
+    from saystream.config import Settings
+    from saystream.server.access.auth import Authenticator, Principal
+    from saystream.server.access.limits import Limiter
+    from saystream.server.access.links import Links
+    from saystream.server.access.room import Room
+    from saystream.server.accounting.metrics import Metrics
+    from saystream.server.accounting.usage import UsageRecorder
+    from saystream.server.web.faults import ErrorShape
+    from saystream.server.web.openapi import Operation
+    from saystream.speech.events import SpeechConfig, SpeechEvent
+    from saystream.speech.synthesizer import Synthesizer
+    from saystream.storage.files import FileStore
+
+__all__ = ["Door", "Services"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What every door is given."""
+
+    settings: Settings
+    synthesizer: Synthesizer
+    catalog: Catalog
+    authenticator: Authenticator
+    limiter: Limiter
+    room: Room
+    metrics: Metrics
+    usage: UsageRecorder
+    files: FileStore
+    links: Links
+
+
+class Door(ABC):
+    """One protocol of the server. Made once, when everything that it uses is up."""
+
+    name: ClassVar[str]
+    """In usage rows, at most 16 characters; a door that speaks has one."""
+    errors: ClassVar[ErrorShape] = DASHSCOPE
+    """How it says what went wrong."""
+    prefix: ClassVar[str] = ""
+    """Of the paths that are its own, so that it also says of one that nothing answers there."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    @abstractmethod
+    def routes(self) -> Sequence[BaseRoute]:
+        """What it answers."""
+
+    def route(
+        self,
+        path: str,
+        endpoint: Callable[[Request], Awaitable[Response]],
+        operation: Operation,
+        *,
+        method: str = "GET",
+    ) -> DocumentedRoute:
+        """One of its routes. ``endpoint`` raises what is to be said to the client instead of an answer."""
+        return DocumentedRoute(path, endpoint, method=method, operation=operation, errors=self.errors)
+
+    async def read_json(self, request: Request) -> bytes:
+        """The body, within the limits of the server. Raises as ``read_json_body`` does."""
+        limits = self.services.settings.limits
+        return await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
+
+    def account(self, principal: Principal) -> ResponseAccount:
+        """For what is spoken in the request or connection that the calling task serves."""
+        return ResponseAccount(
+            self.services.usage, self.services.metrics, door=self.name, principal=principal
+        )
+
+    async def speak(
+        self, principal: Principal, model: Model, config: SpeechConfig, text: str
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """The events of the only response of a request: admitted, measured and accounted for.
+
+        Raises what refuses it before the first. The last may be a fault. Closing the generator gives up the rest.
+        """
+        characters = billed_characters(text)
+        with await self.services.room.admit(principal, model.name, characters=characters):
+            account = self.account(principal)
+            events = self.services.synthesizer.speak(config, text)
+            try:
+                async with aclosing(account.following(events, model=model, voice=config.voice)) as followed:
+                    async for event in followed:
+                        if isinstance(event, ResponseEnded):
+                            account.close(text, event.status, event.fault)
+                        yield event
+            except Exception:
+                account.close(text, "failed")
+                raise
+            finally:
+                account.close(text, "cancelled")  # who listened has gone

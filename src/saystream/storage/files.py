@@ -1,0 +1,185 @@
+"""Audio files, kept in a folder or in a bucket and removed when they are old or too many."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+import obstore
+import structlog
+from obstore.store import LocalStore, from_url
+
+from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore
+
+    from saystream.config import FileSettings, Settings
+
+__all__ = ["FileStore", "StoredFile"]
+
+_NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.wav")
+"""What we write: the day, and the id of the request. Nothing else in the store is read or removed."""
+
+_READ_BYTES = 1 << 20
+_KEPT_AFTER_END_S = 60.0
+"""A download that began in time may end."""
+_QUOTA_REFILL = 0.9
+"""Where the quota is reached, files are removed down to this part of it: not one by one with each new one."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    size: int
+    """Bytes."""
+    tag: str
+    """Another one for each content; may be empty."""
+    modified_at: datetime
+    """In UTC."""
+
+
+class FileStore:
+    """The files of one server, or of several that share a store.
+
+    The store is used from threads: the asynchronous interface of obstore 0.12 may end the process with SIGABRT when
+    the interpreter stops right after a call.
+    """
+
+    def __init__(
+        self, store: ObjectStore, settings: FileSettings, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``clock`` gives Unix seconds."""
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._total_bytes = 0
+        """As of the last sweep, and what this process stored since."""
+        self._full = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[FileStore]:
+        """The files that ``settings`` name; expired ones are removed for as long as it is open.
+
+        Raises ConfigurationError where the store cannot be opened.
+        """
+        files = cls(_open_store(settings), settings.files)
+        sweeper = asyncio.create_task(files._sweep_for_ever())
+        try:
+            yield files
+        finally:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def new_path(self, file_id: str) -> str:
+        """Where the file of ``file_id``, a UUID, is to be stored today."""
+        return f"{datetime.fromtimestamp(self._clock(), UTC):%Y%m%d}/{file_id}.wav"
+
+    async def put(self, path: str, file: IO[bytes], num_bytes: int) -> None:
+        """Store ``file``, at a path of ``new_path``: all of it or nothing. Raises StoreUnavailable."""
+        try:
+            # In one piece: a file is a few megabytes at most, and pieces cost a third of the time of a short answer.
+            await asyncio.to_thread(obstore.put, self._store, path, file, use_multipart=False)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise StoreUnavailable(f"the audio file cannot be stored ({type(error).__name__})") from error
+        self._total_bytes += num_bytes
+        if self._total_bytes > self._settings.max_total_bytes:
+            self._full.set()
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def holds(self, path: str) -> bool:
+        """Whether a file of ours may be at ``path``. The other methods take no other."""
+        return _NAME.fullmatch(path) is not None
+
+    async def describe(self, path: str) -> StoredFile:
+        """What is at ``path``. Raises NoSuchFile or StoreUnavailable."""
+        try:
+            meta = await asyncio.to_thread(obstore.head, self._store, path)
+        except FileNotFoundError:
+            raise NoSuchFile("the file was removed") from None
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise StoreUnavailable(f"the audio file cannot be read ({type(error).__name__})") from error
+        tag = (meta["e_tag"] or "").strip('"')
+        return StoredFile(meta["size"], tag, meta["last_modified"].astimezone(UTC))
+
+    async def read(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` up to ``end``, in pieces."""
+        for piece in range(start, end, _READ_BYTES):
+            until = min(end, piece + _READ_BYTES)
+            yield bytes(await asyncio.to_thread(obstore.get_range, self._store, path, start=piece, end=until))
+
+    # --- removing --------------------------------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """Remove what has expired, and, where the rest is over the quota, the oldest of it."""
+        kept, removed = await asyncio.to_thread(self._list)
+        total_bytes = sum(meta["size"] for meta in kept)
+        if total_bytes > self._settings.max_total_bytes:
+            kept.sort(key=lambda meta: meta["last_modified"])
+            for meta in kept:
+                if total_bytes <= self._settings.max_total_bytes * _QUOTA_REFILL:
+                    break
+                total_bytes -= meta["size"]
+                removed.append(meta["path"])
+            _log.warning("files are over their quota", max_bytes=self._settings.max_total_bytes)
+        self._total_bytes = total_bytes
+        if removed:
+            await asyncio.to_thread(obstore.delete, self._store, removed)
+            _log.info("files removed", files=len(removed), left_bytes=total_bytes)
+
+    def _list(self) -> tuple[list[ObjectMeta], list[str]]:
+        """What is within its time, and the paths of what is not."""
+        oldest = self._clock() - self._settings.url_ttl_s - _KEPT_AFTER_END_S
+        kept, expired = [], []
+        for batch in obstore.list(self._store):
+            for meta in _ours(batch):
+                if meta["last_modified"].timestamp() < oldest:
+                    expired.append(meta["path"])
+                else:
+                    kept.append(meta)
+        return kept, expired
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            self._full.clear()
+            try:
+                await self.sweep()
+            except (obstore.exceptions.BaseError, OSError) as error:
+                _log.warning("files cannot be swept", error=error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.sweep_interval_s):
+                    await self._full.wait()
+
+
+def _ours(batch: Iterable[ObjectMeta]) -> list[ObjectMeta]:
+    return [meta for meta in batch if _NAME.fullmatch(meta["path"])]
+
+
+def _open_store(settings: Settings) -> ObjectStore:
+    url = settings.files.url
+    try:
+        if url is None:
+            folder = settings.data_dir / "files"
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return LocalStore(folder, automatic_cleanup=True)
+        return from_url(url)
+    except (obstore.exceptions.BaseError, OSError, ValueError) as error:
+        where = "data_dir" if url is None else "files.url"
+        # Not chained, nor quoted: the message may hold the URL, and the URL a password.
+        raise ConfigurationError(
+            f"the store of audio files cannot be opened ({type(error).__name__}): check {where}", param=where
+        ) from None

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+
+from saystream.errors import AuthenticationFailed, Draining, LimitReached, SaystreamError
+from saystream.server.access.auth import Authenticator, Principal
+from saystream.server.access.limits import Limiter, Permit
+from saystream.server.access.room import Place, Room
+
+ANN = Principal(key_id="key_1", label="Ann", workspace=None)
+PATIENCE_S = 20.0
+
+
+class FakeAuthenticator:
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        if "authorization" not in headers:
+            raise AuthenticationFailed("who?")
+        return ANN
+
+
+class FakeLimiter:
+    """Has a limit of its own, and takes its time."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.refusal: SaystreamError | None = None
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Permit:
+        await self.answers.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        self.open += 1
+        return Permit(self._leave)
+
+    def _leave(self) -> None:
+        self.open -= 1
+
+
+class FakeGuest:
+    def __init__(self, place: Place, *, stays: bool = False) -> None:
+        self.told: list[str] = []
+        self._place = place
+        self._stays = stays
+        place.seat(self)
+
+    def drain(self) -> None:
+        self.told.append("drain")
+
+    def cut_off(self) -> None:
+        self.told.append("cut off")
+        if not self._stays:
+            self._place.leave()
+
+
+@pytest.fixture
+def limiter() -> FakeLimiter:
+    return FakeLimiter()
+
+
+@pytest.fixture
+def room(limiter: FakeLimiter) -> Room:
+    return Room(cast(Authenticator, FakeAuthenticator()), cast(Limiter, limiter), max_sessions=2)
+
+
+# --- coming in -------------------------------------------------------------------------------------------------------
+
+
+async def test_who_has_no_key_is_not_told_whether_there_is_room(room: Room) -> None:
+    room.draining = True
+    with pytest.raises(AuthenticationFailed):
+        await room.authenticate({})
+
+
+async def test_one_more_than_there_are_places_is_refused_until_one_is_left(
+    room: Room, limiter: FakeLimiter
+) -> None:
+    places = [await room.admit(ANN, "model") for _ in "ab"]
+    for refused in (room.authenticate({"authorization": "x"}), room.admit(ANN, "model")):
+        with pytest.raises(LimitReached, match="all 2 sessions of this server are taken"):
+            await refused
+    assert (room.num_taken, limiter.open) == (2, 2)
+    places[0].leave()
+    assert await room.authenticate({"authorization": "x"}) is ANN
+    with await room.admit(ANN, "model"):
+        assert (room.num_taken, limiter.open) == (2, 2)
+    assert (room.num_taken, limiter.open) == (1, 1)
+
+
+async def test_a_place_that_is_left_twice_is_free_once(room: Room, limiter: FakeLimiter) -> None:
+    with await room.admit(ANN, "model") as place:
+        place.leave()
+        other = await room.admit(ANN, "model")
+    assert (room.num_taken, limiter.open) == (1, 1)
+    other.leave()
+
+
+async def test_what_the_limiter_refuses_takes_no_place(room: Room, limiter: FakeLimiter) -> None:
+    limiter.refusal = LimitReached("too fast")
+    with pytest.raises(LimitReached, match="too fast"):
+        await room.admit(ANN, "model")
+    assert (room.num_taken, limiter.open) == (0, 0)
+
+
+async def test_of_those_who_come_at_once_no_more_are_let_in_than_there_are_places(
+    room: Room, limiter: FakeLimiter
+) -> None:
+    limiter.answers.clear()
+    asking = [asyncio.create_task(room.admit(ANN, "model")) for _ in range(5)]
+    await asyncio.sleep(0)
+    limiter.answers.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert sum(isinstance(answer, Place) for answer in answers) == 2
+    assert sum(isinstance(answer, LimitReached) for answer in answers) == 3
+    assert (room.num_taken, limiter.open) == (2, 2)
+
+
+async def test_who_is_let_in_by_the_limiter_while_the_room_drains_is_refused(
+    room: Room, limiter: FakeLimiter
+) -> None:
+    limiter.answers.clear()
+    asking = asyncio.create_task(room.admit(ANN, "model"))
+    await asyncio.sleep(0)
+    await room.drain(PATIENCE_S)
+    limiter.answers.set()
+    with pytest.raises(Draining):
+        await asking
+    assert limiter.open == 0
+
+
+# --- emptying --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_drain_tells_everybody_takes_nobody_and_ends_when_the_last_has_left(room: Room) -> None:
+    places = [await room.admit(ANN, "model") for _ in "ab"]
+    guest = FakeGuest(places[0])
+    draining = asyncio.create_task(room.drain(PATIENCE_S))
+    await asyncio.sleep(0)
+    assert guest.told == ["drain"]
+    with pytest.raises(Draining, match="about to stop"):
+        await room.authenticate({"authorization": "x"})
+    places[0].leave()
+    await asyncio.sleep(0)
+    assert not draining.done()
+    places[1].leave()
+    await draining
+    assert guest.told == ["drain"]
+
+
+async def test_after_its_time_a_drain_cuts_off_who_is_still_there(room: Room) -> None:
+    guests = [FakeGuest(await room.admit(ANN, "model")) for _ in "ab"]
+    await room.drain(0.01)
+    assert [guest.told for guest in guests] == [["drain", "cut off"]] * 2
+    assert room.num_taken == 0
+
+
+async def test_nobody_can_keep_the_server_from_its_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saystream.server.access.room._FAREWELL_S", 0.01)
+    stays = FakeGuest(await room.admit(ANN, "model"), stays=True)
+    with await room.admit(ANN, "model"):  # nobody who could be told
+        await room.drain(0.01)
+    assert stays.told == ["drain", "cut off"]

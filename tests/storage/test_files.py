@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import stat
+import uuid
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import LocalStore, MemoryStore
+
+from saystream.config import FileSettings, Settings
+from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
+from saystream.storage.files import FileStore
+
+CONTENT = bytes(range(256)) * 10
+HOUR = 3600.0
+MEGABYTE = 1 << 20
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "files", mkdir=True, automatic_cleanup=True)
+
+
+@pytest.fixture
+def files(store: LocalStore, clock: Clock) -> FileStore:
+    return FileStore(store, FileSettings(max_total_bytes=MEGABYTE), clock=clock)
+
+
+async def put(files: FileStore, content: bytes = CONTENT) -> str:
+    """Where it is now."""
+    path = files.new_path(str(uuid.uuid4()))
+    await files.put(path, io.BytesIO(content), len(content))
+    return path
+
+
+async def content_of(files: FileStore, path: str) -> bytes:
+    return b"".join([piece async for piece in files.read(path, 0, (await files.describe(path)).size)])
+
+
+def names(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "files").rglob("*.wav"))
+
+
+async def test_a_file_is_kept_under_its_day(files: FileStore) -> None:
+    path = await put(files)
+    assert path.startswith("20270115/") and files.holds(path)
+    file = await files.describe(path)
+    assert file.size == len(CONTENT) and file.tag
+    assert await content_of(files, path) == CONTENT
+
+
+async def test_a_long_file_is_read_in_pieces_that_join(files: FileStore) -> None:
+    content = os.urandom(3 * MEGABYTE + 5)
+    path = await put(files, content)
+    pieces = [piece async for piece in files.read(path, 5, len(content))]
+    assert len(pieces) == 3 and b"".join(pieces) == content[5:]
+
+
+async def test_what_is_not_there_is_no_file(files: FileStore) -> None:
+    with pytest.raises(NoSuchFile):
+        await files.describe(files.new_path(str(uuid.uuid4())))
+
+
+async def test_expired_files_are_removed_and_only_ours(
+    files: FileStore, store: LocalStore, tmp_path: Path, clock: Clock
+) -> None:
+    path = await put(files)
+    stranger = tmp_path / "files" / "notes.txt"
+    stranger.write_text("not ours")
+    written_s = (tmp_path / "files" / path).stat().st_mtime
+    clock.now_s = written_s + 24 * HOUR
+    await files.sweep()
+    assert len(names(tmp_path)) == 1
+    clock.now_s += 2 * 60
+    await files.sweep()
+    assert names(tmp_path) == []
+    assert stranger.exists()
+
+
+async def test_over_the_quota_the_oldest_files_go(files: FileStore, tmp_path: Path, clock: Clock) -> None:
+    paths = []
+    for age_s in (30, 20, 10):
+        path = tmp_path / "files" / await put(files, bytes(400_000))
+        os.utime(path, (clock.now_s - age_s,) * 2)
+        paths.append(path)
+    await files.sweep()
+    assert [path.exists() for path in paths] == [False, True, True]
+
+
+async def test_a_file_over_the_quota_wakes_the_sweeper(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, files=FileSettings(max_total_bytes=MEGABYTE))
+    async with FileStore.open(settings) as files:
+        for _ in range(4):
+            await put(files, bytes(400_000))
+        async with asyncio.timeout(10):
+            while len(names(tmp_path)) > 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_files_outlive_the_server(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    async with FileStore.open(settings) as files:
+        path = await put(files)
+    async with FileStore.open(settings) as files:
+        assert await content_of(files, path) == CONTENT
+    assert stat.S_IMODE((tmp_path / "files").stat().st_mode) == 0o700
+
+
+async def test_a_store_that_fails_is_a_fault_and_leaves_nothing(clock: Clock) -> None:
+    class Broken(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise OSError("no more")
+
+    store = MemoryStore()
+    files = FileStore(store, FileSettings(), clock=clock)
+    with pytest.raises(StoreUnavailable):
+        await files.put(files.new_path(str(uuid.uuid4())), Broken(CONTENT), len(CONTENT))
+    assert [meta for batch in obstore.list(store) for meta in batch] == []
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "s3://", "no url"])
+async def test_a_store_that_cannot_be_opened_is_named_without_its_url(url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, files=FileSettings(url=url))
+    with pytest.raises(ConfigurationError, match="files.url") as raised:
+        async with FileStore.open(settings):
+            pass
+    assert url not in raised.value.message
+
+
+async def test_a_store_may_be_named_by_url(tmp_path: Path) -> None:
+    own = FileSettings(url="memory:///")
+    async with FileStore.open(Settings(data_dir=tmp_path, files=own)) as files:
+        path = await put(files)
+        assert await content_of(files, path) == CONTENT
+    assert list(tmp_path.iterdir()) == []
