@@ -148,6 +148,7 @@ def test_a_text_that_is_whole_only_at_its_end_is_not_spoken_before() -> None:
     assert len(reader.chunks) == 10
 
 
+@pytest.mark.alone
 def test_speaking_takes_the_share_of_the_duration_asked_for() -> None:
     engine = ToneEngine(real_time_factor=0.1, first_chunk_delay_ms=30)
     start = time.monotonic()

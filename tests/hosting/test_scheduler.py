@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import settings
@@ -214,7 +214,7 @@ def test_changing_heads_over_and_over_does_not_grow_the_heap():
 def test_two_thousand_waiting_jobs_cost_microseconds_each():
     scheduler: Scheduler[int] = Scheduler(max_waiting=2000)
     playbacks = [Playback(n) for n in range(500)]
-    began = perf_counter()
+    began = process_time()
     for job in range(2000):
         scheduler.add(job, playbacks[job % 500])
         scheduler.ready(job, job)
@@ -222,7 +222,7 @@ def test_two_thousand_waiting_jobs_cost_microseconds_each():
         playback = playbacks[started[0] % 500]
         playback.audio_sent(2000, now_ms=started[0])
         scheduler.done(started[0])
-    elapsed_s = perf_counter() - began
+    elapsed_s = process_time() - began
     print(f"{elapsed_s / 2000 * 1e6:.1f} µs a job")
     assert elapsed_s < 2
 

@@ -106,6 +106,7 @@ async def test_a_file_that_is_too_large_starts_no_process(fake_python: Any, tmp_
     assert not (tmp_path / "started").exists()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("bomb", [("flac", "flac", 8000, 36_000), ("ogg", "libopus", 48000, 7200)])
 async def test_hours_in_a_small_file_are_refused_fast(bomb: tuple[str, str, int, int]) -> None:
     upload = silence(*bomb)

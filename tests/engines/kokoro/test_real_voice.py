@@ -82,6 +82,7 @@ def test_speed_is_what_was_asked_for(engine: KokoroEngine, speed: float) -> None
     assert heard == pytest.approx(speed, rel=0.1)
 
 
+@pytest.mark.alone
 def test_a_cancel_ends_a_pass_of_the_model_that_is_under_way(
     engine: KokoroEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
