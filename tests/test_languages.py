@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from saystream.catalog import load
+from saystream.engines.conformance import SENTENCES
 from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES, LANGUAGE_TYPES, LANGUAGES, LATIN_LANGUAGES
 from saystream.quality.corpus import load_corpus
-from saystream.text.normalizer import NORMALIZED_LANGUAGES
+from saystream.text.language import COMMON_WORDS
+from saystream.text.normalizer import normalize
 
 
 def test_the_languages_are_those_of_the_protocol_in_its_order() -> None:
@@ -23,7 +25,9 @@ def test_latin_letters_are_those_of_six() -> None:
 def test_every_language_has_what_differs_from_one_to_the_next() -> None:
     codes = set(LANGUAGE_NAMES)
     assert set(load_corpus()) == codes
-    assert set(NORMALIZED_LANGUAGES) == codes
+    assert set(SENTENCES) == codes
+    assert set(COMMON_WORDS) == set(LATIN_LANGUAGES)
+    assert all(normalize("12", code) != "12" for code in codes)
 
 
 def test_no_model_and_no_voice_speaks_what_is_not_in_the_table() -> None:

@@ -29,9 +29,9 @@ from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, Synth
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["Finding", "check_engine", "median_pitch_hz"]
+__all__ = ["SENTENCES", "Finding", "check_engine", "median_pitch_hz"]
 
-_SENTENCES = {
+SENTENCES = {
     "en": "The train to the airport leaves at half past nine tomorrow morning.",
     "zh": "去机场的火车明天早上九点半出发，请不要迟到。",
     "ja": "くうこうゆきのでんしゃは、あしたのあさくじはんにでます。",
@@ -111,7 +111,7 @@ def check_engine(
     if problems := list(_description(info)):
         return [Finding("description", problem) for problem in problems]
     language = "en" if info.languages[0] == "*" else info.languages[0]
-    bench = _Bench(engine, language, sentence or _SENTENCES.get(language, _SENTENCES["en"]), deterministic)
+    bench = _Bench(engine, language, sentence or SENTENCES.get(language, SENTENCES["en"]), deterministic)
     findings = []
     for check in _CHECKS:
         name = check.__name__.removeprefix("_").replace("_", " ")

@@ -1,6 +1,6 @@
 """The language of a text: by its script, and for Latin letters by common words and letter statistics.
 
-A script is certain. Among the six languages in Latin letters a short text often is not: it then has the language that
+A script is certain. Among the languages in Latin letters a short text often is not: it then has the language that
 was spoken before it, so that an "OK." does not make a German session English for a moment.
 """
 
@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from saystream.languages import LATIN_LANGUAGES
+from saystream.languages import LANGUAGES, LATIN_LANGUAGES
 from saystream.text.characters import Script, describe
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 __all__ = [
+    "COMMON_WORDS",
     "FOLLOWING_CHARACTERS",
+    "SCRIPT_LANGUAGES",
     "SpokenLanguage",
     "detect",
     "embedded_language",
@@ -32,7 +34,17 @@ __all__ = [
 FOLLOWING_CHARACTERS = 200
 """Of the text behind a segment: enough to tell the language of what is being said."""
 
-_OTHER_SCRIPTS = frozenset(("zh", "ja", "ko", "ru", "th"))
+SCRIPT_LANGUAGES = {
+    **{
+        language.script.lower(): language.code
+        for language in LANGUAGES
+        if language.script in ("Cyrillic", "Hangul")
+    },
+    "thai": "th",
+}
+"""Of the scripts that tell the language by themselves; Thai is told, so that nobody takes it for another."""
+
+_OTHER_SCRIPTS = {language.code for language in LANGUAGES if language.script != "Latin"} | {"th"}
 _WEIGHTS = {
     # One han character or hangul syllable says about as much as three letters, a kana as much as two.
     Script.HAN: 3,
@@ -55,7 +67,7 @@ _SWITCHING_WORDS = 3
 """What it takes to leave the language that was spoken before: names and titles in another language have fewer words
 than that, or are less clear."""
 
-_COMMON_WORDS = {
+COMMON_WORDS = {
     "en": "yes hello hi thanks the and you is are what with this that of sure how my your we they have please ok okay",
     "de": "ja nein hallo danke bitte und ich nicht ist das der wie wir sie ein eine auch genau gut ach doch natürlich",
     "fr": "oui bonjour salut merci et je vous est les avec c'est voilà alors d'accord pour très bien bonsoir pardon",
@@ -63,12 +75,14 @@ _COMMON_WORDS = {
     "it": "sì ciao grazie gli che sono è allora certo perché prego buongiorno buonasera anche della molto bene",
     "pt": "sim não olá obrigado obrigada você os uma então muito também tudo oi bom boa isso está tchau",
 }
+"""Words that tell each of ``LATIN_LANGUAGES`` from the others, for texts too short for statistics."""
+
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # "c'est" is one word
 
 
 def _languages_of_words() -> dict[str, str | None]:
     languages: dict[str, str | None] = {}
-    for language, words in _COMMON_WORDS.items():
+    for language, words in COMMON_WORDS.items():
         for word in words.split():
             languages[word] = None if word in languages else language
     return languages
@@ -93,9 +107,7 @@ def script_language(text: str, default: str) -> str:
     kana = weights[Script.HIRAGANA] + weights[Script.KATAKANA]
     totals = {
         _east_asian(text, kana, weights[Script.HAN], default): weights[Script.HAN] + kana,
-        "ko": weights[Script.HANGUL],
-        "ru": weights[Script.CYRILLIC],
-        "th": weights[Script.THAI],
+        **{code: weights[Script(script)] for script, code in SCRIPT_LANGUAGES.items()},
         "en" if default in _OTHER_SCRIPTS else default: weights[Script.LATIN],
     }
     code, total = max(totals.items(), key=lambda item: item[1])

@@ -1,6 +1,7 @@
 """Numbers, dates, money, units, abbreviations and addresses as words, for engines that do not read them themselves.
 
-Each language has its own module in ``normalization``. What they cannot make out stays as it is written.
+Each language of ``saystream.languages`` has a module in ``normalization`` and in it a class, named like the language. What
+they cannot make out stays as it is written.
 """
 
 from __future__ import annotations
@@ -12,22 +13,9 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-__all__ = ["NORMALIZED_LANGUAGES", "normalize", "prepare"]
+from saystream.languages import LANGUAGE_NAMES
 
-_MODULES = {
-    "en": "english.English",
-    "de": "german.German",
-    "fr": "french.French",
-    "es": "spanish.Spanish",
-    "it": "italian.Italian",
-    "pt": "portuguese.Portuguese",
-    "ru": "russian.Russian",
-    "ko": "korean.Korean",
-    "zh": "han.Chinese",
-    "ja": "han.Japanese",
-}
-NORMALIZED_LANGUAGES: tuple[str, ...] = tuple(_MODULES)
-"""Those that ``normalize`` knows; it leaves text in any other as it is."""
+__all__ = ["normalize", "prepare"]
 
 _ODD_DIGIT = re.compile(r"[^\x00-\x7f]")
 _LONG_MINUS = re.compile(r"[‐‑‒﹣－](?=\d)")
@@ -39,15 +27,15 @@ class _Reader(Protocol):
 
 @cache
 def _reader(language: str) -> _Reader:
-    module, _, name = _MODULES[language].partition(".")
-    reader: _Reader = getattr(import_module(f"saystream.text.normalization.{module}"), name)()
+    name = LANGUAGE_NAMES[language]
+    reader: _Reader = getattr(import_module(f"saystream.text.normalization.{name.lower()}"), name)()
     return reader
 
 
 def prepare(languages: Iterable[str]) -> None:
     """Load what these languages (ISO 639-1, or ``*`` for all) need, so that the first text does not wait for it."""
     wanted = set(languages)
-    for language in _MODULES:
+    for language in LANGUAGE_NAMES:
         if language in wanted or "*" in wanted:
             normalize("1", language)
 
@@ -56,7 +44,7 @@ def normalize(text: str, language: str) -> str:
     """``text`` in ``language`` (ISO 639-1) with words for what is not one. It never raises, and it drops nothing that
     is spoken but the scheme of a web address; spaces at the ends stay."""
     core = text.strip()
-    if language not in _MODULES or not core:
+    if language not in LANGUAGE_NAMES or not core:
         return text
     start = text.index(core)
     return text[:start] + _reader(language).normalize(_plain(core)).strip() + text[start + len(core) :]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from saystream.languages import LATIN_LANGUAGES
 from saystream.text.characters import OPENERS, Script, describe
-from saystream.text.language import embedded_language, is_written_in_japan
+from saystream.text.language import SCRIPT_LANGUAGES, embedded_language, is_written_in_japan
 
 __all__ = ["Run", "language_runs"]
 
@@ -42,7 +42,6 @@ _TOKEN = re.compile(
 )
 """Over the classes of the characters, one letter each. No class can be taken in two ways at one place, so that the
 time grows with the length alone."""
-_LANGUAGE_OF = {"cyrillic": "ru", "hangul": "ko", "thai": "th"}
 _MANY_KANA = 3
 """Inside Chinese, a stretch is Japanese where every third character of it, at least, is a kana."""
 
@@ -107,7 +106,7 @@ def _tokens(text: str, language: str) -> Iterator[_Token]:
             continue
         if kind == "temperature" or (kind == "word" and "L" not in classes):
             kind = "number"
-        code = language if kind == "other" else _LANGUAGE_OF.get(kind)
+        code = language if kind == "other" else SCRIPT_LANGUAGES.get(kind)
         yield _Token(match.start(), match.end(), code, kind)
 
 

@@ -29,22 +29,12 @@ from saystream.engines.qwen3.config import Config
 from saystream.engines.qwen3.reference import Reference
 from saystream.engines.qwen3.tokens import Tokens
 from saystream.errors import InvalidValue
+from saystream.languages import LANGUAGE_NAMES
 
 __all__ = ["LANGUAGES", "Layout", "Prompt", "PromptBuilder", "frame_limit"]
 
-LANGUAGES = {
-    "zh": "chinese",
-    "en": "english",
-    "de": "german",
-    "it": "italian",
-    "pt": "portuguese",
-    "es": "spanish",
-    "ja": "japanese",
-    "ko": "korean",
-    "fr": "french",
-    "ru": "russian",
-}
-"""ISO 639-1 code -> the name that the checkpoints have for it."""
+LANGUAGES = {code: name.lower() for code, name in LANGUAGE_NAMES.items()}
+"""ISO 639-1 code -> the name that a checkpoint has for it, if it speaks the language."""
 
 
 class Layout(enum.Enum):
