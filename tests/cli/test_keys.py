@@ -20,7 +20,7 @@ def test_create_prints_the_key_alone_on_stdout(runner: CliRunner) -> None:
     assert result.exit_code == 0
     assert re.fullmatch(r"sk-[A-Za-z0-9_-]{43}\n", result.stdout)
     assert re.fullmatch(
-        r"Made key key_[0-9a-f]{12} for Ann. Keep it now: it is never shown again.\n", result.stderr
+        r"Created key key_[0-9a-f]{12} for Ann. Store it now: it is never shown again.\n", result.stderr
     )
 
 
@@ -55,7 +55,7 @@ def test_list_shows_a_table_without_secrets(runner: CliRunner) -> None:
 
 
 def test_an_empty_list_says_how_to_make_a_key(runner: CliRunner) -> None:
-    assert runner.invoke(app, ["list"]).stdout == "No keys. `saystream keys create NAME` makes one.\n"
+    assert runner.invoke(app, ["list"]).stdout == "No keys. Create one with `saystream keys create NAME`.\n"
 
 
 def test_the_data_directory_can_be_named(runner: CliRunner, tmp_path: Path) -> None:

@@ -31,21 +31,21 @@ _TEXT = (
 def bench(
     url: Annotated[
         str | None,
-        typer.Option(help="The server to measure; without it, one is started for the measurement."),
+        typer.Option(help="The server to measure. Default: start one."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Of the server that is started.")] = "tone",
+    engine: Annotated[str, typer.Option(help="Engine of the server that is started.")] = "tone",
     sessions: Annotated[int, typer.Option(min=1, help="Sessions at once.")] = 1,
     rounds: Annotated[
-        int, typer.Option(min=1, help="How often all of them are run, for steadier figures.")
+        int, typer.Option(min=1, help="Run all sessions this often, for steadier figures.")
     ] = 1,
     tokens_per_second: Annotated[
         float | None,
-        typer.Option(help="Drip the text like a language model; without it, it is sent at once."),
+        typer.Option(help="Send the text bit by bit, like a language model, instead of at once."),
     ] = None,
-    ramp: Annotated[float, typer.Option(help="Seconds over which the sessions open.")] = 0.0,
+    ramp: Annotated[float, typer.Option(help="Open the sessions over this many seconds.")] = 0.0,
     text: Annotated[str, typer.Option(help="What each session says.")] = _TEXT,
-    language: Annotated[str, typer.Option(help="Of the text.")] = "English",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+    language: Annotated[str, typer.Option(help="Language of the text.")] = "English",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Also write the JSON to a file.")
     ] = None,

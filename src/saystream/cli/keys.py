@@ -1,4 +1,4 @@
-"""``saystream keys``: make, list, limit and revoke API keys in the database that the server reads."""
+"""``saystream keys``: create, list, limit and revoke API keys in the database that the server reads."""
 
 from __future__ import annotations
 
@@ -20,35 +20,41 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(name="keys", help="Make, list, limit and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(name="keys", help="Create, list, limit and revoke API keys.", no_args_is_help=True)
 
 _Result = TypeVar("_Result")
 
 _DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where the server keeps its database, if not where the settings say."),
+    typer.Option("--data-dir", help="Folder of the server's database. Default: as in the settings."),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id that `saystream keys list` shows.")]
+_KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as in `saystream keys list`.")]
 _NO_LIMIT = "none"
 _Requests = Annotated[
     str | None,
-    typer.Option("--requests-per-minute", metavar="N", help="Sessions and requests begun in a minute."),
+    typer.Option(
+        "--requests-per-minute", metavar="N", help="Sessions and requests that may begin in a minute."
+    ),
 ]
 _Characters = Annotated[
     str | None,
-    typer.Option("--characters-per-minute", metavar="N", help="Billed characters sent in a minute."),
+    typer.Option(
+        "--characters-per-minute", metavar="N", help="Billed characters that may be sent in a minute."
+    ),
 ]
 _Models = Annotated[
-    str | None, typer.Option("--models", metavar="NAME,…", help="The only models that the key is for.")
+    str | None, typer.Option("--models", metavar="NAME,…", help="The only models that the key may use.")
 ]
 _Sessions = Annotated[
-    str | None, typer.Option("--sessions", metavar="N", help="Sessions and requests spoken at once.")
+    str | None, typer.Option("--sessions", metavar="N", help="Sessions and requests at once.")
 ]
 _Monthly = Annotated[
     str | None,
-    typer.Option("--monthly-characters", metavar="N", help="Billed characters sent in a month (UTC)."),
+    typer.Option(
+        "--monthly-characters", metavar="N", help="Billed characters that may be sent in a month (UTC)."
+    ),
 ]
 _Workspace = Annotated[
     str | None, typer.Option("--workspace", metavar="NAME", help="The workspace that the key belongs to.")
@@ -67,7 +73,8 @@ def create(
     as_json: _Json = False,
     data_dir: _DataDir = None,
 ) -> None:
-    """Make a key and print it. It is shown this once: only a hash is kept. Without options it has no limits."""
+    """Create a key and print it. Only its hash is kept, so it is never shown again. Without options it has no
+    limits."""
     with errors_in_one_line():
         chosen = _changes(
             requests_per_minute=requests_per_minute,
@@ -83,14 +90,14 @@ def create(
         return
     # The key alone goes to stdout, so that KEY=$(saystream keys create NAME) works.
     typer.echo(
-        f"Made key {made.key.id} for {made.key.label}. Keep it now: it is never shown again.", err=True
+        f"Created key {made.key.id} for {made.key.label}. Store it now: it is never shown again.", err=True
     )
     typer.echo(made.secret)
 
 
 @app.command("list")
 def list_keys(as_json: _Json = False, data_dir: _DataDir = None) -> None:
-    """List every key, revoked ones too, without the secrets."""
+    """List all keys, including revoked ones, without their secrets."""
     with errors_in_one_line():
         keys = _with_store(data_dir, lambda store: store.list())
     if as_json:
@@ -98,7 +105,7 @@ def list_keys(as_json: _Json = False, data_dir: _DataDir = None) -> None:
     elif keys:
         Console().print(_table(keys))
     else:
-        typer.echo("No keys. `saystream keys create NAME` makes one.")
+        typer.echo("No keys. Create one with `saystream keys create NAME`.")
 
 
 @app.command()
@@ -113,8 +120,8 @@ def limit(
     as_json: _Json = False,
     data_dir: _DataDir = None,
 ) -> None:
-    """Change the limits that are named and leave the others; `none` takes one away. A running server holds them within
-    seconds."""
+    """Change the limits that you name and keep the others; `none` removes one. A running server applies the change
+    within seconds."""
     with errors_in_one_line():
         changes = _changes(
             requests_per_minute=requests_per_minute,
@@ -137,7 +144,7 @@ def revoke(
     as_json: _Json = False,
     data_dir: _DataDir = None,
 ) -> None:
-    """Revoke a key for good. A running server refuses it within seconds; open sessions go on."""
+    """Revoke a key for good. A running server refuses it within seconds; open sessions continue."""
     with errors_in_one_line():
         key = _with_store(data_dir, lambda store: store.revoke(key_id))
     if as_json:

@@ -28,11 +28,11 @@ __all__ = ["catalog_models", "engines", "voices"]
 
 _SHOWN_LANGUAGES = 16
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def voices(
-    model: Annotated[str | None, typer.Option(help="Only those that this model takes.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only voices that this model takes.")] = None,
     as_json: _Json = False,
 ) -> None:
     """List the system voices, and how good each is in its languages on this machine.
@@ -73,7 +73,7 @@ def _voice_row(voice: Voice, choices: Iterable[Choice], router: Router) -> dict[
 
 
 def catalog_models(as_json: _Json = False) -> None:
-    """List the models that clients may ask for, and what they are."""
+    """List the models that clients may request, and what they are."""
     rows = [
         {"model": model.name, "door": model.door, "what": model.summary} for model in catalog.load().models
     ]
@@ -84,7 +84,8 @@ def catalog_models(as_json: _Json = False) -> None:
 
 
 def engines(as_json: _Json = False) -> None:
-    """Start every installed engine, say what it can do or why it cannot, and which one speaks what.
+    """Start every installed engine and show what it can do or why it does not start, and which one speaks which
+    language.
 
     Also names the library that changes speed and pitch.
     """

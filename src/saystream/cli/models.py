@@ -25,11 +25,9 @@ from saystream.models import ModelStore, PullWatcher
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    name="models", help="Fetch, check and remove the weights that voices are made of.", no_args_is_help=True
-)
+app = typer.Typer(name="models", help="Download, check and remove weights for engines.", no_args_is_help=True)
 
-_Names = Annotated[list[str], typer.Argument(help="Names as `saystream models list` shows them.")]
+_Names = Annotated[list[str], typer.Argument(help="Names, as in `saystream models list`.")]
 _MB = 1e6
 _SHOWN_LANGUAGES = 10
 _COLUMNS = ("model", "here", "MB", "engine", "languages", "licence", "what")
@@ -37,9 +35,9 @@ _COLUMNS = ("model", "here", "MB", "engine", "languages", "licence", "what")
 
 @app.command("list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the models, and which of them are here."""
+    """List the models, and which of them are on this machine."""
     with errors_in_one_line():
         store = _store(settings_with())
         listed = [model.name for model in store.manifest]
@@ -59,18 +57,18 @@ def list_models(
 def pull(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Names as `saystream models list` shows them; none is the default set."),
+        typer.Argument(help="Names, as in `saystream models list`. Without names: the default models."),
     ] = None,
     only_from: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="PLACE",
-            help="Ask only this folder or address, which holds models as ours does.",
+            help="Use only this folder or address, which holds models as the models folder does.",
         ),
     ] = None,
 ) -> None:
-    """Fetch models. What is here already is not fetched again; what was interrupted goes on."""
+    """Download models. Files that are here already are not downloaded again; an interrupted download continues."""
 
     def pull_one(name: str) -> None:
         with _Bars() as bars:
@@ -90,13 +88,15 @@ def pull(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Names; none is all that are here.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names. Default: all models on this machine.")
+    ] = None,
 ) -> None:
-    """Read models again and compare every file with its checksum; what is wrong is removed."""
+    """Compare every file of the models with its checksum, and remove wrong files."""
 
     def verify_one(name: str) -> None:
         record = store.verify(name)
-        typer.echo(f"{name} is right: {len(record.files)} files")
+        typer.echo(f"{name} is intact: {len(record.files)} files")
 
     with errors_in_one_line():
         store = _store(settings_with())

@@ -57,10 +57,10 @@ _COLUMNS = {
 def quality(
     url: Annotated[
         str | None,
-        typer.Option(help="The server to score; without it, one is started with your settings."),
+        typer.Option(help="The server to score. Default: start one with your settings."),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="'auto', or one engine, of the server that is started.")
+        str | None, typer.Option(help="'auto' or one engine, for the server that is started.")
     ] = None,
     language: Annotated[
         list[str] | None, typer.Option(help="Chinese, English and so on; may be repeated. Default: all ten.")
@@ -69,11 +69,14 @@ def quality(
         list[str] | None, typer.Option(help="May be repeated; 'all' is every system voice. Default: Cherry.")
     ] = None,
     sentences: Annotated[
-        int | None, typer.Option(min=1, help="At most so many of each language, from the first on.")
+        int | None,
+        typer.Option(min=1, help="At most this many sentences of each language, from the first on."),
     ] = None,
     together: Annotated[
         int,
-        typer.Option(min=1, max=8, help="So many sentences in one recording: faster, a little less exact."),
+        typer.Option(
+            min=1, max=8, help="Put this many sentences into one recording: faster, slightly less exact."
+        ),
     ] = 1,
     score: Annotated[
         list[str] | None,
@@ -84,18 +87,19 @@ def quality(
     ] = False,
     python: Annotated[
         Path | None,
-        typer.Option(help="The interpreter that has the scoring programs; .venvs/quality has one."),
+        typer.Option(help="The interpreter that has the scoring programs. Default: that of .venvs/quality."),
     ] = None,
     whisper: Annotated[
-        Path | None, typer.Option(help="A folder with Whisper-small, in place of `saystream models`.")
+        Path | None,
+        typer.Option(help="A folder with Whisper-small, instead of the one of `saystream models`."),
     ] = None,
-    keep: Annotated[Path | None, typer.Option(help="Leave the recordings in this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Keep the recordings in this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Also write the JSON to a file.")
     ] = None,
 ) -> None:
-    """Have a server speak a corpus and score what is heard: words, naturalness, pitch, likeness of voices.
+    """Have a server speak a corpus and score the speech: words, naturalness, pitch, likeness of voices.
 
     It is scored by programs of others: Whisper-small, DNSMOS, Resemblyzer and Praat.
     """
@@ -187,7 +191,7 @@ def _print(result: dict[str, Any]) -> None:
     if "voices" in result:
         likeness = result["voices"]
         console.print(
-            f"\n{likeness['voices']} voices: likeness {likeness['mean_similarity']} in the mean, at most"
+            f"\n{likeness['voices']} voices: likeness {likeness['mean_similarity']} on average, at most"
             f" {likeness['max_similarity']} ({' and '.join(likeness['closest'])})",
             highlight=False,
         )

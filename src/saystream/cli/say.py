@@ -47,9 +47,7 @@ def _option(parameter: str) -> Any:
 
 
 def say(
-    text: Annotated[
-        str | None, typer.Argument(help="What to say; without it, standard input is read.")
-    ] = None,
+    text: Annotated[str | None, typer.Argument(help="What to say. Default: read standard input.")] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +58,7 @@ def say(
         str | None,
         typer.Option(
             "--format",
-            help=f"{Choices(RESPONSE_FORMATS)}; without it, what the file's extension says, or pcm.",
+            help=f"{Choices(RESPONSE_FORMATS)}; default: from the file's extension, or pcm.",
         ),
     ] = None,
     sample_rate: Annotated[int, _option("sample_rate")] = _DEFAULT.sample_rate,
@@ -75,11 +73,11 @@ def say(
     mode: Annotated[str, _option("mode")] = _DEFAULT.mode,
     url: Annotated[
         str | None,
-        typer.Option(help="A server, such as ws://127.0.0.1:8321; without it this process speaks."),
+        typer.Option(help="A server, such as ws://127.0.0.1:8321. Default: run an engine in this process."),
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="'auto', or one engine; only without --url.")] = None,
+    engine: Annotated[str | None, typer.Option(help="'auto' or one engine; only without --url.")] = None,
 ) -> None:
-    """Say TEXT aloud, or into a file."""
+    """Speak TEXT through the loudspeaker or into a file."""
     with errors_in_one_line():
         settings = settings_with(engine=engine)
         configure(LogSettings(level="warning"))

@@ -42,28 +42,30 @@ class By(StrEnum):
 
 def usage(
     since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="From this day or moment on, in UTC.")
+        str | None, typer.Option(metavar="DATE", help="From this day or moment, in UTC.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Up to this day, or before this moment, in UTC.")
+        str | None,
+        typer.Option(metavar="DATE", help="Until the end of this day, or until this moment, in UTC."),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of this key only; `anonymous`: without a key.")
+        str | None,
+        typer.Option(metavar="ID", help="Only usage of this key; `anonymous` is usage without a key."),
     ] = None,
-    by: Annotated[By, typer.Option(help="What the totals are of.")] = By.day,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False,
+    by: Annotated[By, typer.Option(help="Group the totals by this.")] = By.day,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv_file: Annotated[
         str | None,
-        typer.Option("--csv", metavar="FILE", help="Write every row there instead; `-` is standard output."),
+        typer.Option(
+            "--csv", metavar="FILE", help="Write every row to this file instead; `-` is standard output."
+        ),
     ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(
-            "--data-dir", help="Where the server keeps its database, if not where the settings say."
-        ),
+        typer.Option("--data-dir", help="Folder of the server's database. Default: as in the settings."),
     ] = None,
 ) -> None:
-    """Add up what was spoken. A running server's last responses are there within a second."""
+    """Add up what was spoken. The latest responses of a running server appear within a second."""
     from saystream.server.accounting.usage_reports import Selection
 
     with errors_in_one_line():
