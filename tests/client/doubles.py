@@ -64,7 +64,8 @@ class Speaker:
         self.protocol.open()
 
     def receive(self, frame: str) -> None:
-        event = self.protocol.receive_text(frame)
+        received = self.protocol.receive_text(frame)
+        event = received and self.protocol.accept(received)
         if isinstance(event, TextAppend):
             self._text += event.text
         elif isinstance(event, TextClear):

@@ -12,7 +12,7 @@ from saystream.protocol.realtime.codec import decode_client_event, encode
 from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.state import SessionState
 
-from .harness import kinds, make_server, sent, speak
+from .harness import kinds, make_server, sent, speak, take
 
 
 def client_frames(capture: Path) -> list[str]:
@@ -26,7 +26,7 @@ def replay(server: ServerConnection, frames: list[str]) -> list[dict[str, Any]]:
     """All answers, where every commit is spoken at once."""
     answers = []
     for frame in frames:
-        server.receive_text(frame)
+        take(server, frame)
         answers += sent(server)
         while server.pending_responses:
             answers += speak(server)

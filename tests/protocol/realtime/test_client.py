@@ -12,7 +12,7 @@ from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionPatch
 from saystream.protocol.realtime.state import SessionState
 
-from .harness import UNTAKEN_VOICE, USAGE, make_client, make_server
+from .harness import UNTAKEN_VOICE, USAGE, make_client, make_server, take
 
 PART = {"response_id": "resp_1", "item_id": "item_1"}
 
@@ -34,7 +34,7 @@ def pair() -> tuple[ServerConnection, ClientConnection]:
 def streaming(pair: tuple[ServerConnection, ClientConnection]) -> tuple[ServerConnection, ClientConnection]:
     """Both ends, while audio goes out."""
     server, client = pair
-    server.receive_text(client.append_text("Hello."))
+    take(server, client.append_text("Hello."))
     server.start_response()
     server.send_audio(b"\0\1")
     deliver(server, client)
@@ -85,7 +85,7 @@ def test_the_client_learns_of_its_session(pair: tuple[ServerConnection, ClientCo
     server, client = pair
     assert client.session is not None
     assert client.session.id == server.session_id
-    server.receive_text(client.update_session(SessionPatch(volume=9)))
+    take(server, client.update_session(SessionPatch(volume=9)))
     deliver(server, client)
     assert client.session.volume == 9
 
@@ -98,7 +98,7 @@ def test_the_client_follows_a_response(streaming: tuple[ServerConnection, Client
     assert isinstance(delta, AudioDelta)
     assert delta.audio == b"\2\3"
     server.finish_response("completed", USAGE)
-    server.receive_text(client.finish())
+    take(server, client.finish())
     server.finish_session()
     assert isinstance(deliver(server, client)[-1], SessionFinished)
     assert client.state is SessionState.FINISHED
@@ -108,10 +108,10 @@ def test_a_new_session_may_follow_on_the_same_connection(
     pair: tuple[ServerConnection, ClientConnection],
 ) -> None:
     server, client = pair
-    server.receive_text(client.finish())
+    take(server, client.finish())
     server.finish_session()
     deliver(server, client)
-    server.receive_text(client.update_session(SessionPatch(volume=9)))
+    take(server, client.update_session(SessionPatch(volume=9)))
     deliver(server, client)
     assert client.session is not None
     assert client.session.id == server.session_id == "sess_2"
@@ -122,15 +122,15 @@ def test_a_refused_new_session_can_be_asked_for_again(
     pair: tuple[ServerConnection, ClientConnection],
 ) -> None:
     server, client = pair
-    server.receive_text(client.finish())
+    take(server, client.finish())
     server.finish_session()
     deliver(server, client)
-    server.receive_text(client.update_session(SessionPatch(voice=UNTAKEN_VOICE)))
+    take(server, client.update_session(SessionPatch(voice=UNTAKEN_VOICE)))
     deliver(server, client)
     assert client.state is SessionState.FINISHED
     with pytest.raises(InvalidState):
         client.append_text("a")
-    server.receive_text(client.update_session(SessionPatch(voice="Ethan")))
+    take(server, client.update_session(SessionPatch(voice="Ethan")))
     deliver(server, client)
     assert client.state is SessionState.BEFORE_TEXT
 
@@ -139,12 +139,12 @@ def test_of_two_updates_for_a_new_session_one_may_be_refused(
     pair: tuple[ServerConnection, ClientConnection],
 ) -> None:
     server, client = pair
-    server.receive_text(client.finish())
+    take(server, client.finish())
     server.finish_session()
     deliver(server, client)
     frames = [client.update_session(SessionPatch(voice=voice)) for voice in (UNTAKEN_VOICE, "Ethan")]
     for frame in frames:
-        server.receive_text(frame)
+        take(server, frame)
         deliver(server, client)
     assert client.state is SessionState.BEFORE_TEXT
 
@@ -153,14 +153,14 @@ def test_an_error_about_another_event_does_not_end_a_new_session(
     pair: tuple[ServerConnection, ClientConnection],
 ) -> None:
     server, client = pair
-    server.receive_text(client.finish())
+    take(server, client.finish())
     server.finish_session()
     deliver(server, client)
     update = client.update_session(SessionPatch())
     client.receive_text('{"type":"error","error":{"code":"x","message":"y","event_id":"event_0"}}')
-    server.receive_text(update)
+    take(server, update)
     deliver(server, client)
-    server.receive_text(client.append_text("a"))
+    take(server, client.append_text("a"))
     assert server.state is client.state is SessionState.BEFORE_TEXT
 
 

@@ -31,7 +31,7 @@ from saystream.protocol.realtime.server import UPDATE_REFUSED
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
 from saystream.protocol.realtime.state import SessionState
 
-from .harness import UNTAKEN_VOICE, USAGE, make_client, make_server
+from .harness import UNTAKEN_VOICE, USAGE, make_client, make_server, take
 
 TEXTS = st.sampled_from(["", " ", "Hello. ", "World, ", "\n", "再见。"])
 ARRIVES = st.sampled_from([True, True, False])
@@ -193,7 +193,7 @@ class ConnectionPair(RuleBasedStateMachine):
     def server_receives(self) -> None:
         frame = self.to_server.popleft()
         state_before = self.server.state
-        event = self.server.receive_text(frame)
+        event = take(self.server, frame)
         frames = self.server.frames_to_send()
         self.to_client.extend(frames)
         errors = [json.loads(frame)["error"] for frame in frames if json.loads(frame)["type"] == "error"]

@@ -32,6 +32,7 @@ from .harness import (
     receive,
     sent,
     speak,
+    take,
     update,
 )
 
@@ -116,7 +117,7 @@ def test_a_refused_update_is_not_half_applied(session: dict[str, Any], param: st
 
 def test_a_key_of_session_that_is_no_text_is_refused() -> None:
     server = make_server()
-    server.receive_text('{"type":"session.update","session":{"volume":1,"\\ud800abcdefghijkl":1}}')
+    take(server, '{"type":"session.update","session":{"volume":1,"\\ud800abcdefghijkl":1}}')
     assert only_error(server)["code"] == "invalid_event"
     assert server.config.volume == 50
 

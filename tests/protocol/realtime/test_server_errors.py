@@ -33,6 +33,7 @@ from .harness import (
     receive,
     sent,
     speak,
+    take,
 )
 from .test_codec import ANY_TEXT, NEARLY_EVENTS
 
@@ -53,7 +54,7 @@ from .test_codec import ANY_TEXT, NEARLY_EVENTS
 def test_an_error_names_the_event_at_fault(frame: str, code: str, event_id: str | None) -> None:
     server = make_server()
     before = memory_of(server)
-    assert server.receive_text(frame) is None
+    assert take(server, frame) is None
     error = only_error(server)
     assert (error["type"], error["code"], error["event_id"]) == ("invalid_request_error", code, event_id)
     assert memory_of(server) == before
@@ -121,17 +122,30 @@ def test_an_event_that_its_owner_refuses_beforehand_changes_nothing() -> None:
     append(server, "one")
     before = memory_of(server)
     frame = '{"type":"input_text_buffer.append","event_id":"event_c","text":"two"}'
-    assert server.receive_text(frame, refusal=LimitReached("too fast")) is None
+    event = server.receive_text(frame)
+    assert event is not None and memory_of(server) == before
+    server.refuse(LimitReached("too fast"), event.event_id)
     error = only_error(server)
     assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "event_c")
     assert memory_of(server) == before
     assert commit(server) is not None
 
 
-def test_a_frame_that_is_no_event_is_refused_for_that_first() -> None:
+def test_a_frame_that_is_no_event_gives_its_owner_nothing_to_refuse() -> None:
     server = make_server()
-    assert server.receive_text("nonsense", refusal=LimitReached("too fast")) is None
+    assert server.receive_text("nonsense") is None
     assert only_error(server)["code"] == "invalid_event"
+
+
+def test_an_event_whose_connection_closed_meanwhile_is_not_accepted() -> None:
+    server = make_server()
+    event = server.receive_text('{"type":"input_text_buffer.append","text":"two"}')
+    assert event is not None
+    server.shut(1000, "idle")
+    before = memory_of(server)
+    assert server.accept(event) is None
+    server.refuse(LimitReached("too fast"), event.event_id)
+    assert (sent(server), memory_of(server)) == ([], before)
 
 
 def test_a_refusal_after_the_response_took_the_text_changes_nothing() -> None:
@@ -262,7 +276,7 @@ def test_every_event_in_every_state_is_accepted_or_changes_nothing(
 ) -> None:
     server = server_in(state, mode)
     before = memory_of(server)
-    event = server.receive_text(json.dumps(FRAMES[name]))
+    event = take(server, json.dumps(FRAMES[name]))
     errors = [event for event in sent(server) if event["type"] == "error"]
     if name in ALLOWED[state]:
         assert errors == []
@@ -279,7 +293,7 @@ def test_any_frame_is_acted_on_or_changes_nothing(frame: str) -> None:
     server.start_response()
     sent(server)
     before = memory_of(server)
-    server.receive_text(frame)
+    take(server, frame)
     if any(event["type"] == "error" for event in sent(server)):
         assert memory_of(server) == before or server.close is not None
 

@@ -149,6 +149,8 @@ class ServerConnection:
         """The last event was an append, and is why ``_text_waits``."""
         self._errors_in_row = 0
         self._refused_last = False
+        self._unknown_keys: tuple[str, ...] = ()
+        """Of the last ``session.update`` that was received."""
 
     @property
     def state(self) -> SessionState:
@@ -170,11 +172,11 @@ class ServerConnection:
 
     # --- what the peer does ------------------------------------------------------------------------------
 
-    def receive_text(self, frame: str, *, refusal: InvalidRequest | None = None) -> ClientEvent | None:
-        """The event to act on, or ``None`` where there is nothing to do: it was refused, or changes nothing.
+    def receive_text(self, frame: str) -> ClientEvent | None:
+        """The event in ``frame``, or ``None`` where it was refused.
 
-        ``refusal`` is for a frame with a well-formed event that its owner has reasons of its own to refuse.
-        A refusal queues an error and leaves everything as it was. After ``close`` is set, frames are ignored.
+        Before the next frame, the owner gives it to ``accept`` or, for reasons of its own, to ``refuse``; it may take
+        its time. After ``close`` is set, frames are ignored.
         """
         if self.close is not None:
             return None
@@ -192,11 +194,23 @@ class ServerConnection:
         except InvalidRequest as mistake:
             self.refuse(mistake, event_id_of(frame))
             return None
-        if refusal is not None:
-            self.refuse(refusal, event.event_id)
+        if isinstance(event, SessionUpdate):
+            try:
+                self._unknown_keys = unknown_session_keys(frame)
+            except InvalidRequest as mistake:
+                self.refuse(mistake, event.event_id)
+                return None
+        return event
+
+    def accept(self, event: ClientEvent) -> ClientEvent | None:
+        """The event that ``receive_text`` gave, to act on, or ``None`` where it was refused or changes nothing.
+
+        A refusal queues an error and leaves everything as it was. After ``close`` is set, events are ignored.
+        """
+        if self.close is not None:
             return None
         try:
-            return self._accepted(event, frame)
+            return self._accepted(event)
         except InvalidRequest as mistake:
             self.refuse(mistake, event.event_id)
             return None
@@ -210,7 +224,7 @@ class ServerConnection:
         """Answer the last event with an error; the session lives on unless it is one error too many.
 
         For the mistakes that only the owner can see. A refused append is taken back here as well, so call it
-        before the next ``receive_text``; no other event that ``receive_text`` returned can be taken back.
+        before the next ``receive_text``; no other event that ``accept`` returned can be taken back.
         Does nothing when ``close`` is set.
         """
         if self.close is not None:
@@ -223,9 +237,9 @@ class ServerConnection:
         if self._errors_in_row >= self._max_consecutive_errors:
             self._abort(TooManyErrors(f"{self._errors_in_row} events in a row were refused."))
 
-    def _accepted(self, event: ClientEvent, frame: str) -> ClientEvent | None:
+    def _accepted(self, event: ClientEvent) -> ClientEvent | None:
         if isinstance(event, SessionUpdate):
-            return self._update(event, frame)
+            return self._update(event)
         kind = wire_type(event)
         self._states.check_client_event(kind)
         match event:
@@ -244,8 +258,7 @@ class ServerConnection:
         self._states.client_event(kind)
         return event if needs_action else None
 
-    def _update(self, event: SessionUpdate, frame: str) -> SessionUpdate | None:
-        ignored_keys = unknown_session_keys(frame)
+    def _update(self, event: SessionUpdate) -> SessionUpdate | None:
         is_new_session = self._states.client is ClientState.FINISHED
         if is_new_session:
             config = self._initial_config.merged(event.session)
@@ -257,7 +270,7 @@ class ServerConnection:
             return None
         self._check(config)
         self._states.client_event("session.update")
-        self.ignored_keys = ignored_keys
+        self.ignored_keys = self._unknown_keys
         if is_new_session:
             self.open()
         self.config = config

@@ -23,12 +23,10 @@ from saystream.errors import (
     LimitReached,
     ModelNotFound,
     PeerStalled,
-    ProtocolAbuse,
     SaystreamError,
     ServerFault,
     TextTooLong,
 )
-from saystream.protocol.realtime.codec import check_frame_size, decode_client_event
 from saystream.protocol.realtime.events import (
     ClientEvent,
     ResponseCancel,
@@ -257,34 +255,31 @@ class Connection:
         if frame is None:
             self._core.receive_binary()
             return
+        event = self._core.receive_text(frame)
+        if event is None:
+            return
         try:
-            refusal = await self._refusal(frame)
+            await self._count_characters(event)
+        except (LimitReached, TextTooLong) as refusal:
+            self._core.refuse(refusal, event.event_id)
+            return
         except ServerFault as fault:
             self.fail(fault)
             return
         if self._session is not None and not self._session.text_joins:
             self._core.take_no_more_text()
-        event = self._core.receive_text(frame, refusal=refusal)
-        if event is not None:
+        if self._core.accept(event) is not None:
             self._act_or_refuse(event)
             self._close_if_drained()
 
-    async def _refusal(self, frame: str) -> InvalidRequest | None:
-        """Why the key may not send the text in ``frame``. Found before the core looks at it: from there on nothing may
-        come between. Raises StoreUnavailable."""
+    async def _count_characters(self, event: ClientEvent) -> None:
+        """Count the text of ``event`` for the key. Raises LimitReached, TextTooLong or StoreUnavailable.
+
+        Before the core accepts it: from there on nothing may come between.
+        """
         limiter = self._services.limiter
-        if not limiter.counts_characters(self._principal):
-            return None
-        try:
-            check_frame_size(frame, self._services.settings.limits.max_frame_bytes)
-            event = decode_client_event(frame)
-            if isinstance(event, TextAppend):
-                await limiter.take_characters(self._principal, billed_characters(event.text))
-        except (LimitReached, TextTooLong) as refusal:
-            return refusal
-        except (InvalidRequest, ProtocolAbuse):
-            pass  # the core says what is wrong with it
-        return None
+        if isinstance(event, TextAppend) and limiter.counts_characters(self._principal):
+            await limiter.take_characters(self._principal, billed_characters(event.text))
 
     def _act_or_refuse(self, event: ClientEvent) -> None:
         try:
