@@ -11,6 +11,7 @@ import numpy as np
 from saystream.audio import Effects
 from saystream.dsp.encoders import make_encoder, settled
 from saystream.dsp.loudness import UNITY_VOLUME, Volume
+from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.resample import Resampler
 from saystream.dsp.silence import SegmentEdges
 from saystream.dsp.stage import flush_all, push_all
@@ -19,7 +20,7 @@ from saystream.dsp.tempo import make_tempo
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from saystream.audio import AudioChunk, AudioFormat, Samples
+    from saystream.audio import AudioChunk, AudioFormat, Mark, Samples
     from saystream.dsp.stage import Stage
 
 __all__ = ["FADE_MS", "Chain", "EncodedAudio"]
@@ -36,6 +37,8 @@ class EncodedAudio:
     """Never empty."""
     duration_ms: float
     """Sound that went into the encoder for it."""
+    marks: tuple[Mark, ...] = ()
+    """Of the words that begin in it, with times in the audio of the whole response."""
 
 
 class Chain:
@@ -44,6 +47,9 @@ class Chain:
     Nothing is held back but what ``delay_ms`` says, and silence that may be the end of a segment. What a push makes
     ready is cut into even pieces of at most ``delta_ms``, and the first piece of the response is ``first_delta_ms``, so
     that it leaves while the rest is still being worked on. What the effects leave as it is passes no stage.
+
+    Marks go along: their times become those of the audio that comes out. A mark of a segment without sound, or of a
+    time after the last sound, is dropped.
     """
 
     def __init__(
@@ -66,6 +72,8 @@ class Chain:
         self._next_piece_samples = max(1, round(first_delta_ms * self._sample_rate / 1000))
         self._delta_samples = max(1, round(delta_ms * self._sample_rate / 1000))
         self._samples_in_encoder = 0
+        self._samples_encoded = 0
+        self._marks = MarkTimes(self._effects.speech_rate)
         self._source_rate = 0
         self._edges: SegmentEdges | None = None
         self._stages: list[Stage] = []
@@ -89,6 +97,9 @@ class Chain:
             self._add(flush_all(self._stages))
             self._start(chunk.sample_rate)
         self._add(push_all(self._stages, [chunk.samples]))
+        if chunk.marks or self._marks.unplaced:
+            assert self._edges is not None
+            self._marks.push(chunk.marks, self._edges)
         return self._encode_pieces()
 
     def end_segment(self, pause_ms: float) -> None:
@@ -98,6 +109,7 @@ class Chain:
         segment there is no pause.
         """
         if self._edges is not None:
+            self._marks.end_segment(self._edges)
             self._edges.end_segment(pause_ms)
 
     def flush(self) -> Iterator[EncodedAudio]:
@@ -123,6 +135,7 @@ class Chain:
     def _start(self, source_rate: int) -> None:
         owed_ms = 0.0
         if self._edges is not None:
+            self._marks.change_rate(self._edges)
             self._edges.end_segment(0)
             owed_ms = self._edges.owed_ms
         self._source_rate = source_rate
@@ -154,8 +167,12 @@ class Chain:
         if not encoded:
             return []
         duration_ms = self._samples_in_encoder * 1000 / self._sample_rate
+        self._samples_encoded += self._samples_in_encoder
         self._samples_in_encoder = 0
-        return [EncodedAudio(encoded, duration_ms)]
+        marks = (
+            self._marks.take(self._samples_encoded * 1000 / self._sample_rate) if self._marks.placed else ()
+        )
+        return [EncodedAudio(encoded, duration_ms, marks)]
 
 
 def _tempo(source_rate: int, effects: Effects) -> list[Stage]:

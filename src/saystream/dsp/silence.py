@@ -57,7 +57,7 @@ class SegmentEdges:
         self._leading, self._trailing, self._held = (
             ms * sample_rate // 1000 for ms in (LEADING_MS, TRAILING_MS, _HELD_MS)
         )
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
         self._begun = False
         """The segment has had sound."""
         self._quiet = np.zeros(0, np.float32)
@@ -68,11 +68,36 @@ class SegmentEdges:
         """What the engine itself left for the pause before the next segment…"""
         self._num_owed = round(owed_ms * sample_rate / 1000)
         """…and how long that pause must be at least, counted from the samples that were given."""
+        self._num_in = 0
+        """Samples taken of this segment until it has sound."""
+        self._num_out = 0
+        """Samples given, of all segments."""
+        self._first_in = 0
+        """Sample of this segment that was the first to be given…"""
+        self._first_out = 0
+        """…and which of those that were given it is."""
 
     @property
     def owed_ms(self) -> float:
         """Silence that is due before the next sound."""
-        return self._num_owed * 1000 / self._sample_rate
+        return self._num_owed * 1000 / self.sample_rate
+
+    @property
+    def begun(self) -> bool:
+        """This segment has had sound: it is known where its samples come out."""
+        return self._begun
+
+    @property
+    def num_out(self) -> int:
+        """Samples given, of all segments."""
+        return self._num_out
+
+    def place(self, num_samples: float) -> float:
+        """Samples that are given before sample ``num_samples`` of this segment, once it has ``begun``.
+
+        What was cut away before the sound counts as the beginning of what was left.
+        """
+        return max(0, num_samples - self._first_in) + self._first_out
 
     def push(self, samples: Samples) -> list[Samples]:
         if not len(samples):
@@ -83,11 +108,15 @@ class SegmentEdges:
         first = int(loud.argmax())
         if not loud[first]:
             self._quiet = np.concatenate((self._quiet, samples))[-self._leading :]
+            self._num_in += len(samples)
             return []
         lead = np.concatenate((self._quiet, samples[:first]))[-self._leading :]
         missing = np.zeros(max(0, self._num_owed - len(self._kept) - len(lead)), np.float32)
         gap = [part for part in (self._kept, missing, lead) if len(part)]
         self._begun = True
+        self._num_out += sum(map(len, gap))
+        self._first_in = self._num_in + first - len(lead)
+        self._first_out = self._num_out - len(lead)
         self._quiet = self._kept = samples[:0]
         self._num_owed = 0
         return [*gap, *self._inside(samples[first:])]
@@ -98,9 +127,10 @@ class SegmentEdges:
         Nothing is given for it until that segment sounds: after the last one there is no pause.
         """
         if self._begun:
-            self._num_owed = max(0, round(pause_ms * self._sample_rate / 1000) - self._num_quiet)
+            self._num_owed = max(0, round(pause_ms * self.sample_rate / 1000) - self._num_quiet)
             self._kept = self._quiet[: self._num_owed]
         self._begun = False
+        self._num_in = 0
         self._quiet = self._quiet[:0]
 
     def flush(self) -> list[Samples]:
@@ -112,12 +142,14 @@ class SegmentEdges:
         ready: list[Samples] = []
         if num_sound:
             ready = [self._quiet, samples[:num_sound]]
+            self._num_out += len(self._quiet) + num_sound
             self._quiet = samples[:0]
             self._num_quiet = 0
         quiet = np.concatenate((self._quiet, samples[num_sound:]))
         at_once = max(0, self._trailing - self._num_quiet, len(quiet) - self._held)
         ready.append(quiet[:at_once])
         self._num_quiet += len(ready[-1])
+        self._num_out += len(ready[-1])
         self._quiet = quiet[at_once:]
         return [part for part in ready if len(part)]
 

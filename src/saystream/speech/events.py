@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from saystream.audio import AudioFormat, Effects
+from saystream.audio import AudioFormat, Effects, Mark
 from saystream.errors import ServerFault
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class SpeechConfig:
     """How to speak, in words; engines that cannot follow them leave them."""
     normalize_text: bool = True
     """Read numbers, dates and the like as words."""
+    marks: bool = False
+    """Say when each word sounds, where the engine can tell."""
 
     @classmethod
     def of_session(cls, config: SessionConfig) -> SpeechConfig:
@@ -54,6 +56,8 @@ class ResponseAudio:
     duration_ms: float
     late_ms: float
     """How long the listener had been without sound, were playback begun with the first audio; 0 when in time."""
+    marks: tuple[Mark, ...] = ()
+    """Of the words that begin in it: places in ``ResponseEnded.text``, times in the audio of the response."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,7 @@ class SynthesisSession:
         late_ms = max(0.0, -self._playback.lead_ms(now_ms)) if self._has_sound else 0.0
         self._playback.audio_sent(delta.duration_ms, now_ms)
         self._has_sound = True
-        return ResponseAudio(delta.encoded, delta.duration_ms, late_ms)
+        return ResponseAudio(delta.encoded, delta.duration_ms, late_ms, delta.marks)
 
     async def _next_stream(self, response: Response) -> StreamHandle | None:
         """The stream to send next, or ``None`` when all of the response was sent."""
@@ -361,7 +361,10 @@ class SynthesisSession:
         self._engine = route.engine
         config = self._config
         request = replace(
-            route.request, instructions=config.instructions, normalize_text=config.normalize_text
+            route.request,
+            instructions=config.instructions,
+            normalize_text=config.normalize_text,
+            marks=config.marks,
         )
         return self._services.hosting.open(route.engine, request, playback=self._playback)
 
