@@ -1,7 +1,7 @@
 """Numbers, dates, money, units, abbreviations and addresses as words, for engines that do not read them themselves.
 
-Each language of ``saystream.languages`` has a module in ``normalization`` and in it a class, named like the language. What
-they cannot make out stays as it is written.
+Each language of ``saystream.languages`` has a module in ``normalization``, and in it a class, of its name. What they
+cannot make out stays as it is written.
 """
 
 from __future__ import annotations
