@@ -123,8 +123,10 @@ async def test_a_session_whose_engine_does_not_come_up_again_is_told_so(tmp_path
 async def test_a_language_that_no_engine_speaks_is_told_with_what_would_help(
     server: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only_english = {"tone": replace(server.services.synthesizer.hosting.engine("tone"), languages=("en",))}
-    monkeypatch.setattr(server.services.synthesizer, "router", Router(("tone",), only_english))
+    synthesizer = server.services.synthesizer
+    only_english = {"tone": replace(synthesizer.hosting.engine("tone"), languages=("en",))}
+    router = Router(("tone",), only_english)
+    monkeypatch.setattr(synthesizer, "_services", replace(synthesizer._services, router=router))
     async with undisturbed(server), server.peer() as peer:
         await peer.append("你好，世界。")
         (error,), code, _ = await peer.until_closed()
