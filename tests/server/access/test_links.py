@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from saystream.config import Settings
 from saystream.errors import AccessDenied, ConfigurationError, InvalidRequest
-from saystream.server.access.links import SECRET_FILE, LinkSigner, base_url, read_secret
+from saystream.server.access.links import SECRET_FILE, Links, LinkSigner, base_url, read_secret
 
 SIGNER = LinkSigner(b"x" * 32)
 PATH = "20260101/a.wav"
@@ -104,3 +105,24 @@ def test_the_public_url_stands_for_any_host() -> None:
     assert (
         base_url(request(host="a b"), "https://speech.example.com/tts/") == "https://speech.example.com/tts"
     )
+
+
+def test_a_link_leads_to_the_file_for_as_long_as_it_says() -> None:
+    now_s = 1000.0
+    links = Links(SIGNER, ttl_s=60, clock=lambda: now_s)
+    link = links.link(request(host="localhost:8000"), PATH)
+    assert link.url.startswith(f"http://localhost:8000/files/{PATH}?expires=1060&signature=")
+    assert (link.path, link.expires_at) == (PATH, 1060)
+    good = {name: value[0] for name, value in parse_qs(link.url.partition("?")[2]).items()}
+    links.check(PATH, good)
+    now_s = 1060.0
+    with pytest.raises(AccessDenied, match="expired"):
+        links.check(PATH, good)
+
+
+def test_links_of_one_data_directory_are_good_after_a_restart(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, public_url="https://speech.example/")
+    link = Links.of(settings).link(request(), PATH)
+    assert link.url.startswith("https://speech.example/files/")
+    good = {name: value[0] for name, value in parse_qs(link.url.partition("?")[2]).items()}
+    Links.of(settings).check(PATH, good)

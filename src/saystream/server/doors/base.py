@@ -11,11 +11,12 @@ from saystream.server.accounting.account import ResponseAccount
 from saystream.server.web.bodies import read_json_body
 from saystream.server.web.faults import DASHSCOPE
 from saystream.server.web.openapi import DocumentedRoute
-from saystream.speech.events import ResponseEnded
+from saystream.server.web.streaming import StreamedAnswer
+from saystream.speech.events import ResponseAudio, ResponseEnded
 from saystream.text.counting import billed_characters
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from saystream.speech.synthesizer import Synthesizer
     from saystream.storage.files import FileStore
 
-__all__ = ["Door", "Services"]
+__all__ = ["Door", "Services", "audio_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,17 @@ class Door(ABC):
         limits = self.services.settings.limits
         return await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
 
+    def stream(
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        *,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> StreamedAnswer:
+        """An answer that is sent while it is made; a peer that stops reading gives it up."""
+        stall_timeout_s = self.services.settings.realtime.send_stall_timeout_s
+        return StreamedAnswer(chunks, media_type=media_type, stall_timeout_s=stall_timeout_s, headers=headers)
+
     def account(self, principal: Principal) -> ResponseAccount:
         """For what is spoken in the request or connection that the calling task serves."""
         return ResponseAccount(
@@ -115,3 +127,13 @@ class Door(ABC):
                 raise
             finally:
                 account.close(text, "cancelled")  # who listened has gone
+
+
+async def audio_of(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
+    """The bytes of the file that is spoken. Raises ServerFault where they are not all."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, ResponseAudio):
+                yield event.encoded
+            elif isinstance(event, ResponseEnded) and event.fault is not None:
+                raise event.fault

@@ -38,7 +38,6 @@ from saystream.server.doors.spool import WavSpool
 from saystream.server.web.faults import dashscope_error
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
-from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.text.counting import billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
@@ -128,10 +127,9 @@ class GenerationDoor(Door):
         frames = _Listener(speech, finish=self.services.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
         # The status of both is known when their first byte is: a fault before that is an answer of its own.
-        return StreamedAnswer(
+        return self.stream(
             frames.events() if streamed else frames.answer(),
             media_type="text/event-stream" if streamed else "application/json",
-            stall_timeout_s=self.services.settings.realtime.send_stall_timeout_s,
             headers=_stream_headers(link) if streamed else None,
         )
 

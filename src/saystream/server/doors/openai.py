@@ -27,10 +27,9 @@ from saystream.protocol.http.openai import (
     error_body,
 )
 from saystream.server.accounting.billing import TokenBill
-from saystream.server.doors.base import Door
+from saystream.server.doors.base import Door, audio_of
 from saystream.server.web.faults import OPENAI
 from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Parameter
-from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.text.segmenter import is_speakable
 
@@ -150,10 +149,9 @@ class OpenAIDoor(Door):
         model, config = self._choice(wanted)
         events = self.speak(principal, model, config, wanted.input)
         streamed = wanted.stream_format == "sse"
-        return StreamedAnswer(
-            _as_events(events) if streamed else _as_file(events),
+        return self.stream(
+            _as_events(events) if streamed else audio_of(events),
             media_type="text/event-stream" if streamed else MEDIA_TYPES[wanted.response_format],
-            stall_timeout_s=self.services.settings.realtime.send_stall_timeout_s,
             headers={"cache-control": "no-cache", "x-accel-buffering": "no"} if streamed else None,
         )
 
@@ -212,16 +210,6 @@ class OpenAIDoor(Door):
             instructions=wanted.instructions or "",
         )
         return model, config
-
-
-async def _as_file(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
-    """The bytes of the file. Raises ServerFault where they are not all."""
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, ResponseAudio):
-                yield event.encoded
-            elif isinstance(event, ResponseEnded) and event.fault is not None:
-                raise event.fault
 
 
 async def _as_events(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
