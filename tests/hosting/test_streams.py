@@ -8,7 +8,7 @@ import pytest
 from saystream.audio import AudioChunk
 from saystream.engines.base import Span
 from saystream.errors import EngineCrashed, EngineFailed
-from saystream.hosting.streams import PoolStream
+from saystream.hosting.streams import STREAM_TABLE, PoolStream, StreamState
 
 from .engines_for_tests import REQUEST
 
@@ -186,6 +186,7 @@ async def test_a_cancelled_stream_is_not_run_again():
 async def test_a_reader_that_waits_gets_the_fault():
     told = Told()
     stream = stream_of(told)
+    stream.end_input()
     reader = asyncio.create_task(heard_ms(stream))
     await asyncio.sleep(0)
     stream.run_on(told)
@@ -256,3 +257,69 @@ async def test_an_engine_that_cannot_stop_is_stopped_and_what_it_said_is_heard()
     stream.ended(None)
     assert await heard_ms(stream) == 40_100
     assert told.log[-1] == ("slot freed", None)
+
+
+# --- the table of states
+
+
+def stream_in(state: StreamState, told: Told) -> PoolStream:
+    stream = stream_of(told, buffered_audio_s=0.15)
+    if state is StreamState.OVER:
+        stream.cancel()
+    if state in (StreamState.GATHERING, StreamState.OVER):
+        return stream
+    stream.end_input()
+    if state is StreamState.WAITING:
+        return stream
+    stream.run_on(told)
+    if state in (StreamState.SOUNDING, StreamState.HELD):
+        stream.audio_came(TENTH)
+    if state is StreamState.HELD:
+        stream.audio_came(TENTH)
+    if state is StreamState.STOPPING:
+        stream.cancel()
+    return stream
+
+
+def happen(stream: PoolStream, event: str, told: Told) -> None:
+    match event:
+        case "start":
+            stream.run_on(told)
+        case "audio":
+            stream.audio_came(AudioChunk(np.zeros(1, np.float32), 16000))
+        case "ended":
+            stream.ended(None)
+        case "lost":
+            stream.lost(EngineCrashed("gone"))
+        case _:
+            stream.cancel()
+
+
+@pytest.mark.parametrize("event", ["start", "audio", "stop", "ended", "lost"])
+@pytest.mark.parametrize("state", StreamState)
+def test_an_event_goes_by_the_table_or_raises_and_changes_nothing(state: StreamState, event: str) -> None:
+    told = Told(runs_again=True)
+    stream = stream_in(state, told)
+    assert stream.state is state
+    before = ([*told.log], stream.attempts, stream.buffered_ms)
+    if event in STREAM_TABLE[state]:
+        happen(stream, event, told)
+        assert stream.state is STREAM_TABLE[state][event]
+        return
+    with pytest.raises(RuntimeError, match=f"'{event}' is not possible while a stream is {state.value}"):
+        happen(stream, event, told)
+    assert stream.state is state
+    assert (told.log, stream.attempts, stream.buffered_ms) == before
+
+
+def test_every_state_can_be_left_but_the_last() -> None:
+    reached = {after for row in STREAM_TABLE.values() for after in row.values()}
+    assert reached | {StreamState.GATHERING} == set(StreamState) == set(STREAM_TABLE)
+    assert set(STREAM_TABLE[StreamState.OVER].values()) == {StreamState.OVER}
+
+
+async def test_a_stream_whose_reader_has_caught_up_sounds_again() -> None:
+    stream = stream_in(StreamState.HELD, Told())
+    await anext(stream)
+    await anext(stream)
+    assert stream.state is StreamState.SOUNDING

@@ -1,11 +1,26 @@
-"""The streams of a pool: each runs in one process, and once more in another where that ends too early."""
+"""The streams of a pool: each runs in one process, and once more in another where that ends too early.
+
+The life of a stream is a table of states.
+
+Rule 1: a stream waits for a slot only once it has enough text: all of it, or with an incremental engine some.
+
+Rule 2: it may run again only as long as it has given no audio: its listener would hear a part of it twice.
+
+Rule 3: whatever stops it (its caller, its owner, or that it speaks without end) ends it for its reader at once. Its
+slot stays in use until its process says so; what comes meanwhile is thrown away.
+
+Rule 4: an event that the table does not list under the present state is a bug of ours. It raises RuntimeError and
+changes nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import structlog
 
@@ -14,7 +29,7 @@ from saystream.engines.base import Span, SynthesisRequest, joined
 from saystream.errors import EngineFault, SaystreamError, ServerFault
 from saystream.hosting.process import HostedEngine, HostedStream
 
-__all__ = ["PoolStream", "StreamOwner"]
+__all__ = ["STREAM_TABLE", "PoolStream", "StreamOwner", "StreamState"]
 
 _MS = 1000
 
@@ -22,6 +37,77 @@ _ANY_TEXT_MS = 30.0 * _MS
 """Audio that any text may have, however short."""
 
 _log = structlog.get_logger(__name__)
+
+
+class StreamState(Enum):
+    """How far a stream is."""
+
+    GATHERING = "gathering"
+    """It has too little text to run."""
+    WAITING = "waiting"
+    """For a slot."""
+    STARTED = "started"
+    """It has a slot and has given no audio."""
+    SOUNDING = "sounding"
+    HELD = "held"
+    """It is told to give no more audio until its reader has caught up."""
+    STOPPING = "stopping"
+    """Over for its reader; its slot is still in use."""
+    OVER = "over"
+
+
+def _frozen(
+    table: dict[StreamState, dict[str, StreamState]],
+) -> Mapping[StreamState, Mapping[str, StreamState]]:
+    return MappingProxyType({state: MappingProxyType(row) for state, row in table.items()})
+
+
+STREAM_TABLE: Final = _frozen(
+    {
+        StreamState.GATHERING: {
+            "can start": StreamState.WAITING,
+            "stop": StreamState.OVER,
+        },
+        StreamState.WAITING: {
+            "start": StreamState.STARTED,
+            "stop": StreamState.OVER,
+        },
+        StreamState.STARTED: {
+            "audio": StreamState.SOUNDING,
+            "stop": StreamState.STOPPING,
+            "ended": StreamState.OVER,
+            "lost": StreamState.WAITING,
+        },
+        StreamState.SOUNDING: {
+            "audio": StreamState.SOUNDING,
+            "hold": StreamState.HELD,
+            "stop": StreamState.STOPPING,
+            "ended": StreamState.OVER,
+            "lost": StreamState.OVER,
+        },
+        StreamState.HELD: {
+            # What was on its way when it was told.
+            "audio": StreamState.HELD,
+            "resume": StreamState.SOUNDING,
+            "stop": StreamState.STOPPING,
+            "ended": StreamState.OVER,
+            "lost": StreamState.OVER,
+        },
+        StreamState.STOPPING: {
+            "audio": StreamState.STOPPING,
+            "stop": StreamState.STOPPING,
+            "ended": StreamState.OVER,
+            "lost": StreamState.OVER,
+        },
+        StreamState.OVER: {
+            "stop": StreamState.OVER,
+        },
+    }
+)
+
+_BEFORE_AUDIO = (StreamState.GATHERING, StreamState.WAITING, StreamState.STARTED)
+_WITHOUT_SLOT = (StreamState.GATHERING, StreamState.WAITING)
+_ENDED = (StreamState.STOPPING, StreamState.OVER)
 
 
 class StreamOwner(Protocol):
@@ -53,6 +139,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         max_audio_s_per_character: float,
     ) -> None:
         self.request = request
+        self.state = StreamState.GATHERING
         self.attempts = 0
         """How often it was started."""
         self._owner = owner
@@ -65,18 +152,14 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._spans: list[Span] = []
         """All of it until the first audio, so that it can be run again; then nothing."""
         self._input_ended = False
-        self._could_start = False
         self._hosted: HostedStream | None = None
-        self._sounding = False
         self._chunks: deque[AudioChunk] = deque()
         self.buffered_ms = 0.0
         """Audio that has come and was not read."""
-        self._held = False
         self._never_waited = False
         """Since it was started: neither for text nor for its reader."""
         self.speech_ms: float | None = None
         """What it spoke, once it has spoken everything without a wait; else how long it took tells nothing."""
-        self._over = False
         self._fault: SaystreamError | None = None
         self._reader: asyncio.Future[None] | None = None
 
@@ -86,10 +169,10 @@ class PoolStream(AsyncIterator[AudioChunk]):
         """More text; ignored once the stream is over. Raises RuntimeError after ``end_input``."""
         if self._input_ended:
             raise RuntimeError("push after end_input")
-        if self._over or not span.text:
+        if self.over or not span.text:
             return
         self._pushed_characters += len(span.text)
-        if not self._sounding:
+        if self.state in _BEFORE_AUDIO:
             self._spans.append(span)
         if self._hosted is not None:
             self._hosted.push(span)
@@ -98,7 +181,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     def end_input(self) -> None:
         """No more text comes. Harmless when said again."""
-        if self._input_ended or self._over:
+        if self._input_ended or self.over:
             return
         self._input_ended = True
         if self._hosted is not None:
@@ -108,21 +191,20 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     def cancel(self) -> None:
         """Give up what was not read and free the slot; harmless again and after the end."""
-        if not self._over:
-            if self._hosted is not None:
-                self._hosted.cancel()
-            else:
-                self._owner.withdrawn(self)
+        before = self.state
+        self._stop()
         self._chunks.clear()
-        self._spans.clear()
         self._fault = None
-        self._end()
+        if before in _WITHOUT_SLOT:
+            self._owner.withdrawn(self)
+        elif before is not self.state and self._hosted is not None:
+            self._hosted.cancel()
 
     async def __anext__(self) -> AudioChunk:
         while not self._chunks:
             if self._fault is not None:
                 raise self._fault
-            if self._over:
+            if self.over:
                 raise StopAsyncIteration
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -131,9 +213,9 @@ class PoolStream(AsyncIterator[AudioChunk]):
                 self._reader = None
         chunk = self._chunks.popleft()
         self.buffered_ms -= chunk.duration_ms
-        if self._held and self.buffered_ms <= self._high_ms / 2:
-            self._held = False
-            if self._hosted is not None and not self._over:
+        if self.state is StreamState.HELD and self.buffered_ms <= self._high_ms / 2:
+            self._advance("resume")
+            if self._hosted is not None:
                 self._hosted.resume()
         return chunk
 
@@ -141,9 +223,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
     def waiting_characters(self) -> int:
         """Text that an incremental engine has not begun to speak; 0 with one that takes a segment whole."""
         return (
-            0
-            if self._over or not self._incremental_text
-            else self._pushed_characters - self._taken_characters
+            0 if self.over or not self._incremental_text else self._pushed_characters - self._taken_characters
         )
 
     # For its owner.
@@ -151,10 +231,11 @@ class PoolStream(AsyncIterator[AudioChunk]):
     @property
     def over(self) -> bool:
         """Nothing more comes: it has ended, failed or was cancelled. Its slot may still be in use."""
-        return self._over
+        return self.state in _ENDED
 
     def run_on(self, host: HostedEngine) -> None:
         """Start it in a process, from its beginning."""
+        self._advance("start")
         self.attempts += 1
         self._taken_characters = 0
         self._never_waited = self._input_ended
@@ -163,25 +244,26 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     def fail(self, fault: SaystreamError) -> None:
         """End it with ``fault``, which its reader gets after the audio that came before."""
-        if not self._over:
+        if not self.over:
             self._fault = fault
-            self._spans.clear()
-            self._end()
+            self._stop()
 
     # For its process (process.Listener).
 
     def audio_came(self, chunk: AudioChunk) -> None:
-        if self._over:
+        first = self.state is StreamState.STARTED
+        self._advance("audio")
+        if self.over:
             return
-        if not self._sounding:
-            self._sounding = True
+        if first:
             self._spans.clear()
         self._chunks.append(chunk)
         self.buffered_ms += chunk.duration_ms
-        if self.buffered_ms > self._high_ms and not self._held and self._hosted is not None:
-            self._held = True
+        if self.buffered_ms > self._high_ms and self.state is StreamState.SOUNDING:
+            self._advance("hold")
             self._never_waited = False
-            self._hosted.hold()
+            if self._hosted is not None:
+                self._hosted.hold()
         self._wake_reader()
         self._sounded_ms += chunk.duration_ms
         if self._sounded_ms > _ANY_TEXT_MS + self._pushed_characters * self._max_ms_per_character:
@@ -191,20 +273,26 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._taken_characters = min(num_characters, self._pushed_characters)
 
     def ended(self, fault: ServerFault | None) -> None:
+        stopped = self.over
+        self._advance("ended")
         self._hosted = None
-        if fault is not None:
-            self.fail(fault)
-        elif not self._over:
-            self.speech_ms = self._sounded_ms if self._never_waited else None
-            self._spans.clear()
-            self._end()
+        if not stopped:
+            self._fault = fault
+            if fault is None and self._never_waited:
+                self.speech_ms = self._sounded_ms
+            self._stop()
         self._owner.slot_freed(self, fault)
 
     def lost(self, fault: EngineFault) -> None:
+        stopped = self.over
+        self._advance("lost")
         self._hosted = None
-        if self._over or self._sounding or not self._owner.process_lost(self):
-            self.fail(fault)
-            self._owner.slot_freed(self, fault)
+        if self.state is StreamState.WAITING and self._owner.process_lost(self):
+            return
+        if not stopped:
+            self._fault = fault
+            self._stop()
+        self._owner.slot_freed(self, fault)
 
     def _stop_run_away(self) -> None:
         """What came is heard, and the rest of the session goes on: it has heard all of the text long ago."""
@@ -213,17 +301,25 @@ class PoolStream(AsyncIterator[AudioChunk]):
         )
         if self._hosted is not None:
             self._hosted.cancel()
-        self._spans.clear()
-        self._end()
+        self._stop()
 
     def _tell_can_start(self) -> None:
-        if not self._could_start:
-            self._could_start = True
+        if self.state is StreamState.GATHERING:
+            self._advance("can start")
             self._owner.can_start(self)
 
-    def _end(self) -> None:
-        self._over = True
+    def _stop(self) -> None:
+        """Over for its reader, who gets what came before."""
+        self._advance("stop")
+        self._spans.clear()
         self._wake_reader()
+
+    def _advance(self, event: str) -> None:
+        """Raises RuntimeError and changes nothing for an event that cannot be now (rule 4)."""
+        try:
+            self.state = STREAM_TABLE[self.state][event]
+        except KeyError:
+            raise RuntimeError(f"'{event}' is not possible while a stream is {self.state.value}.") from None
 
     def _wake_reader(self) -> None:
         if self._reader is not None and not self._reader.done():
