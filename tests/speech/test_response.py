@@ -12,7 +12,7 @@ from fake_pool import FakePool, FakeStream
 from saystream.engines.base import SynthesisRequest
 from saystream.errors import Overloaded
 from saystream.hosting.playback import Playback
-from saystream.speech.response import Response
+from saystream.speech.response import LIFE_TABLE, LifeState, SpeechResponse
 from saystream.text.segmenter import Segment, Segmenter
 
 REQUEST = SynthesisRequest(voice="tone", language="en")
@@ -36,7 +36,7 @@ class Spoken:
     def __init__(self, pool: FakePool | None = None) -> None:
         self.pool = pool or FakePool()
         self.segmenter = CountingSegmenter()
-        self.response = Response(self.segmenter, self._open)
+        self.response = SpeechResponse(self.segmenter, self._open)
         self.following: list[str] = []
         """What each stream was told of the text behind its own."""
 
@@ -212,3 +212,77 @@ def test_what_opens_a_stream_is_told_some_of_the_text_behind_it(spoken: Spoken) 
     spoken.response.add(" comes " + "in time, at last. " * 200, 0)
     spoken.response.open_next()
     assert len(spoken.following[-1]) == 200
+
+
+# --- the table of states
+
+
+def response_in(state: LifeState) -> SpeechResponse:
+    response = Spoken().response
+    match state:
+        case LifeState.CUT:
+            response.add("Hello there. And ", 0)
+        case LifeState.FED:
+            response.feed("Hello")
+        case LifeState.CLOSED:
+            response.add("Hello there. And ", 0)
+            response.close()
+        case LifeState.CANCELLED | LifeState.FADING:
+            response.cancel(fades_out=state is LifeState.FADING)
+        case LifeState.STOPPED:
+            response.stop()
+    return response
+
+
+def happen(response: SpeechResponse, event: str) -> None:
+    match event:
+        case "add":
+            response.add("more", 0)
+        case "feed":
+            response.feed("more")
+        case "close":
+            response.close()
+        case "cancel" | "fade":
+            response.cancel(fades_out=event == "fade")
+        case _:
+            response.stop()
+
+
+@pytest.mark.parametrize("event", ["add", "feed", "close", "cancel", "fade", "stop"])
+@pytest.mark.parametrize("state", LifeState)
+def test_an_event_goes_by_the_table_or_raises_and_changes_nothing(state: LifeState, event: str) -> None:
+    response = response_in(state)
+    assert response.state is state
+    before = ([*response.spoken_text], [*response.streams], response.waiting_characters, response.speakable)
+    if event in LIFE_TABLE[state]:
+        happen(response, event)
+        assert response.state is LIFE_TABLE[state][event]
+        return
+    with pytest.raises(RuntimeError, match=f"'{event}' is not possible while a response is {state.value}"):
+        happen(response, event)
+    assert response.state is state
+    assert before == (
+        response.spoken_text, [*response.streams], response.waiting_characters, response.speakable
+    )  # fmt: skip
+
+
+def test_a_cancel_stays_known_after_a_stop(spoken: Spoken) -> None:
+    spoken.response.cancel(fades_out=True)
+    spoken.response.stop()
+    spoken.response.close()
+    assert spoken.response.cancelled and spoken.response.closed
+    assert spoken.response.state is LifeState.FADING
+
+
+def test_streams_are_told_where_their_text_stands_in_the_response(spoken: Spoken) -> None:
+    spoken.response.add("First of all. … Second of all, this one. Third of all, and last. And", 0)
+    spoken.response.open_next()
+    spoken.response.open_next()
+    first, second = spoken.streams
+    assert (first.offset, second.offset) == (0, len("".join(spoken.response.spoken_text[:-1])))
+    spoken.response.drop_unspoken()
+    spoken.response.add("Instead of that.", 0)
+    spoken.response.close()
+    spoken.open_all()
+    assert spoken.streams[2].offset == len(first.text)
+    assert "".join(spoken.response.spoken_text)[spoken.streams[2].offset :] == "Instead of that."

@@ -1,28 +1,88 @@
-"""One response of the spine: the text it has, and the engine streams that speak it."""
+"""One response of the spine: the text it has, and the engine streams that speak it.
+
+Its life is a table of states.
+
+Rule 1: text is cut into segments, unless an engine takes it uncut. The change to that is made once, with the first text
+that has something to hear.
+
+Rule 2: a response that takes no more text is still spoken to its end, unless it is cancelled or stopped.
+
+Rule 3: a cancel is the listener's: it stays known as that, however often the response is stopped later.
+
+Rule 4: an event that the table does not list under the present state is a bug of ours. It raises RuntimeError and
+changes nothing.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from saystream.engines.base import Span
 from saystream.text.language import FOLLOWING_CHARACTERS
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from saystream.hosting.front import StreamHandle
     from saystream.text.segmenter import Segment, Segmenter
 
-__all__ = ["Response"]
+__all__ = ["LIFE_TABLE", "LifeState", "SpeechResponse"]
 
 _CUT_AT_ONCE = 512
 """Characters that are cut in one go, in about two milliseconds: a book in one event keeps nobody else waiting."""
 
 
-class Response:
+class LifeState(Enum):
+    """What becomes of a response's text."""
+
+    CUT = "cut"
+    """It is cut into segments; more may come."""
+    FED = "fed"
+    """It goes uncut into one open stream; more may come."""
+    CLOSED = "closed"
+    """No more comes; what is there is spoken."""
+    CANCELLED = "cancelled"
+    """Its listener wants no more of it."""
+    FADING = "fading"
+    """As well, and has all that was sent, so that a fade can follow on it."""
+    STOPPED = "stopped"
+    """Nothing more of it is spoken, for another reason."""
+
+
+def _frozen(table: dict[LifeState, dict[str, LifeState]]) -> Mapping[LifeState, Mapping[str, LifeState]]:
+    return MappingProxyType({state: MappingProxyType(row) for state, row in table.items()})
+
+
+_ENDS = {"cancel": LifeState.CANCELLED, "fade": LifeState.FADING, "stop": LifeState.STOPPED}
+
+LIFE_TABLE: Final = _frozen(
+    {
+        LifeState.CUT: {
+            "add": LifeState.CUT,
+            "feed": LifeState.FED,
+            "close": LifeState.CLOSED,
+            **_ENDS,
+        },
+        LifeState.FED: {
+            "feed": LifeState.FED,
+            "close": LifeState.CLOSED,
+            **_ENDS,
+        },
+        LifeState.CLOSED: {"close": LifeState.CLOSED, **_ENDS},
+        # A timer that closes it may still be set.
+        LifeState.CANCELLED: {"close": LifeState.CANCELLED, "stop": LifeState.CANCELLED},
+        LifeState.FADING: {"close": LifeState.FADING, "stop": LifeState.FADING},
+        LifeState.STOPPED: {"close": LifeState.STOPPED, "stop": LifeState.STOPPED},
+    }
+)
+
+
+class SpeechResponse:
     """Text that will be one continuous stream of audio.
 
     It is spoken either segment by segment, each in an engine stream of its own, or, by an engine that takes text
@@ -32,6 +92,7 @@ class Response:
     def __init__(self, segmenter: Segmenter, open_stream: Callable[[str, str], StreamHandle]) -> None:
         """``segmenter`` is new; ``open_stream(text, following)`` gives a new stream of the engine that suits ``text``,
         of which ``following`` is some of what is known to come after it."""
+        self.state = LifeState.CUT
         self._segmenter = segmenter
         self._open_stream = open_stream
         self._uncut: deque[tuple[str, float]] = deque()
@@ -49,15 +110,20 @@ class Response:
         self._spoken_characters = 0
         self.speakable = False
         """There is, or was, something in it to hear."""
-        self.closed = False
-        """No more text comes."""
-        self.cancelled = False
-        self.fades_out = False
-        """It was cancelled while its listener had all that was sent, so that a fade can follow on it."""
 
     @property
     def is_fed(self) -> bool:
-        return self._feed is not None
+        """Its text goes uncut into an open stream."""
+        return self.state is LifeState.FED
+
+    @property
+    def closed(self) -> bool:
+        """No more text comes."""
+        return self.state not in (LifeState.CUT, LifeState.FED)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.state in (LifeState.CANCELLED, LifeState.FADING)
 
     @property
     def waiting_characters(self) -> int:
@@ -69,6 +135,7 @@ class Response:
 
     def add(self, text: str, now_ms: float) -> None:
         """Text to be cut into segments."""
+        self._advance("add")
         self.speakable = self.speakable or is_speakable(text)
         self._uncut.append((text, now_ms))
         self._uncut_characters += len(text)
@@ -76,19 +143,22 @@ class Response:
 
     def feed(self, text: str) -> None:
         """Hand ``text`` uncut to the open stream; the first call opens it."""
+        self._check("feed")
         if self._feed is None:
             feed = self._open_stream(text, "")
             text = self._take_waiting() + text
             self._feed = feed
             self._sending(feed)
+        self._advance("feed")
         self.speakable = True
         self._feed.push(Span(text, self._spoken_characters))
         self._spoken(text)
 
     def close(self) -> None:
-        """No more text comes."""
-        if not self.closed:
-            self.closed = True
+        """No more text comes. Harmless when said again and after the end."""
+        was_closed = self.closed
+        self._advance("close")
+        if not was_closed:
             if self._feed is not None:
                 self._feed.end_input()
             self._cut_some()
@@ -153,18 +223,36 @@ class Response:
             self._spoken_characters -= sum(map(len, self.spoken_text[before:]))
             del self.spoken_text[before:]
 
+    def cancel(self, *, fades_out: bool) -> None:
+        """End at once, for its listener. ``fades_out``: he has all that was sent, so that a fade can follow on it."""
+        self._advance("fade" if fades_out else "cancel")
+        self._end()
+
     def stop(self) -> None:
-        """End at once; nothing of it is heard any more."""
-        self.closed = True
-        self._take_waiting()
-        for stream in self.streams:
-            stream.cancel()
+        """End at once; nothing of it is heard any more. Harmless when said again."""
+        self._advance("stop")
+        self._end()
 
     def take_text(self) -> str:
         """End at once, and give all of the text, to be spoken in another way."""
         text = "".join(self.spoken_text) + self._take_waiting()
         self.stop()
         return text
+
+    def _end(self) -> None:
+        self._take_waiting()
+        for stream in self.streams:
+            stream.cancel()
+
+    def _check(self, event: str) -> LifeState:
+        """The state after ``event``. Raises RuntimeError where it cannot be now (rule 4)."""
+        try:
+            return LIFE_TABLE[self.state][event]
+        except KeyError:
+            raise RuntimeError(f"'{event}' is not possible while a response is {self.state.value}.") from None
+
+    def _advance(self, event: str) -> None:
+        self.state = self._check(event)
 
     def _take_waiting(self) -> str:
         segments = [*self._segments, *self._segmenter.flush()]

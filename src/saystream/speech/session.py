@@ -13,7 +13,7 @@ from saystream.errors import ServerFault, TextTooLong
 from saystream.hosting.playback import Playback
 from saystream.languages import LANGUAGE_CODES
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
-from saystream.speech.response import Response
+from saystream.speech.response import LifeState, SpeechResponse
 from saystream.text.language import SpokenLanguage
 from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
@@ -65,9 +65,9 @@ class SynthesisSession:
         self._buffer: list[str] = []
         """``commit`` mode: text that was not committed."""
         self._buffered_characters = 0
-        self._responses: deque[Response] = deque()
+        self._responses: deque[SpeechResponse] = deque()
         """In order; in ``server_commit``, the last one may still take text and may have nothing to say yet."""
-        self._speaking: Response | None = None
+        self._speaking: SpeechResponse | None = None
         """The first of them, once its ``ResponseStarted`` was given out."""
         self._playback = Playback(self._now_ms())
         self._has_sound = False
@@ -157,9 +157,7 @@ class SynthesisSession:
         response = next((response for response in self._responses if not response.cancelled), None)
         if response is None:
             return
-        response.cancelled = True
-        response.fades_out = fades_out
-        response.stop()
+        response.cancel(fades_out=fades_out)
         if response is self._speaking:
             self._playback.interrupted(self._now_ms())
             self._has_sound = False
@@ -202,7 +200,7 @@ class SynthesisSession:
             if fault is not None:
                 return
 
-    async def _next_response(self) -> Response | None:
+    async def _next_response(self) -> SpeechResponse | None:
         while True:
             response = self._responses[0] if self._responses else None
             if response is None and self._finishing:
@@ -211,7 +209,7 @@ class SynthesisSession:
                 return response
             await self._wait_for_text(None if response is None else response.deadline_ms())
 
-    async def _speak(self, response: Response) -> AsyncGenerator[ResponseAudio, None]:
+    async def _speak(self, response: SpeechResponse) -> AsyncGenerator[ResponseAudio, None]:
         realtime = self._settings.realtime
         chain = Chain(
             self._config.audio_format,
@@ -235,7 +233,7 @@ class SynthesisSession:
                 yield self._sent(delta)
                 if response.cancelled:
                     return
-        elif response.fades_out:
+        elif response.state is LifeState.FADING:
             for delta in chain.cut_off():
                 yield self._sent(delta)
 
@@ -246,7 +244,7 @@ class SynthesisSession:
         self._has_sound = True
         return ResponseAudio(delta.encoded, delta.duration_ms, late_ms, delta.marks)
 
-    async def _next_stream(self, response: Response) -> StreamHandle | None:
+    async def _next_stream(self, response: SpeechResponse) -> StreamHandle | None:
         """The stream to send next, or ``None`` when all of the response was sent."""
         idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
         while not response.cancelled:
@@ -264,7 +262,7 @@ class SynthesisSession:
                 response.close()
         return None
 
-    def _prefetch(self, response: Response) -> None:
+    def _prefetch(self, response: SpeechResponse) -> None:
         """Give the next segment to an engine while this one is sent, also where it starts the next response."""
         following, ahead = response, len(response.streams) - 1
         if response.closed and not response.has_segment() and len(self._responses) > 1:
@@ -281,7 +279,7 @@ class SynthesisSession:
     def _now_ms(self) -> float:
         return asyncio.get_running_loop().time() * 1000
 
-    def _cut_at_ms(self, response: Response) -> float | None:
+    def _cut_at_ms(self, response: SpeechResponse) -> float | None:
         """When waiting text is to be spoken although its sentence is not complete.
 
         Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
@@ -302,11 +300,11 @@ class SynthesisSession:
         if self._playback.lead_ms(self._now_ms()) < 0:
             self._has_sound = False  # silence because no text came is nobody's lateness
 
-    def _restart_idle_timer(self, response: Response) -> None:
+    def _restart_idle_timer(self, response: SpeechResponse) -> None:
         """A fed response ends like any other when nothing came in or out for a while."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        if response.is_fed and not response.closed:
+        if response.is_fed:
             delay_s = self._settings.realtime.response_idle_ms / 1000
             self._idle_timer = asyncio.get_running_loop().call_later(delay_s, response.close)
 
@@ -316,13 +314,13 @@ class SynthesisSession:
         self._buffer.clear()
         self._buffered_characters = 0
 
-    def _open_response(self) -> Response | None:
+    def _open_response(self) -> SpeechResponse | None:
         """The response that text still joins."""
         return self._responses[-1] if self._responses and not self._responses[-1].closed else None
 
-    def _new_response(self) -> Response:
+    def _new_response(self) -> SpeechResponse:
         segmenter = Segmenter(**self._settings.segmenter.model_dump())
-        response = Response(segmenter, self._open_stream)
+        response = SpeechResponse(segmenter, self._open_stream)
         self._responses.append(response)
         return response
 
@@ -369,7 +367,7 @@ class SynthesisSession:
         return self._services.hosting.open(route.engine, request, playback=self._playback)
 
 
-def _ended(response: Response, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:
+def _ended(response: SpeechResponse, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:
     status: Literal["completed", "cancelled", "failed"] = "completed"
     if fault is not None:
         status = "failed"
