@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from saystream import catalog
 from saystream.audio import AudioFormat
 from saystream.bench import ServerProcess
 from saystream.client import connect
@@ -101,7 +102,7 @@ async def measure(engine: str, server: ServerProcess) -> dict[str, Any]:
     base_url = server.url.replace("ws://", "http://")
     async with httpx.AsyncClient(base_url=base_url, timeout=60) as http:
         websocket, sse = await alternating(lambda: first_delta_ms(server.url), lambda: first_event_ms(http))
-        async with Synthesizer.running(Settings(engine=engine)) as synthesizer:
+        async with Synthesizer.running(Settings(engine=engine), catalog=catalog.load()) as synthesizer:
             alone, answer = await alternating(
                 lambda: in_process_ms(synthesizer), lambda: whole_answer_ms(http)
             )

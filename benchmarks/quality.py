@@ -120,7 +120,7 @@ def voices(results: Results, scorer: Scorer, url: str, folder: Path) -> None:
     wire = WireSpeaker(url)
     kept = results.kept["voices"].setdefault("rows", {})
     for voice in catalog.load().system_voices:
-        made = asdict(recipe(voice.name, _KOKORO))
+        made = asdict(recipe(voice, _KOKORO))
         if voice.name in kept and kept[voice.name]["recipe"] == made:
             continue
         row: dict[str, Any] = {"sex": voice.sex, "age": voice.age, "recipe": made}
@@ -177,7 +177,7 @@ def _sentences(language: str) -> list[Sentence]:
     return [load_corpus()[language][number] for number in VOICE_SENTENCES[language]]
 
 
-_KOKORO = EngineInfo(name="kokoro", sample_rate=24000, languages=("*",), voices=("af_heart",))
+_KOKORO = EngineInfo(name="kokoro", sample_rate=24000, languages={"*": "native"}, voices=("af_heart",))
 
 
 def main() -> None:

@@ -10,12 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from saystream.audio import AudioChunk
+from saystream.catalog import load
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo, Span, SynthesisRequest
 from saystream.errors import SaystreamError
 from saystream.hosting.playback import Playback
 from saystream.speech.synthesizer import Synthesizer
-from saystream.voices.casting import Router
+from saystream.voices.casting import Casting
 
 SAMPLE_RATE = 24000
 
@@ -122,7 +123,7 @@ class FakePool:
         self.info = EngineInfo(
             name="tone",
             sample_rate=SAMPLE_RATE,
-            languages=("*",),
+            languages={"*": "native"},
             voices=("tone",),
             incremental_text=incremental,
         )
@@ -153,6 +154,6 @@ class FakePool:
 
 def synthesizer_on(pool: FakePool, settings: Settings | None = None, *languages: str) -> Synthesizer:
     """``languages`` limits what the engine speaks."""
-    info = replace(pool.info, languages=languages or ("*",))
-    router = Router(("tone",), {"tone": info})
-    return Synthesizer(settings or Settings(), hosting=pool, router=router)  # type: ignore[arg-type]
+    info = replace(pool.info, languages=dict.fromkeys(languages or ("*",), "native"))
+    casting = Casting(("tone",), {"tone": info}, catalog=load())
+    return Synthesizer(settings or Settings(), hosting=pool, casting=casting)  # type: ignore[arg-type]

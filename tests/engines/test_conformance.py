@@ -271,12 +271,13 @@ def test_a_broken_promise_is_found_and_named(engine: Engine, check: str, problem
     [
         ({"name": "My Engine"}, "name 'My Engine'"),
         ({"sample_rate": 0}, "sample rate 0"),
-        ({"languages": ()}, "languages"),
-        ({"languages": ("english",)}, "languages"),
+        ({"languages": {}}, "languages"),
+        ({"languages": {"english": "native"}}, "languages"),
         ({"voices": ()}, "voices"),
         ({"voices": ("a", "a")}, "voices"),
         ({"concurrency": 0}, "concurrency"),
-        ({"quality": "superb"}, "quality 'superb'"),
+        ({"languages": {"en": "superb"}}, "quality 'superb' of language 'en'"),
+        ({"native_voices": ("Cherry", "Nobody")}, "'Nobody'"),
     ],
     ids=str,
 )

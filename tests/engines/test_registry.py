@@ -14,7 +14,7 @@ from saystream.errors import ConfigurationError, EngineUnavailable
 COMPLETE = """
 from saystream.engines.base import Engine, EngineInfo
 class Whistle(Engine):
-    info = EngineInfo(name="whistle", sample_rate=8000, languages=("*",), voices=("low",))
+    info = EngineInfo(name="whistle", sample_rate=8000, languages={"*": "native"}, voices=("low",))
     def open(self, request):
         raise NotImplementedError
 NOT_AN_ENGINE = 3

@@ -12,7 +12,9 @@ import numpy as np
 from saystream.audio import SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
 
-INFO = EngineInfo(name="scripted", sample_rate=16000, languages=("*",), voices=("tone",), concurrency=2)
+INFO = EngineInfo(
+    name="scripted", sample_rate=16000, languages={"*": "native"}, voices=("tone",), concurrency=2
+)
 REQUEST = SynthesisRequest(voice="tone", language="en")
 
 PATIENCE_S = 10.0
@@ -37,7 +39,7 @@ class EchoEngine(Engine):
     info = EngineInfo(
         name="echo",
         sample_rate=16000,
-        languages=("*",),
+        languages={"*": "native"},
         voices=("tone",),
         incremental_text=True,
         concurrency=2,

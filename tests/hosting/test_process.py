@@ -183,7 +183,9 @@ async def test_what_an_engine_prints_while_it_loads_is_a_detail():
 
 async def test_an_engine_without_slots_is_unavailable():
     host = tone()
-    info = EngineInfo(name="tone", sample_rate=24000, languages=("*",), voices=("tone",), concurrency=0)
+    info = EngineInfo(
+        name="tone", sample_rate=24000, languages={"*": "native"}, voices=("tone",), concurrency=0
+    )
     host.pipe_data_received(1, pack(Kind.READY, 0, msgspec.json.encode(info)))
     with pytest.raises(EngineUnavailable, match="concurrency"):
         await host.start()
@@ -193,12 +195,12 @@ async def test_an_engine_without_slots_is_unavailable():
 async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be_copied():
     host = tone()
     failure = LoadFailure(
-        "ModelMissing: Get it with: saystream models pull it", "saystream models pull it", ("zh",)
+        "ModelMissing: Get it with: saystream models pull it", "saystream models pull it", {"zh": "native"}
     )
     host.pipe_data_received(1, pack(Kind.NOT_LOADED, 0, msgspec.json.encode(failure)))
     with pytest.raises(EngineUnavailable, match="Get it with: saystream models pull it$") as raised:
         await host.start()
-    assert (raised.value.remedy, raised.value.languages) == ("saystream models pull it", ("zh",))
+    assert (raised.value.remedy, raised.value.languages) == ("saystream models pull it", {"zh": "native"})
 
 
 async def test_a_start_that_is_given_up_leaves_no_process():

@@ -405,10 +405,11 @@ def test_an_option_that_the_engine_refuses_is_never_repeated():
 
 
 def test_an_error_that_knows_a_remedy_keeps_it():
-    missing = ModelMissing("It is not in the store.", model="kokoro", languages=("zh", "fr"))
+    spoken = {"zh": "native", "fr": "approximate"}
+    missing = ModelMissing("It is not in the store.", model="kokoro", languages=spoken)
     told = why_not_loaded(missing)
     assert told.reason == "ModelMissing: It is not in the store. Get it with: saystream models pull kokoro"
-    assert (told.remedy, told.languages) == ("saystream models pull kokoro", ("zh", "fr"))
+    assert (told.remedy, told.languages) == ("saystream models pull kokoro", spoken)
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,12 @@ def test_a_name_that_is_no_model_is_refused_with_those_that_are(name: str) -> No
 
 
 def test_the_languages_of_an_engine_are_those_of_all_its_models() -> None:
-    assert load_manifest().languages_of("kokoro") == (
-        "en", "zh", "ja", "es", "fr", "it", "pt", "de", "ko", "ru", "hi",
-    )  # fmt: skip
-    assert {"de", "ru", "ko"} < set(load_manifest().languages_of("supertonic"))
-    assert load_manifest().languages_of("nobody") == ()
+    assert load_manifest().qualities_of("kokoro") == {
+        "en": "native", "zh": "native", "ja": "native", "es": "native", "fr": "approximate", "it": "native",
+        "pt": "native", "de": "approximate", "ko": "approximate", "ru": "approximate", "hi": "approximate",
+    }  # fmt: skip
+    assert {"de", "ru", "ko"} < set(load_manifest().qualities_of("supertonic"))
+    assert load_manifest().qualities_of("nobody") == {}
 
 
 def test_a_source_of_no_known_kind_is_refused() -> None:

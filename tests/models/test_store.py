@@ -104,7 +104,7 @@ def test_a_model_that_is_not_here_says_what_gets_it(store: ModelStore) -> None:
         raised.value.message
         == f"The model 'm' is not in {store.folder}. Get it with: saystream models pull m"
     )
-    assert (raised.value.model, raised.value.languages) == ("m", ("zh",))
+    assert (raised.value.model, raised.value.languages) == ("m", {"zh": "native"})
     assert not store.folder.exists(), "asking makes nothing"
 
 

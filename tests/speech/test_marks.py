@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from client.virtual_time import on_virtual_time
 from saystream.audio import AudioChunk, AudioFormat, Effects, Mark
+from saystream.catalog import load
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo, EngineStream, Span, SynthesisRequest
 from saystream.engines.tone import STRETCH_MS, ToneEngine
@@ -26,7 +27,7 @@ from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.speech.session import SynthesisSession
 from saystream.speech.synthesizer import Synthesizer
 from saystream.text.words import word_spans
-from saystream.voices.casting import Router
+from saystream.voices.casting import Casting
 
 MS_PER_CHARACTER = 60
 TEXTS = {
@@ -146,8 +147,8 @@ async def heard_in(session: SynthesisSession, sample_rate: int) -> list[Heard]:
 
 
 def synthesizer_with(hosting: Any) -> Synthesizer:
-    router = Router(("tone",), {"tone": hosting.engine("tone")})
-    return Synthesizer(Settings(), hosting=hosting, router=router)
+    casting = Casting(("tone",), {"tone": hosting.engine("tone")}, catalog=load())
+    return Synthesizer(Settings(), hosting=hosting, casting=casting)
 
 
 def characters(text: str) -> int:

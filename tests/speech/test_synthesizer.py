@@ -6,6 +6,7 @@ import pytest
 
 from client.virtual_time import on_virtual_time
 from fake_pool import SAMPLE_RATE, FakePool, synthesizer_on
+from saystream.catalog import load
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo
 from saystream.errors import EngineUnavailable
@@ -35,7 +36,7 @@ async def test_a_whole_text_that_nobody_listens_to_any_more_frees_its_engine() -
 
 
 async def test_a_synthesizer_runs_on_the_engines_that_are_installed() -> None:
-    async with Synthesizer.running(Settings(engine="tone")) as synthesizer:
+    async with Synthesizer.running(Settings(engine="tone"), catalog=load()) as synthesizer:
         assert isinstance(synthesizer.hosting.engine("tone"), EngineInfo)
         events = [event async for event in synthesizer.speak(SpeechConfig("Cherry"), "Hello there.")]
     audio = b"".join(event.encoded for event in events if isinstance(event, ResponseAudio))
@@ -46,11 +47,11 @@ async def test_a_synthesizer_runs_on_the_engines_that_are_installed() -> None:
 @pytest.mark.parametrize(("languages", "started"), [({"en"}, {"hibari"}), ({"en", "zh"}, {"hibari", "tone"})])
 async def test_only_the_engines_are_started_that_known_languages_need(languages: set[str], started: set[str]):
     order = Settings(engine_order=("hibari", "tone"))
-    async with Synthesizer.running(order, languages=languages) as synthesizer:
+    async with Synthesizer.running(order, catalog=load(), languages=languages) as synthesizer:
         assert {load.engine for load in synthesizer.hosting.load()} == started
 
 
 async def test_a_synthesizer_without_any_engine_does_not_start() -> None:
     with pytest.raises(EngineUnavailable, match="no-such-engine"):
-        async with Synthesizer.running(Settings(engine="no-such-engine")):
+        async with Synthesizer.running(Settings(engine="no-such-engine"), catalog=load()):
             raise AssertionError("it started")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,12 +9,15 @@ from hypothesis import strategies as st
 from saystream.catalog import load
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
-from saystream.voices.casting import Choice, Router
+from saystream.voices.casting import Casting, Choice
 from saystream.voices.recipes import recipe
 
 
-def engine(name: str, *languages: str, quality: str = "native") -> EngineInfo:
-    return EngineInfo(name=name, sample_rate=24000, languages=languages, voices=("base",), quality=quality)
+def engine(
+    name: str, *languages: str, quality: str = "native", approximate: tuple[str, ...] = ()
+) -> EngineInfo:
+    spoken = {**dict.fromkeys(languages, quality), **dict.fromkeys(approximate, "approximate")}
+    return EngineInfo(name=name, sample_rate=24000, languages=spoken, voices=("base",))
 
 
 HIBARI = engine("hibari", "en")
@@ -20,8 +25,12 @@ ESPEAK = engine("espeak", "en", "de", "zh", quality="robotic")
 TONE = engine("tone", "*", quality="approximate")
 
 
-def router(*order: str, installed: tuple[EngineInfo, ...] = (HIBARI, ESPEAK, TONE)) -> Router:
-    return Router(order, {one.name: one for one in installed})
+def casting(
+    *order: str,
+    installed: tuple[EngineInfo, ...] = (HIBARI, ESPEAK, TONE),
+    faults: Mapping[str, EngineUnavailable] | None = None,
+) -> Casting:
+    return Casting(order, {one.name: one for one in installed}, faults, catalog=load())
 
 
 @pytest.mark.parametrize(
@@ -38,20 +47,25 @@ def router(*order: str, installed: tuple[EngineInfo, ...] = (HIBARI, ESPEAK, TON
 def test_the_first_of_the_order_that_speaks_the_language_is_chosen(
     order: tuple[str, ...], language: str, chosen: str
 ) -> None:
-    assert router(*order).route(voice="Cherry", language=language).engine == chosen
+    assert casting(*order).role(voice="Cherry", language=language).engine == chosen
+
+
+def missing(model: str, *languages: str, approximate: tuple[str, ...] = ()) -> EngineUnavailable:
+    spoken = engine(model, *languages, approximate=approximate).languages
+    return ModelMissing(f"The model '{model}' is not here.", model=model, languages=spoken)
 
 
 def test_an_engine_that_has_not_learnt_a_language_gives_way_to_one_that_has() -> None:
-    accented = engine("kokoro", "zh", "de")
+    accented = engine("kokoro", "zh", approximate=("de",))
     germans = engine("piper", "zh", "de")
 
-    both = router("kokoro", "piper", "espeak", installed=(accented, germans, ESPEAK))
-    assert both.route(voice="Cherry", language="de").engine == "piper"
-    assert both.route(voice="Cherry", language="de", spoke_before="kokoro").engine == "piper"
-    assert both.route(voice="Cherry", language="zh").engine == "kokoro"
+    both = casting("kokoro", "piper", "espeak", installed=(accented, germans, ESPEAK))
+    assert both.role(voice="Cherry", language="de").engine == "piper"
+    assert both.role(voice="Cherry", language="de", spoke_before="kokoro").engine == "piper"
+    assert both.role(voice="Cherry", language="zh").engine == "kokoro"
 
-    alone = router("kokoro", "espeak", installed=(accented, ESPEAK))
-    assert alone.route(voice="Cherry", language="de").engine == "kokoro"
+    alone = casting("kokoro", "espeak", installed=(accented, ESPEAK))
+    assert alone.role(voice="Cherry", language="de").engine == "kokoro"
     assert alone.quality("Cherry", "de") == "approximate"
     assert [alone.is_settled(language) for language in ("zh", "de", "th")] == [True, False, False]
     assert both.is_settled("de")
@@ -59,17 +73,15 @@ def test_an_engine_that_has_not_learnt_a_language_gives_way_to_one_that_has() ->
 
 
 def test_advice_for_a_language_that_is_only_approximated_is_an_engine_that_has_learnt_it() -> None:
-    def missing(name: str) -> EngineUnavailable:
-        return EngineUnavailable("...", remedy=f"saystream models pull {name}", languages=("de", "zh"))
-
-    accented = engine("kokoro", "zh", "de")
-    faults = {"supertonic": missing("supertonic-3")}
+    faults = {"supertonic": missing("supertonic-3", "de", "zh")}
+    accented = engine("kokoro", "zh", approximate=("de",))
     order = ("kokoro", "supertonic", "espeak")
-    speaking = Router(order, {"kokoro": accented, "espeak": ESPEAK}, faults)
+    speaking = casting(*order, installed=(accented, ESPEAK), faults=faults)
     assert speaking.advice("de") == "saystream models pull supertonic-3"
     assert speaking.advice("zh") == ""
 
-    neither = Router(order, {"espeak": ESPEAK}, {"kokoro": missing("kokoro"), **faults})
+    accent = missing("kokoro", "zh", approximate=("de",))
+    neither = casting(*order, installed=(ESPEAK,), faults={"kokoro": accent, **faults})
     assert neither.advice("de") == "saystream models pull supertonic-3"
     assert neither.advice("zh") == "saystream models pull kokoro"
 
@@ -92,26 +104,26 @@ KOKORO = engine("kokoro", "en", "zh")
 def test_the_engine_that_spoke_before_goes_on_where_it_is_as_good(
     spoke_before: str | None, language: str, chosen: str
 ) -> None:
-    several = router("hibari", "kokoro", "espeak", installed=(HIBARI, KOKORO, ESPEAK))
+    several = casting("hibari", "kokoro", "espeak", installed=(HIBARI, KOKORO, ESPEAK))
 
-    route = several.route(voice="Cherry", language=language, spoke_before=spoke_before)
+    role = several.role(voice="Cherry", language=language, spoke_before=spoke_before)
 
-    assert route.engine == chosen
+    assert role.engine == chosen
 
 
-def test_a_route_carries_the_recipe_and_the_quality() -> None:
-    route = router("hibari", "espeak").route(voice="Marcus", language="en")
-    made = recipe("Marcus", HIBARI)
+def test_a_role_carries_the_recipe_and_the_quality() -> None:
+    role = casting("hibari", "espeak").role(voice="Marcus", language="en")
+    made = recipe(load().voice("Marcus"), HIBARI)
 
-    assert route.request == SynthesisRequest(
+    assert role.request == SynthesisRequest(
         voice=made.base, language="en", speed=made.speed, pitch=made.pitch, formant=made.formant
     )
-    assert (route.engine, route.quality) == ("hibari", "native")
-    assert router("espeak").route(voice="Marcus", language="zh").quality == "robotic"
+    assert (role.engine, role.quality) == ("hibari", "native")
+    assert casting("espeak").role(voice="Marcus", language="zh").quality == "robotic"
 
 
-def test_the_quality_of_a_voice_is_that_of_its_route() -> None:
-    several = router("hibari", "espeak")
+def test_the_quality_of_a_voice_is_that_of_its_role() -> None:
+    several = casting("hibari", "espeak")
 
     assert several.quality("Marcus", "en") == "native"
     assert several.quality("Marcus", "zh") == "robotic"
@@ -119,24 +131,24 @@ def test_the_quality_of_a_voice_is_that_of_its_route() -> None:
 
 
 def test_a_voice_with_a_dialect_is_approximate_in_chinese_only() -> None:
-    natural = router("mandarin", installed=(engine("mandarin", "zh", "en"),))
+    natural = casting("mandarin", installed=(engine("mandarin", "zh", "en"),))
 
     assert natural.quality("Marcus", "zh") == "approximate"
-    assert natural.route(voice="Marcus", language="zh").quality == "approximate"
+    assert natural.role(voice="Marcus", language="zh").quality == "approximate"
     assert natural.quality("Marcus", "en") == "native"
     assert natural.quality("Cherry", "zh") == "native"
 
 
 def test_an_unknown_voice_is_refused() -> None:
     with pytest.raises(InvalidValue):
-        router("tone").route(voice="Nobody", language="en")
+        casting("tone").role(voice="Nobody", language="en")
     with pytest.raises(InvalidValue):
-        router("tone").quality("Nobody", "en")
+        casting("tone").quality("Nobody", "en")
 
 
 def test_a_language_that_nobody_speaks_is_named_with_what_is_in_use() -> None:
     with pytest.raises(EngineUnavailable) as caught:
-        router("hibari", installed=(HIBARI,)).route(voice="Cherry", language="zh")
+        casting("hibari", installed=(HIBARI,)).role(voice="Cherry", language="zh")
 
     assert "speaks Chinese (zh); in use: hibari (en)." in caught.value.message
     assert "`saystream engines`" in caught.value.message
@@ -144,26 +156,26 @@ def test_a_language_that_nobody_speaks_is_named_with_what_is_in_use() -> None:
 
 def test_a_language_beyond_the_ten_is_named_by_its_code() -> None:
     with pytest.raises(EngineUnavailable, match="the language 'th'"):
-        router("hibari").route(voice="Cherry", language="th")
+        casting("hibari").role(voice="Cherry", language="th")
 
 
 def test_an_able_engine_outside_the_order_is_offered() -> None:
     with pytest.raises(EngineUnavailable, match="Installed and able to: espeak, tone; choose by the setting"):
-        router("hibari").route(voice="Cherry", language="zh")
+        casting("hibari").role(voice="Cherry", language="zh")
 
 
 def test_an_engine_of_the_order_that_cannot_run_is_named() -> None:
     with pytest.raises(EngineUnavailable, match="not usable here: espeak, kokoro"):
-        router("hibari", "espeak", "kokoro", installed=(HIBARI,)).route(voice="Cherry", language="de")
+        casting("hibari", "espeak", "kokoro", installed=(HIBARI,)).role(voice="Cherry", language="de")
 
 
 def test_without_any_engine_the_message_says_so() -> None:
     with pytest.raises(EngineUnavailable, match="in use: none"):
-        router("hibari", installed=()).route(voice="Cherry", language="en")
+        casting("hibari", installed=()).role(voice="Cherry", language="en")
 
 
 def test_the_description_names_a_choice_for_each_of_the_ten_languages() -> None:
-    choices = router("hibari", "espeak").describe()
+    choices = casting("hibari", "espeak").describe()
 
     assert len(choices) == 10
     assert Choice("English", "en", "hibari", "native") in choices
@@ -171,18 +183,14 @@ def test_the_description_names_a_choice_for_each_of_the_ten_languages() -> None:
     assert Choice("Korean", "ko", None, None) in choices
 
 
-def missing(model: str, *languages: str) -> EngineUnavailable:
-    return ModelMissing(f"The model '{model}' is not here.", model=model, languages=languages)
-
-
 def test_advice_is_the_remedy_of_the_first_engine_that_would_speak_better() -> None:
     faults = {
         "kokoro": missing("kokoro", "en", "zh"),
-        "broken": EngineUnavailable("It crashes.", languages=("ko",)),
+        "broken": EngineUnavailable("It crashes.", languages={"ko": "native"}),
         "supertonic": missing("supertonic-3", "de", "zh", "ko"),
     }
     order = ("hibari", "kokoro", "broken", "supertonic", "espeak")
-    advised = Router(order, {one.name: one for one in (HIBARI, ESPEAK)}, faults)
+    advised = casting(*order, installed=(HIBARI, ESPEAK), faults=faults)
 
     assert advised.advice("zh") == "saystream models pull kokoro"
     assert advised.advice("de") == "saystream models pull supertonic-3"
@@ -192,17 +200,16 @@ def test_advice_is_the_remedy_of_the_first_engine_that_would_speak_better() -> N
 
 
 def test_an_engine_outside_the_order_gives_no_advice() -> None:
-    advised = Router(("espeak",), {"espeak": ESPEAK}, {"kokoro": missing("kokoro", "zh")})
+    advised = casting("espeak", installed=(ESPEAK,), faults={"kokoro": missing("kokoro", "zh")})
     assert advised.advice("zh") == ""
 
 
 def test_a_language_that_nobody_speaks_is_refused_with_what_would_speak_it() -> None:
-    advised = Router(
-        ("hibari", "supertonic"), {"hibari": HIBARI}, {"supertonic": missing("supertonic-3", "ko")}
-    )
+    faults = {"supertonic": missing("supertonic-3", "ko")}
+    advised = casting("hibari", "supertonic", installed=(HIBARI,), faults=faults)
 
     with pytest.raises(EngineUnavailable, match=r"To get one: saystream models pull supertonic-3\."):
-        advised.route(voice="Cherry", language="ko")
+        advised.role(voice="Cherry", language="ko")
     assert Choice("Korean", "ko", None, None, "saystream models pull supertonic-3") in advised.describe()
 
 
@@ -219,9 +226,9 @@ def test_a_choice_speaks_the_language_and_nobody_before_it_does(
 ) -> None:
     installed = tuple(engine(f"e{number}", *sorted(some)) for number, some in enumerate(spoken))
     able = [one.name for one in installed if {language, "*"} & set(one.languages)]
-    router_of_all = router(*(one.name for one in installed), installed=installed)
+    all_of_them = casting(*(one.name for one in installed), installed=installed)
     if able:
-        assert router_of_all.route(voice=voice, language=language).engine == able[0]
+        assert all_of_them.role(voice=voice, language=language).engine == able[0]
     else:
         with pytest.raises(EngineUnavailable):
-            router_of_all.route(voice=voice, language=language)
+            all_of_them.role(voice=voice, language=language)

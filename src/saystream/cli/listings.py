@@ -22,7 +22,7 @@ from saystream.errors import EngineUnavailable
 from saystream.hosting.front import Hosting
 from saystream.hosting.local import hosting_of
 from saystream.logs import configure
-from saystream.voices.casting import Choice, Router
+from saystream.voices.casting import Casting, Choice
 
 __all__ = ["catalog_models", "engines", "voices"]
 
@@ -41,9 +41,9 @@ def voices(
     """
     with errors_in_one_line():
         listed = catalog.load().voices(model) if model else catalog.load().system_voices
-        router = asyncio.run(_router(_quiet_settings()))
-    choices = router.describe()
-    rows = [_voice_row(voice, choices, router) for voice in listed]
+        casting = asyncio.run(_casting(_quiet_settings()))
+    choices = casting.describe()
+    rows = [_voice_row(voice, choices, casting) for voice in listed]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
@@ -51,7 +51,7 @@ def voices(
     _print_advice(choices)
 
 
-def _voice_row(voice: Voice, choices: Iterable[Choice], router: Router) -> dict[str, Any]:
+def _voice_row(voice: Voice, choices: Iterable[Choice], casting: Casting) -> dict[str, Any]:
     return {
         "voice": voice.name,
         "name": voice.chinese_name,
@@ -63,7 +63,7 @@ def _voice_row(voice: Voice, choices: Iterable[Choice], router: Router) -> dict[
             {
                 "code": choice.language,
                 "engine": choice.engine,
-                "quality": router.quality(voice.name, choice.language),
+                "quality": casting.quality(voice.name, choice.language),
                 "advice": choice.advice,
             }
             for choice in choices
@@ -119,10 +119,14 @@ async def _started(settings: Settings, names: Sequence[str]) -> AsyncIterator[Ho
         yield hosting
 
 
-async def _router(settings: Settings) -> Router:
+async def _casting(settings: Settings) -> Casting:
     """Who speaks what on the server."""
     async with _started(settings, settings.wanted_engines) as hosting:
-        return Router(settings.wanted_engines, hosting.engines(), hosting.faults())
+        return _casting_of(settings, hosting)
+
+
+def _casting_of(settings: Settings, hosting: Hosting) -> Casting:
+    return Casting(settings.wanted_engines, hosting.engines(), hosting.faults(), catalog=catalog.load())
 
 
 async def _examine(
@@ -130,7 +134,7 @@ async def _examine(
 ) -> tuple[list[dict[str, Any]], tuple[Choice, ...]]:
     async with _started(settings, installed) as hosting:
         rows = [_engine_row(hosting, name) for name in installed]
-        return rows, Router(settings.wanted_engines, hosting.engines(), hosting.faults()).describe()
+        return rows, _casting_of(settings, hosting).describe()
 
 
 def _by_quality(languages: Sequence[Mapping[str, Any]]) -> str:
@@ -158,11 +162,11 @@ def _engine_row(hosting: Hosting, name: str) -> dict[str, Any]:
         about = hosting.engine(name)
     except EngineUnavailable as error:
         return {"engine": name, "speech": "", "rate": "", "voices": "", "languages": error.message}
-    languages = " ".join(about.languages[:_SHOWN_LANGUAGES])
+    languages = " ".join(list(about.languages)[:_SHOWN_LANGUAGES])
     more = len(about.languages) - _SHOWN_LANGUAGES
     return {
         "engine": name,
-        "speech": about.quality,
+        "speech": next(iter(about.languages.values())),
         "rate": about.sample_rate,
         "voices": len(about.voices),
         "languages": "any" if languages == "*" else languages + (f" and {more} more" if more > 0 else ""),

@@ -118,9 +118,10 @@ class _Job:
 
 
 async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
-    catalog.load().check(job.model, job.config.fields(), prefix="")
+    known = catalog.load()
+    known.check(job.model, job.config.fields(), prefix="")
     languages = None if job.text is None else languages_of(job.text, job.config, settings)
-    async with Synthesizer.running(settings, languages=languages) as synthesizer:
+    async with Synthesizer.running(settings, catalog=known, languages=languages) as synthesizer:
         session = synthesizer.session(SpeechConfig.of_session(job.config))
 
         async def push(piece: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,19 @@ class EngineInfo:
     name: str
     sample_rate: int
     """Rate of the audio it gives, in Hz."""
-    languages: tuple[str, ...]
-    """ISO 639-1 codes it speaks, best first; ``("*",)`` for any."""
+    languages: Mapping[str, str]
+    """How good its speech is in each language, as users are told: ``native``, ``approximate`` where it has not or
+    hardly learnt the language, or ``robotic``. By ISO 639-1 code, best first; ``*`` stands for any other language. An
+    engine gives way to a later one of the order in a language that it only approximates."""
     voices: tuple[str, ...]
     """Names of its own base voices; the first is the default."""
     concurrency: int = 1
     """Streams that it speaks at once."""
     incremental_text: bool = False
     """Text may be pushed while audio already comes out."""
-    quality: str = "native"
-    """``native``, ``approximate`` or ``robotic``: how its speech sounds, said to users where they choose."""
+    native_voices: tuple[str, ...] = ()
+    """System voices whose own speakers it has: ``native`` holds for them alone, dialects included, and every other
+    voice is ``approximate``. Empty where it has none of them."""
     normalizes_text: bool = False
     """It reads numbers, dates and the like itself and is given the text as it was written. An engine that takes text
     while it speaks must, for a number may come in pieces."""
@@ -58,7 +61,11 @@ class EngineInfo:
 
     def speaks(self, language: str) -> bool:
         """Whether ``language`` (ISO 639-1) is one of ``languages``."""
-        return language in self.languages or "*" in self.languages
+        return self.quality(language) is not None
+
+    def quality(self, language: str) -> str | None:
+        """How good it is at best in ``language`` (ISO 639-1); ``None`` where it does not speak it."""
+        return self.languages.get(language, self.languages.get("*"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saystream import catalog
 from saystream.audio import Mark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
 
@@ -58,6 +59,8 @@ _ODD_TEXTS = {
     "a word without an end": "ab1" * 200,
     "a number without an end": "7" * 200,
 }
+
+_QUALITIES = ("native", "approximate", "robotic")
 
 _MAX_MAGNITUDE = 1.5
 _MIN_PEAK = 0.01
@@ -110,7 +113,8 @@ def check_engine(
         return [Finding("load", f"load() raised {error!r}.")]
     if problems := list(_description(info)):
         return [Finding("description", problem) for problem in problems]
-    language = "en" if info.languages[0] == "*" else info.languages[0]
+    best = next(iter(info.languages))
+    language = "en" if best == "*" else best
     bench = _Bench(engine, language, sentence or SENTENCES.get(language, SENTENCES["en"]), deterministic)
     findings = []
     for check in _CHECKS:
@@ -265,13 +269,16 @@ def _description(info: EngineInfo) -> Iterator[str]:
     if not 8000 <= info.sample_rate <= 192_000:
         yield f"The sample rate {info.sample_rate} is not between 8000 and 192000 Hz."
     if not info.languages or not all(re.fullmatch(r"\*|[a-z]{2}", code) for code in info.languages):
-        yield f"The languages {info.languages} are not ISO 639-1 codes or '*'."
+        yield f"The languages {tuple(info.languages)} are not ISO 639-1 codes or '*'."
+    for language, quality in info.languages.items():
+        if quality not in _QUALITIES:
+            yield f"The quality '{quality}' of language '{language}' is not one of {', '.join(_QUALITIES)}."
+    if unknown := set(info.native_voices) - {voice.name for voice in catalog.load().system_voices}:
+        yield f"The native voices {sorted(unknown)} are no system voices."
     if not info.voices or len(set(info.voices)) < len(info.voices):
         yield f"The voices {info.voices} are none, or some are alike."
     if info.concurrency < 1:
         yield f"The concurrency {info.concurrency} is below 1."
-    if info.quality not in ("native", "approximate", "robotic"):
-        yield f"The quality '{info.quality}' is not one of native, approximate, robotic."
 
 
 def _audio(bench: _Bench) -> Iterator[str]:

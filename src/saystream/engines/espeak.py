@@ -81,9 +81,8 @@ class EspeakEngine(SegmentEngine):
         self.info = EngineInfo(
             name="espeak",
             sample_rate=library().sample_rate,
-            languages=(*best, *sorted(set(self._languages) - set(best))),
+            languages=dict.fromkeys([*best, *sorted(set(self._languages) - set(best))], "robotic"),
             voices=VOICES,
-            quality="robotic",
         )
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:

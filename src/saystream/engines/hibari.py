@@ -67,7 +67,7 @@ class HibariEngine(SegmentEngine):
         self.info = EngineInfo(
             name="hibari",
             sample_rate=hibari.SAMPLE_RATE,
-            languages=("en",),
+            languages={"en": "native"},
             voices=(_VOICE,),
             concurrency=self._options.concurrency,
             normalizes_text=True,

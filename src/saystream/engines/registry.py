@@ -74,7 +74,7 @@ def _missing_module(entry: EntryPoint, module: str) -> EngineUnavailable:
     )
     if entry.dist is not None and (extra := _extra_for(module, entry.dist)):
         remedy = f"pip install '{package}[{extra}]'"
-        spoken = load_manifest().languages_of(entry.name)
+        spoken = load_manifest().qualities_of(entry.name)
         return EngineUnavailable(f"{problem} Install it with: {remedy}", remedy=remedy, languages=spoken)
     return EngineUnavailable(f"{problem} Install the package that has it, or install {package} again.")
 

@@ -88,10 +88,11 @@ class SupertonicEngine(SegmentEngine):
         if not names:
             raise EngineUnavailable(f"There is no Supertonic in {folder}: voice_styles/ is empty.")
         expected = [code for code in LANGUAGE_CODES.values() if code in SUPPORTED_LANGUAGES]
+        others = [code for code in SUPPORTED_LANGUAGES if code not in expected]
         self.info = EngineInfo(
             name="supertonic",
             sample_rate=self._model.sample_rate,
-            languages=(*expected, *(code for code in SUPPORTED_LANGUAGES if code not in expected)),
+            languages=dict.fromkeys([*expected, *others], "native"),
             voices=tuple(names),
             concurrency=self._options.concurrency,
         )

@@ -86,11 +86,10 @@ class ToneEngine(Engine):
         self.info = EngineInfo(
             name="tone",
             sample_rate=self.options.sample_rate,
-            languages=("*",),
+            languages={"*": "robotic"},
             voices=("tone",),
             concurrency=self.options.concurrency,
             incremental_text=self.options.incremental,
-            quality="robotic",
             normalizes_text=True,
         )
 

@@ -1,5 +1,7 @@
 """Our own faults."""
 
+from collections.abc import Mapping
+
 from saystream.errors.base import SaystreamError
 
 
@@ -44,15 +46,15 @@ class EngineFailed(EngineFault):
 class EngineUnavailable(ServerFault):
     """No engine is installed for what was asked; the message says what would provide one.
 
-    ``remedy`` is the one command that would help, "" where none is known, and ``languages`` what would then be spoken,
-    as ISO 639-1 codes.
+    ``remedy`` is the one command that would help, "" where none is known, and ``languages`` what would then be spoken
+    and how well, as in ``EngineInfo``.
     """
 
     code = "engine_unavailable"
     http_status = 503
     http_code = "InternalError"
 
-    def __init__(self, message: str, *, remedy: str = "", languages: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, *, remedy: str = "", languages: Mapping[str, str] = {}) -> None:
         super().__init__(message)
         self.remedy = remedy
         self.languages = languages

@@ -1,5 +1,7 @@
 """What can go wrong with weights: finding them, getting them, keeping them."""
 
+from collections.abc import Mapping
+
 from saystream.errors.faults import EngineUnavailable, ServerFault
 
 
@@ -8,8 +10,8 @@ class ModelMissing(EngineUnavailable):
 
     code = "model_missing"
 
-    def __init__(self, message: str, *, model: str, languages: tuple[str, ...] = ()) -> None:
-        """``languages`` are those that the model would speak, as ISO 639-1 codes."""
+    def __init__(self, message: str, *, model: str, languages: Mapping[str, str] = {}) -> None:
+        """``languages`` are those that the model would speak and how well, as in ``EngineInfo``."""
         remedy = f"saystream models pull {model}"
         super().__init__(f"{message} Get it with: {remedy}", remedy=remedy, languages=languages)
         self.model = model

@@ -7,7 +7,7 @@ run the same version of this package, so nothing here is negotiated.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import BinaryIO, TypeAlias
 
@@ -91,7 +91,7 @@ class LoadFailure(msgspec.Struct, frozen=True):
 
     reason: str
     remedy: str = ""
-    languages: tuple[str, ...] = ()
+    languages: Mapping[str, str] = {}
 
 
 _TOLD_FAULTS: dict[str, type[ServerFault]] = {

@@ -301,7 +301,7 @@ def _load(name: str, options: bytes) -> Engine:
     engine.load()
     if needs_words(engine.info):
         # Grammars of half a second: beside the engine, which can speak already what has no numbers.
-        languages = engine.info.languages
+        languages = tuple(engine.info.languages)
         threading.Thread(target=prepare, args=(languages,), name="normalizer", daemon=True).start()
     return engine
 

@@ -106,6 +106,8 @@ class Model(msgspec.Struct, frozen=True):
     """The engine that they are for; ``None`` where tests and tools use them."""
     languages: tuple[str, ...] = ()
     """What that engine speaks with them, as ISO 639-1 codes."""
+    approximate: tuple[str, ...] = ()
+    """Those of ``languages`` that it has not or hardly learnt."""
     default: bool = False
     """One of the set that ``saystream models pull`` takes without a name."""
 
@@ -113,6 +115,11 @@ class Model(msgspec.Struct, frozen=True):
         """All files that are known before a pull."""
         for part in self.parts:
             yield from part.files.items()
+
+    @property
+    def qualities(self) -> dict[str, str]:
+        """How good it is in each of its languages: ``native`` or ``approximate``."""
+        return {code: "approximate" if code in self.approximate else "native" for code in self.languages}
 
     @property
     def size(self) -> int | None:
@@ -190,10 +197,10 @@ class Manifest:
         known = ", ".join([*self._models, *(f"others like {example}" for example in self.families)])
         raise ModelUnknown(f"There is no model '{quote(name)}'. There are: {known}.")
 
-    def languages_of(self, engine: str) -> tuple[str, ...]:
-        """What an engine speaks with all of its models."""
-        spoken = (code for model in self if model.engine == engine for code in model.languages)
-        return tuple(dict.fromkeys(spoken))
+    def qualities_of(self, engine: str) -> dict[str, str]:
+        """How good an engine is, with all of its models, in each language that it then speaks."""
+        models = [model for model in self if model.engine == engine]
+        return {code: quality for model in models for code, quality in model.qualities.items()}
 
 
 def _model(name: str, value: dict[str, Any]) -> Model:

@@ -42,7 +42,7 @@ class ModelStore:
         model = self.manifest.model(name)
         fault = self._fault(model)
         if fault is not None:
-            raise ModelMissing(fault, model=name, languages=model.languages)
+            raise ModelMissing(fault, model=name, languages=model.qualities)
         return self.folder / name
 
     def pulled(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class ModelStore:
         if name not in self.pulled():
             model = self.manifest.model(name)
             if not (self.folder / name).exists() and not staged.exists():
-                raise ModelMissing(self._absence(model), model=name, languages=model.languages)
+                raise ModelMissing(self._absence(model), model=name, languages=model.qualities)
         with self._writing(), self._lock(name, PullWatcher()):
             staged.mkdir(parents=True, exist_ok=True)
             if (self.folder / name).exists():

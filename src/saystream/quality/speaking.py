@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from saystream import catalog
 from saystream.client import connect
 from saystream.config import Settings
 from saystream.engines.base import Engine, Span
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, RemoteProtocolError
 from saystream.languages import LANGUAGE_NAMES
-from saystream.voices.casting import Router
+from saystream.voices.casting import Casting
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -80,17 +81,18 @@ class DirectSpeaker:
             except EngineUnavailable:
                 continue
             self._engines[name] = engine
-        self._router = Router(order, {name: engine.info for name, engine in self._engines.items()})
+        known = {name: engine.info for name, engine in self._engines.items()}
+        self._casting = Casting(order, known, catalog=catalog.load())
 
     def speak(self, text: str, *, voice: str, language: str) -> tuple[Samples, int]:
         """Raises EngineUnavailable when no engine here speaks the language."""
         # Its grammars take a while to load, and only a comparison needs them in this process.
         from saystream.text.normalizer import normalize
 
-        route = self._router.route(voice=voice, language=language)
-        engine = self._engines[route.engine]
+        role = self._casting.role(voice=voice, language=language)
+        engine = self._engines[role.engine]
         spoken = text if engine.info.normalizes_text else normalize(text, language)
-        stream = engine.open(route.request)
+        stream = engine.open(role.request)
         stream.push(Span(spoken))
         stream.end_input()
         return np.concatenate(

@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> Starlette:
         async with _services(settings) as services:
             app.state.services = services
             app.router.routes[:] = [route for door in DOORS for route in door(services).routes()]
-            for choice in services.synthesizer.router.describe():
+            for choice in services.synthesizer.casting.describe():
                 _say_who_speaks(choice)
             _log.info("ready", version=__version__, engine=settings.engine)
             try:
@@ -68,12 +68,12 @@ def create_app(settings: Settings) -> Starlette:
 
 @asynccontextmanager
 async def _services(settings: Settings) -> AsyncIterator[Services]:
-    links = Links.of(settings)
+    links, known = Links.of(settings), catalog.load()
     async with (
         open_store(settings) as engine,
         Limiter.open(settings, engine) as limiter,
         FileStore.open(settings) as files,
-        Synthesizer.running(settings) as synthesizer,
+        Synthesizer.running(settings, catalog=known) as synthesizer,
         UsageRecorder(engine, metrics := Metrics(synthesizer.hosting)).running(
             retention_days=settings.usage_retention_days
         ) as usage,
@@ -84,7 +84,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             settings=settings,
             synthesizer=synthesizer,
-            catalog=catalog.load(),
+            catalog=known,
             authenticator=authenticator,
             limiter=limiter,
             room=Room(authenticator, limiter, max_sessions=settings.limits.max_sessions),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from saystream.config import Settings
     from saystream.hosting.front import Hosting, StreamHandle
-    from saystream.voices.casting import Route, Router
+    from saystream.voices.casting import Casting, Role
 
 __all__ = ["SpeechServices", "SynthesisSession"]
 
@@ -40,7 +40,7 @@ class SpeechServices:
 
     settings: Settings
     hosting: Hosting
-    router: Router
+    casting: Casting
     latin_languages: frozenset[str]
     """The languages in Latin letters that some engine speaks."""
 
@@ -346,25 +346,25 @@ class SynthesisSession:
 
     # --- engines ---------------------------------------------------------------------------------------------------
 
-    def _route(self, language: str) -> Route:
-        return self._services.router.route(
+    def _role(self, language: str) -> Role:
+        return self._services.casting.role(
             voice=self._config.voice, language=language, spoke_before=self._engine
         )
 
     def _takes_text_uncut(self, text: str) -> bool:
-        return self._services.hosting.engine(self._route(self._language.of(text)).engine).incremental_text
+        return self._services.hosting.engine(self._role(self._language.of(text)).engine).incremental_text
 
     def _open_stream(self, text: str, following: str) -> StreamHandle:
-        route = self._route(self._language.speak(text, following))
-        self._engine = route.engine
+        role = self._role(self._language.speak(text, following))
+        self._engine = role.engine
         config = self._config
         request = replace(
-            route.request,
+            role.request,
             instructions=config.instructions,
             normalize_text=config.normalize_text,
             marks=config.marks,
         )
-        return self._services.hosting.open(route.engine, request, playback=self._playback)
+        return self._services.hosting.open(role.engine, request, playback=self._playback)
 
 
 def _ended(response: SpeechResponse, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:

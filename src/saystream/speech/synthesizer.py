@@ -11,11 +11,12 @@ from saystream.hosting.local import hosting_of
 from saystream.languages import LATIN_LANGUAGES
 from saystream.speech.session import SpeechServices, SynthesisSession
 from saystream.text.language import prepare
-from saystream.voices.casting import Router
+from saystream.voices.casting import Casting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 
+    from saystream.catalog import Catalog
     from saystream.config import Settings
     from saystream.hosting.front import Hosting
     from saystream.speech.events import SpeechConfig, SpeechEvent
@@ -26,22 +27,22 @@ __all__ = ["Synthesizer"]
 class Synthesizer:
     """What all sessions of one process share."""
 
-    def __init__(self, settings: Settings, *, hosting: Hosting, router: Router) -> None:
+    def __init__(self, settings: Settings, *, hosting: Hosting, casting: Casting) -> None:
         self.settings = settings
         self.hosting = hosting
-        self.router = router
-        spoken = {choice.language for choice in router.describe() if choice.engine is not None}
+        self.casting = casting
+        spoken = {choice.language for choice in casting.describe() if choice.engine is not None}
         self._services = SpeechServices(
-            settings, hosting, router, frozenset(spoken.intersection(LATIN_LANGUAGES))
+            settings, hosting, casting, frozenset(spoken.intersection(LATIN_LANGUAGES))
         )
 
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, settings: Settings, *, languages: Collection[str] | None = None
+        cls, settings: Settings, *, catalog: Catalog, languages: Collection[str] | None = None
     ) -> AsyncIterator[Synthesizer]:
-        """A synthesizer whose engines are up: all that are wanted, or, where ``languages`` (ISO 639-1) are all that
-        will be spoken, those that speak them.
+        """A synthesizer of the voices of ``catalog`` whose engines are up: all that are wanted, or, where ``languages``
+        (ISO 639-1) are all that will be spoken, those that speak them.
 
         Raises :class:`~saystream.errors.EngineUnavailable` where none of the wanted engines can be.
         """
@@ -50,11 +51,11 @@ class Synthesizer:
             if languages is None:
                 await hosting.start(wanted)
             else:
-                await _start_speakers(hosting, wanted, languages)
+                await _start_speakers(hosting, wanted, languages, catalog)
             if not hosting.engines():
                 hosting.engine(wanted[-1])  # raises, with the reason
-            router = Router(wanted, hosting.engines(), hosting.faults())
-            synthesizer = cls(settings, hosting=hosting, router=router)
+            casting = Casting(wanted, hosting.engines(), hosting.faults(), catalog=catalog)
+            synthesizer = cls(settings, hosting=hosting, casting=casting)
             if len(synthesizer._services.latin_languages) > 1:
                 await asyncio.to_thread(prepare)  # half a second that no session shall wait for
             yield synthesizer
@@ -77,10 +78,12 @@ class Synthesizer:
             session.close()
 
 
-async def _start_speakers(hosting: Hosting, order: Sequence[str], languages: Collection[str]) -> None:
+async def _start_speakers(
+    hosting: Hosting, order: Sequence[str], languages: Collection[str], catalog: Catalog
+) -> None:
     """Engines one after the other until no later one would speak any of ``languages``."""
     for name in order:
         await hosting.start([name])
-        router = Router(order, hosting.engines())
-        if all(map(router.is_settled, languages)):
+        casting = Casting(order, hosting.engines(), catalog=catalog)
+        if all(map(casting.is_settled, languages)):
             return

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from saystream.catalog import Catalog
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.errors import EngineUnavailable
 from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES
-from saystream.voices.recipes import is_made_for, language_quality, quality, recipe
+from saystream.voices.recipes import quality, recipe
 
-__all__ = ["Choice", "Route", "Router"]
+__all__ = ["Casting", "Choice", "Role"]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Role:
     """Who speaks, and what they are asked for."""
 
     engine: str
@@ -34,12 +35,12 @@ class Choice:
     engine: str | None
     """``None`` where nobody speaks it."""
     quality: str | None
-    """Of that engine's speech; a voice may have less, see ``Router.quality``."""
+    """Of that engine's speech; a voice may have less, see ``Casting.quality``."""
     advice: str = ""
     """The command that would give the language an engine which the settings prefer; "" where that one speaks."""
 
 
-class Router:
+class Casting:
     """For each language the first engine of an order that speaks it; a fixed engine is an order of one.
 
     An engine that only approximates a language gives way to a later one that is native in it.
@@ -50,15 +51,18 @@ class Router:
         order: Sequence[str],
         engines: Mapping[str, EngineInfo],
         faults: Mapping[str, EngineUnavailable] | None = None,
+        *,
+        catalog: Catalog,
     ) -> None:
         """``engines`` are those that can run here, ``faults`` say why others cannot; other names in
-        ``order`` are passed over."""
+        ``order`` are passed over. The system voices are those of ``catalog``."""
+        self._catalog = catalog
         self._faults = dict(faults or {})
         self._order = tuple(order)
         self._engines = dict(engines)
         self._eligible = [self._engines[name] for name in self._order if name in self._engines]
 
-    def route(self, *, voice: str, language: str, spoke_before: str | None = None) -> Route:
+    def role(self, *, voice: str, language: str, spoke_before: str | None = None) -> Role:
         """How ``voice`` says something in ``language`` (ISO 639-1).
 
         The engine that ``spoke_before`` goes on where it is as good as the first of the order: another one would
@@ -68,10 +72,13 @@ class Router:
         engine = self._speaker(language)
         if engine is None:
             raise EngineUnavailable(self._what_would_help(language))
+        entry = self._catalog.voice(voice)
+        how_good = quality(entry, language, engine)
+        assert how_good is not None, "it was chosen because it speaks the language"
         before = next((known for known in self._eligible if known.name == spoke_before), engine)
-        if before.speaks(language) and quality(voice, language, before) == quality(voice, language, engine):
+        if quality(entry, language, before) == how_good:
             engine = before
-        ingredients = recipe(voice, engine, language)
+        ingredients = recipe(entry, engine, language)
         request = SynthesisRequest(
             voice=ingredients.base,
             language=language,
@@ -79,7 +86,7 @@ class Router:
             pitch=ingredients.pitch,
             formant=ingredients.formant,
         )
-        return Route(engine.name, request, quality(voice, language, engine))
+        return Role(engine.name, request, how_good)
 
     def quality(self, voice: str, language: str) -> str | None:
         """How good ``voice`` is in ``language`` (ISO 639-1); ``None`` where nobody speaks it.
@@ -87,26 +94,28 @@ class Router:
         Raises InvalidValue when there is no such voice.
         """
         engine = self._speaker(language)
-        return None if engine is None else quality(voice, language, engine)
+        entry = self._catalog.voice(voice)
+        return None if engine is None else quality(entry, language, engine)
 
     def is_settled(self, language: str) -> bool:
         """Whether the engine that speaks ``language`` (ISO 639-1) now gives way to none that comes later."""
         speaker = self._speaker(language)
-        return speaker is not None and is_made_for(speaker.name, language)
+        return speaker is not None and speaker.quality(language) != "approximate"
 
     def advice(self, language: str) -> str:
         """The command that would give ``language`` an engine which speaks it rather than the one that does so now; ""
         where none is known."""
         speaker = self._speaker(language)
         place = len(self._order) if speaker is None else self._order.index(speaker.name)
-        names = list(self._order[:place])
-        if speaker is not None and not self.is_settled(language):
-            names += [name for name in self._order[place:] if is_made_for(name, language)]
-        for name in sorted(names, key=lambda name: not is_made_for(name, language)):
-            fault = self._faults.get(name)
-            if fault is not None and fault.remedy and language in fault.languages:
-                return fault.remedy
-        return ""
+        gives_way = speaker is not None and not self.is_settled(language)
+        offers = [
+            fault
+            for number, name in enumerate(self._order)
+            if (fault := self._faults.get(name)) is not None and fault.remedy and language in fault.languages
+            if number < place or (gives_way and fault.languages[language] != "approximate")
+        ]
+        best = min(offers, key=lambda fault: fault.languages[language] == "approximate", default=None)
+        return "" if best is None else best.remedy
 
     def describe(self) -> tuple[Choice, ...]:
         """The choice for each of the ten languages of a session."""
@@ -116,15 +125,15 @@ class Router:
         engine = self._speaker(language)
         if engine is None:
             return Choice(language_type, language, None, None, self.advice(language))
-        quality = language_quality(engine, language)
-        return Choice(language_type, language, engine.name, quality, self.advice(language))
+        return Choice(language_type, language, engine.name, engine.quality(language), self.advice(language))
 
     def _speaker(self, language: str) -> EngineInfo | None:
         speakers = [engine for engine in self._eligible if engine.speaks(language)]
-        if not speakers or is_made_for(speakers[0].name, language):
-            return next(iter(speakers), None)
-        natives = (engine for engine in speakers if language_quality(engine, language) == "native")
-        return next(natives, speakers[0])
+        first = next(iter(speakers), None)
+        if first is None or first.quality(language) != "approximate":
+            return first
+        natives = (engine for engine in speakers if engine.quality(language) == "native")
+        return next(natives, first)
 
     def _what_would_help(self, language: str) -> str:
         name = LANGUAGE_NAMES.get(language)

@@ -1,20 +1,20 @@
 """How an engine speaks a system voice: with one of its base voices, changed in speed, pitch and vocal tract.
 
-The recipes, and where one of them is less than its engine, are in ``recipes.toml``.
+The recipes are in ``recipes.toml``.
 """
 
 from __future__ import annotations
 
 import functools
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Any
 
-from saystream import catalog
+from saystream.catalog import Voice
 from saystream.engines.base import EngineInfo
 
-__all__ = ["Recipe", "is_made_for", "language_quality", "quality", "recipe"]
+__all__ = ["Recipe", "quality", "recipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,27 @@ class Recipe:
     formant: float = 1.0
 
 
-def recipe(voice: str, engine: EngineInfo, language: str = "") -> Recipe:
-    """How ``engine`` speaks the system voice ``voice``, in ``language`` (ISO 639-1) where that makes a difference.
+@dataclass(frozen=True, slots=True)
+class _Cookbook:
+    """All recipes of one engine."""
+
+    voices: Mapping[str, Recipe]
+    """By system voice."""
+    lent: Mapping[str, Mapping[str, tuple[str, float]]]
+    """By language and sex: a voice of the language, and its share in the mix."""
+
+
+def recipe(voice: Voice, engine: EngineInfo, language: str = "") -> Recipe:
+    """How ``engine`` speaks a system voice, in ``language`` (ISO 639-1) where that makes a difference.
 
     An engine without a recipe for it uses its own voice of that name, else its first voice, unchanged: how
-    the voices of a stranger's engine sound is not known here. Raises InvalidValue for an unknown voice.
+    the voices of a stranger's engine sound is not known here.
     """
-    entry = catalog.load().voice(voice)
-    written = _written().get(engine.name, {}).get(entry.name)
-    if written is None:
-        return Recipe(entry.name if entry.name in engine.voices else engine.voices[0])
-    lent = _tables()["lent"].get(engine.name, {}).get(language, {})
-    as_whom = "female" if entry.age == "child" else entry.sex
+    cookbook = _cookbooks().get(engine.name)
+    if cookbook is None or voice.name not in cookbook.voices:
+        return Recipe(voice.name if voice.name in engine.voices else engine.voices[0])
+    written, lent = cookbook.voices[voice.name], cookbook.lent.get(language, {})
+    as_whom = "female" if voice.age == "child" else voice.sex
     return replace(written, base=_mixed(written.base, *lent[as_whom])) if as_whom in lent else written
 
 
@@ -52,41 +61,26 @@ def _mixed(base: str, lender: str, share: float) -> str:
     return "+".join(f"{name}:{weight:.3g}" for name, weight in mix.items())
 
 
-def quality(voice: str, language: str, engine: EngineInfo) -> str:
-    """How good ``engine`` is for ``voice`` in ``language`` (ISO 639-1): ``native``, ``approximate`` or ``robotic``.
+def quality(voice: Voice, language: str, engine: EngineInfo) -> str | None:
+    """How good ``engine`` is for a system voice in ``language`` (ISO 639-1), as in ``EngineInfo.languages``.
 
     Never better than the engine itself. A voice with a dialect is approximate in Chinese, unless the engine has that
-    very speaker: every other speaks it as Mandarin. Raises InvalidValue for an unknown voice.
+    very speaker: every other speaks it as Mandarin. ``None`` where the engine does not speak the language.
     """
-    entry = catalog.load().voice(voice)
-    if (of_language := language_quality(engine, language)) != "native":
-        return of_language
-    own = _tables()["native"].get(engine.name)
-    if own is not None:
-        return "native" if entry.name in own else "approximate"
-    return "approximate" if language == "zh" and entry.dialect is not None else "native"
-
-
-def language_quality(engine: EngineInfo, language: str) -> str:
-    """The most that any voice of ``engine`` can be in ``language`` (ISO 639-1)."""
-    return engine.quality if is_made_for(engine.name, language) else "approximate"
-
-
-def is_made_for(engine: str, language: str) -> bool:
-    """False where the engine of that name speaks ``language`` (ISO 639-1) without having learnt it."""
-    return language not in _tables()["approximate"].get(engine, ())
+    if (at_best := engine.quality(language)) != "native":
+        return at_best
+    if engine.native_voices:
+        return "native" if voice.name in engine.native_voices else "approximate"
+    return "approximate" if language == "zh" and voice.dialect is not None else "native"
 
 
 @functools.cache
-def _written() -> dict[str, dict[str, Recipe]]:
-    return {
-        engine: {voice: Recipe(*values) for voice, values in voices.items()}
-        for engine, voices in _tables().items()
-        if engine not in ("approximate", "lent", "native")
-    }
-
-
-@functools.cache
-def _tables() -> dict[str, Any]:
+def _cookbooks() -> dict[str, _Cookbook]:
+    """By engine."""
     text = resources.files(__package__).joinpath("recipes.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return {
+        engine: _Cookbook(
+            {voice: Recipe(*values) for voice, values in tables["voices"].items()}, tables.get("lent", {})
+        )
+        for engine, tables in tomllib.loads(text).items()
+    }

@@ -6,12 +6,20 @@ from itertools import combinations
 
 from saystream.catalog import load
 from saystream.engines.base import EngineInfo
+from saystream.engines.qwen3.engine import Qwen3Engine
 from saystream.engines.qwen3.random_shapes import DIALECTS, SPEAKERS
 from saystream.voices.recipes import Recipe, quality, recipe
 from voices.test_recipes import LEAST_DISTANCE, distance
 
-ENGINE = EngineInfo(name="qwen3", sample_rate=24_000, languages=("zh", "en"), voices=tuple(SPEAKERS))
-MADE = {voice.name: recipe(voice.name, ENGINE) for voice in load().system_voices}
+VOICES = load().system_voices
+ENGINE = EngineInfo(
+    name="qwen3",
+    sample_rate=24_000,
+    languages={"zh": "native", "en": "native"},
+    voices=tuple(SPEAKERS),
+    native_voices=Qwen3Engine.native_voices,
+)
+MADE = {voice.name: recipe(voice, ENGINE) for voice in VOICES}
 
 
 def own_speaker(voice: str) -> str | None:
@@ -30,7 +38,7 @@ def test_a_voice_whose_name_a_speaker_bears_is_that_speaker_unchanged() -> None:
 
 def test_exactly_those_voices_are_native_in_every_language() -> None:
     for language in ("zh", "en"):
-        native = {voice for voice in MADE if quality(voice, language, ENGINE) == "native"}
+        native = {voice.name for voice in VOICES if quality(voice, language, ENGINE) == "native"}
         assert native == {voice for voice in MADE if own_speaker(voice)}
 
 
@@ -44,7 +52,7 @@ def test_a_speaker_with_a_dialect_speaks_no_voice_but_its_own() -> None:
 
 def test_men_are_spoken_by_men_and_everyone_else_by_women() -> None:
     women = {"serena", "vivian", "ono_anna", "sohee"}
-    for voice in load().system_voices:
+    for voice in VOICES:
         is_man = voice.sex == "male" and voice.age != "child"
         assert (MADE[voice.name].base not in women) == is_man, voice.name
 

@@ -116,7 +116,7 @@ def test_sglang_omni_says_the_rate_of_its_samples_and_they_are_resampled(stream_
 
 def test_an_openai_style_server_is_asked_for_nothing_that_openai_does_not_have() -> None:
     with running(openai) as fake, engine(kind="openai", url=fake.url, **OPENAI) as made:
-        assert made.info.languages == ("*",)
+        assert made.info.languages == {"*": "native"}
         assert np.array_equal(int16(say(made)), int16(tone(TEXT)))
         assert fake.spoken == [{"input": TEXT, "model": "tts-1", "voice": "alloy", "response_format": "pcm"}]
 

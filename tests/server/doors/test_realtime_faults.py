@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from saystream.voices.casting import Router
+from saystream.catalog import load
+from saystream.voices.casting import Casting
 from server.live import (
     Live,
     audio_of,
@@ -124,9 +125,9 @@ async def test_a_language_that_no_engine_speaks_is_told_with_what_would_help(
     server: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synthesizer = server.services.synthesizer
-    only_english = {"tone": replace(synthesizer.hosting.engine("tone"), languages=("en",))}
-    router = Router(("tone",), only_english)
-    monkeypatch.setattr(synthesizer, "_services", replace(synthesizer._services, router=router))
+    only_english = {"tone": replace(synthesizer.hosting.engine("tone"), languages={"en": "robotic"})}
+    casting = Casting(("tone",), only_english, catalog=load())
+    monkeypatch.setattr(synthesizer, "_services", replace(synthesizer._services, casting=casting))
     async with undisturbed(server), server.peer() as peer:
         await peer.append("你好，世界。")
         (error,), code, _ = await peer.until_closed()

@@ -65,7 +65,7 @@ class KokoroEngine(Engine):
         self._model = KokoroModel(self._folder(), threads=self._options.threads)
         voices = self._model.voices
         default = _DEFAULT_VOICE if _DEFAULT_VOICE in voices else voices[0]
-        languages = tuple(language for language in LANGUAGES if self._can_read(language))
+        languages = {language: quality for language, quality in LANGUAGES.items() if self._can_read(language)}
         self.info = EngineInfo(
             name="kokoro",
             sample_rate=SAMPLE_RATE,
@@ -73,7 +73,7 @@ class KokoroEngine(Engine):
             voices=(default, *(voice for voice in voices if voice != default)),
             concurrency=self._options.concurrency or max(1, _num_cores() // self._options.threads),
         )
-        for language in languages[:1]:
+        if language := next(iter(languages), None):
             for _ in self.speak(Span(_WARM_UP), SynthesisRequest(default, language), Interrupt()):
                 pass
 

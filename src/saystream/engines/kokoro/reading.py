@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LANGUAGES", "Reader", "TextReader"]
 
-LANGUAGES = ("en", "zh", "ja", "es", "fr", "it", "pt", "de", "ko", "ru", "hi")
-"""The best first. German, Korean and Russian it was not trained on: it is understood, with an accent."""
+LANGUAGES = {
+    "en": "native", "zh": "native", "ja": "native", "es": "native", "fr": "approximate", "it": "native",
+    "pt": "native", "de": "approximate", "ko": "approximate", "ru": "approximate", "hi": "approximate",
+}  # fmt: skip
+"""As in ``EngineInfo``. German, Korean and Russian it was not trained on: it is understood, with an accent. French and
+Hindi it has hardly learnt."""
 
 _BRITISH = "en-gb"
 
@@ -133,4 +137,4 @@ def _made(name: str) -> TextReader:
         return EspeakReader(name)
     except ModuleNotFoundError as error:
         missing = f"Kokoro cannot read '{name}': the package '{error.name}' is not installed."
-        raise EngineUnavailable(f"{missing} Install saystream[kokoro].", languages=(name,)) from error
+        raise EngineUnavailable(f"{missing} Install saystream[kokoro].") from error

@@ -94,7 +94,7 @@ class PiperEngine(SegmentEngine):
         self.info = EngineInfo(
             name="piper",
             sample_rate=max(voice.sample_rate for voice in self._voices.values()),
-            languages=(*expected, *sorted(languages.difference(expected))),
+            languages=dict.fromkeys([*expected, *sorted(languages.difference(expected))], "native"),
             voices=(*_CHARACTERS, *_names(self._voices)),
             concurrency=self._options.concurrency,
         )

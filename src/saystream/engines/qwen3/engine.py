@@ -98,6 +98,10 @@ class Qwen3Engine(Engine):
     name: ClassVar[str] = "qwen3"
     kind: ClassVar[Kind] = "custom_voice"
     default_model: ClassVar[str] = "qwen3-tts-0.6b-customvoice"
+    native_voices: ClassVar[tuple[str, ...]] = (
+        "Serena", "Vivian", "Ryan", "Aiden", "Sohee", "Ono Anna", "Dylan", "Eric",
+    )  # fmt: skip
+    """The system voices whose names its speakers bear; Dylan and Eric speak their dialects."""
 
     def __init__(self, **options: Any) -> None:
         self.options = read_options(self.name, Qwen3Options, options)
@@ -135,11 +139,11 @@ class Qwen3Engine(Engine):
         self.info = EngineInfo(
             name=self.name,
             sample_rate=SAMPLE_RATE,
-            languages=tuple(spoken),
+            languages=dict.fromkeys(spoken, "native"),
             voices=self._voices(),
             concurrency=num_slots,
             incremental_text=self._layout is Layout.STREAMING,
-            quality="native",
+            native_voices=self.native_voices,
             normalizes_text=True,
             instructions=config.follows_instructions,
         )
@@ -200,7 +204,9 @@ class Qwen3Engine(Engine):
 
     def _warm_up(self) -> None:
         """What is slow the first time, such as choosing kernels, is slow before anybody listens."""
-        stream = self.open(SynthesisRequest(voice=self.info.voices[0], language=self.info.languages[0]))
+        stream = self.open(
+            SynthesisRequest(voice=self.info.voices[0], language=next(iter(self.info.languages)))
+        )
         stream.push(Span(_WARM_UP))
         stream.end_input()
         for number, _ in enumerate(stream.chunks(), 1):

@@ -126,7 +126,7 @@ class UpstreamEngine(Engine):
         return EngineInfo(
             name=_NAME,
             sample_rate=options.sample_rate,
-            languages=options.languages or languages,
+            languages=dict.fromkeys(options.languages or languages, "native"),
             voices=tuple(self._voices),
             concurrency=min(_MAX_CONCURRENCY, sum(server.concurrency for server in options.servers)),
             incremental_text=incremental,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model, Voice
     from saystream.speech.events import SpeechEvent
-    from saystream.voices.casting import Router
+    from saystream.voices.casting import Casting
 
 __all__ = ["MEDIA_TYPES", "OpenAIDoor", "VoiceEntry", "VoiceLanguage", "VoiceList"]
 
@@ -183,7 +183,7 @@ class OpenAIDoor(Door):
 
     @cached_property
     def _voices(self) -> VoiceList:
-        return _voice_list(self.services.catalog, self.services.synthesizer.router)
+        return _voice_list(self.services.catalog, self.services.synthesizer.casting)
 
     def _choice(self, wanted: SpeechRequest) -> tuple[Model, SpeechConfig]:
         """The model and how it is to speak.
@@ -258,11 +258,11 @@ def _created(model: Model) -> int:
     return int(datetime.fromisoformat(dated[1]).replace(tzinfo=UTC).timestamp())
 
 
-def _voice_list(catalog: Catalog, router: Router) -> VoiceList:
-    return VoiceList(data=[_voice_entry(voice, router) for voice in catalog.system_voices])
+def _voice_list(catalog: Catalog, casting: Casting) -> VoiceList:
+    return VoiceList(data=[_voice_entry(voice, casting) for voice in catalog.system_voices])
 
 
-def _voice_entry(voice: Voice, router: Router) -> VoiceEntry:
+def _voice_entry(voice: Voice, casting: Casting) -> VoiceEntry:
     return VoiceEntry(
         name=voice.name,
         openai_names=[name for name, own in openai_names.voice_names().items() if own == voice.name],
@@ -276,10 +276,10 @@ def _voice_entry(voice: Voice, router: Router) -> VoiceEntry:
                 language=choice.language_type,
                 code=choice.language,
                 engine=choice.engine,
-                quality=router.quality(voice.name, choice.language),
+                quality=casting.quality(voice.name, choice.language),
                 advice=choice.advice,
             )
-            for choice in router.describe()
+            for choice in casting.describe()
             if choice.language_type in voice.languages
         ],
     )
