@@ -425,3 +425,14 @@ async def test_a_request_that_is_stopped_before_it_began_is_answered(
     async with asyncio.timeout(PATIENCE_S):
         answer = await listener.ask(body(), **headers)
     assert (answer.status_code, answer.json()["code"]) == (503, "Throttling")
+
+
+async def test_a_request_that_finds_no_space_for_its_audio_leaves_its_place(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("saystream.server.doors.generation.WavSpool", full)
+    assert (await listener.ask(body())).status_code == 500
+    assert listener.server.room.num_taken == 0

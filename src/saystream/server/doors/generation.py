@@ -122,7 +122,11 @@ class GenerationDoor(Door):
         model = self._check(wanted)
         link = self.services.links.link(request, files.new_path(request_id()))
         place = await room.admit(principal, model.name, characters=billed_characters(wanted.text))
-        speech = _Speech(self.services, self.account(principal), model, wanted, link)
+        try:
+            speech = _Speech(self.services, self.account(principal), model, wanted, link)
+        except BaseException:
+            place.leave()
+            raise
         speech.start(place)
         frames = _Listener(speech, finish=self.services.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
