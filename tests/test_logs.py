@@ -245,3 +245,19 @@ def test_every_event_in_the_source_is_a_literal_so_that_no_text_can_be_in_it() -
                     literal = len(arguments) == 1 and isinstance(arguments[0], ast.Constant)
                     assert literal, f"{path.name}:{node.lineno}: the event must be one literal"
     assert calls
+
+
+def test_an_event_is_a_sentence_in_lower_case() -> None:
+    source = Path(saystream.__file__).parent
+    calls = [
+        node
+        for path in source.rglob("*.py")
+        if "sdk" not in path.parts  # which logs by the standard library, for the programs of others
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_log.", "say")) and node.args
+    ]
+    events = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    assert len(events) > 30
+    assert {
+        event for event in events if event != event.lower() or "_" in event or event.endswith(".")
+    } == set()

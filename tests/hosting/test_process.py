@@ -167,7 +167,7 @@ async def test_what_an_engine_prints_is_logged_when_it_does_not_load():
     host.pipe_data_received(2, b"the model file is broken\n")
     with capture_logs() as logs, pytest.raises(EngineUnavailable):
         await host.start()
-    (entry,) = (entry for entry in logs if entry["event"] == "engine_load_output")
+    (entry,) = (entry for entry in logs if entry["event"] == "engine printed while loading")
     assert (entry["log_level"], entry["lines"]) == ("warning", ["the model file is broken"])
 
 
@@ -177,7 +177,7 @@ async def test_what_an_engine_prints_while_it_loads_is_a_detail():
     with capture_logs() as logs:
         await host.start()
         await host.stop()
-    (entry,) = (entry for entry in logs if entry["event"] == "engine_load_output")
+    (entry,) = (entry for entry in logs if entry["event"] == "engine printed while loading")
     assert entry["log_level"] == "debug"
 
 

@@ -309,14 +309,14 @@ class _EngineQueue:
         except EngineUnavailable as fault:
             # What can be fetched is no fault: the server says for each language what it would be good for.
             say = _log.info if fault.remedy else _log.warning
-            say("engine_not_loaded", engine=self._name, reason=fault.message)
+            say("engine not loaded", engine=self._name, reason=fault.message)
             if not self._hosts:
                 self._fault = fault
                 self._fail_waiting(fault)
             return False
         self._hosts.append(host)
         self._fault = None
-        _log.info("engine_loaded", engine=self._name, hosts=len(self._hosts))
+        _log.info("engine loaded", engine=self._name, hosts=len(self._hosts))
         self._dispatch()
         return True
 

@@ -319,7 +319,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
             return
         self._info = info
         if self._load_output:
-            _log.debug("engine_load_output", engine=self._name, lines=list(self._load_output))
+            _log.debug("engine printed while loading", engine=self._name, lines=list(self._load_output))
             self._load_output.clear()
         if not self._loaded.done():
             self._loaded.set_result(info)
@@ -327,7 +327,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
     def _not_loaded(self, failure: LoadFailure) -> None:
         if not self._loaded.done():
             if self._load_output:
-                _log.warning("engine_load_output", engine=self._name, lines=list(self._load_output))
+                _log.warning("engine printed while loading", engine=self._name, lines=list(self._load_output))
             self._loaded.set_exception(self._unavailable(failure))
 
     def _unavailable(self, failure: LoadFailure) -> EngineUnavailable:
@@ -377,7 +377,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         how = self._how_it_ended()
         self._not_loaded(LoadFailure(f"its process ended ({how}) while it loaded"))
         fault = self._fault or EngineCrashed(f"The process of engine '{self._name}' ended ({how}).")
-        _log.info("engine_process_ended", engine=self._name, how=how, printed_bytes=self._printed_bytes)
+        _log.info("engine process ended", engine=self._name, how=how, printed_bytes=self._printed_bytes)
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.listener.lost(type(fault)(fault.message))

@@ -297,7 +297,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
     def _stop_run_away(self) -> None:
         """What came is heard, and the rest of the session goes on: it has heard all of the text long ago."""
         _log.warning(
-            "engine_ran_away", characters=self._pushed_characters, audio_s=round(self._sounded_ms / _MS, 1)
+            "engine ran away", characters=self._pushed_characters, audio_s=round(self._sounded_ms / _MS, 1)
         )
         if self._hosted is not None:
             self._hosted.cancel()

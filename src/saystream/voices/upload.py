@@ -102,7 +102,7 @@ class UploadReader:
         try:
             await worker.run(upload, limits, timeout_s=self._settings.timeout_s)
         except TimeoutError:
-            _log.warning("upload_worker_killed", after_s=self._settings.timeout_s, num_bytes=len(upload))
+            _log.warning("upload worker killed", after_s=self._settings.timeout_s, num_bytes=len(upload))
             message = f"Decoder audio file failed: it took longer than {self._settings.timeout_s:g} s."
             raise AudioUndecodable(message) from None
         except OSError as error:
@@ -181,7 +181,7 @@ class _Worker(asyncio.SubprocessProtocol):
         else:
             how = f"exit code {code}"
             fault = AudioReaderUnavailable(f"Uploaded audio cannot be read: its process ended with {how}.")
-        _log.warning("upload_worker_failed", how=how)
+        _log.warning("upload worker failed", how=how)
         return fault
 
     def _kill(self) -> None:

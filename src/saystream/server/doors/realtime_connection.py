@@ -294,7 +294,7 @@ class Connection:
         match event:
             case SessionUpdate():
                 if self._core.ignored_keys:
-                    _log.debug("unknown keys ignored", unknown_fields=self._core.ignored_keys)
+                    _log.debug("unknown fields ignored", unknown_fields=self._core.ignored_keys)
                 config = SpeechConfig.of_session(self._core.config)
                 session.configure(config)
                 _log_bit_rate(config.audio_format)
