@@ -221,6 +221,14 @@ class Language(ABC):
             return None
         return self.date(day, month, int(year), match)
 
+    def _written_date(self, match: re.Match[str]) -> str | None:
+        """A day ``d``, a month ``m`` by its name, and a year ``y`` where there is one."""
+        if not 1 <= int(match["d"]) <= _LONGEST_MONTH:
+            return None
+        return self.date(
+            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
+        )
+
     @abstractmethod
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str: ...
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words
+from saystream.text.normalization.romance import Romance
 
 __all__ = ["French"]
 
-_PARTS = {2: ("demi", "demis"), 3: ("tiers", "tiers"), 4: ("quart", "quarts")}
 _ENDINGS = r"(?P<end>ers?|re|ère|res|èmes?|e|es|è|nds?|nde)"
 _AFTER_CENTURY = r"(?=\s(?:siècles?|s\.|arrondissement|République|édition|dynastie|chapitre))"
 
 
-class French(Language):
+class French(Romance):
     code, tables = "fr", "french.toml"
     groups = r".\u00a0\u202f "
     fraction_is_number = True
@@ -23,6 +23,7 @@ class French(Language):
     minus, to, ratio = "moins", "à", "à"
     of_magnitude = " de "
     squared, cubed, times = "au carré", "au cube", "fois"
+    over, parts = "sur", {2: ("demi", "demis"), 3: ("tiers", "tiers"), 4: ("quart", "quarts")}
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
         words = in_words(value, "fr")
@@ -56,13 +57,6 @@ class French(Language):
         if hour > 24:
             return None
         return self.time(hour, int(match[2] or 0), int(match[3]) if match[3] else None, match)
-
-    def _written_date(self, match: re.Match[str]) -> str | None:
-        if not 1 <= int(match["d"]) <= 31:
-            return None
-        return self.date(
-            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
-        )
 
     def _day_range(self, match: re.Match[str]) -> str | None:
         last = self._written_date(match)
@@ -115,12 +109,9 @@ class French(Language):
     def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
         return f"{whole} {self.cardinal(cents)}"
 
-    def fraction(self, above: int, below: int) -> str:
-        if below < 2 or below > 100:
-            return f"{self.cardinal(above)} sur {self.cardinal(below)}"
+    def part(self, below: int) -> tuple[str, str]:
         ordinal = self.ordinal(below)
-        one, many = _PARTS.get(below, (ordinal, f"{ordinal}s"))
-        return f"{self.cardinal(above)} {one if above == 1 else many}"
+        return ordinal, f"{ordinal}s"
 
     def mixed(self, whole: int, fraction: str) -> str:
         return f"{self.cardinal(whole)} et {fraction}"

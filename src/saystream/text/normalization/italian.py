@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words
+from saystream.text.normalization.romance import Romance
 
 __all__ = ["Italian"]
 
-_PARTS = {2: ("mezzo", "mezzi")}
 
-
-class Italian(Language):
+class Italian(Romance):
     code, tables = "it", "italian.toml"
     groups = r".\u00a0\u202f "
     fraction_is_number = True
     point, version_point = "virgola", "punto"
     minus, plus, to, ratio = "meno", "più", "a", "a"
     squared, cubed, times = "al quadrato", "al cubo", "per"
+    over, parts = "su", {2: ("mezzo", "mezzi")}
     of_magnitude = " di "
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -53,13 +53,6 @@ class Italian(Language):
         )
         yield r"(?<=[a-zàèéìòù] )(?P<n>[IVX]{2,6}|[VX](?=[\s,.;]|$))(?P<end>)(?!\w|\.\w)", self._ordinal
 
-    def _written_date(self, match: re.Match[str]) -> str | None:
-        if not 1 <= int(match["d"]) <= 31:
-            return None
-        return self.date(
-            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
-        )
-
     def _day_range(self, match: re.Match[str]) -> str | None:
         last = self._written_date(match)
         return last and f"{self.cardinal(int(match['from']))}-{last}"
@@ -89,12 +82,9 @@ class Italian(Language):
     def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
         return f"{whole} e {self.counted(Number(str(cents)), minor)}"
 
-    def fraction(self, above: int, below: int) -> str:
-        if below < 2 or below > 100:
-            return f"{self.cardinal(above)} su {self.cardinal(below)}"
+    def part(self, below: int) -> tuple[str, str]:
         ordinal = self.ordinal(below)
-        one, many = _PARTS.get(below, (ordinal, f"{ordinal[:-1]}i"))
-        return f"{self.cardinal(above, counts=True)} {one if above == 1 else many}"
+        return ordinal, f"{ordinal[:-1]}i"
 
     def mixed(self, whole: int, fraction: str) -> str:
         return (

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words
+from saystream.text.normalization.romance import Iberian
 
 __all__ = ["Portuguese"]
 
-_PARTS = {2: ("meio", "meios"), 3: ("terço", "terços")}
 _LARGEST_PART_ORDINAL = 10
-_LARGEST_RULER_ORDINAL = 10
 _FEMININE_ENDINGS = ("a", "as", "ção", "ções", "são", "sões", "dade", "dades", "gem", "gens")
 
 
-class Portuguese(Language):
+class Portuguese(Iberian):
     code, tables = "pt_BR", "portuguese.toml"
     groups = r".\u00a0\u202f "
     fraction_is_number = True
     point, version_point = "vírgula", "ponto"
     minus, plus, to, ratio = "menos", "mais", "a", "a"
     squared, cubed, times = "ao quadrado", "ao cubo", "vezes"
+    over, parts = "sobre", {2: ("meio", "meios"), 3: ("terço", "terços")}
     of_magnitude = " de "
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -66,13 +66,6 @@ class Portuguese(Language):
         words = self.counted(Number(str(int(match[1]))), self.units["h"])
         return f"{words} e {self.cardinal(int(match[2]))}" if int(match[2]) else words
 
-    def _written_date(self, match: re.Match[str]) -> str | None:
-        if not 1 <= int(match["d"]) <= 31:
-            return None
-        return self.date(
-            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
-        )
-
     def _day_range(self, match: re.Match[str]) -> str | None:
         last = self._written_date(match)
         return last and f"{self.cardinal(int(match['from']))} a {last}"
@@ -93,28 +86,14 @@ class Portuguese(Language):
         value = int(match["n"])
         return self.ordinal(value, feminine=match["end"] in "ªa") if value else None
 
-    def _roman_cardinal(self, match: re.Match[str]) -> str | None:
-        value = self.roman(match["n"])
-        return None if value is None else f"{match['lead']} {self.cardinal(value)}"
-
-    def _ruler(self, match: re.Match[str]) -> str | None:
-        value = self.roman(match["n"])
-        if value is None:
-            return None
-        before = match.string[: match.start()].rsplit(None, 1)[-1]
-        if value > _LARGEST_RULER_ORDINAL:
-            return self.cardinal(value)
-        return self.ordinal(value, feminine=before.endswith("a") or before == "Isabel")
-
     def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
         return f"{whole} e {self.counted(Number(str(cents)), minor)}"
 
-    def fraction(self, above: int, below: int) -> str:
-        if below < 2 or below > 100:
-            return f"{self.cardinal(above)} sobre {self.cardinal(below)}"
-        part = self.ordinal(below) if below <= _LARGEST_PART_ORDINAL else f"{self.cardinal(below)} avos"
-        one, many = _PARTS.get(below, (part, part if part.endswith("avos") else f"{part}s"))
-        return f"{self.cardinal(above)} {one if above == 1 else many}"
+    def part(self, below: int) -> tuple[str, str]:
+        if below > _LARGEST_PART_ORDINAL:
+            return (f"{self.cardinal(below)} avos",) * 2
+        part = self.ordinal(below)
+        return part, f"{part}s"
 
     def mixed(self, whole: int, fraction: str) -> str:
         return (

@@ -139,13 +139,6 @@ class Russian(Language):
         """As in "пятилетний"."""
         return in_words(value, "ru", case="g").replace(" ", "")
 
-    def _written_date(self, match: re.Match[str]) -> str | None:
-        if not 1 <= int(match["d"]) <= 31:
-            return None
-        return self.date(
-            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
-        )
-
     def _day_range(self, match: re.Match[str]) -> str | None:
         last = self._written_date(match)
         return last and f"{self.ordinal(int(match['from']), 'g')} — {last}"

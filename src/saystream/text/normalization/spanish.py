@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words
+from saystream.text.normalization.romance import Iberian
 
 __all__ = ["Spanish"]
 
-_PARTS = {2: ("medio", "medios"), 3: ("tercio", "tercios")}
 _LARGEST_PART_ORDINAL = 10
 _FEMININE_ENDINGS = ("a", "as", "ión", "iones", "dad", "dades", "tud")
-_LARGEST_RULER_ORDINAL = 10
 
 
-class Spanish(Language):
+class Spanish(Iberian):
     code, tables = "es", "spanish.toml"
     groups = r".\u00a0\u202f "
     fraction_is_number = True
     point, version_point = "coma", "punto"
     minus, plus, to, ratio = "menos", "más", "a", "a"
     squared, cubed, times = "al cuadrado", "al cubo", "por"
+    over, parts = "sobre", {2: ("medio", "medios"), 3: ("tercio", "tercios")}
     of_magnitude = " de "
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -97,13 +97,6 @@ class Spanish(Language):
         words = self._minutes(hour, minute)
         return words if second is None else f"{words} y {self.counted(Number(str(second)), self.units['s'])}"
 
-    def _written_date(self, match: re.Match[str]) -> str | None:
-        if not 1 <= int(match["d"]) <= 31:
-            return None
-        return self.date(
-            int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
-        )
-
     def _day_range(self, match: re.Match[str]) -> str | None:
         last = self._written_date(match)
         return last and f"{self.cardinal(int(match['from']))} al {last}"
@@ -119,34 +112,15 @@ class Spanish(Language):
             return None
         return self.ordinal(value, feminine=match["end"] in ("ª", "a"), apocopated=match["end"] == "er")
 
-    def _roman_cardinal(self, match: re.Match[str]) -> str | None:
-        value = self.roman(match["n"])
-        if value is None:
-            return None
-        return f"{match['lead']} {self.cardinal(value)}"
-
-    def _ruler(self, match: re.Match[str]) -> str | None:
-        value = self.roman(match["n"])
-        if value is None:
-            return None
-        before = match.string[: match.start()].rsplit(None, 1)[-1]
-        if value > _LARGEST_RULER_ORDINAL:
-            return self.cardinal(value)
-        return self.ordinal(value, feminine=before.endswith("a") or before == "Isabel")
-
     def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
         return f"{whole} con {self.counted(Number(str(cents)), minor)}"
 
-    def fraction(self, above: int, below: int) -> str:
-        if below < 2 or below > 100:
-            return f"{self.cardinal(above)} sobre {self.cardinal(below)}"
-        part = (
-            self.ordinal(below)
-            if below <= _LARGEST_PART_ORDINAL
-            else self.cardinal(below).replace(" ", "") + "avo"
-        )
-        one, many = _PARTS.get(below, (part, f"{part}s"))
-        return f"{self.cardinal(above, counts=True)} {one if above == 1 else many}"
+    def part(self, below: int) -> tuple[str, str]:
+        if below <= _LARGEST_PART_ORDINAL:
+            part = self.ordinal(below)
+        else:
+            part = self.cardinal(below).replace(" ", "") + "avo"
+        return part, f"{part}s"
 
     def mixed(self, whole: int, fraction: str) -> str:
         return (

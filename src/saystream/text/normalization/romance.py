@@ -1,0 +1,54 @@
+"""What the Romance languages share: fractions, and in Spanish and Portuguese the numbers of kings and queens."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from saystream.text.normalization.base import Language
+
+__all__ = ["Iberian", "Romance"]
+
+_LARGEST_PART = 100
+_LARGEST_RULER_ORDINAL = 10
+
+
+class Romance(Language):
+    """A language whose fractions are a cardinal and a part: one third, two thirds."""
+
+    over: ClassVar[str]
+    """Between the numbers of a fraction that has no part of its own."""
+    parts: ClassVar[Mapping[int, tuple[str, str]]]
+    """The irregular parts, one and many: a half, halves."""
+
+    @abstractmethod
+    def part(self, below: int) -> tuple[str, str]:
+        """One and many of the ``below``-th part, where it is regular."""
+
+    @abstractmethod
+    def ordinal(self, value: int, *, feminine: bool = False) -> str: ...
+
+    def fraction(self, above: int, below: int) -> str:
+        if not 2 <= below <= _LARGEST_PART:
+            return f"{self.cardinal(above)} {self.over} {self.cardinal(below)}"
+        one, many = self.parts[below] if below in self.parts else self.part(below)
+        return f"{self.cardinal(above, counts=True)} {one if above == 1 else many}"
+
+
+class Iberian(Romance):
+    """Spanish and Portuguese: rulers have ordinals up to the tenth, centuries and chapters are cardinals."""
+
+    def _roman_cardinal(self, match: re.Match[str]) -> str | None:
+        value = self.roman(match["n"])
+        return None if value is None else f"{match['lead']} {self.cardinal(value)}"
+
+    def _ruler(self, match: re.Match[str]) -> str | None:
+        value = self.roman(match["n"])
+        if value is None:
+            return None
+        before = match.string[: match.start()].rsplit(None, 1)[-1]
+        if value > _LARGEST_RULER_ORDINAL:
+            return self.cardinal(value)
+        return self.ordinal(value, feminine=before.endswith("a") or before == "Isabel")
