@@ -14,7 +14,17 @@ from saystream.audio import SAMPLE_RATES, Container
 from saystream.errors import InvalidValue
 from saystream.languages import AUTO, LANGUAGE_TYPES
 
-__all__ = ["MODES", "PARAMETERS", "RESPONSE_FORMATS", "Choices", "Mode", "Parameter", "Range", "Words"]
+__all__ = [
+    "MODES",
+    "PARAMETERS",
+    "RESPONSE_FORMATS",
+    "SPEECH_RATES",
+    "Choices",
+    "Mode",
+    "Parameter",
+    "Range",
+    "Words",
+]
 
 Mode = Literal["server_commit", "commit"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
@@ -142,6 +152,9 @@ class Parameter:
         return schema if self.default == "" else {**schema, "default": self.default}
 
 
+SPEECH_RATES: Final = (0.5, 2.0)
+"""The slowest and the fastest."""
+
 _BIT_RATES: Final = Range(6, 510)
 
 _TABLE: Final = (
@@ -181,7 +194,7 @@ _TABLE: Final = (
     Parameter(
         name="speech_rate",
         default=1.0,
-        values=Range(0.5, 2.0),
+        values=Range(*SPEECH_RATES),
         meaning="Speed: 0.5 is half, 2 is twice as fast.",
         is_listed=True,
     ),

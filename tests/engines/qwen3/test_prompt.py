@@ -61,7 +61,7 @@ def test_an_unknown_language_is_refused_with_those_there_are(model_of: ModelOf) 
 
 def test_every_language_of_the_released_checkpoints_has_a_code(model_of: ModelOf) -> None:
     names = {name for name in model_of("custom_voice").config.talker.languages if "dialect" not in name}
-    assert set(LANGUAGES.values()) == names
+    assert names <= set(LANGUAGES.values())
 
 
 @pytest.mark.parametrize("checkpoint", ["custom_voice_small", "base"])

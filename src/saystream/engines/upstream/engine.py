@@ -25,6 +25,8 @@ from saystream.engines.upstream.speech import SpeechServer
 from saystream.engines.upstream.stream import UpstreamStream
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelNotFound, quote
 from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES
+from saystream.parameters import SPEECH_RATES
+from saystream.protocol.http.openai import SPEED_RANGE
 
 __all__ = ["UpstreamEngine"]
 
@@ -32,7 +34,7 @@ __all__ = ["UpstreamEngine"]
 _NAME = "upstream"
 _MAX_CONCURRENCY = 1024
 _MAX_REFERENCE_BYTES = 10 << 20
-_SPEEDS = {"openai": (0.25, 4.0), "sglang-omni": (0.25, 4.0), "dashscope": (0.5, 2.0)}
+_SPEEDS = {"openai": SPEED_RANGE, "sglang-omni": SPEED_RANGE, "dashscope": SPEECH_RATES}
 _RETRY_S = 1.0
 """Between two looks for a server at the start."""
 

@@ -26,6 +26,7 @@ from saystream.engines.upstream.options import ServerOptions, UpstreamOptions
 from saystream.engines.upstream.server import Server, TextFeed, Utterance, behind_proxy
 from saystream.engines.upstream.sound import AudioPiece, Encoding
 from saystream.errors import EngineFailed, EngineUnavailable, ModelNotFound, Overloaded, RemoteProtocolError
+from saystream.parameters import SPEECH_RATES
 from saystream.protocol.realtime.client import ClientConnection
 from saystream.protocol.realtime.events import (
     AudioDelta,
@@ -44,7 +45,6 @@ __all__ = ["RealtimeServer"]
 _MAX_FRAME_BYTES = 16 << 20
 _CLOSE_S = 1.0
 _DEFAULT_RATE = 24000
-_SPEECH_RATES = (0.5, 2.0)
 
 _READY_S = 40.0
 """A connection that is ready is dropped after this: a server ends an idle session after 60 s."""
@@ -243,7 +243,7 @@ class RealtimeServer(Server):
 
     def patch(self, utterance: Utterance) -> SessionPatch:
         """The configuration of a session. A value that is the default is left out: any model takes it."""
-        speed = min(max(utterance.speed, _SPEECH_RATES[0]), _SPEECH_RATES[1])
+        speed = min(max(utterance.speed, SPEECH_RATES[0]), SPEECH_RATES[1])
         rate = self._options.sample_rate
         return SessionPatch(
             voice=utterance.voice.name,
