@@ -15,7 +15,7 @@ from saystream.text.language import (
     embedded_language,
     is_written_in_japan,
     latin_language,
-    prepare,
+    load_detector,
     script_language,
 )
 
@@ -28,7 +28,7 @@ KINDS = ("short", "clause", "sentence")
 @pytest.fixture(scope="module", autouse=True)
 def prepared() -> None:
     """What is loaded once must not count against the deadline of one example."""
-    prepare()
+    load_detector()
 
 
 def speaking(language: str) -> SpokenLanguage:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saystream.languages import LANGUAGE_NAMES
-from saystream.text.normalizer import normalize, prepare
+from saystream.text.normalizer import load_grammars, normalize
 
 FOLDER = Path(__file__).parent
 CASES = tomllib.loads((FOLDER / "normalization.toml").read_text(encoding="utf-8"))
@@ -141,8 +141,8 @@ def test_a_language_without_rules_is_left_alone() -> None:
 
 
 def test_to_prepare_is_enough_for_all_languages() -> None:
-    prepare(["*"])
-    prepare(["de", "th"])
+    load_grammars(["*"])
+    load_grammars(["de", "th"])
     assert normalize("3", "de") == "drei"
 
 
@@ -211,7 +211,7 @@ def long_text(piece: str, length: int) -> str:
 
 @pytest.mark.parametrize("language", NUMBERS_OF_THEIR_OWN)
 def test_the_time_grows_with_the_length_alone(language: str) -> None:
-    prepare([language])
+    load_grammars([language])
     for piece in HOSTILE:
         start = time.process_time()
         normalize(long_text(piece, 8_000), language)
@@ -221,7 +221,7 @@ def test_the_time_grows_with_the_length_alone(language: str) -> None:
 
 @pytest.mark.parametrize("language", ["zh", "ja"])
 def test_wetext_is_given_little_at_once(language: str) -> None:
-    prepare([language])
+    load_grammars([language])
     for piece in HOSTILE:
         start = time.process_time()
         normalize(long_text(piece, 500), language)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from saystream.languages import LANGUAGE_CODES
 from saystream.text.characters import Script, describe
-from saystream.text.language import prepare
+from saystream.text.language import load_detector
 from saystream.text.runs import Run, language_runs
 
 _MIXED = st.text(
@@ -22,7 +22,7 @@ _CODES = st.sampled_from([*LANGUAGE_CODES.values(), "th", "hi"])
 @pytest.fixture(scope="module", autouse=True)
 def prepared() -> None:
     """What is loaded once must not count against the deadline of one example."""
-    prepare()
+    load_detector()
 
 
 def _is_read(character: str) -> bool:

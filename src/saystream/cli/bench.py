@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import platform
 import time
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from saystream import __version__
 from saystream.bench import Load, ServerProcess, run_load, summarise, table
-from saystream.cli.shared import errors_in_one_line
+from saystream.cli.shared import circumstances, errors_in_one_line
 
 __all__ = ["bench"]
 
@@ -96,9 +93,4 @@ def _measure(load: Load, rounds: int, server: ServerProcess | None) -> dict[str,
         result["gateway_cores"] = round(gateway_s / took_s, 2)
     result["took_s"] = round(took_s, 1)
     result["tokens_per_second"] = load.tokens_per_second
-    result["load_average"] = [round(load_before, 2), round(os.getloadavg()[0], 2)]
-    result["machine"] = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-    result["python"] = platform.python_version()
-    result["saystream"] = __version__
-    result["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return result
+    return result | circumstances(load_before)

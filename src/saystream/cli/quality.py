@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +16,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from saystream import __version__, catalog
+from saystream import catalog
 from saystream.bench import ServerProcess
-from saystream.cli.shared import errors_in_one_line, settings_with
+from saystream.cli.shared import circumstances, errors_in_one_line, settings_with
 from saystream.errors import InvalidValue
 from saystream.languages import LANGUAGE_CODES
 from saystream.models import ModelStore
@@ -172,12 +170,7 @@ def _result(found: Measurement, versions: dict[str, str], engine: str, load_befo
     result["differences"] = [asdict(heard) for heard in found.differences]
     result["scored_with"] = versions
     result["engine"] = engine
-    result["load_average"] = [round(load_before, 2), round(os.getloadavg()[0], 2)]
-    result["machine"] = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-    result["python"] = platform.python_version()
-    result["saystream"] = __version__
-    result["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return result
+    return result | circumstances(load_before)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -1,9 +1,12 @@
-"""What several commands need: settings from flags, and errors in one line that a person can act on."""
+"""What several commands need: settings from flags, errors in one line that a person can act on, and tables."""
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -12,10 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saystream import __version__
 from saystream.config import Settings
 from saystream.errors import ConfigurationError, SaystreamError
 
-__all__ = ["errors_in_one_line", "print_rows", "settings_with"]
+__all__ = ["circumstances", "errors_in_one_line", "print_rows", "settings_with"]
 
 
 def settings_with(**flags: Any) -> Settings:
@@ -39,6 +43,17 @@ def errors_in_one_line() -> Iterator[None]:
     except SaystreamError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+def circumstances(load_before: float) -> dict[str, Any]:
+    """On what, by what and when something was measured; ``load_before`` is the load average at its start."""
+    return {
+        "load_average": [round(load_before, 2), round(os.getloadavg()[0], 2)],
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "saystream": __version__,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def print_rows(rows: Sequence[Mapping[str, object]]) -> None:

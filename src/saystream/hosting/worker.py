@@ -38,7 +38,7 @@ from saystream.hosting.frames import (
     unpack_span,
 )
 from saystream.hosting.normalized import needs_words, open_stream
-from saystream.text.normalizer import prepare
+from saystream.text.normalizer import load_grammars
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -302,7 +302,7 @@ def _load(name: str, options: bytes) -> Engine:
     if needs_words(engine.info):
         # Grammars of half a second: beside the engine, which can speak already what has no numbers.
         languages = tuple(engine.info.languages)
-        threading.Thread(target=prepare, args=(languages,), name="normalizer", daemon=True).start()
+        threading.Thread(target=load_grammars, args=(languages,), name="normalizer", daemon=True).start()
     return engine
 
 

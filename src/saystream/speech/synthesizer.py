@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from saystream.hosting.local import hosting_of
 from saystream.languages import LATIN_LANGUAGES
 from saystream.speech.session import SpeechServices, SynthesisSession
-from saystream.text.language import prepare
+from saystream.text.language import load_detector
 from saystream.voices.casting import Casting
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Synthesizer:
             casting = Casting(wanted, hosting.engines(), hosting.faults(), catalog=catalog)
             synthesizer = cls(settings, hosting=hosting, casting=casting)
             if len(synthesizer._services.latin_languages) > 1:
-                await asyncio.to_thread(prepare)  # half a second that no session shall wait for
+                await asyncio.to_thread(load_detector)  # half a second that no session shall wait for
             yield synthesizer
 
     def session(self, config: SpeechConfig) -> SynthesisSession:

@@ -27,7 +27,7 @@ __all__ = [
     "embedded_language",
     "is_written_in_japan",
     "latin_language",
-    "prepare",
+    "load_detector",
     "script_language",
 ]
 
@@ -177,7 +177,7 @@ def _most_likely(words: list[str]) -> tuple[str, float]:
     return str(language), float(probability)
 
 
-def prepare() -> None:
+def load_detector() -> None:
     """Load what tells Latin languages apart, so that the first text does not wait for it: half a second."""
     _identifier()
 

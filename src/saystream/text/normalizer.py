@@ -15,7 +15,7 @@ from typing import Protocol
 
 from saystream.languages import LANGUAGE_NAMES
 
-__all__ = ["normalize", "prepare"]
+__all__ = ["load_grammars", "normalize"]
 
 _ODD_DIGIT = re.compile(r"[^\x00-\x7f]")
 _LONG_MINUS = re.compile(r"[‐‑‒﹣－](?=\d)")
@@ -32,7 +32,7 @@ def _reader(language: str) -> _Reader:
     return reader
 
 
-def prepare(languages: Iterable[str]) -> None:
+def load_grammars(languages: Iterable[str]) -> None:
     """Load what these languages (ISO 639-1, or ``*`` for all) need, so that the first text does not wait for it."""
     wanted = set(languages)
     for language in LANGUAGE_NAMES:
