@@ -58,11 +58,6 @@ class Model:
         """The name without its date or ``-latest``: what the versions of a model have in common."""
         return _VERSION.sub("", self.name)
 
-    @property
-    def snapshot_of(self) -> str | None:
-        """The undated name of a dated model; ``None`` for a name without a date."""
-        return self.undated if self.stands_for is None and self.undated != self.name else None
-
 
 @dataclass(frozen=True, slots=True)
 class Voice:

@@ -300,7 +300,7 @@ class ServerConnection:
             if not self._text_waits:
                 raise EmptyBuffer("The text buffer holds nothing to speak.", param="text")
             limit = self._max_pending_responses
-            if len(self._committed_items) >= limit:
+            if self.pending_responses >= limit:
                 raise LimitReached(
                     f"{limit} commits wait for their response already, which is the limit."
                     " The text stays in the buffer; commit it when a response is done."
