@@ -36,7 +36,7 @@ def decoded(stream: bytes, container: str) -> Heard:
     av.logging.set_level(av.logging.WARNING)
     try:
         with av.logging.Capture(local=False) as log:
-            with av.open(_Pipe(stream), format=_LIBAV_NAMES.get(container, container)) as opened:
+            with av.open(_Pipe(stream), mode="r", format=_LIBAV_NAMES.get(container, container)) as opened:
                 rate = opened.streams.audio[0].rate
                 frames = [frame.to_ndarray()[0] for frame in opened.decode(audio=0)]
     finally:

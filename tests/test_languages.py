@@ -32,5 +32,6 @@ def test_every_language_has_what_differs_from_one_to_the_next() -> None:
 
 def test_no_model_and_no_voice_speaks_what_is_not_in_the_table() -> None:
     catalog = load()
-    spoken = {name for entry in (*catalog.models, *catalog.system_voices) for name in entry.languages}
+    spoken = {name for model in catalog.models for name in model.languages}
+    spoken |= {name for voice in catalog.system_voices for name in voice.languages}
     assert spoken == set(LANGUAGE_CODES)

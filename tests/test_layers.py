@@ -177,7 +177,7 @@ def test_a_pure_part_awaits_nothing_and_opens_no_file(part: str) -> None:
                 isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
             )
             if is_async or is_open:
-                breaches.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
+                breaches.append(f"{path.relative_to(SOURCE)}: {ast.unparse(node)}")
     assert not breaches
 
 

@@ -44,7 +44,7 @@ def installed_in(environment: Path) -> dict[str, Distribution]:
 
 def missing_of(package: Distribution, extras: set[str], installed: dict[str, Distribution]) -> set[str]:
     """What ``package`` with its ``extras`` asks for here and does not get from ``installed``."""
-    missing = set()
+    missing: set[str] = set()
     for requirement in map(Requirement, package.requires or ()):
         applies = requirement.marker is None or any(
             requirement.marker.evaluate({"extra": extra}) for extra in ["", *extras]
@@ -54,8 +54,8 @@ def missing_of(package: Distribution, extras: set[str], installed: dict[str, Dis
         found = installed.get(canonicalize_name(requirement.name))
         if found is None or not requirement.specifier.contains(found.version, prereleases=True):
             missing.add(canonicalize_name(requirement.name))
-        else:
-            missing |= missing_of(found, requirement.extras, installed) if requirement.extras else set()
+        elif requirement.extras:
+            missing |= missing_of(found, requirement.extras, installed)
     return missing
 
 

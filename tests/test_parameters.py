@@ -116,14 +116,14 @@ def test_the_doors_have_fields_for_their_parameters() -> None:
 
 
 def test_the_defaults_of_the_spine_are_those_of_the_table() -> None:
-    values = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    values: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()}
     spine = SpeechConfig(voice="")
     assert spine.audio_format == AudioFormat(
         values["response_format"],
         values["sample_rate"],
-        values["bit_rate"],  # type: ignore[arg-type]
+        values["bit_rate"],
     )
-    assert spine.effects == Effects(values["speech_rate"], values["pitch_rate"], values["volume"])  # type: ignore[arg-type]
+    assert spine.effects == Effects(values["speech_rate"], values["pitch_rate"], values["volume"])
     assert (spine.language_type, spine.instructions) == (values["language_type"], values["instructions"])
     assert spine.normalize_text is values["enable_tn"] and spine.server_commit
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import lameenc
@@ -71,6 +72,7 @@ def written(container: str, codec: str, sample_rate: int, planes: np.ndarray) ->
     file = io.BytesIO()
     with av.open(file, "w", format=container) as muxer:
         stream = muxer.add_stream(codec, rate=sample_rate, layout=layout, options={"strict": "experimental"})
+        assert isinstance(stream, av.AudioStream)
         accepted = stream.codec_context.format.name
         resampler = av.AudioResampler(format=accepted, layout=layout, rate=sample_rate)
         for start in range(0, planes.shape[1], sample_rate):
@@ -98,11 +100,12 @@ def silence(container: str, codec: str, sample_rate: int, duration_s: float) -> 
     file = io.BytesIO()
     with av.open(file, "w", format=container) as muxer:
         stream = muxer.add_stream(codec, rate=sample_rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         stream.codec_context.open()
         num_samples = stream.codec_context.frame_size or sample_rate // 50
         accepted = stream.codec_context.format
         zeros = np.zeros((1, num_samples), {"flt": "f4", "fltp": "f4", "s32p": "i4"}.get(accepted.name, "i2"))
-        packets = []
+        packets: list[av.Packet[Any]] = []
         for number in range(8):
             frame = av.AudioFrame.from_ndarray(zeros, format=accepted.name, layout="mono")
             frame.sample_rate, frame.pts = sample_rate, number * num_samples
@@ -159,7 +162,7 @@ def _correct_ogg_checksums(file: bytearray) -> None:
         page = file[start : end if end >= 0 else len(file)]
         if len(page) >= 27:
             page[22:26] = bytes(4)
-            file[start + 22 : start + 26] = _ogg_checksum(page).to_bytes(4, "little")
+            file[start + 22 : start + 26] = _ogg_checksum(bytes(page)).to_bytes(4, "little")
         start = end
 
 

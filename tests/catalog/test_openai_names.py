@@ -14,13 +14,13 @@ OPENAI_VOICES = set(
 MALE = {"ash", "ballad", "cedar", "echo", "fable", "onyx", "verse"}
 
 
-def test_all_names_are_known():
+def test_all_names_are_known() -> None:
     assert set(openai.model_names()) == OPENAI_MODELS
     assert set(openai.voice_names()) == OPENAI_VOICES
 
 
 @pytest.mark.parametrize("voice", sorted(OPENAI_VOICES))
-def test_a_voice_leads_to_one_that_every_such_model_takes(voice):
+def test_a_voice_leads_to_one_that_every_such_model_takes(voice: str) -> None:
     own = openai.voice_names()[voice]
     for model in openai.model_names().values():
         catalog.load().check_voice(model, own)
@@ -28,11 +28,11 @@ def test_a_voice_leads_to_one_that_every_such_model_takes(voice):
     assert catalog.load().voice(own).age != "child"
 
 
-def test_no_two_voices_sound_the_same():
+def test_no_two_voices_sound_the_same() -> None:
     assert len(set(openai.voice_names().values())) == len(OPENAI_VOICES)
 
 
-def test_no_name_of_ours_means_something_else():
+def test_no_name_of_ours_means_something_else() -> None:
     known = catalog.load()
     assert not OPENAI_MODELS & {model.name for model in known.models}
     assert not OPENAI_VOICES & {voice.name for voice in known.system_voices}

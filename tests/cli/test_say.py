@@ -25,7 +25,7 @@ def say(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, env=environment, capture_output=True, timeout=60)
 
 
-def test_a_wav_file_has_its_length_in_its_header(tmp_path: Path):
+def test_a_wav_file_has_its_length_in_its_header(tmp_path: Path) -> None:
     file = tmp_path / "said.wav"
     assert say("-o", file, "--sample-rate", "16000").returncode == 0
     with wave.open(str(file)) as said:
@@ -35,7 +35,7 @@ def test_a_wav_file_has_its_length_in_its_header(tmp_path: Path):
 
 
 @pytest.mark.parametrize("extension", ["mp3", "opus"])
-def test_the_extension_chooses_the_format_and_every_effect_is_heard(tmp_path: Path, extension: str):
+def test_the_extension_chooses_the_format_and_every_effect_is_heard(tmp_path: Path, extension: str) -> None:
     file = tmp_path / f"said.{extension}"
     effects = (
         "--rate",
@@ -59,7 +59,7 @@ def test_the_extension_chooses_the_format_and_every_effect_is_heard(tmp_path: Pa
     assert strongest * heard.sample_rate / len(samples) == pytest.approx(440, abs=2)
 
 
-def test_standard_output_takes_any_format(tmp_path: Path):
+def test_standard_output_takes_any_format(tmp_path: Path) -> None:
     assert len(say("-o", "-").stdout) == 38400
     assert say("-o", "-", "--format", "opus").stdout.startswith(b"OggS")
     assert say("-o", "-", "--format", "wav").stdout.startswith(b"RIFF")
@@ -74,7 +74,7 @@ def test_standard_output_takes_any_format(tmp_path: Path):
         (("-o", "-", "--format", "mp3", "--model", "qwen-tts-realtime"), b"'pcm'"),
     ],
 )
-def test_what_cannot_be_said_is_refused_with_what_can(arguments: tuple[str, ...], said: bytes):
+def test_what_cannot_be_said_is_refused_with_what_can(arguments: tuple[str, ...], said: bytes) -> None:
     refused = say(*arguments)
     assert refused.returncode != 0
     assert said in refused.stderr
@@ -91,12 +91,12 @@ def test_what_cannot_be_said_is_refused_with_what_can(arguments: tuple[str, ...]
 )
 def test_the_languages_of_a_text_are_known_before_any_engine_is_started(
     text: str, language: str, languages: set[str]
-):
+) -> None:
     config = SessionConfig().merged(SessionPatch(language_type=language))
     assert languages_of(text, config, Settings()) == languages
 
 
-def test_instructions_are_for_models_that_take_them():
+def test_instructions_are_for_models_that_take_them() -> None:
     refused = say("-o", "-", "--instructions", "Whisper.")
     assert refused.returncode != 0
     assert b"instructions" in refused.stderr

@@ -91,9 +91,9 @@ async def speak(socket: Socket) -> None:
     speaker = Speaker()
     for frame in speaker.protocol.frames_to_send():
         await socket.send(frame)
-    async for frame in socket:
-        assert isinstance(frame, str)
-        speaker.receive(frame)
+    async for received in socket:
+        assert isinstance(received, str)
+        speaker.receive(received)
         for answer in speaker.protocol.frames_to_send():
             await socket.send(answer)
             if json.loads(answer)["type"] == "session.finished":

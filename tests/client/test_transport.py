@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
@@ -32,7 +32,7 @@ async def echo(peer: Socket) -> None:
         await peer.send(frame)
 
 
-def closing(code: int, reason: str) -> Callable[[Socket], object]:
+def closing(code: int, reason: str) -> Callable[[Socket], Awaitable[None]]:
     async def close(peer: Socket) -> None:
         await peer.close(code, reason)
 

@@ -12,10 +12,12 @@ import json
 import sys
 import urllib.request
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 MODULE, SCENARIO, URL, KEY = sys.argv[1:5]
-dashscope = importlib.import_module(MODULE)
-qwen_tts = importlib.import_module(MODULE + ".audio.qwen_tts")
+dashscope: Any = importlib.import_module(MODULE)
+qwen_tts: Any = importlib.import_module(MODULE + ".audio.qwen_tts")
 dashscope.base_http_api_url = URL
 dashscope.api_key = KEY
 
@@ -23,18 +25,19 @@ TEXT = "The first sentence is here, and it is long enough. The second sentence f
 SPEECH = {"model": "qwen3-tts-flash", "text": TEXT, "voice": "Cherry"}
 
 
-def fetched(url):
+def fetched(url: str) -> bytes:
     # Without a proxy from the environment: the server is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=20) as answer:
-        return answer.read()
+        content: bytes = answer.read()
+    return content
 
 
-def seen(responses):
+def seen(answers: Iterable[Any]) -> dict[str, Any]:
     """What a program looks at, by attribute and by key."""
-    responses = list(responses)
+    responses = list(answers)
     last = responses[-1]
-    result = {
+    result: dict[str, Any] = {
         "count": len(responses),
         "status": [last.status_code, last["status_code"]],
         "code": last.code or "",
@@ -66,18 +69,18 @@ def seen(responses):
     return result
 
 
-def plain():
+def plain() -> dict[str, Any]:
     response = dashscope.MultiModalConversation.call(**SPEECH, language_type="English")
     audio = response.output.audio
     same = audio.url == audio["url"] and audio.expires_at == response["output"]["audio"]["expires_at"]
     return {**seen([response]), "attributes_are_keys": same}
 
 
-def streamed():
+def streamed() -> dict[str, Any]:
     return seen(dashscope.MultiModalConversation.call(**SPEECH, stream=True))
 
 
-def instructed():
+def instructed() -> dict[str, Any]:
     return seen(
         [
             dashscope.MultiModalConversation.call(
@@ -90,65 +93,65 @@ def instructed():
     )
 
 
-def older_name():
+def older_name() -> dict[str, Any]:
     return seen([qwen_tts.SpeechSynthesizer.call(**{**SPEECH, "model": "qwen-tts"}, language_type="English")])
 
 
-def older_name_streamed():
+def older_name_streamed() -> dict[str, Any]:
     return seen(qwen_tts.SpeechSynthesizer.call(**{**SPEECH, "model": "qwen-tts"}, stream=True))
 
 
-def asynchronous():
+def asynchronous() -> dict[str, Any]:
     return seen([asyncio.run(dashscope.AioMultiModalConversation.call(**SPEECH))])
 
 
-def asynchronous_streamed():
-    async def collect():
+def asynchronous_streamed() -> dict[str, Any]:
+    async def collect() -> list[Any]:
         stream = await dashscope.AioMultiModalConversation.call(**SPEECH, stream=True)
         return [response async for response in stream]
 
     return seen(asyncio.run(collect()))
 
 
-def plain_refused():
+def plain_refused() -> dict[str, Any]:
     return seen([dashscope.MultiModalConversation.call(**SPEECH)])
 
 
-def streamed_refused():
+def streamed_refused() -> dict[str, Any]:
     return seen(dashscope.MultiModalConversation.call(**SPEECH, stream=True))
 
 
-def bad_voice():
+def bad_voice() -> dict[str, Any]:
     return seen([dashscope.MultiModalConversation.call(**{**SPEECH, "voice": "Chery"})])
 
 
-def bad_voice_streamed():
+def bad_voice_streamed() -> dict[str, Any]:
     return seen(dashscope.MultiModalConversation.call(**{**SPEECH, "voice": "Chery"}, stream=True))
 
 
-def bad_model():
+def bad_model() -> dict[str, Any]:
     return seen([dashscope.MultiModalConversation.call(**{**SPEECH, "model": "qwen9"})])
 
 
-def no_voice():
+def no_voice() -> dict[str, Any]:
     return seen([qwen_tts.SpeechSynthesizer.call(model="qwen-tts", text=TEXT)])
 
 
-def too_long():
+def too_long() -> dict[str, Any]:
     return seen([dashscope.MultiModalConversation.call(**{**SPEECH, "text": "x" * 601})])
 
 
-def fault_in_the_stream():
+def fault_in_the_stream() -> dict[str, Any]:
     responses = list(dashscope.MultiModalConversation.call(**SPEECH, stream=True))
     return {**seen(responses), "statuses": [response.status_code for response in responses]}
 
 
-def _client(**options):
+def _client(**options: Any) -> Any:
     warnings.simplefilter("ignore")
     return dashscope.Client(api_key=KEY, base_url=URL, **options)
 
 
-def second_client():
+def second_client() -> dict[str, Any]:
     http = _client().audio.tts.http
     whole = http.synthesize(TEXT, model="qwen3-tts-flash", voice="Cherry", language_type="English")
     parts = list(http.stream(TEXT, model="qwen3-tts-flash", voice="Cherry"))
@@ -164,8 +167,8 @@ def second_client():
     }
 
 
-def second_client_errors():
-    results = {}
+def second_client_errors() -> dict[str, Any]:
+    results: dict[str, Any] = {}
     for name, options in {
         "bad_voice": {"model": "qwen3-tts-flash", "voice": "Chery"},
         "bad_model": {"model": "qwen9", "voice": "Cherry"},

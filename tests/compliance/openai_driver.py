@@ -9,6 +9,7 @@ import base64
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -16,10 +17,10 @@ BASE_URL, KEY, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 INPUT = "The first sentence is here. The second sentence follows it."
 
 client = openai.OpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=30)
-seen = {"content_types": {}, "chunks": {}, "errors": {}}
+seen: dict[str, Any] = {"content_types": {}, "chunks": {}, "errors": {}}
 
 
-def speech(**options):
+def speech(**options: Any) -> dict[str, Any]:
     return {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": INPUT, **options}
 
 
@@ -50,13 +51,14 @@ seen["usage"] = events[-1]["usage"]
 deltas = [event["audio"] for event in events if event["type"] == "speech.audio.delta"]
 (FOLDER / "events.pcm").write_bytes(b"".join(map(base64.b64decode, deltas)))
 
-for case, options in {
+refused: dict[str, dict[str, Any]] = {
     "model": {"model": "no-such-model"},
     "voice": {"voice": "nobody"},
     "long": {"input": "a" * 4097},
     "empty": {"input": ""},
     "speed": {"speed": 9.0},
-}.items():
+}
+for case, options in refused.items():
     try:
         client.audio.speech.create(**speech(**options))
     except openai.APIStatusError as error:

@@ -14,43 +14,44 @@ import signal
 import sys
 import threading
 import time
+from typing import Any
 
 MODULE, SCENARIO, URL, KEY = sys.argv[1:5]
-dashscope = importlib.import_module(MODULE)
-realtime = importlib.import_module(MODULE + ".audio.qwen_tts_realtime")
+dashscope: Any = importlib.import_module(MODULE)
+realtime: Any = importlib.import_module(MODULE + ".audio.qwen_tts_realtime")
 dashscope.api_key = KEY
 
 SENTENCE = "The first sentence is here, and it is long enough. The second sentence follows it."
 
 
-class Recorder(realtime.QwenTtsRealtimeCallback):
-    def __init__(self):
-        self.seen = []
-        self.errors = []
+class Recorder(realtime.QwenTtsRealtimeCallback):  # type: ignore[misc]  # which SDK it is, is seen at run time
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.errors: list[dict[str, Any]] = []
         self.audio = b""
         self.changed = threading.Condition()
-        self.closed = None
+        self.closed: list[Any] | None = None
 
-    def note(self, what):
+    def note(self, what: str) -> None:
         with self.changed:
             self.seen.append(what)
             self.changed.notify_all()
 
-    def on_open(self):
+    def on_open(self) -> None:
         self.note("on_open")
 
-    def on_close(self, close_status_code, close_msg):
+    def on_close(self, close_status_code: int | None, close_msg: str | None) -> None:
         self.closed = [close_status_code, close_msg]
         self.note("on_close")
 
-    def on_event(self, message):
+    def on_event(self, message: Any) -> None:
         if message["type"] == "response.audio.delta":
             self.audio += base64.b64decode(message["delta"])
         if message["type"] == "error":
             self.errors.append(message["error"])
         self.note(message["type"])
 
-    def wait_for(self, what, count=1, timeout=15):
+    def wait_for(self, what: str, count: int = 1, timeout: float = 15) -> None:
         deadline = time.monotonic() + timeout
         with self.changed:
             while self.seen.count(what) < count:
@@ -60,12 +61,14 @@ class Recorder(realtime.QwenTtsRealtimeCallback):
                 self.changed.wait(left)
 
 
-def client(model="qwen3-tts-flash-realtime", recorder=None, **kwargs):
+def client(
+    model: str = "qwen3-tts-flash-realtime", recorder: Recorder | None = None, **kwargs: Any
+) -> tuple[Any, Recorder]:
     recorder = recorder or Recorder()
     return realtime.QwenTtsRealtime(model=model, callback=recorder, url=URL, **kwargs), recorder
 
 
-def server_commit():
+def server_commit() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Cherry")
@@ -78,7 +81,7 @@ def server_commit():
     return seen, {"getters": [tts.get_session_id(), tts.get_last_response_id(), tts.get_first_audio_delay()]}
 
 
-def dripped():
+def dripped() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Cherry")
@@ -97,7 +100,7 @@ def dripped():
     return seen, {"audio_bytes_before_the_last_text": before}
 
 
-def commit():
+def commit() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Ethan", mode="commit")
@@ -110,7 +113,7 @@ def commit():
     return seen, {}
 
 
-def every_parameter():
+def every_parameter() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client("qwen3-tts-instruct-flash-realtime", headers={"X-Custom": "1"}, workspace="ws-demo")
     tts.connect()
     tts.update_session(
@@ -137,7 +140,7 @@ def every_parameter():
     return seen, {"head": seen.audio[:4].decode("latin-1")}
 
 
-def clear():
+def clear() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Cherry", mode="commit")
@@ -151,7 +154,7 @@ def clear():
     return seen, {"audio_s": len(seen.audio) / 48000}
 
 
-def cancel():
+def cancel() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Cherry")
@@ -168,7 +171,7 @@ def cancel():
     return seen, {"deltas_before_cancel": heard}
 
 
-def bad_voice():
+def bad_voice() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Chery")
@@ -179,7 +182,7 @@ def bad_voice():
     return seen, {}
 
 
-def bad_model():
+def bad_model() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client("qwen9-tts")
     try:
         tts.connect()
@@ -189,7 +192,7 @@ def bad_model():
     return seen, {}
 
 
-def refused_key():
+def refused_key() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     try:
         tts.connect()
@@ -198,7 +201,7 @@ def refused_key():
     raise SystemExit("connect succeeded with a refused key")
 
 
-def unknown_event_and_bad_json():
+def unknown_event_and_bad_json() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.send_raw('{"type":"custom.raw"}')
@@ -210,7 +213,7 @@ def unknown_event_and_bad_json():
     return seen, {}
 
 
-def server_gone_mid_sentence():
+def server_gone_mid_sentence() -> tuple[Recorder, dict[str, Any]]:
     tts, seen = client()
     tts.connect()
     tts.update_session(voice="Cherry")

@@ -13,6 +13,7 @@ import urllib.request
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,20 +70,22 @@ def sdk_sample(
     return sample
 
 
-def test_the_server_commit_sample_of_the_sdk_page(sdk_sample, tmp_path):
+def test_the_server_commit_sample_of_the_sdk_page(sdk_sample: Callable[..., Any], tmp_path: Path) -> None:
     printed = sdk_sample("import os\nimport base64", "Commit mode\n")
     assert "session finished" in printed
     assert len((tmp_path / "result_24k.pcm").read_bytes()) > 5 * 48000
 
 
-def test_the_commit_sample_of_the_sdk_page(sdk_sample, tmp_path):
+def test_the_commit_sample_of_the_sdk_page(sdk_sample: Callable[..., Any], tmp_path: Path) -> None:
     printed = sdk_sample("import base64\nimport os", "Visit GitHub")
     assert printed.count("done") == 3
     assert all(len((tmp_path / f"result_{number}_24k.pcm").read_bytes()) > 48000 for number in range(3))
 
 
 @pytest.mark.parametrize("script", ["server_commit.py", "commit.py"])
-def test_the_asyncio_client_of_the_guide_and_its_scripts(script, shared_dir, tone_url, tmp_path):
+def test_the_asyncio_client_of_the_guide_and_its_scripts(
+    script: str, shared_dir: Path, tone_url: str, tmp_path: Path
+) -> None:
     page = document(shared_dir, "001")
     client = between(page, "# -- coding: utf-8 --", "  3. Select a speech synthesis mode")
     start = "import os\n    import asyncio\n    import logging"
@@ -104,7 +107,9 @@ def http_base(tone_url: str) -> str:
 
 @pytest.mark.parametrize("occurrence", [0, 1], ids=["plain", "stream"])
 @pytest.mark.parametrize("sdk", ["2.0.2", "1.25.11", "ours"])
-def test_the_python_samples_of_the_http_page(sdk, occurrence, request, shared_dir, tone_url, tmp_path):
+def test_the_python_samples_of_the_http_page(
+    sdk: str, occurrence: int, request: pytest.FixtureRequest, shared_dir: Path, tone_url: str, tmp_path: Path
+) -> None:
     page = document(shared_dir, "004")
     start = ["# Install the latest version of the DashScope SDK", "# DashScope SDK version 1.24.5"][
         occurrence
@@ -123,7 +128,9 @@ def test_the_python_samples_of_the_http_page(sdk, occurrence, request, shared_di
 
 
 @pytest.mark.parametrize("occurrence", [0, 1], ids=["plain", "stream"])
-def test_the_curl_samples_of_the_http_page(occurrence, shared_dir, tone_url, tmp_path):
+def test_the_curl_samples_of_the_http_page(
+    occurrence: int, shared_dir: Path, tone_url: str, tmp_path: Path
+) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     page = document(shared_dir, "004")

@@ -37,7 +37,7 @@ def tone_base(start_server: Callable[..., ServerProcess]) -> str:
 
 def driver(python: Path, module: str) -> Drive:
     def run(scenario: str, url: str, key: str = "sk-any") -> dict[str, Any]:
-        command = [python, DRIVER, module, scenario, url, key]
+        command: list[str | Path] = [python, DRIVER, module, scenario, url, key]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -115,7 +115,7 @@ def test_a_wrong_key_is_an_answer_with_401(
 ) -> None:
     data_dir = str(tmp_path_factory.mktemp("keys"))
     environment = {**os.environ, "SAYSTREAM_DATA_DIR": data_dir}
-    command = [sys.executable, "-m", "saystream", "keys", "create", "test"]
+    command: list[str | Path] = [sys.executable, "-m", "saystream", "keys", "create", "test"]
     key = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     url = base(start_server("tone", data_dir=data_dir))
     for scenario in ("plain_refused", "streamed_refused"):

@@ -46,7 +46,7 @@ def seen(
     make_key = [sys.executable, "-m", "saystream", "keys", "create", "test"]
     key = subprocess.run(make_key, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     base_url = start_server("tone", data_dir=data_dir).url.replace("ws://", "http://") + "/v1"
-    command = [python, DRIVER, base_url, key, folder]
+    command: list[str | Path] = [python, DRIVER, base_url, key, folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -63,10 +63,12 @@ def spoken_s(seen: dict[str, Any], folder: Path) -> float:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_format_decodes_to_the_same_duration(name, seen, folder, spoken_s):
+def test_each_format_decodes_to_the_same_duration(
+    name: str, seen: dict[str, Any], folder: Path, spoken_s: float
+) -> None:
     assert name not in seen["errors"]
     assert seen["content_types"][name] == FORMATS[name]
-    with av.open(io.BytesIO((folder / name).read_bytes())) as container:
+    with av.open(io.BytesIO((folder / name).read_bytes()), "r") as container:
         frames = list(container.decode(audio=0))
     duration_s = sum(frame.samples / frame.sample_rate for frame in frames)
     assert spoken_s > 1
@@ -74,24 +76,28 @@ def test_each_format_decodes_to_the_same_duration(name, seen, folder, spoken_s):
     assert duration_s == pytest.approx(spoken_s, abs=0.1 if name in ("mp3", "opus", "aac") else 1e-6)
 
 
-def test_pcm_is_sound_at_24_khz(seen, folder):
+def test_pcm_is_sound_at_24_khz(seen: dict[str, Any], folder: Path) -> None:
     samples = np.frombuffer((folder / "pcm").read_bytes(), "<i2")
     assert np.abs(samples).max() > 1000
     assert seen["content_types"]["pcm"] == "audio/pcm"
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.5, 2.0, 4.0])
-def test_speed_divides_the_duration(speed, seen, folder, spoken_s):
+def test_speed_divides_the_duration(
+    speed: float, seen: dict[str, Any], folder: Path, spoken_s: float
+) -> None:
     duration_s = pcm_duration_s((folder / f"speed-{speed}").read_bytes())
     assert duration_s == pytest.approx(spoken_s / speed, rel=0.02, abs=0.05)
 
 
-def test_a_streamed_answer_comes_in_parts_and_is_the_same(seen, folder):
+def test_a_streamed_answer_comes_in_parts_and_is_the_same(seen: dict[str, Any], folder: Path) -> None:
     assert seen["chunks"]["audio"] > 1
     assert (folder / "streamed.pcm").read_bytes() == (folder / "pcm").read_bytes()
 
 
-def test_events_carry_the_same_audio_and_end_with_the_usage(seen, folder, spoken_s):
+def test_events_carry_the_same_audio_and_end_with_the_usage(
+    seen: dict[str, Any], folder: Path, spoken_s: float
+) -> None:
     assert seen["content_types"]["sse"].startswith("text/event-stream")
     *deltas, last = seen["events"]
     assert set(deltas) == {"speech.audio.delta"}
@@ -113,12 +119,14 @@ def test_events_carry_the_same_audio_and_end_with_the_usage(seen, folder, spoken
         ("key", "AuthenticationError", "invalid_api_key", None),
     ],
 )
-def test_a_refusal_is_the_exception_that_its_users_expect(case, exception, code, param, seen):
+def test_a_refusal_is_the_exception_that_its_users_expect(
+    case: str, exception: str, code: str, param: str | None, seen: dict[str, Any]
+) -> None:
     *said, request_id = seen["errors"][case]
     assert said == [exception, code, param]
     assert request_id
 
 
-def test_models_are_listed_and_found(seen):
+def test_models_are_listed_and_found(seen: dict[str, Any]) -> None:
     assert {"tts-1", "gpt-4o-mini-tts", "qwen3-tts-flash"} <= set(seen["models"])
     assert seen["model"] == "tts-1"

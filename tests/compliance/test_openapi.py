@@ -40,7 +40,7 @@ def described(base_url: str) -> Any:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation.name)
-def test_what_is_answered_is_what_is_described(route, described):
+def test_what_is_answered_is_what_is_described(route: Any, described: Any) -> None:
     operation = described[route.path_format][route.method]
 
     @hypothesis.settings(
@@ -56,7 +56,7 @@ def test_what_is_answered_is_what_is_described(route, described):
             operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE).map(made_sensible),
         )
     )
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(timeout=30, excluded_checks=[positive_data_acceptance])
 
     check()
@@ -65,9 +65,9 @@ def test_what_is_answered_is_what_is_described(route, described):
 # What is left out: that all which the schema allows is accepted. No schema says which voice goes with which model.
 
 
-def made_sensible(case: schemathesis.Case) -> schemathesis.Case:
+def made_sensible(case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
     """With names that exist and a text that can be spoken, which are not found by chance."""
-    body = case.body
+    body: Any = case.body
     if isinstance(body, dict) and "voice" in body:
         body.update(model="tts-1", voice="alloy", input="Hello.", response_format="wav", speed=1.0)
     elif isinstance(body, dict):
@@ -78,7 +78,7 @@ def made_sensible(case: schemathesis.Case) -> schemathesis.Case:
     return case
 
 
-def test_every_operation_has_a_name_of_its_own(base_url):
+def test_every_operation_has_a_name_of_its_own(base_url: str) -> None:
     with urllib.request.urlopen(f"{base_url}/openapi.json", timeout=10) as answer:
         document = json.load(answer)
     operations = [operation for path in document["paths"].values() for operation in path.values()]

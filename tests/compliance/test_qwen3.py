@@ -18,6 +18,8 @@ DRIVER = Path(__file__).parent / "sdk_driver.py"
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(300)]
 
+Drive = Callable[..., dict[str, Any]]
+
 
 @pytest.fixture(scope="module")
 def url(start_server: Callable[..., ServerProcess], tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -29,9 +31,9 @@ def url(start_server: Callable[..., ServerProcess], tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture
-def drive(url: str, dashscope_python: Callable[[str], Path]) -> Callable[[str], dict[str, Any]]:
+def drive(url: str, dashscope_python: Callable[[str], Path]) -> Drive:
     def run(scenario: str) -> dict[str, Any]:
-        command = [dashscope_python("2.0.2"), DRIVER, "dashscope", scenario, url, "sk-any"]
+        command: list[str | Path] = [dashscope_python("2.0.2"), DRIVER, "dashscope", scenario, url, "sk-any"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -45,18 +47,18 @@ def kinds(seen: dict[str, Any]) -> list[str]:
     return [name for name, _ in groupby(seen["events"]) if not name.startswith("on_")]
 
 
-def test_audio_comes_before_the_last_text_is_sent(drive) -> None:
+def test_audio_comes_before_the_last_text_is_sent(drive: Drive) -> None:
     seen = drive("dripped")
     assert seen["audio_bytes_before_the_last_text"] > 0
     assert kinds(seen).count("response.created") == 1
 
 
-def test_in_commit_mode_each_commit_is_a_response(drive) -> None:
+def test_in_commit_mode_each_commit_is_a_response(drive: Drive) -> None:
     seen = drive("commit")
     assert kinds(seen).count("response.audio.delta") == kinds(seen).count("response.done") == 2
 
 
-def test_a_cancel_is_obeyed_and_speech_goes_on(drive) -> None:
+def test_a_cancel_is_obeyed_and_speech_goes_on(drive: Drive) -> None:
     seen = drive("cancel")
     assert kinds(seen).count("response.done") == 2
     assert kinds(seen)[-1] == "session.finished"

@@ -67,7 +67,9 @@ def write_wav(path: Path, pcm: bytes) -> Path:
     return path
 
 
-def test_twenty_sentences_over_the_wire_are_understood(hibari, recogniser: Recogniser, tmp_path: Path):
+def test_twenty_sentences_over_the_wire_are_understood(
+    hibari: ServerProcess, recogniser: Recogniser, tmp_path: Path
+) -> None:
     wavs = [
         write_wav(tmp_path / f"{number}.wav", asyncio.run(spoken(hibari.url, sentence)))
         for number, sentence in enumerate(SENTENCES)
@@ -77,7 +79,9 @@ def test_twenty_sentences_over_the_wire_are_understood(hibari, recogniser: Recog
     assert heard.word_error_rate <= 0.05
 
 
-def test_a_piper_voice_is_understood_over_the_wire(piper, recogniser: Recogniser, tmp_path: Path):
+def test_a_piper_voice_is_understood_over_the_wire(
+    piper: ServerProcess, recogniser: Recogniser, tmp_path: Path
+) -> None:
     sentences = SENTENCES[:10]
     wavs = [
         write_wav(tmp_path / f"{number}.wav", asyncio.run(spoken(piper.url, sentence, "Ethan")))
@@ -89,10 +93,20 @@ def test_a_piper_voice_is_understood_over_the_wire(piper, recogniser: Recogniser
     assert heard.word_error_rate <= 0.1
 
 
-def test_the_wire_and_the_command_line_give_the_same_samples(hibari, tmp_path: Path):
+def test_the_wire_and_the_command_line_give_the_same_samples(hibari: ServerProcess, tmp_path: Path) -> None:
     text = " ".join(SENTENCES[:4])
     file = tmp_path / "said.wav"
-    command = [sys.executable, "-m", "saystream", "say", text, "--language", "English", "-o", file]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "saystream",
+        "say",
+        text,
+        "--language",
+        "English",
+        "-o",
+        file,
+    ]
     environment = {**os.environ, "SAYSTREAM_ENGINE": "hibari"}
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
     with wave.open(str(file)) as said:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sdk
 @pytest.fixture
 def drive(dashscope_python: Callable[[str], Path]) -> Callable[[str, str], dict[str, Any]]:
     def run(scenario: str, url: str) -> dict[str, Any]:
-        command = [dashscope_python("2.0.2"), DRIVER, "dashscope", scenario, url, "sk-any"]
+        command: list[str | Path] = [dashscope_python("2.0.2"), DRIVER, "dashscope", scenario, url, "sk-any"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

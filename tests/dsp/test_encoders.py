@@ -3,6 +3,7 @@
 import io
 import struct
 import wave
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
@@ -12,23 +13,23 @@ from saystream.audio import SAMPLE_RATES, AudioFormat, Container
 from saystream.dsp.encoders import ENCODERS, make_encoder, settled
 
 
-def encoded(container, pieces, sample_rate=24000):
+def encoded(container: Container, pieces: Sequence[np.ndarray], sample_rate: int = 24000) -> bytes:
     encoder = make_encoder(AudioFormat(container, sample_rate))
     return b"".join([*(encoder.push(piece) for piece in pieces), encoder.flush()])
 
 
-def test_pcm_is_rounded_to_the_nearest_sixteen_bit_value():
+def test_pcm_is_rounded_to_the_nearest_sixteen_bit_value() -> None:
     samples = np.array([0.0, 1.0, -1.0, 0.5, 1.4 / 32767, 1.6 / 32767], np.float32)
     assert struct.unpack("<6h", encoded("pcm", [samples])) == (0, 32767, -32767, 16384, 1, 2)
 
 
-def test_pcm_beyond_full_scale_is_clipped_and_never_wraps():
+def test_pcm_beyond_full_scale_is_clipped_and_never_wraps() -> None:
     samples = np.array([1.5, -1.5, 100.0, -100.0], np.float32)
     assert struct.unpack("<4h", encoded("pcm", [samples])) == (32767, -32768, 32767, -32768)
 
 
 @pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
-def test_wav_is_one_header_and_then_the_same_pcm(sample_rate):
+def test_wav_is_one_header_and_then_the_same_pcm(sample_rate: int) -> None:
     pieces = [np.linspace(-1, 1, size, dtype=np.float32) for size in (1, 480, 3)]
     stream = encoded("wav", pieces, sample_rate)
     assert stream[44:] == encoded("pcm", pieces, sample_rate)
@@ -37,15 +38,15 @@ def test_wav_is_one_header_and_then_the_same_pcm(sample_rate):
     assert (reader.getnchannels(), reader.getsampwidth(), reader.getframerate()) == (1, 2, sample_rate)
 
 
-def test_a_wav_without_any_sample_is_still_a_wav():
+def test_a_wav_without_any_sample_is_still_a_wav() -> None:
     assert len(encoded("wav", [])) == 44
 
 
-def test_every_container_has_an_encoder():
+def test_every_container_has_an_encoder() -> None:
     assert set(ENCODERS) == set(get_args(Container))
 
 
-def test_only_what_a_codec_does_not_know_is_settled_differently():
+def test_only_what_a_codec_does_not_know_is_settled_differently() -> None:
     assert settled(AudioFormat("opus", 22050, 510)) == AudioFormat("opus", 24000, 256)
     assert settled(AudioFormat("opus", 44100, 6)) == AudioFormat("opus", 48000, 6)
     assert settled(AudioFormat("mp3", 8000, 128)) == AudioFormat("mp3", 8000, 64)
@@ -54,6 +55,6 @@ def test_only_what_a_codec_does_not_know_is_settled_differently():
         assert settled(AudioFormat(container, 24000, 128)) == AudioFormat(container, 24000, 128)
 
 
-def test_every_encoder_gives_bytes_for_no_samples_and_does_not_fail():
+def test_every_encoder_gives_bytes_for_no_samples_and_does_not_fail() -> None:
     for container in ENCODERS:
         assert isinstance(encoded(container, [np.empty(0, np.float32)]), bytes)

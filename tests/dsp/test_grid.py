@@ -6,12 +6,13 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 
 from listening import Heard, decoded
-from saystream.audio import SAMPLE_RATES, AudioChunk, AudioFormat, Effects
+from saystream.audio import SAMPLE_RATES, AudioChunk, AudioFormat, Container, Effects
 from saystream.dsp.chain import Chain
 from saystream.dsp.loudness import PEAK_LIMIT, gain
 from saystream.dsp.mp3 import MP3_DELAY_SAMPLES
@@ -55,7 +56,7 @@ def segment(num_stretches: int) -> np.ndarray:
 
 def chunks(samples: np.ndarray, chance: random.Random) -> list[np.ndarray]:
     """Cut at random places: single samples, odd numbers, nearly a second."""
-    sizes = []
+    sizes: list[int] = []
     while sum(sizes) < len(samples):
         sizes.append(chance.choice((1, 1, 3, 7, 240, 959, 2400, 23_999)))
     return np.split(samples, np.cumsum(sizes)[:-1])
@@ -97,12 +98,12 @@ def named(value: object) -> str | None:
     return None
 
 
-def test_the_grid_is_large():
+def test_the_grid_is_large() -> None:
     assert len(GRID) >= 150
 
 
 @pytest.mark.parametrize(("container", "sample_rate", "effects"), GRID, ids=named)
-def test_a_tone_stays_one_tone(container, sample_rate, effects):
+def test_a_tone_stays_one_tone(container: Container, sample_rate: int, effects: Any) -> None:
     audio_format = AudioFormat(container, sample_rate)
     stream, seconds = spoken(audio_format, effects, f"{container}{sample_rate}{effects}")
     sound = heard(stream, audio_format)
@@ -132,7 +133,7 @@ def test_a_tone_stays_one_tone(container, sample_rate, effects):
 
 @pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
 @pytest.mark.parametrize("container", ["pcm", "wav", "mp3", "opus"])
-def test_the_loudest_volume_never_clips(container, sample_rate):
+def test_the_loudest_volume_never_clips(container: Container, sample_rate: int) -> None:
     audio_format = AudioFormat(container, sample_rate)
     stream, _ = spoken(audio_format, Effects(volume=100), f"{container}{sample_rate}", loudness=LOUD)
     samples = heard(stream, audio_format).samples

@@ -23,7 +23,9 @@ def encoded(samples: np.ndarray, audio_format: AudioFormat, piece: int = 2000) -
 
 @pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
 @pytest.mark.parametrize("more", [0, 1, 333])
-def test_the_sound_comes_back_after_the_documented_delay_with_less_than_a_frame_more(sample_rate, more):
+def test_the_sound_comes_back_after_the_documented_delay_with_less_than_a_frame_more(
+    sample_rate: int, more: int
+) -> None:
     samples = tone(sample_rate + more, sample_rate)
     heard = decoded(encoded(samples, AudioFormat("mp3", sample_rate)), "mp3")
     assert heard.sample_rate == sample_rate
@@ -34,7 +36,7 @@ def test_the_sound_comes_back_after_the_documented_delay_with_less_than_a_frame_
 
 
 @pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
-def test_every_bit_rate_is_constant_and_what_was_asked_for_or_the_next_lower(sample_rate):
+def test_every_bit_rate_is_constant_and_what_was_asked_for_or_the_next_lower(sample_rate: int) -> None:
     for wanted_kbps in (6, 31, 64, 128, 159, 320, 510):
         settled_kbps = settled(AudioFormat("mp3", sample_rate, wanted_kbps)).bit_rate_kbps
         assert settled_kbps in allowed_bit_rates(sample_rate)
@@ -45,13 +47,13 @@ def test_every_bit_rate_is_constant_and_what_was_asked_for_or_the_next_lower(sam
         assert len(stream) * 8 / 1000 / seconds == pytest.approx(settled_kbps, rel=0.02)
 
 
-def test_the_stream_does_not_depend_on_how_the_samples_were_cut():
+def test_the_stream_does_not_depend_on_how_the_samples_were_cut() -> None:
     samples = tone(20_000, 24_000)
     whole = encoded(samples, AudioFormat("mp3"), piece=20_000)
     assert encoded(samples, AudioFormat("mp3"), piece=333) == whole
     assert encoded(samples[:3001], AudioFormat("mp3"), piece=1) == encoded(samples[:3001], AudioFormat("mp3"))
 
 
-def test_one_sample_is_an_mp3_and_none_is_nothing():
+def test_one_sample_is_an_mp3_and_none_is_nothing() -> None:
     assert len(decoded(encoded(tone(1, 24_000), AudioFormat("mp3")), "mp3").samples) > 0
     assert encoded(tone(0, 24_000), AudioFormat("mp3")) == b""

@@ -1,5 +1,7 @@
 """Streamed equals one-shot, whatever the pieces; the pitch stays; what is held back is little."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,15 +12,17 @@ from saystream.dsp.resample import Resampler
 RATES = [(24000, 8000), (24000, 16000), (24000, 48000), (22050, 24000), (22050, 44100), (48000, 24000)]
 
 
-def resampled(samples, source_rate, target_rate, cuts=()):
+def resampled(
+    samples: np.ndarray, source_rate: int, target_rate: int, cuts: Sequence[int] = ()
+) -> np.ndarray:
     resampler = Resampler(source_rate=source_rate, target_rate=target_rate)
-    out = []
+    out: list[np.ndarray] = []
     for piece in np.split(samples, sorted(cuts)):
         out += resampler.push(piece)
     return np.concatenate([np.empty(0, np.float32), *out, *resampler.flush()])
 
 
-def noise(num_samples, seed=7):
+def noise(num_samples: int, seed: int = 7) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-0.5, 0.5, num_samples).astype(np.float32)
 
 
@@ -28,7 +32,9 @@ def noise(num_samples, seed=7):
     num_samples=st.sampled_from([0, 1, 2, 777, 2401]),
     cuts=st.lists(st.integers(0, 2401), max_size=8),
 )
-def test_the_output_does_not_depend_on_how_the_input_was_cut(rates, num_samples, cuts):
+def test_the_output_does_not_depend_on_how_the_input_was_cut(
+    rates: tuple[int, int], num_samples: int, cuts: list[int]
+) -> None:
     samples = noise(num_samples)
     whole = resampled(samples, *rates)
     pieces = resampled(samples, *rates, cuts=[min(cut, num_samples) for cut in cuts])
@@ -36,7 +42,7 @@ def test_the_output_does_not_depend_on_how_the_input_was_cut(rates, num_samples,
 
 
 @pytest.mark.parametrize(("source_rate", "target_rate"), RATES)
-def test_a_tone_keeps_its_pitch_its_level_and_its_length(source_rate, target_rate):
+def test_a_tone_keeps_its_pitch_its_level_and_its_length(source_rate: int, target_rate: int) -> None:
     seconds = np.arange(source_rate) / source_rate
     tone = (0.5 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)
     out = resampled(tone, source_rate, target_rate)
@@ -48,7 +54,7 @@ def test_a_tone_keeps_its_pitch_its_level_and_its_length(source_rate, target_rat
 
 
 @pytest.mark.parametrize(("source_rate", "target_rate"), RATES)
-def test_no_more_than_three_milliseconds_are_held_back(source_rate, target_rate):
+def test_no_more_than_three_milliseconds_are_held_back(source_rate: int, target_rate: int) -> None:
     resampler = Resampler(source_rate=source_rate, target_rate=target_rate)
     given_out = sum(map(len, resampler.push(noise(source_rate))))
     assert (target_rate - given_out) / target_rate * 1000 <= 3

@@ -141,16 +141,16 @@ def test_what_comes_out_does_not_depend_on_how_the_input_was_cut(
     np.testing.assert_array_equal(joined(*given_out), whole)
 
 
-def test_a_whole_sound_keeps_what_a_soft_beginning_and_the_pause_need():
+def test_a_whole_sound_keeps_what_a_soft_beginning_and_the_pause_need() -> None:
     sound = joined(silence(300), np.full(500, 0.3, np.float32), silence(400))
     kept = trimmed(sound, RATE, pause_ms=150)
     np.testing.assert_array_equal(kept, sound[300 - 20 * RATE // 1000 : 800 + 150 * RATE // 1000])
 
 
-def test_a_whole_sound_is_not_made_longer():
+def test_a_whole_sound_is_not_made_longer() -> None:
     sound = joined(silence(5), np.full(50, 0.3, np.float32), silence(10))
     np.testing.assert_array_equal(trimmed(sound, RATE, pause_ms=300), sound)
 
 
-def test_of_a_sound_that_is_all_silence_nothing_is_left():
+def test_of_a_sound_that_is_all_silence_nothing_is_left() -> None:
     assert len(trimmed(silence(500), RATE, pause_ms=300)) == 0

@@ -4,6 +4,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from saystream.errors import InvalidValue
 LIBRARIES = (Sonic, Atempo)
 
 STAGES: dict[str, Callable[[], Stage]] = {
-    f"{library.__name__} {name}": lambda library=library, wanted=wanted: library(SAMPLE_RATE, **wanted)
+    f"{library.__name__} {name}": partial(library, SAMPLE_RATE, **wanted)
     for library in LIBRARIES
     for name, wanted in {
         "lower": {"pitch": 0.6},

@@ -116,22 +116,22 @@ class ForgettingPieces(Wrapped):
     """Speaks only what was pushed last."""
 
     def open(self, request: SynthesisRequest) -> EngineStream:
-        stream = super().open(request)
+        stream: Any = super().open(request)
         keep = stream.push
-        stream.push = lambda span: (stream._spans.clear(), keep(span))  # type: ignore[attr-defined]
+        stream.push = lambda span: (stream._spans.clear(), keep(span))
         return stream
 
 
 class DeafToCancel(Wrapped):
     def open(self, request: SynthesisRequest) -> EngineStream:
-        stream = super().open(request)
+        stream: Any = super().open(request)
         stream.cancel = lambda: None
         return stream
 
 
 class RaisingInPush(Wrapped):
     def open(self, request: SynthesisRequest) -> EngineStream:
-        stream = super().open(request)
+        stream: Any = super().open(request)
 
         def push(span: Span) -> None:
             raise OSError("no memory")
@@ -144,7 +144,7 @@ class ExhaustedByCancel(Wrapped):
     cancelled = False
 
     def open(self, request: SynthesisRequest) -> EngineStream:
-        stream = super().open(request)
+        stream: Any = super().open(request)
         cancel = stream.cancel
 
         def cancel_for_good() -> None:

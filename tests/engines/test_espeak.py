@@ -1,4 +1,5 @@
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,14 +21,14 @@ def engine() -> EspeakEngine:
     return loaded
 
 
-def speak(engine: EspeakEngine, text: str, **request: object) -> np.ndarray:
+def speak(engine: EspeakEngine, text: str, **request: Any) -> np.ndarray:
     stream = engine.open(SynthesisRequest(**{"voice": "f2", "language": "en", **request}))
     stream.push(Span(text))
     stream.end_input()
     return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
 
 
-def seconds(engine: EspeakEngine, text: str, **request: object) -> float:
+def seconds(engine: EspeakEngine, text: str, **request: Any) -> float:
     return len(speak(engine, text, **request)) / engine.info.sample_rate
 
 

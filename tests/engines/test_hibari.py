@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,14 +23,14 @@ def engine() -> HibariEngine:
     return loaded
 
 
-def chunks(engine: HibariEngine, text: str, **request: object) -> list[np.ndarray]:
+def chunks(engine: HibariEngine, text: str, **request: Any) -> list[np.ndarray]:
     stream = engine.open(SynthesisRequest(**{"voice": "heart", "language": "en", **request}))
     stream.push(Span(text))
     stream.end_input()
     return [chunk.samples for chunk in stream.chunks()]
 
 
-def speak(engine: HibariEngine, text: str, **request: object) -> np.ndarray:
+def speak(engine: HibariEngine, text: str, **request: Any) -> np.ndarray:
     return np.concatenate([*chunks(engine, text, **request), np.zeros(0, np.float32)])
 
 

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def engine(folder: Path) -> SupertonicEngine:
 
 
 def speak(
-    engine: SupertonicEngine, text: str, voice: str = "F1", language: str = "en", **request: float
+    engine: SupertonicEngine, text: str, voice: str = "F1", language: str = "en", **request: Any
 ) -> np.ndarray:
     stream = engine.open(SynthesisRequest(voice, language, **request))
     stream.push(Span(text))
@@ -137,7 +138,7 @@ def test_any_text_gives_audio_or_nothing(engine: SupertonicEngine, text: str, la
 
 
 @pytest.mark.parametrize("fields", [{"voice": "F9"}, {"language": "zh"}], ids=str)
-def test_an_unknown_voice_or_language_is_refused(engine: SupertonicEngine, fields: dict[str, str]) -> None:
+def test_an_unknown_voice_or_language_is_refused(engine: SupertonicEngine, fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue, match=next(iter(fields))):
         speak(engine, "Hello.", **fields)
 

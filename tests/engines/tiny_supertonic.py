@@ -82,13 +82,13 @@ def _duration_predictor() -> onnx.ModelProto:
         ("Add", ["slowness", "character_s"], ["each_s"], {}),
         ("Mul", ["num_counted", "each_s"], ["duration"], {}),
     ]
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "inner": np.array([1, 2], np.int64),
         "tags": np.array(9, np.float32),
         "least": np.array(2, np.float32),
         "character_s": np.array(0.06, np.float32),
     }
-    inputs = {
+    inputs: dict[str, tuple[int, Shape]] = {
         "text_ids": (TensorProto.INT64, ["batch", "length"]),
         "style_dp": (TensorProto.FLOAT, ["batch", *_DURATION_STYLE[1:]]),
         "text_mask": (TensorProto.FLOAT, ["batch", 1, "length"]),
@@ -102,8 +102,10 @@ def _text_encoder(chance: np.random.Generator, num_letters: int) -> onnx.ModelPr
         ("Transpose", ["rows"], ["columns"], {"perm": [0, 2, 1]}),
         ("Mul", ["columns", "text_mask"], ["text_emb"], {}),
     ]
-    constants = {"table": chance.normal(0, 1, (num_letters, _TEXT_CHANNELS)).astype(np.float32)}
-    inputs = {
+    constants: dict[str, np.ndarray] = {
+        "table": chance.normal(0, 1, (num_letters, _TEXT_CHANNELS)).astype(np.float32)
+    }
+    inputs: dict[str, tuple[int, Shape]] = {
         "text_ids": (TensorProto.INT64, ["batch", "length"]),
         "style_ttl": (TensorProto.FLOAT, ["batch", *_STYLE[1:]]),
         "text_mask": (TensorProto.FLOAT, ["batch", 1, "length"]),
@@ -127,12 +129,12 @@ def _vector_estimator(chance: np.random.Generator) -> onnx.ModelProto:
         ("Add", ["noisy_latent", "step"], ["nearer"], {}),
         ("Mul", ["nearer", "latent_mask"], ["denoised_latent"], {}),
     ]
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "weights": chance.normal(0, 1, (1, _CHANNELS - 1, _TEXT_CHANNELS)).astype(np.float32),
         "zero": np.array(0, np.int64),
         "scalar_shape": np.array([-1, 1, 1], np.int64),
     }
-    inputs = {
+    inputs: dict[str, tuple[int, Shape]] = {
         "noisy_latent": (TensorProto.FLOAT, ["batch", _CHANNELS, "latent_length"]),
         "text_emb": (TensorProto.FLOAT, ["batch", _TEXT_CHANNELS, "length"]),
         "style_ttl": (TensorProto.FLOAT, ["batch", *_STYLE[1:]]),
@@ -169,7 +171,7 @@ def _vocoder() -> onnx.ModelProto:
         ("Reshape", ["loudness_rows", "flat"], ["loudness_of_sample"], {}),
         ("Mul", ["buzz", "loudness_of_sample"], ["wav_tts"], {}),
     ]
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "parts": np.array([1, _CHANNELS - 1], np.int64),
         "one": np.array([1], np.int64),
         "two": np.array([2], np.int64),
@@ -180,7 +182,9 @@ def _vocoder() -> onnx.ModelProto:
         "flat": np.array([0, -1], np.int64),
         "harmonics": np.arange(1, 7, dtype=np.float32)[None, :, None],
     }
-    inputs = {"latent": (TensorProto.FLOAT, ["batch", _CHANNELS, "latent_length"])}
+    inputs: dict[str, tuple[int, Shape]] = {
+        "latent": (TensorProto.FLOAT, ["batch", _CHANNELS, "latent_length"])
+    }
     return _model(steps, constants, inputs, ("wav_tts", ["batch", "time"]))
 
 

@@ -12,9 +12,10 @@ import psutil
 from saystream.config import PoolSettings
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
-from saystream.hosting.front import EngineLoad, StreamHandle
+from saystream.hosting.front import EngineLoad
 from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
+from saystream.hosting.streams import PoolStream
 
 REQUEST = SynthesisRequest(voice=ToneEngine().info.voices[0], language="en")
 LONG_TEXT = "This goes on and on. " * 60
@@ -54,14 +55,14 @@ def load_of(pool: EnginePool) -> EngineLoad:
     return load
 
 
-def say(pool: EnginePool, text: str, playback: Playback | None = None) -> StreamHandle:
+def say(pool: EnginePool, text: str, playback: Playback | None = None) -> PoolStream:
     stream = pool.open("tone", REQUEST, playback=playback or Playback(0))
     stream.push(Span(text))
     stream.end_input()
     return stream
 
 
-async def heard(stream: StreamHandle) -> np.ndarray:
+async def heard(stream: PoolStream) -> np.ndarray:
     chunks = [chunk.samples async for chunk in stream]
     return np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
 

@@ -1,5 +1,6 @@
 import io
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ frames = st.lists(
 
 
 @given(frames, st.lists(st.integers(0, 40), max_size=40))
-def test_frames_come_out_as_they_went_in_however_they_are_chunked(sent, sizes):
+def test_frames_come_out_as_they_went_in_however_they_are_chunked(sent: Any, sizes: list[int]) -> None:
     wire = b"".join(pack(*frame) for frame in sent)
     splitter = FrameSplitter()
     received = []
@@ -51,7 +52,7 @@ def test_frames_come_out_as_they_went_in_however_they_are_chunked(sent, sizes):
 
 
 @given(frames)
-def test_a_blocking_pipe_gives_the_same_frames(sent):
+def test_a_blocking_pipe_gives_the_same_frames(sent: Any) -> None:
     pipe = io.BytesIO(b"".join(pack(*frame) for frame in sent))
     received = []
     while (frame := read_frame(pipe)) is not None:
@@ -60,29 +61,29 @@ def test_a_blocking_pipe_gives_the_same_frames(sent):
 
 
 @pytest.mark.parametrize("length", range(len(pack(Kind.TEXT, 1, b"text"))))
-def test_a_frame_that_is_cut_off_is_the_end_of_the_pipe(length):
+def test_a_frame_that_is_cut_off_is_the_end_of_the_pipe(length: int) -> None:
     assert read_frame(io.BytesIO(pack(Kind.TEXT, 1, b"text")[:length])) is None
 
 
-def test_a_length_beyond_the_limit_is_no_frame():
+def test_a_length_beyond_the_limit_is_no_frame() -> None:
     with pytest.raises(EngineCrashed):
         FrameSplitter().push(struct.pack("<IBI", MAX_PAYLOAD_BYTES + 1, Kind.AUDIO, 1))
 
 
-def test_a_payload_beyond_the_limit_is_not_packed():
+def test_a_payload_beyond_the_limit_is_not_packed() -> None:
     with pytest.raises(ValueError, match=str(MAX_PAYLOAD_BYTES)):
         pack(Kind.TEXT, 1, bytes(MAX_PAYLOAD_BYTES + 1))
 
 
-def test_a_view_of_samples_is_packed_by_its_bytes():
-    view = memoryview(struct.pack("<2f", 0.5, -0.5)).cast("f")
+def test_a_view_of_samples_is_packed_by_its_bytes() -> None:
+    view: memoryview[Any] = memoryview(struct.pack("<2f", 0.5, -0.5)).cast("f")
     assert pack(Kind.AUDIO, 3, view)[9:] == struct.pack("<2f", 0.5, -0.5)
 
 
 @pytest.mark.parametrize(
     "fault", [EngineFailed, EngineOutputInvalid, EngineStalled, EngineUnavailable, Overloaded], ids=str
 )
-def test_a_fault_comes_out_as_it_went_in(fault):
+def test_a_fault_comes_out_as_it_went_in(fault: Any) -> None:
     told = HostedFault.of(fault("Why, and what would help."))
     assert told is not None
     back = told.fault()
@@ -98,32 +99,32 @@ def test_a_fault_comes_out_as_it_went_in(fault):
         ModelMissing("no", model="m"),
     ],
 )
-def test_no_other_error_is_told_with_its_message(error):
+def test_no_other_error_is_told_with_its_message(error: Any) -> None:
     assert HostedFault.of(error) is None
 
 
 @given(st.integers(0, 2**64 - 1))
-def test_a_number_comes_out_as_it_went_in(count):
+def test_a_number_comes_out_as_it_went_in(count: int) -> None:
     assert unpack_count(pack_count(count)) == count
 
 
 @pytest.mark.parametrize("payload", [b"", b"1234567", b"123456789"])
-def test_what_is_no_number_of_ours_is_refused(payload):
+def test_what_is_no_number_of_ours_is_refused(payload: bytes) -> None:
     with pytest.raises(EngineCrashed):
         unpack_count(payload)
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), st.integers(0, 2**40))
-def test_a_span_comes_out_as_it_went_in(text, offset):
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.integers(0, 2**40))
+def test_a_span_comes_out_as_it_went_in(text: str, offset: Any) -> None:
     assert unpack_span(pack_span(Span(text, offset))) == Span(text, offset)
 
 
-def test_marks_come_out_as_they_went_in():
+def test_marks_come_out_as_they_went_in() -> None:
     marks = (Mark(0, 3, 0.0, 12.5), Mark(2**40, 2**40 + 1, 1e7, 1e7 + 0.1))
     assert unpack_marks(pack_marks(marks)) == marks
     assert unpack_marks(pack_marks(())) == ()
 
 
-def test_what_is_no_marks_is_a_crash():
+def test_what_is_no_marks_is_a_crash() -> None:
     with pytest.raises(EngineCrashed):
         unpack_marks(b"12345")

@@ -9,7 +9,7 @@ from saystream.hosting.local import hosting_of
 from saystream.hosting.playback import Playback
 
 
-async def test_no_engine_is_up_before_it_is_started_and_none_afterwards():
+async def test_no_engine_is_up_before_it_is_started_and_none_afterwards() -> None:
     async with hosting_of(Settings()) as hosting:
         assert hosting.engines() == {}
         await hosting.start(["tone"])

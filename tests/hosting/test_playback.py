@@ -9,11 +9,11 @@ def sounding(until_ms: float) -> Playback:
     return playback
 
 
-def test_before_the_first_audio_the_lead_is_minus_the_time_waited():
+def test_before_the_first_audio_the_lead_is_minus_the_time_waited() -> None:
     assert Playback(1000).lead_ms(1250) == -250
 
 
-def test_the_lead_is_the_audio_that_the_listener_has_left():
+def test_the_lead_is_the_audio_that_the_listener_has_left() -> None:
     playback = Playback(0)
     playback.audio_sent(500, now_ms=100)
     playback.audio_sent(200, now_ms=150)
@@ -21,29 +21,29 @@ def test_the_lead_is_the_audio_that_the_listener_has_left():
     assert playback.runs_dry_at_ms == 800
 
 
-def test_a_listener_that_ran_dry_starts_again_with_the_next_audio():
+def test_a_listener_that_ran_dry_starts_again_with_the_next_audio() -> None:
     playback = sounding(until_ms=100)
     assert playback.lead_ms(400) == -300
     playback.audio_sent(50, now_ms=400)
     assert playback.lead_ms(400) == 50
 
 
-def test_an_interrupted_listener_has_nothing_left():
+def test_an_interrupted_listener_has_nothing_left() -> None:
     playback = sounding(until_ms=8000)
     playback.interrupted(1000)
     assert playback.lead_ms(1000) == 0
 
 
-def test_an_interruption_does_not_shorten_a_silence():
+def test_an_interruption_does_not_shorten_a_silence() -> None:
     playback = sounding(until_ms=100)
     playback.interrupted(1000)
     assert playback.lead_ms(1000) == -900
 
 
-def test_a_listener_who_has_heard_nothing_yet_does_not_sound():
+def test_a_listener_who_has_heard_nothing_yet_does_not_sound() -> None:
     assert not Playback(0).sounds(0)
 
 
-def test_a_listener_still_sounds_a_second_after_running_dry():
+def test_a_listener_still_sounds_a_second_after_running_dry() -> None:
     assert sounding(until_ms=100).sounds(1100)
     assert not sounding(until_ms=100).sounds(1101)

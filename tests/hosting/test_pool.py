@@ -10,15 +10,16 @@ from saystream.engines.base import Span
 from saystream.errors import (
     Overloaded,
 )
-from saystream.hosting.front import EngineLoad, StreamHandle
+from saystream.hosting.front import EngineLoad
 from saystream.hosting.playback import Playback
+from saystream.hosting.streams import PoolStream
 
 from .pools import LONG_TEXT, REQUEST, heard, load_of, pool_of, say, spoken
 
 # --- speaking
 
 
-async def test_a_stream_gives_exactly_what_the_engine_says_at_its_rate():
+async def test_a_stream_gives_exactly_what_the_engine_says_at_its_rate() -> None:
     async with pool_of() as pool:
         assert pool.engine("tone").name == "tone"
         assert pool.engines() == {"tone": pool.engine("tone")}
@@ -31,7 +32,7 @@ async def test_a_stream_gives_exactly_what_the_engine_says_at_its_rate():
         assert load_of(pool) == EngineLoad(engine="tone", hosts=1, restarts=0, waiting=0, running=0)
 
 
-async def test_a_hundred_streams_over_four_slots_all_speak_their_own_text():
+async def test_a_hundred_streams_over_four_slots_all_speak_their_own_text() -> None:
     texts = ["word " * (1 + n % 7) for n in range(100)]
     async with pool_of(PoolSettings(hosts_per_engine=2), concurrency=2) as pool:
         assert load_of(pool).hosts == 2
@@ -43,7 +44,7 @@ async def test_a_hundred_streams_over_four_slots_all_speak_their_own_text():
         assert load_of(pool) == EngineLoad(engine="tone", hosts=2, restarts=0, waiting=0, running=0)
 
 
-async def test_an_incremental_engine_speaks_while_text_comes():
+async def test_an_incremental_engine_speaks_while_text_comes() -> None:
     async with pool_of(incremental=True) as pool:
         stream = pool.open("tone", REQUEST, playback=Playback(0))
         assert load_of(pool).running == 0
@@ -55,7 +56,7 @@ async def test_an_incremental_engine_speaks_while_text_comes():
         assert load_of(pool).running == 0
 
 
-async def test_a_stream_that_waits_for_its_text_holds_no_slot():
+async def test_a_stream_that_waits_for_its_text_holds_no_slot() -> None:
     async with pool_of(concurrency=1) as pool:
         early = pool.open("tone", REQUEST, playback=Playback(0))
         early.push(Span("first"))
@@ -64,7 +65,7 @@ async def test_a_stream_that_waits_for_its_text_holds_no_slot():
         np.testing.assert_array_equal(await heard(early), spoken("first"))
 
 
-async def test_text_after_the_end_of_input_is_a_bug_of_the_caller():
+async def test_text_after_the_end_of_input_is_a_bug_of_the_caller() -> None:
     async with pool_of() as pool:
         stream = say(pool, "text")
         stream.end_input()
@@ -73,11 +74,11 @@ async def test_text_after_the_end_of_input_is_a_bug_of_the_caller():
         stream.cancel()
 
 
-async def test_the_stream_whose_listener_runs_dry_first_goes_first():
+async def test_the_stream_whose_listener_runs_dry_first_goes_first() -> None:
     leads_ms = {"far": 9000, "near": 1000, "between": 5000}
     order: list[str] = []
 
-    async def note(name: str, stream: StreamHandle) -> None:
+    async def note(name: str, stream: PoolStream) -> None:
         await heard(stream)
         order.append(name)
 
@@ -92,7 +93,7 @@ async def test_the_stream_whose_listener_runs_dry_first_goes_first():
     assert order == ["near", "between", "far"]
 
 
-async def test_one_stream_more_than_may_wait_is_refused_and_the_others_speak():
+async def test_one_stream_more_than_may_wait_is_refused_and_the_others_speak() -> None:
     async with pool_of(PoolSettings(max_waiting=2), concurrency=1) as pool:
         streams = [say(pool, LONG_TEXT), say(pool, "a"), say(pool, "b")]
         with pytest.raises(Overloaded, match="2"):
@@ -100,7 +101,7 @@ async def test_one_stream_more_than_may_wait_is_refused_and_the_others_speak():
         assert all(len(audio) for audio in await asyncio.gather(*map(heard, streams)))
 
 
-async def test_audio_that_nobody_reads_stays_bounded_and_is_all_there_later():
+async def test_audio_that_nobody_reads_stays_bounded_and_is_all_there_later() -> None:
     text = LONG_TEXT[:400]  # 27 s of audio
     async with pool_of(PoolSettings(buffered_audio_s=1.0), concurrency=2, real_time_factor=0.05) as pool:
         unread = say(pool, text)
@@ -113,7 +114,7 @@ async def test_audio_that_nobody_reads_stays_bounded_and_is_all_there_later():
 # --- cancelling
 
 
-async def test_a_cancelled_stream_ends_at_once_and_its_slot_goes_to_the_next():
+async def test_a_cancelled_stream_ends_at_once_and_its_slot_goes_to_the_next() -> None:
     async with pool_of(concurrency=1, real_time_factor=1.0) as pool:
         endless, following = say(pool, LONG_TEXT), say(pool, "a")
         await anext(endless)
@@ -124,7 +125,7 @@ async def test_a_cancelled_stream_ends_at_once_and_its_slot_goes_to_the_next():
         following.cancel()
 
 
-async def test_a_cancelled_waiting_stream_never_runs():
+async def test_a_cancelled_waiting_stream_never_runs() -> None:
     async with pool_of(concurrency=1) as pool:
         first, second = say(pool, LONG_TEXT), say(pool, "text")
         second.cancel()
@@ -133,7 +134,7 @@ async def test_a_cancelled_waiting_stream_never_runs():
         first.cancel()
 
 
-async def test_a_cancelled_stream_wakes_its_reader():
+async def test_a_cancelled_stream_wakes_its_reader() -> None:
     async with pool_of(concurrency=1) as pool:
         stream = pool.open("tone", REQUEST, playback=Playback(0))
         reader = asyncio.create_task(heard(stream))
@@ -142,7 +143,7 @@ async def test_a_cancelled_stream_wakes_its_reader():
         assert len(await reader) == 0
 
 
-async def test_cancelling_again_or_after_the_end_is_harmless():
+async def test_cancelling_again_or_after_the_end_is_harmless() -> None:
     async with pool_of() as pool:
         stream = say(pool, "text")
         await heard(stream)
@@ -157,7 +158,7 @@ async def test_cancelling_again_or_after_the_end_is_harmless():
         assert len(await heard(say(pool, "text")))
 
 
-async def test_a_cancelled_stream_lets_a_later_one_of_its_session_start():
+async def test_a_cancelled_stream_lets_a_later_one_of_its_session_start() -> None:
     session = Playback(0)
     async with pool_of() as pool:
         first = pool.open("tone", REQUEST, playback=session)
@@ -169,7 +170,7 @@ async def test_a_cancelled_stream_lets_a_later_one_of_its_session_start():
 # --- admission
 
 
-async def test_a_new_session_waits_while_another_needs_all_of_the_engine_and_comes_next():
+async def test_a_new_session_waits_while_another_needs_all_of_the_engine_and_comes_next() -> None:
     async with pool_of(concurrency=1, first_chunk_delay_ms=100) as pool:
         first, second = say(pool, LONG_TEXT), say(pool, "text")
         assert (load_of(pool).running, load_of(pool).held) == (1, 1)
@@ -178,7 +179,7 @@ async def test_a_new_session_waits_while_another_needs_all_of_the_engine_and_com
         assert load_of(pool).held == 0
 
 
-async def test_a_session_that_sounds_is_not_held_up_by_the_line():
+async def test_a_session_that_sounds_is_not_held_up_by_the_line() -> None:
     sounding = Playback(0)
     async with pool_of(concurrency=1, first_chunk_delay_ms=100) as pool:
         running, held = say(pool, LONG_TEXT), say(pool, "held")
@@ -190,7 +191,7 @@ async def test_a_session_that_sounds_is_not_held_up_by_the_line():
         await heard(held)
 
 
-async def test_a_session_that_has_waited_too_long_is_refused_and_the_others_go_on():
+async def test_a_session_that_has_waited_too_long_is_refused_and_the_others_go_on() -> None:
     settings = PoolSettings(admission_timeout_s=0.05)
     async with pool_of(settings, concurrency=1, first_chunk_delay_ms=300) as pool:
         running, late = say(pool, "text"), say(pool, "late")
@@ -200,7 +201,7 @@ async def test_a_session_that_has_waited_too_long_is_refused_and_the_others_go_o
         np.testing.assert_array_equal(await heard(say(pool, "again")), spoken("again"))
 
 
-async def test_one_too_many_in_the_line_is_refused_at_once():
+async def test_one_too_many_in_the_line_is_refused_at_once() -> None:
     async with pool_of(PoolSettings(max_held_sessions=1), concurrency=1, first_chunk_delay_ms=300) as pool:
         running, held = say(pool, "text"), say(pool, "held")
         with pytest.raises(Overloaded, match="1 sessions wait"):
@@ -211,7 +212,7 @@ async def test_one_too_many_in_the_line_is_refused_at_once():
         await heard(again)
 
 
-async def test_a_fast_engine_lets_everybody_in_once_its_speed_is_known():
+async def test_a_fast_engine_lets_everybody_in_once_its_speed_is_known() -> None:
     async with pool_of(concurrency=1) as pool:
         await heard(say(pool, LONG_TEXT))
         streams = [say(pool, "text") for _ in range(20)]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -48,7 +49,7 @@ from .pools import (
     ("fault", "error"),
     [("error", EngineFailed), ("nan", EngineOutputInvalid), ("wrong_dtype", EngineOutputInvalid)],
 )
-async def test_a_fault_ends_its_stream_and_the_process_lives_on(fault, error):
+async def test_a_fault_ends_its_stream_and_the_process_lives_on(fault: str, error: type[Exception]) -> None:
     async with pool_of(fault=fault, fault_text="poison") as pool:
         with pytest.raises(error) as raised:
             await heard(say(pool, "poison"))
@@ -57,7 +58,7 @@ async def test_a_fault_ends_its_stream_and_the_process_lives_on(fault, error):
         assert load_of(pool).restarts == 0
 
 
-async def test_a_crash_after_the_first_audio_ends_the_stream_after_what_it_said():
+async def test_a_crash_after_the_first_audio_ends_the_stream_after_what_it_said() -> None:
     async with pool_of(fault="crash", fault_text="poison", fault_after_ms=300) as pool:
         audio = []
         with pytest.raises(EngineCrashed, match="exit code|SIG"):
@@ -68,7 +69,7 @@ async def test_a_crash_after_the_first_audio_ends_the_stream_after_what_it_said(
         assert load_of(pool).restarts == 1
 
 
-async def test_a_stream_without_audio_runs_again_when_its_process_is_killed():
+async def test_a_stream_without_audio_runs_again_when_its_process_is_killed() -> None:
     async with pool_of(first_chunk_delay_ms=200) as pool:
         stream = say(pool, "text")
         os.kill(the_child(), signal.SIGKILL)
@@ -76,7 +77,7 @@ async def test_a_stream_without_audio_runs_again_when_its_process_is_killed():
         assert (stream.attempts, load_of(pool).restarts) == (2, 1)
 
 
-async def test_streams_without_audio_move_to_a_process_that_is_up():
+async def test_streams_without_audio_move_to_a_process_that_is_up() -> None:
     async with pool_of(PoolSettings(hosts_per_engine=2), first_chunk_delay_ms=200) as pool:
         before = children()
         streams = [say(pool, str(n)) for n in range(2)]
@@ -86,7 +87,7 @@ async def test_streams_without_audio_move_to_a_process_that_is_up():
         assert sorted(stream.attempts for stream in streams) == [1, 2]
 
 
-async def test_a_text_that_always_crashes_is_given_up_after_its_attempts():
+async def test_a_text_that_always_crashes_is_given_up_after_its_attempts() -> None:
     async with pool_of(PoolSettings(max_attempts=2), fault="crash", fault_text="poison") as pool:
         stream = say(pool, "poison")
         with pytest.raises(EngineCrashed):
@@ -95,7 +96,7 @@ async def test_a_text_that_always_crashes_is_given_up_after_its_attempts():
         assert len(await heard(say(pool, "text")))
 
 
-async def test_a_silent_engine_is_killed_and_its_stream_tried_again_then_failed():
+async def test_a_silent_engine_is_killed_and_its_stream_tried_again_then_failed() -> None:
     settings = PoolSettings(first_chunk_timeout_s=0.5, max_attempts=2)
     async with pool_of(settings, fault="hang", fault_text="poison") as pool:
         before = the_child()
@@ -107,7 +108,7 @@ async def test_a_silent_engine_is_killed_and_its_stream_tried_again_then_failed(
         assert the_child() != before
 
 
-async def test_an_engine_that_falls_silent_in_mid_speech_is_killed():
+async def test_an_engine_that_falls_silent_in_mid_speech_is_killed() -> None:
     settings = PoolSettings(chunk_timeout_s=0.5)
     async with pool_of(settings, fault="hang", fault_text="poison", fault_after_ms=300) as pool:
         stream = say(pool, "poison " * 20)
@@ -116,7 +117,7 @@ async def test_an_engine_that_falls_silent_in_mid_speech_is_killed():
         assert stream.attempts == 1
 
 
-async def test_a_hanging_stream_that_is_cancelled_gives_its_slot_back():
+async def test_a_hanging_stream_that_is_cancelled_gives_its_slot_back() -> None:
     settings = PoolSettings(chunk_timeout_s=0.5)
     async with pool_of(settings, fault="hang", fault_text="poison", concurrency=1) as pool:
         stream = say(pool, "poison")
@@ -127,7 +128,7 @@ async def test_a_hanging_stream_that_is_cancelled_gives_its_slot_back():
 # --- processes
 
 
-async def test_an_engine_that_does_not_load_is_refused_by_name_and_others_run():
+async def test_an_engine_that_does_not_load_is_refused_by_name_and_others_run() -> None:
     pool = EnginePool(PoolSettings(), {})
     try:
         await pool.start(["no-such-engine", "tone"])
@@ -142,7 +143,7 @@ async def test_an_engine_that_does_not_load_is_refused_by_name_and_others_run():
     assert not children()
 
 
-async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_why():
+async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_why() -> None:
     async with pool_of(no_such_option="secret key") as pool:
         with pytest.raises(EngineUnavailable, match="no_such_option") as raised:
             pool.engine("tone")
@@ -150,7 +151,9 @@ async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_wh
         assert not children()
 
 
-async def test_an_engine_without_its_weights_says_where_it_looked_and_what_would_help(tmp_path, monkeypatch):
+async def test_an_engine_without_its_weights_says_where_it_looked_and_what_would_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "needy.py").write_text(
         "from saystream.engines.tone import ToneEngine\n"
         "from saystream.models import ModelStore\n"
@@ -174,20 +177,22 @@ async def test_an_engine_without_its_weights_says_where_it_looked_and_what_would
         await pool.aclose()
 
 
-async def test_an_engine_that_loads_too_slowly_is_unavailable():
+async def test_an_engine_that_loads_too_slowly_is_unavailable() -> None:
     async with pool_of(PoolSettings(load_timeout_s=0.001)) as pool:
         with pytest.raises(EngineUnavailable, match="did not load within 0.001 s"):
             pool.engine("tone")
         assert not children()
 
 
-async def test_an_engine_that_was_not_started_is_refused_with_those_that_were():
+async def test_an_engine_that_was_not_started_is_refused_with_those_that_were() -> None:
     async with pool_of() as pool:
         with pytest.raises(EngineUnavailable, match="'espeak' is not started; started: tone"):
             pool.engine("espeak")
 
 
-async def test_waiting_streams_fail_when_the_process_cannot_be_started_again(monkeypatch):
+async def test_waiting_streams_fail_when_the_process_cannot_be_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     python = sys.executable
     async with pool_of(concurrency=1, first_chunk_delay_ms=200) as pool:
         streams = [say(pool, "a"), say(pool, "b")]
@@ -204,7 +209,7 @@ async def test_waiting_streams_fail_when_the_process_cannot_be_started_again(mon
         assert len(await heard(say(pool, "d")))
 
 
-async def test_closing_ends_every_stream_and_leaves_no_process():
+async def test_closing_ends_every_stream_and_leaves_no_process() -> None:
     async with pool_of(concurrency=1, real_time_factor=1.0) as pool:
         running, waiting, unread = say(pool, LONG_TEXT), say(pool, "a"), say(pool, "b")
         reader = asyncio.create_task(heard(running))
@@ -220,7 +225,7 @@ async def test_closing_ends_every_stream_and_leaves_no_process():
         assert not children()
 
 
-async def test_closing_while_engines_load_leaves_no_process():
+async def test_closing_while_engines_load_leaves_no_process() -> None:
     pool = EnginePool(PoolSettings(), {})
     starting = asyncio.create_task(pool.start(["tone"]))
     await until(children)
@@ -229,7 +234,7 @@ async def test_closing_while_engines_load_leaves_no_process():
     assert not children()
 
 
-def test_an_engine_process_ends_with_a_gateway_that_was_killed():
+def test_an_engine_process_ends_with_a_gateway_that_was_killed() -> None:
     script = (
         "import asyncio, psutil\n"
         "from saystream.config import PoolSettings\n"
@@ -242,6 +247,7 @@ def test_an_engine_process_ends_with_a_gateway_that_was_killed():
         "asyncio.run(main())\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as gateway:
+        assert gateway.stdout is not None
         line = next(line for line in gateway.stdout if line.startswith("engine "))
         engine = psutil.Process(int(line.split()[1]))
         gateway.kill()
@@ -257,7 +263,9 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_streams_and_restarts_work_on_each_event_loop(new_loop: Callable[[], asyncio.AbstractEventLoop]):
+def test_streams_and_restarts_work_on_each_event_loop(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
     async def speak_across_a_crash() -> None:
         async with pool_of(first_chunk_delay_ms=100) as pool:
             stream = say(pool, "text")

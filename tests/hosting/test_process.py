@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from math import inf
+from typing import Any
 
 import msgspec
 import psutil
@@ -62,7 +63,7 @@ async def loaded(**options: object) -> AsyncIterator[HostedEngine]:
     assert not psutil.Process().children()
 
 
-async def test_a_stream_takes_a_slot_until_it_has_ended():
+async def test_a_stream_takes_a_slot_until_it_has_ended() -> None:
     async with loaded(concurrency=2) as host:
         assert host.free_slots == 2
         notes = Notes()
@@ -72,7 +73,7 @@ async def test_a_stream_takes_a_slot_until_it_has_ended():
         assert (notes.heard_ms > 0, notes.fault, host.free_slots) == (True, None, 2)
 
 
-async def test_a_stream_is_taken_to_hang_only_while_audio_is_due():
+async def test_a_stream_is_taken_to_hang_only_while_audio_is_due() -> None:
     async with loaded(incremental=True, real_time_factor=0.1) as host:
         notes = Notes()
         stream = host.open(REQUEST, notes, span=Span("some words"), input_ended=False)
@@ -89,7 +90,7 @@ async def test_a_stream_is_taken_to_hang_only_while_audio_is_due():
         assert notes.taken_characters == len("some words")
 
 
-async def test_a_cancelled_stream_has_to_end_soon_also_when_it_waited_for_text():
+async def test_a_cancelled_stream_has_to_end_soon_also_when_it_waited_for_text() -> None:
     async with loaded(incremental=True) as host:
         notes = Notes()
         stream = host.open(REQUEST, notes, span=Span(""), input_ended=False)
@@ -98,7 +99,7 @@ async def test_a_cancelled_stream_has_to_end_soon_also_when_it_waited_for_text()
         await notes.over.wait()
 
 
-async def test_the_first_audio_may_take_longer_than_the_next():
+async def test_the_first_audio_may_take_longer_than_the_next() -> None:
     settings = PoolSettings(first_chunk_timeout_s=1000.0, chunk_timeout_s=100.0)
     host = HostedEngine("tone", {"real_time_factor": 0.1}, settings, clock=lambda: 0.0)
     await host.start()
@@ -110,7 +111,7 @@ async def test_the_first_audio_may_take_longer_than_the_next():
     await host.stop()
 
 
-async def test_a_stopped_process_has_no_slots_and_says_nothing_more():
+async def test_a_stopped_process_has_no_slots_and_says_nothing_more() -> None:
     async with loaded() as host:
         notes = Notes()
         stream = host.open(REQUEST, notes, span=Span(""), input_ended=False)
@@ -126,7 +127,7 @@ async def test_a_stopped_process_has_no_slots_and_says_nothing_more():
 @pytest.mark.parametrize(
     "junk", [b"Loading model... 100%\n", pack(Kind.AUDIO, 99, bytes(4)), pack(Kind.DONE, 99)]
 )
-async def test_a_process_that_breaks_the_framing_is_killed(junk):
+async def test_a_process_that_breaks_the_framing_is_killed(junk: Any) -> None:
     async with loaded() as host:
         notes = Notes()
         host.open(REQUEST, notes, span=Span(""), input_ended=False)
@@ -138,7 +139,7 @@ async def test_a_process_that_breaks_the_framing_is_killed(junk):
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_what_is_sent_to_a_process_that_has_just_ended_is_no_error(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
-):
+) -> None:
     async def send_until_lost() -> None:
         async with loaded() as host:
             notes = Notes()
@@ -154,7 +155,7 @@ def test_what_is_sent_to_a_process_that_has_just_ended_is_no_error(
             runner.run(send_until_lost())
 
 
-async def test_what_an_engine_prints_while_it_speaks_is_counted_and_never_logged():
+async def test_what_an_engine_prints_while_it_speaks_is_counted_and_never_logged() -> None:
     with capture_logs() as logs:
         async with loaded() as host:
             host.pipe_data_received(2, b"speaking: secret words\n")
@@ -162,7 +163,7 @@ async def test_what_an_engine_prints_while_it_speaks_is_counted_and_never_logged
     assert logs[-1]["printed_bytes"] >= 23
 
 
-async def test_what_an_engine_prints_is_logged_when_it_does_not_load():
+async def test_what_an_engine_prints_is_logged_when_it_does_not_load() -> None:
     host = HostedEngine("no-such-engine", {}, PoolSettings(), clock=time.monotonic)
     host.pipe_data_received(2, b"the model file is broken\n")
     with capture_logs() as logs, pytest.raises(EngineUnavailable):
@@ -171,7 +172,7 @@ async def test_what_an_engine_prints_is_logged_when_it_does_not_load():
     assert (entry["log_level"], entry["lines"]) == ("warning", ["the model file is broken"])
 
 
-async def test_what_an_engine_prints_while_it_loads_is_a_detail():
+async def test_what_an_engine_prints_while_it_loads_is_a_detail() -> None:
     host = tone()
     host.pipe_data_received(2, b"one of my options is deprecated\n")
     with capture_logs() as logs:
@@ -181,7 +182,7 @@ async def test_what_an_engine_prints_while_it_loads_is_a_detail():
     assert entry["log_level"] == "debug"
 
 
-async def test_an_engine_without_slots_is_unavailable():
+async def test_an_engine_without_slots_is_unavailable() -> None:
     host = tone()
     info = EngineInfo(
         name="tone", sample_rate=24000, languages={"*": "native"}, voices=("tone",), concurrency=0
@@ -192,7 +193,7 @@ async def test_an_engine_without_slots_is_unavailable():
     assert not psutil.Process().children()
 
 
-async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be_copied():
+async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be_copied() -> None:
     host = tone()
     failure = LoadFailure(
         "ModelMissing: Get it with: saystream models pull it", "saystream models pull it", {"zh": "native"}
@@ -203,7 +204,7 @@ async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be
     assert (raised.value.remedy, raised.value.languages) == ("saystream models pull it", {"zh": "native"})
 
 
-async def test_a_start_that_is_given_up_leaves_no_process():
+async def test_a_start_that_is_given_up_leaves_no_process() -> None:
     starting = asyncio.create_task(tone().start())
     while not psutil.Process().children():  # noqa: ASYNC110 - nobody tells when a process has been started
         await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from time import process_time
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,24 +30,24 @@ def sounding(until_ms: float) -> Playback:
 # --- order
 
 
-def test_the_session_that_runs_dry_first_goes_first():
+def test_the_session_that_runs_dry_first_goes_first() -> None:
     scheduler = scheduler_of(("far", sounding(3000)), ("near", sounding(1000)), ("between", sounding(2000)))
     assert scheduler.next(3, 0) == ["near", "between", "far"]
 
 
-def test_a_session_that_does_not_sound_yet_goes_before_one_that_has_audio_left():
+def test_a_session_that_does_not_sound_yet_goes_before_one_that_has_audio_left() -> None:
     scheduler = scheduler_of(("sounding", sounding(1500)), ("silent", Playback(0)))
     assert scheduler.next(1, 0) == ["silent"]
 
 
-def test_a_session_that_is_about_to_run_dry_goes_before_one_that_has_just_come():
+def test_a_session_that_is_about_to_run_dry_goes_before_one_that_has_just_come() -> None:
     scheduler = scheduler_of(("dry soon", sounding(900)))
     scheduler.add("new", Playback(10))
     scheduler.ready("new", 10)
     assert scheduler.next(1, 10) == ["dry soon"]
 
 
-def test_sessions_with_plenty_of_audio_leave_half_of_the_slots_to_the_others():
+def test_sessions_with_plenty_of_audio_leave_half_of_the_slots_to_the_others() -> None:
     scheduler = scheduler_of(*((f"far {n}", sounding(9000)) for n in range(4)))
     assert scheduler.next(4, 0) == ["far 0", "far 1"]
     scheduler.add("new", Playback(10))
@@ -56,18 +57,18 @@ def test_sessions_with_plenty_of_audio_leave_half_of_the_slots_to_the_others():
     assert scheduler.next(2, 10) == ["far 2"]
 
 
-def test_a_session_whose_audio_has_been_heard_may_use_any_slot():
+def test_a_session_whose_audio_has_been_heard_may_use_any_slot() -> None:
     scheduler = scheduler_of(*((f"far {n}", sounding(9000)) for n in range(4)))
     assert scheduler.next(4, 0) == ["far 0", "far 1"]
     assert scheduler.next(2, 7000) == ["far 2", "far 3"]
 
 
-def test_one_slot_is_never_kept_free():
+def test_one_slot_is_never_kept_free() -> None:
     scheduler = scheduler_of(("far", sounding(9000)))
     assert scheduler.next(1, 0) == ["far"]
 
 
-def test_among_sessions_that_do_not_sound_yet_the_older_goes_first():
+def test_among_sessions_that_do_not_sound_yet_the_older_goes_first() -> None:
     scheduler = scheduler_of()
     for name, now_ms in (("late", 30), ("early", 10), ("middle", 20)):
         scheduler.add(name, Playback(now_ms))
@@ -75,19 +76,19 @@ def test_among_sessions_that_do_not_sound_yet_the_older_goes_first():
     assert scheduler.next(3, 0) == ["early", "middle", "late"]
 
 
-def test_equal_sessions_go_in_order_of_arrival():
+def test_equal_sessions_go_in_order_of_arrival() -> None:
     scheduler = scheduler_of(*((str(n), Playback(0)) for n in range(10)))
     assert scheduler.next(10, 0) == [str(n) for n in range(10)]
 
 
-def test_audio_sent_while_a_job_waits_makes_it_less_urgent():
+def test_audio_sent_while_a_job_waits_makes_it_less_urgent() -> None:
     one, two = sounding(1000), sounding(2000)
     scheduler = scheduler_of(("one", one), ("two", two))
     one.audio_sent(5000, now_ms=0)
     assert scheduler.next(2, 0) == ["two", "one"]
 
 
-def test_a_session_that_was_silent_on_purpose_is_not_ahead_of_one_that_waits_longer():
+def test_a_session_that_was_silent_on_purpose_is_not_ahead_of_one_that_waits_longer() -> None:
     idle, waiting = sounding(100), Playback(50_000)
     scheduler = scheduler_of(("waiting", waiting), now_ms=50_000)
     scheduler.add("idle", idle)
@@ -95,14 +96,14 @@ def test_a_session_that_was_silent_on_purpose_is_not_ahead_of_one_that_waits_lon
     assert scheduler.next(1, 0) == ["waiting"]
 
 
-def test_jobs_of_one_session_start_in_their_order():
+def test_jobs_of_one_session_start_in_their_order() -> None:
     session = Playback(0)
     scheduler = scheduler_of(("a", session), ("b", session), ("c", session))
     assert scheduler.next(2, 0) == ["a", "b"]
     assert scheduler.next(1, 0) == ["c"]
 
 
-def test_a_job_is_not_started_before_it_is_ready_and_holds_up_only_its_own_session():
+def test_a_job_is_not_started_before_it_is_ready_and_holds_up_only_its_own_session() -> None:
     session, other = Playback(0), Playback(0)
     scheduler = scheduler_of()
     scheduler.add("a", session)
@@ -119,7 +120,7 @@ def test_a_job_is_not_started_before_it_is_ready_and_holds_up_only_its_own_sessi
 # --- fairness
 
 
-def test_a_session_gets_no_more_than_its_share_while_others_wait():
+def test_a_session_gets_no_more_than_its_share_while_others_wait() -> None:
     greedy = Playback(0)
     scheduler = scheduler_of(*((f"greedy {n}", greedy) for n in range(8)))
     for n in range(3):
@@ -128,20 +129,20 @@ def test_a_session_gets_no_more_than_its_share_while_others_wait():
     assert set(scheduler.next(4, 0)) == {"greedy 0", "other 0", "other 1", "other 2"}
 
 
-def test_a_session_alone_may_use_every_slot():
+def test_a_session_alone_may_use_every_slot() -> None:
     greedy = Playback(0)
     scheduler = scheduler_of(*((f"greedy {n}", greedy) for n in range(8)))
     assert len(scheduler.next(4, 0)) == 4
 
 
-def test_slots_that_shares_leave_over_go_to_the_most_urgent():
+def test_slots_that_shares_leave_over_go_to_the_most_urgent() -> None:
     urgent, calm = sounding(100), sounding(9000)
     jobs = [(f"{name} {n}", playback) for n in range(3) for name, playback in (("u", urgent), ("c", calm))]
     scheduler = scheduler_of(*jobs)
     assert scheduler.next(3, 0) == ["u 0", "c 0", "u 1"]
 
 
-def test_a_slot_that_a_greedy_session_frees_goes_to_the_one_that_waits():
+def test_a_slot_that_a_greedy_session_frees_goes_to_the_one_that_waits() -> None:
     greedy = Playback(0)
     scheduler = scheduler_of(*((f"greedy {n}", greedy) for n in range(8)))
     assert len(scheduler.next(2, 0)) == 2
@@ -154,7 +155,7 @@ def test_a_slot_that_a_greedy_session_frees_goes_to_the_one_that_waits():
 # --- end, cancel, retry, bounds
 
 
-def test_a_full_queue_refuses_and_changes_nothing():
+def test_a_full_queue_refuses_and_changes_nothing() -> None:
     scheduler: Scheduler[int] = Scheduler(max_waiting=2)
     playback = Playback(0)
     scheduler.add(1, playback)
@@ -164,7 +165,7 @@ def test_a_full_queue_refuses_and_changes_nothing():
     assert (scheduler.waiting, scheduler.running) == (2, 0)
 
 
-def test_a_cancelled_waiting_job_is_forgotten_and_frees_its_session():
+def test_a_cancelled_waiting_job_is_forgotten_and_frees_its_session() -> None:
     session = Playback(0)
     scheduler = scheduler_of(("a", session), ("b", session))
     assert scheduler.cancel("a")
@@ -172,7 +173,7 @@ def test_a_cancelled_waiting_job_is_forgotten_and_frees_its_session():
     assert scheduler.waiting == 0
 
 
-def test_a_cancelled_running_job_keeps_its_slot_until_it_is_done():
+def test_a_cancelled_running_job_keeps_its_slot_until_it_is_done() -> None:
     scheduler = scheduler_of(("a", Playback(0)))
     scheduler.next(1, 0)
     assert not scheduler.cancel("a")
@@ -182,7 +183,7 @@ def test_a_cancelled_running_job_keeps_its_slot_until_it_is_done():
 
 
 @pytest.mark.parametrize("first_lost", ["a", "b"])
-def test_a_job_that_runs_again_goes_before_the_later_ones_of_its_session(first_lost):
+def test_a_job_that_runs_again_goes_before_the_later_ones_of_its_session(first_lost: str) -> None:
     session = Playback(0)
     scheduler = scheduler_of(("a", session), ("b", session), ("c", session))
     assert scheduler.next(2, 0) == ["a", "b"]
@@ -191,7 +192,7 @@ def test_a_job_that_runs_again_goes_before_the_later_ones_of_its_session(first_l
     assert scheduler.next(9, 0) == ["a", "b", "c"]
 
 
-def test_a_job_runs_again_also_when_the_queue_is_full():
+def test_a_job_runs_again_also_when_the_queue_is_full() -> None:
     scheduler: Scheduler[str] = Scheduler(max_waiting=1)
     scheduler.add("a", Playback(0))
     scheduler.ready("a", 0)
@@ -201,7 +202,7 @@ def test_a_job_runs_again_also_when_the_queue_is_full():
     assert scheduler.waiting == 2
 
 
-def test_changing_heads_over_and_over_does_not_grow_the_heap():
+def test_changing_heads_over_and_over_does_not_grow_the_heap() -> None:
     session = Playback(0)
     scheduler = scheduler_of(("first", session))
     for n in range(1000):
@@ -211,7 +212,7 @@ def test_changing_heads_over_and_over_does_not_grow_the_heap():
     assert len(scheduler._heap) < 100
 
 
-def test_two_thousand_waiting_jobs_cost_microseconds_each():
+def test_two_thousand_waiting_jobs_cost_microseconds_each() -> None:
     scheduler: Scheduler[int] = Scheduler(max_waiting=2000)
     playbacks = [Playback(n) for n in range(500)]
     began = process_time()
@@ -267,7 +268,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         return [job for job in self.waiting if self.session_of[job] == number]
 
     @rule(target=jobs, session=st.integers(0, 3), ready=st.booleans())
-    def add(self, session, ready):
+    def add(self, session: int, ready: bool) -> Any:
         job = self.added
         try:
             self.scheduler.add(job, self.playbacks[session])
@@ -283,29 +284,29 @@ class SchedulerMachine(RuleBasedStateMachine):
         return job
 
     @rule(job=jobs)
-    def make_ready(self, job):
+    def make_ready(self, job: Any) -> None:
         if job in self.waiting:
             self.scheduler.ready(job, self.now_ms)
             self.ready.add(job)
 
     @rule(passed_ms=st.integers(0, 500))
-    def time_passes(self, passed_ms):
+    def time_passes(self, passed_ms: float) -> None:
         self.now_ms += passed_ms
 
     @rule(session=st.integers(0, 3), duration_ms=st.integers(0, 1000))
-    def audio_is_sent(self, session, duration_ms):
+    def audio_is_sent(self, session: Any, duration_ms: float) -> None:
         self.playbacks[session].audio_sent(duration_ms, self.now_ms)
 
     @rule(session=st.integers(0, 3))
-    def a_listener_is_interrupted(self, session):
+    def a_listener_is_interrupted(self, session: Any) -> None:
         self.playbacks[session].interrupted(self.now_ms)
 
     @rule()
-    def slots_are_filled(self):
+    def slots_are_filled(self) -> None:
         self.start(self.slots - len(self.running))
 
     @rule(job=consumes(jobs))
-    def a_job_ends_or_is_cancelled(self, job):
+    def a_job_ends_or_is_cancelled(self, job: Any) -> None:
         if job in self.running:
             self.running.remove(job)
             self.scheduler.done(job)
@@ -314,18 +315,18 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.waiting.remove(job)
 
     @rule(job=jobs)
-    def a_process_is_lost(self, job):
+    def a_process_is_lost(self, job: Any) -> None:
         if job in self.running:
             self.running.remove(job)
             self.waiting.add(job)
             self.scheduler.retry(job)
 
     @invariant()
-    def the_counts_agree(self):
+    def the_counts_agree(self) -> None:
         assert self.scheduler.waiting == len(self.waiting)
         assert self.scheduler.running == len(self.running) <= self.slots
 
-    def teardown(self):
+    def teardown(self) -> None:
         """Nobody starves: with no new work, everything that waits starts and ends."""
         for job in sorted(self.waiting):
             self.make_ready(job)
@@ -342,7 +343,7 @@ SchedulerMachine.TestCase.settings = settings(max_examples=60, stateful_step_cou
 TestAnySequenceOfCalls = SchedulerMachine.TestCase
 
 
-def test_a_waiting_job_is_served_although_new_sessions_never_stop_coming():
+def test_a_waiting_job_is_served_although_new_sessions_never_stop_coming() -> None:
     scheduler = scheduler_of(("patient", sounding(2000)))
     now_ms, started = 0.0, []
     while "patient" not in started:

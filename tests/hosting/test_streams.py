@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
 
 from saystream.audio import AudioChunk
-from saystream.engines.base import Span
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.errors import EngineCrashed, EngineFailed
 from saystream.hosting.streams import STREAM_TABLE, PoolStream, StreamState
 
@@ -23,35 +24,40 @@ class Told:
         self.log: list[object] = []
         self._runs_again = runs_again
 
-    def can_start(self, stream):
+    def run(self, stream: PoolStream) -> None:
+        """The stream runs on this process."""
+        host: Any = self
+        stream.run_on(host)
+
+    def can_start(self, stream: Any) -> None:
         self.log.append("can start")
 
-    def withdrawn(self, stream):
+    def withdrawn(self, stream: Any) -> None:
         self.log.append("withdrawn")
 
-    def slot_freed(self, stream, fault):
+    def slot_freed(self, stream: Any, fault: Any) -> None:
         self.log.append(("slot freed", fault))
 
-    def process_lost(self, stream):
+    def process_lost(self, stream: Any) -> bool:
         return self._runs_again
 
-    def open(self, request, listener, *, span, input_ended):
+    def open(self, request: SynthesisRequest, listener: Any, *, span: Span, input_ended: bool) -> Any:
         self.log.append(("open", span.text, input_ended))
         return self
 
-    def push(self, span):
+    def push(self, span: Span) -> None:
         self.log.append(("text", span.text))
 
-    def end_input(self):
+    def end_input(self) -> None:
         self.log.append("end of input")
 
-    def cancel(self):
+    def cancel(self) -> None:
         self.log.append("cancel")
 
-    def hold(self):
+    def hold(self) -> None:
         self.log.append("hold")
 
-    def resume(self):
+    def resume(self) -> None:
         self.log.append("resume")
 
 
@@ -69,53 +75,53 @@ async def heard_ms(stream: PoolStream) -> float:
     return sum([chunk.duration_ms async for chunk in stream])
 
 
-def test_a_whole_segment_can_start_when_its_text_is_complete():
+def test_a_whole_segment_can_start_when_its_text_is_complete() -> None:
     told = Told()
     stream = stream_of(told)
     stream.push(Span("one "))
     stream.push(Span("two"))
     assert told.log == []
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     assert told.log == ["can start", ("open", "one two", True)]
 
 
-def test_an_incremental_stream_can_start_with_its_first_text_and_passes_on_the_rest():
+def test_an_incremental_stream_can_start_with_its_first_text_and_passes_on_the_rest() -> None:
     told = Told()
     stream = stream_of(told, incremental=True)
     stream.push(Span(""))
     stream.push(Span("one "))
     stream.push(Span("two "))
-    stream.run_on(told)
+    told.run(stream)
     stream.push(Span("three"))
     stream.end_input()
     assert told.log == ["can start", ("open", "one two ", False), ("text", "three"), "end of input"]
 
 
-def test_an_incremental_stream_without_text_can_start_when_its_input_has_ended():
+def test_an_incremental_stream_without_text_can_start_when_its_input_has_ended() -> None:
     told = Told()
     stream_of(told, incremental=True).end_input()
     assert told.log == ["can start"]
 
 
-def test_a_stream_that_runs_again_says_all_of_its_text_again():
+def test_a_stream_that_runs_again_says_all_of_its_text_again() -> None:
     told = Told(runs_again=True)
     stream = stream_of(told, incremental=True)
     stream.push(Span("one "))
-    stream.run_on(told)
+    told.run(stream)
     stream.push(Span("two "))
     stream.lost(EngineCrashed("gone"))
     stream.push(Span("three"))
-    stream.run_on(told)
+    told.run(stream)
     assert told.log[1:] == [("open", "one ", False), ("text", "two "), ("open", "one two three", False)]
     assert (stream.attempts, stream.over) == (2, False)
 
 
-async def test_a_stream_that_has_sounded_never_runs_again():
+async def test_a_stream_that_has_sounded_never_runs_again() -> None:
     told = Told(runs_again=True)
     stream = stream_of(told)
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     stream.audio_came(TENTH)
     fault = EngineCrashed("gone")
     stream.lost(fault)
@@ -125,11 +131,11 @@ async def test_a_stream_that_has_sounded_never_runs_again():
         await anext(stream)
 
 
-async def test_audio_above_the_bound_holds_the_engine_until_half_of_it_was_read():
+async def test_audio_above_the_bound_holds_the_engine_until_half_of_it_was_read() -> None:
     told = Told()
     stream = stream_of(told, buffered_audio_s=1.0)
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     for _ in range(10):
         stream.audio_came(TENTH)
     assert told.log[2:] == []
@@ -145,11 +151,11 @@ async def test_audio_above_the_bound_holds_the_engine_until_half_of_it_was_read(
     assert await heard_ms(stream) == 500
 
 
-async def test_a_stream_that_ended_while_it_was_held_is_read_to_its_end():
+async def test_a_stream_that_ended_while_it_was_held_is_read_to_its_end() -> None:
     told = Told()
     stream = stream_of(told, buffered_audio_s=0.1)
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     stream.audio_came(TENTH)
     stream.audio_came(TENTH)
     stream.ended(None)
@@ -157,11 +163,11 @@ async def test_a_stream_that_ended_while_it_was_held_is_read_to_its_end():
     assert "resume" not in told.log
 
 
-async def test_what_comes_after_a_cancel_is_thrown_away_and_frees_the_slot():
+async def test_what_comes_after_a_cancel_is_thrown_away_and_frees_the_slot() -> None:
     told = Told()
     stream = stream_of(told)
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     stream.audio_came(TENTH)
     stream.cancel()
     stream.cancel()
@@ -171,11 +177,11 @@ async def test_what_comes_after_a_cancel_is_thrown_away_and_frees_the_slot():
     assert await heard_ms(stream) == 0
 
 
-async def test_a_cancelled_stream_is_not_run_again():
+async def test_a_cancelled_stream_is_not_run_again() -> None:
     told = Told(runs_again=True)
     stream = stream_of(told)
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     stream.cancel()
     fault = EngineCrashed("gone")
     stream.lost(fault)
@@ -183,19 +189,19 @@ async def test_a_cancelled_stream_is_not_run_again():
     assert await heard_ms(stream) == 0
 
 
-async def test_a_reader_that_waits_gets_the_fault():
+async def test_a_reader_that_waits_gets_the_fault() -> None:
     told = Told()
     stream = stream_of(told)
     stream.end_input()
     reader = asyncio.create_task(heard_ms(stream))
     await asyncio.sleep(0)
-    stream.run_on(told)
+    told.run(stream)
     stream.ended(EngineFailed("failed"))
     with pytest.raises(EngineFailed):
         await reader
 
 
-async def test_a_fault_that_nobody_read_is_gone_with_a_cancel():
+async def test_a_fault_that_nobody_read_is_gone_with_a_cancel() -> None:
     stream = stream_of(Told())
     stream.fail(EngineFailed("failed"))
     stream.fail(EngineFailed("failed again"))
@@ -203,11 +209,11 @@ async def test_a_fault_that_nobody_read_is_gone_with_a_cancel():
     assert await heard_ms(stream) == 0
 
 
-async def test_a_reader_that_is_cancelled_can_be_followed_by_another():
+async def test_a_reader_that_is_cancelled_can_be_followed_by_another() -> None:
     told = Told()
     stream = stream_of(told)
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     reader = asyncio.create_task(anext(stream))
     await asyncio.sleep(0)
     reader.cancel()
@@ -217,17 +223,17 @@ async def test_a_reader_that_is_cancelled_can_be_followed_by_another():
     assert (await anext(stream)).duration_ms == 100
 
 
-def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_it():
+def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_it() -> None:
     told = Told(runs_again=True)
     stream = stream_of(told, incremental=True)
     stream.push(Span("one "))
-    stream.run_on(told)
+    told.run(stream)
     stream.push(Span("two "))
     assert stream.waiting_characters == 8
     stream.text_taken(6)
     assert stream.waiting_characters == 2
     stream.lost(EngineCrashed("gone"))
-    stream.run_on(told)
+    told.run(stream)
     assert stream.waiting_characters == 8
     stream.text_taken(99)
     assert stream.waiting_characters == 0
@@ -236,18 +242,18 @@ def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_
     assert stream.waiting_characters == 0
 
 
-def test_text_of_a_whole_segment_never_waits_in_its_stream():
+def test_text_of_a_whole_segment_never_waits_in_its_stream() -> None:
     stream = stream_of(Told())
     stream.push(Span("one"))
     assert stream.waiting_characters == 0
 
 
-async def test_an_engine_that_cannot_stop_is_stopped_and_what_it_said_is_heard():
+async def test_an_engine_that_cannot_stop_is_stopped_and_what_it_said_is_heard() -> None:
     told = Told()
     stream = stream_of(told, buffered_audio_s=100.0)
     stream.push(Span("a" * 5))
     stream.end_input()
-    stream.run_on(told)
+    told.run(stream)
     for _ in range(400):
         stream.audio_came(TENTH)
     assert (stream.over, told.log[-1]) == (False, ("open", "aaaaa", True))

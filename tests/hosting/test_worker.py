@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -58,7 +59,7 @@ class Gateway:
 
     def hear_until_end(self, stream: int) -> tuple[list[np.ndarray], int, str]:
         """Audio pieces of a stream, the kind of its last frame and what that says."""
-        pieces = []
+        pieces: list[np.ndarray] = []
         while True:
             kind, number, payload = self.hear()
             assert number == stream
@@ -101,7 +102,7 @@ def speaking(*chunks: object) -> SpeakingEngine:
     return SpeakingEngine(lambda text: iter(chunks))
 
 
-def test_audio_comes_in_pieces_of_at_most_200_ms_and_nothing_is_lost():
+def test_audio_comes_in_pieces_of_at_most_200_ms_and_nothing_is_lost() -> None:
     ramp = np.linspace(-1, 1, 8001, dtype=np.float32)
     with hosted(speaking(ramp, ramp[:1])) as gateway:
         gateway.open(1, "text")
@@ -111,9 +112,14 @@ def test_audio_comes_in_pieces_of_at_most_200_ms_and_nothing_is_lost():
     np.testing.assert_array_equal(np.concatenate(pieces), [*ramp, ramp[0]])
 
 
-def test_the_engine_gets_the_whole_text():
-    heard = []
-    with hosted(SpeakingEngine(lambda text: heard.append(text) or iter(()))) as gateway:
+def test_the_engine_gets_the_whole_text() -> None:
+    heard: list[str] = []
+
+    def speak(text: str) -> Iterator[np.ndarray]:
+        heard.append(text)
+        return iter(())
+
+    with hosted(SpeakingEngine(speak)) as gateway:
         gateway.open(1)
         for part in ("one ", "two ", "δύο"):
             gateway.say(Kind.TEXT, 1, pack_span(Span(part)))
@@ -122,18 +128,21 @@ def test_the_engine_gets_the_whole_text():
     assert heard == ["one two δύο"]
 
 
-def test_samples_that_are_a_view_with_gaps_are_sent_as_they_sound():
+def test_samples_that_are_a_view_with_gaps_are_sent_as_they_sound() -> None:
     with hosted(speaking(np.arange(10, dtype=np.float32)[::5] / 10)) as gateway:
         gateway.open(1, "text")
         pieces, _, _ = gateway.hear_until_end(1)
     np.testing.assert_array_equal(pieces, [np.array([0, 0.5], np.float32)])
 
 
-def test_an_empty_array_is_no_frame():
+def test_an_empty_array_is_no_frame() -> None:
     with hosted(speaking(TONE[:0], TONE[:5])) as gateway:
         gateway.open(1, "text")
         pieces, kind, _ = gateway.hear_until_end(1)
     assert ([len(piece) for piece in pieces], kind) == ([5], Kind.DONE)
+
+
+NO_MARKS: Any = ("one",)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +158,7 @@ def test_an_empty_array_is_no_frame():
         (TONE * 32767, "samples that are not finite or beyond 4.0"),
     ],
 )
-def test_what_is_no_audio_ends_the_stream_and_not_the_process(chunk, said):
+def test_what_is_no_audio_ends_the_stream_and_not_the_process(chunk: Any, said: str) -> None:
     engine = SpeakingEngine(lambda text: iter([TONE, chunk if text == "bad" else TONE]))
     with hosted(engine) as gateway:
         gateway.open(1, "bad")
@@ -166,7 +175,7 @@ class Unwrapped(SpeakingEngine):
         return self._speak(span.text)
 
 
-def test_marks_are_sent_before_the_audio_that_they_belong_to():
+def test_marks_are_sent_before_the_audio_that_they_belong_to() -> None:
     early, late = Mark(0, 3, 0, 100), Mark(4, 7, 700, 900)
     chunks = [SpeechChunk(TONE[:0], (early,)), SpeechChunk(TONE, (late,)), SpeechChunk(TONE[:10])]
     with hosted(Unwrapped(lambda text: iter(chunks))) as gateway:
@@ -180,21 +189,23 @@ def test_marks_are_sent_before_the_audio_that_they_belong_to():
     ("chunk", "said"),
     [
         (TONE, "a ndarray instead of a SpeechChunk"),
-        (SpeechChunk(TONE, ("one",)), "marks that are not in the text or not in the audio"),
+        (SpeechChunk(TONE, NO_MARKS), "marks that are not in the text or not in the audio"),
         (SpeechChunk(TONE, (Mark(3, 2, 0, 1),)), "marks that are not in the text or not in the audio"),
         (SpeechChunk(TONE, (Mark(0, 2, 5, 1),)), "marks that are not in the text or not in the audio"),
         (SpeechChunk(TONE, (Mark(0, 2, 0, np.nan),)), "marks that are not in the text or not in the audio"),
     ],
 )
-def test_what_is_no_chunk_of_speech_ends_the_stream(chunk, said):
+def test_what_is_no_chunk_of_speech_ends_the_stream(chunk: Any, said: str) -> None:
     with hosted(Unwrapped(lambda text: iter([chunk]))) as gateway:
         gateway.open(1, "text")
         assert gateway.hear_until_end(1) == ([], Kind.INVALID_OUTPUT, said)
 
 
 @pytest.mark.parametrize("error", [ValueError("secret words"), SystemExit("secret words"), MemoryError()])
-def test_an_error_of_the_engine_ends_the_stream_and_tells_its_type_alone(error):
-    def speak(text):
+def test_an_error_of_the_engine_ends_the_stream_and_tells_its_type_alone(
+    error: ValueError | SystemExit | MemoryError,
+) -> None:
+    def speak(text: str) -> Iterator[np.ndarray]:
         yield TONE[:10]
         if text == "bad":
             raise error
@@ -206,7 +217,7 @@ def test_an_error_of_the_engine_ends_the_stream_and_tells_its_type_alone(error):
         assert gateway.hear_until_end(2)[1] == Kind.DONE
 
 
-def test_an_incremental_engine_speaks_while_text_comes():
+def test_an_incremental_engine_speaks_while_text_comes() -> None:
     with hosted(EchoEngine()) as gateway:
         gateway.open(1)
         for taken, character in enumerate("abc", 1):
@@ -218,7 +229,7 @@ def test_an_incremental_engine_speaks_while_text_comes():
         assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
 
 
-def test_text_that_comes_before_the_engine_has_opened_is_kept_in_order():
+def test_text_that_comes_before_the_engine_has_opened_is_kept_in_order() -> None:
     engine = EchoEngine()
     engine.may_open.clear()
     with hosted(engine) as gateway:
@@ -233,8 +244,8 @@ def test_text_that_comes_before_the_engine_has_opened_is_kept_in_order():
 
 
 @pytest.mark.parametrize("fault", [EngineFailed("The voice is gone."), Overloaded("Come back later.")])
-def test_a_fault_of_our_own_tree_is_told_with_its_message(fault):
-    def speak(text):
+def test_a_fault_of_our_own_tree_is_told_with_its_message(fault: EngineFailed | Overloaded) -> None:
+    def speak(text: str) -> Iterator[np.ndarray]:
         yield TONE[:10]
         raise fault
 
@@ -245,7 +256,7 @@ def test_a_fault_of_our_own_tree_is_told_with_its_message(fault):
     assert (kind, json.loads(told)) == (Kind.FAULT, {"code": fault.code, "message": fault.message})
 
 
-def test_text_that_the_engine_refuses_fails_its_stream_and_not_the_process():
+def test_text_that_the_engine_refuses_fails_its_stream_and_not_the_process() -> None:
     with hosted(EchoEngine()) as gateway:
         gateway.open(1, "unpronounceable")
         assert gateway.hear_until_end(1) == ([], Kind.FAILED, "ValueError")
@@ -253,10 +264,10 @@ def test_text_that_the_engine_refuses_fails_its_stream_and_not_the_process():
         assert gateway.hear_until_end(2)[1] == Kind.DONE
 
 
-def test_streams_run_side_by_side():
+def test_streams_run_side_by_side() -> None:
     together = threading.Barrier(INFO.concurrency, timeout=PATIENCE_S)
 
-    def speak(text):
+    def speak(text: str) -> Iterator[np.ndarray]:
         together.wait()
         yield TONE[:10]
 
@@ -267,10 +278,10 @@ def test_streams_run_side_by_side():
     assert sorted(kinds) == [Kind.AUDIO, Kind.AUDIO, Kind.DONE, Kind.DONE]
 
 
-def test_a_cancel_ends_the_stream_once_the_engine_has_cleaned_up():
+def test_a_cancel_ends_the_stream_once_the_engine_has_cleaned_up() -> None:
     log = []
 
-    def speak(text):
+    def speak(text: str) -> Iterator[np.ndarray]:
         try:
             while True:
                 yield TONE[:100]
@@ -285,18 +296,18 @@ def test_a_cancel_ends_the_stream_once_the_engine_has_cleaned_up():
         assert log == ["cleaned up"]
 
 
-def test_a_stream_that_waits_for_text_can_be_cancelled():
+def test_a_stream_that_waits_for_text_can_be_cancelled() -> None:
     with hosted(speaking(TONE)) as gateway:
         gateway.open(1)
         gateway.say(Kind.CANCEL, 1)
         assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
 
 
-def test_a_held_stream_sends_nothing_until_it_is_resumed():
+def test_a_held_stream_sends_nothing_until_it_is_resumed() -> None:
     second_chunk_made = threading.Event()
     may_make_second = threading.Event()
 
-    def speak(text):
+    def speak(text: str) -> Iterator[np.ndarray]:
         yield TONE[:1]
         assert may_make_second.wait(PATIENCE_S)
         second_chunk_made.set()
@@ -316,7 +327,7 @@ def test_a_held_stream_sends_nothing_until_it_is_resumed():
     assert ([len(piece) for piece in pieces], kind) == ([2], Kind.DONE)
 
 
-def test_a_held_stream_can_be_cancelled():
+def test_a_held_stream_can_be_cancelled() -> None:
     with hosted(speaking(TONE, TONE)) as gateway:
         gateway.open(1)
         gateway.say(Kind.HOLD, 1)
@@ -327,7 +338,7 @@ def test_a_held_stream_can_be_cancelled():
         assert gateway.hear_until_end(1) == ([], Kind.DONE, "")
 
 
-def test_frames_for_a_stream_that_has_ended_are_ignored():
+def test_frames_for_a_stream_that_has_ended_are_ignored() -> None:
     with hosted(speaking(TONE[:1])) as gateway:
         gateway.open(1, "text")
         gateway.hear_until_end(1)
@@ -340,71 +351,92 @@ def test_frames_for_a_stream_that_has_ended_are_ignored():
 # --- the process
 
 
+class Child:
+    """A process that holds an engine, and its two pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.process = process
+        self.stdin = process.stdin
+        self._stdout = process.stdout
+
+    def say(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.stdin.write(frame)
+        self.stdin.flush()
+
+    def hear(self) -> Frame:
+        frame = read_frame(self._stdout)  # type: ignore[arg-type]  # typeshed: IO[bytes] is no BinaryIO
+        assert frame is not None
+        return frame
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+
 @contextmanager
-def process(name: str, options: bytes = b"{}") -> Iterator[subprocess.Popen[bytes]]:
+def process(name: str, options: bytes = b"{}") -> Iterator[Child]:
     command = [sys.executable, "-m", "saystream.hosting.worker", name]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as child:
+    ) as started:
         try:
-            child.stdin.write(pack(Kind.OPTIONS, 0, options))
-            child.stdin.flush()
+            child = Child(started)
+            child.say(pack(Kind.OPTIONS, 0, options))
             yield child
         finally:
-            child.kill()
+            started.kill()
 
 
-def test_the_process_says_what_its_engine_can_do_and_ends_when_its_input_is_closed():
+def test_the_process_says_what_its_engine_can_do_and_ends_when_its_input_is_closed() -> None:
     with process("tone") as child:
-        kind, _, payload = read_frame(child.stdout)
+        kind, _, payload = child.hear()
         assert kind == Kind.READY
         assert msgspec.json.decode(payload, type=EngineInfo).name == "tone"
         child.stdin.close()
-        assert child.wait(PATIENCE_S) == 0
+        assert child.wait() == 0
 
 
-def test_the_process_ends_with_its_input_also_in_the_middle_of_speech():
+def test_the_process_ends_with_its_input_also_in_the_middle_of_speech() -> None:
     with process("tone", b'{"real_time_factor": 1.0}') as child:
-        read_frame(child.stdout)
+        child.hear()
         for frame in (
             pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)),
             pack(Kind.TEXT, 1, pack_span(Span("text " * 1000))),
             pack(Kind.END_INPUT, 1),
         ):
-            child.stdin.write(frame)
-        child.stdin.flush()
-        assert read_frame(child.stdout)[0] == Kind.AUDIO
+            child.say(frame)
+        assert child.hear()[0] == Kind.AUDIO
         child.stdin.close()
-        assert child.wait(PATIENCE_S) == 0
+        assert child.wait() == 0
 
 
-def test_the_process_leaves_interrupts_to_the_gateway():
+def test_the_process_leaves_interrupts_to_the_gateway() -> None:
     with process("tone") as child:
-        read_frame(child.stdout)
-        child.send_signal(signal.SIGINT)
-        child.send_signal(signal.SIGTERM)
-        child.stdin.write(pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)))
-        child.stdin.write(pack(Kind.CANCEL, 1))
-        child.stdin.flush()
-        assert read_frame(child.stdout)[0] == Kind.DONE
+        child.hear()
+        child.process.send_signal(signal.SIGINT)
+        child.process.send_signal(signal.SIGTERM)
+        child.say(pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)))
+        child.say(pack(Kind.CANCEL, 1))
+        assert child.hear()[0] == Kind.DONE
 
 
-def test_an_engine_that_is_not_installed_is_named_before_the_process_ends():
+def test_an_engine_that_is_not_installed_is_named_before_the_process_ends() -> None:
     with process("no-such-engine") as child:
-        kind, _, payload = read_frame(child.stdout)
+        kind, _, payload = child.hear()
         assert kind == Kind.NOT_LOADED
         assert b"no-such-engine" in payload
-        assert child.wait(PATIENCE_S) == 1
+        assert child.wait() == 1
 
 
-def test_an_option_that_the_engine_refuses_is_never_repeated():
+def test_an_option_that_the_engine_refuses_is_never_repeated() -> None:
     with process("tone", b'{"no_such_option": "secret key"}') as child:
-        kind, _, payload = read_frame(child.stdout)
+        kind, _, payload = child.hear()
         assert kind == Kind.NOT_LOADED
         assert b"no_such_option" in payload and b"secret" not in payload
 
 
-def test_an_error_that_knows_a_remedy_keeps_it():
+def test_an_error_that_knows_a_remedy_keeps_it() -> None:
     spoken = {"zh": "native", "fr": "approximate"}
     missing = ModelMissing("It is not in the store.", model="kokoro", languages=spoken)
     told = why_not_loaded(missing)
@@ -420,7 +452,9 @@ def test_an_error_that_knows_a_remedy_keeps_it():
         (RuntimeError("bad key: secret"), LoadFailure("RuntimeError")),
     ],
 )
-def test_of_a_stranger_s_error_while_loading_only_the_type_is_told(error, told):
+def test_of_a_stranger_s_error_while_loading_only_the_type_is_told(
+    error: EngineUnavailable | ImportError | RuntimeError, told: LoadFailure
+) -> None:
     assert why_not_loaded(error) == told
 
 

@@ -35,7 +35,7 @@ def assert_delivered(staging: Staging) -> None:
 @pytest.mark.parametrize("entry", [KNOWN, UNKNOWN])
 def test_a_file_is_delivered(
     at: FileServer, client: httpx.Client, staging: Staging, entry: FileEntry, notes: Notes
-):
+) -> None:
     fetch(client, at, staging, entry)
     assert_delivered(staging)
     assert (notes.begun, notes.ended) == ({"m": entry.size}, ["m"])

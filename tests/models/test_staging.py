@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_a_job_that_fails_leaves_the_others_alone(staging: Staging) -> None:
         done.append(number)
 
     with pytest.raises(SourceFailed, match="the first is wrong"):
-        staging.each(lambda number=number: job(number) for number in range(20))
+        staging.each(partial(job, number) for number in range(20))
     assert sorted(done) == list(range(1, 20))
 
 
@@ -109,14 +110,18 @@ def test_nothing_more_is_begun_once_a_source_does_not_answer(staging: Staging) -
         assert staging.stopped.wait(PATIENCE_S)
 
     with pytest.raises(SourceUnreachable):
-        staging.each(lambda number=number: job(number) for number in range(100))
+        staging.each(partial(job, number) for number in range(100))
     assert len(begun) < 10
     assert not staging.stopped.is_set(), "the next source may be asked"
 
 
 def test_jobs_run_beside_each_other(staging: Staging) -> None:
     both = threading.Barrier(2)
-    staging.each([lambda: both.wait(PATIENCE_S), lambda: both.wait(PATIENCE_S)])
+
+    def meet() -> None:
+        both.wait(PATIENCE_S)
+
+    staging.each([meet, meet])
 
 
 def test_more_than_fits_is_refused_before_it_is_fetched(staging: Staging) -> None:

@@ -80,7 +80,8 @@ def test_numerals_punctuation_case_and_script_are_no_errors(python: Path) -> Non
 
 def test_the_pitch_of_a_voice_is_found(scorer: Scorer, tmp_path: Path, speech: np.ndarray) -> None:
     times = np.arange(RATE) / RATE
-    buzz = sum(np.sin(2 * np.pi * 150 * harmonic * times) / harmonic for harmonic in range(1, 9)) / 3
+    harmonics = [np.sin(2 * np.pi * 150 * harmonic * times) / harmonic for harmonic in range(1, 9)]
+    buzz = np.sum(harmonics, axis=0) / 3
     heard = scorer.score(written(tmp_path, buzz), language="en", scores=["pitch"])
     low = scorer.score(
         written(tmp_path, changed(speech, pitch=0.6, formant=0.85), "low"), language="en", scores=["pitch"]

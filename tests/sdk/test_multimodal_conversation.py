@@ -50,8 +50,8 @@ async def ask(asynchronous: bool, **arguments: Any) -> list[Any]:
     if not asynchronous:
         answer = sdk.MultiModalConversation.call(**arguments)
         return list(answer) if arguments.get("stream") else [answer]
-    answer = await sdk.AioMultiModalConversation.call(**arguments)
-    return [part async for part in answer] if arguments.get("stream") else [answer]
+    parts: Any = await sdk.AioMultiModalConversation.call(**arguments)
+    return [part async for part in parts] if arguments.get("stream") else [parts]
 
 
 both = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asyncio"])

@@ -113,7 +113,7 @@ class Peer:
                 events.append(await self.next())
         except ConnectionClosed as closed:
             received = closed.rcvd
-        return events, received and received.code, "" if received is None else received.reason
+        return (events, None, "") if received is None else (events, received.code, received.reason)
 
     def vanish(self) -> None:
         """As a peer whose machine lost its power or its network, as far as one socket can show it."""

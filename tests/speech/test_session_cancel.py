@@ -235,7 +235,8 @@ async def test_a_fault_ends_the_response_and_the_events() -> None:
     listener = await heard(session)
     assert listener.order == "(.)"
     (ended,) = listener.ends
-    assert (ended.status, ended.fault, ended.audio_ms) == ("failed", fault, pytest.approx(100))
+    assert (ended.status, ended.fault) == ("failed", fault)
+    assert ended.audio_ms == pytest.approx(100)
     session.close()
     assert all(stream.cancelled for stream in pool.streams)
 

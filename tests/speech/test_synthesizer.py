@@ -28,7 +28,7 @@ async def test_a_whole_text_is_spoken_as_one_response() -> None:
 @on_virtual_time
 async def test_a_whole_text_that_nobody_listens_to_any_more_frees_its_engine() -> None:
     pool = FakePool()
-    async with aclosing(synthesizer_on(pool).speak(SpeechConfig("Cherry"), THREE_SENTENCES)) as spoken:  # type: ignore[type-var]
+    async with aclosing(synthesizer_on(pool).speak(SpeechConfig("Cherry"), THREE_SENTENCES)) as spoken:
         await anext(spoken)
         await anext(spoken)
     assert len(pool.streams) == 2
@@ -45,7 +45,9 @@ async def test_a_synthesizer_runs_on_the_engines_that_are_installed() -> None:
 
 
 @pytest.mark.parametrize(("languages", "started"), [({"en"}, {"hibari"}), ({"en", "zh"}, {"hibari", "tone"})])
-async def test_only_the_engines_are_started_that_known_languages_need(languages: set[str], started: set[str]):
+async def test_only_the_engines_are_started_that_known_languages_need(
+    languages: set[str], started: set[str]
+) -> None:
     order = Settings(engine_order=("hibari", "tone"))
     async with Synthesizer.running(order, catalog=load(), languages=languages) as synthesizer:
         assert {load.engine for load in synthesizer.hosting.load()} == started

@@ -81,7 +81,7 @@ def test_there_are_more_than_two_hundred_cases_in_ten_languages() -> None:
 def errors(table: dict[str, Any], languages: list[str]) -> list[tuple[int, int]]:
     return [
         (
-            sum(not is_right(*case, language) for case in table[language]["cases"]),
+            sum(not is_right(written, spoken, language) for written, spoken in table[language]["cases"]),
             len(table[language]["cases"]),
         )
         for language in languages

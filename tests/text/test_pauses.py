@@ -28,5 +28,5 @@ from saystream.text.pauses import pause_after_ms
         ("...", 300),
     ],
 )
-def test_the_last_mark_decides(text, expected_ms):
+def test_the_last_mark_decides(text: str, expected_ms: int) -> None:
     assert pause_after_ms(text) == expected_ms

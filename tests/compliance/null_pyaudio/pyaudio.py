@@ -4,19 +4,19 @@ paInt16 = 8
 
 
 class _Stream:
-    def write(self, audio):
+    def write(self, audio: bytes) -> None:
         pass
 
-    def stop_stream(self):
+    def stop_stream(self) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
 class PyAudio:
-    def open(self, **settings):
+    def open(self, **settings: object) -> _Stream:
         return _Stream()
 
-    def terminate(self):
+    def terminate(self) -> None:
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,14 +32,14 @@ def engine(tiny_kokoro: Path) -> KokoroEngine:
     return loaded
 
 
-def stream_of(engine: KokoroEngine, text: str, **request: object) -> EngineStream:
+def stream_of(engine: KokoroEngine, text: str, **request: Any) -> EngineStream:
     stream = engine.open(SynthesisRequest(**{"voice": "af_heart", "language": "en", **request}))
     stream.push(Span(text))
     stream.end_input()
     return stream
 
 
-def speak(engine: KokoroEngine, text: str, **request: object) -> np.ndarray:
+def speak(engine: KokoroEngine, text: str, **request: Any) -> np.ndarray:
     return np.concatenate(
         [*(chunk.samples for chunk in stream_of(engine, text, **request).chunks()), np.zeros(0, np.float32)]
     )
@@ -125,12 +126,17 @@ def test_speed_beyond_what_the_model_does_well_is_left_to_the_stages(
 def test_the_first_clause_of_a_long_text_comes_before_the_rest_is_made(
     engine: KokoroEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passes = []
+    passes: list[Any] = []
     speak_pass = engine._model.speak
+
+    def noted_pass(symbols: Any, *rest: Any, **more: Any) -> np.ndarray:
+        passes.append(symbols)
+        return speak_pass(symbols, *rest, **more)
+
     monkeypatch.setattr(
         engine._model,
         "speak",
-        lambda symbols, *rest, **more: passes.append(symbols) or speak_pass(symbols, *rest, **more),
+        noted_pass,
     )
     text = "When the evening came, " + "the keeper climbed two hundred steps to light the lamp, " * 20
     chunks = stream_of(engine, text).chunks()

@@ -25,7 +25,7 @@ def engine(kokoro_folder: Path) -> KokoroEngine:
 
 
 def stream_of(
-    engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: float
+    engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: Any
 ) -> EngineStream:
     stream = engine.open(SynthesisRequest(voice, language, **request))
     stream.push(Span(text))
@@ -33,7 +33,7 @@ def stream_of(
     return stream
 
 
-def speak(engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: float) -> np.ndarray:
+def speak(engine: KokoroEngine, text: str, voice: str, language: str = "en", **request: Any) -> np.ndarray:
     return np.concatenate(
         [chunk.samples for chunk in stream_of(engine, text, voice, language, **request).chunks()]
     )

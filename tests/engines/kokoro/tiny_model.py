@@ -30,7 +30,7 @@ def write_tiny_kokoro(folder: Path, voices: Mapping[str, float] = VOICES) -> Pat
 
 
 def _model() -> onnx.ModelProto:
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "one": np.array(1, np.int64), "symbol": np.array(SYMBOL_SAMPLES, np.float32),
         "both": np.array(2, np.float32), "margin": np.array(EDGE_SAMPLES, np.float32), "zero": np.array(0, np.int64),
         "last_axis": np.array([1], np.int64), "omega": np.array(2 * np.pi * 100 / SAMPLE_RATE, np.float32),

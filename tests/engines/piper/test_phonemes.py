@@ -68,8 +68,8 @@ def test_a_cluster_of_vowels_is_one_symbol_where_the_voice_says_so() -> None:
     phonemes = reader(
         phoneme_id_map={**numbers, "aɪ": [220], "aɪɚ": [221]}, vowel_clusters=[["a", "ɪ"], ["a", "ɪ", "ɚ"]]
     )
-    [numbers] = phonemes.passes("my higher")
-    assert [number for number in numbers if number > 200] == [220, 221]
+    [spoken] = phonemes.passes("my higher")
+    assert [number for number in spoken if number > 200] == [220, 221]
 
 
 def test_letters_are_the_symbols_of_a_voice_of_the_type_text() -> None:

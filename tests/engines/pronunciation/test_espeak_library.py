@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.base import SynthesisRequest
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.espeak import EspeakEngine
 from saystream.engines.pronunciation.espeak_library import (
     MAX_PHONEMIZED_CHARACTERS,
@@ -132,7 +132,7 @@ def test_threads_and_an_engine_that_speaks_do_not_disturb_one_another() -> None:
 
     def speak(_: int) -> int:
         request = SynthesisRequest(voice="m1", language="de")
-        return sum(len(samples) for samples in engine.synthesize("Guten Morgen. " * 5, request))
+        return sum(len(chunk.samples) for chunk in engine.synthesize(Span("Guten Morgen. " * 5), request))
 
     alone = speak(0)
     with ThreadPoolExecutor(6) as threads:

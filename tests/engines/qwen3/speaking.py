@@ -48,7 +48,7 @@ class Loop:
         self.loop = SpeechLoop(self.runner, num_slots=num_slots, limits=wanted, on_broken=self.broken.append)
         self.codes: dict[SpeechStream, list[list[int]]] = defaultdict(list)
         self._step = self.runner.step
-        self.runner.step = self._noting_step  # type: ignore[method-assign]
+        self.runner.step = self._noting_step
 
     def _noting_step(self, rows: Sequence[StepRow]) -> StepResult:
         owners = {take.slot: session.speech.stream for take, session in self.loop._by_take.items()}
@@ -100,4 +100,4 @@ def heard(stream: SpeechStream) -> np.ndarray:
 
 def loaded(checkpoints: Path, name: str = "custom_voice", **options: object) -> Qwen3Model:
     """A model of a test's own: loops may not share caches."""
-    return load_checkpoint(checkpoints / name, **options)  # type: ignore[arg-type]
+    return load_checkpoint(checkpoints / name, **options)

@@ -372,7 +372,7 @@ def test_a_step_that_fails_ends_every_stream_and_is_told(model: Qwen3Model, capf
         raise RuntimeError("the device is lost")
 
     loop.settle()
-    loop.runner.step = fail  # type: ignore[method-assign, assignment]
+    loop.runner.step = fail
     streams[0].push(Span(TEXT))
     loop.settle()
     assert [str(error) for error in loop.broken] == ["the device is lost"]

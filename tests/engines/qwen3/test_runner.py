@@ -245,7 +245,7 @@ def test_a_recorded_step_does_what_the_code_does(model: Qwen3Model) -> None:
         )
         with torch.inference_mode(False), torch.no_grad():
             if options:
-                runner.record.__wrapped__(runner)  # type: ignore[attr-defined]
+                runner.record.__wrapped__(runner)
             sessions = Sessions(runner, 2)
         codes, sound = [], []
         for turn in range(30):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -54,7 +56,7 @@ def test_noise_is_finite_at_both_ends() -> None:
         "the next code",
     ],
 )
-def test_noise_of_others_has_nothing_to_do_with_ours(others) -> None:
+def test_noise_of_others_has_nothing_to_do_with_ours(others: Any) -> None:
     assert abs(np.corrcoef(noise_of(7).ravel(), others().ravel())[0, 1]) < 0.06, "four standard deviations"
 
 

@@ -17,9 +17,9 @@ import pytest
 from saystream.config import PoolSettings
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.errors import EngineCrashed
-from saystream.hosting.front import StreamHandle
 from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
+from saystream.hosting.streams import PoolStream
 
 REQUEST = SynthesisRequest("vivian", "en")
 TEXT = "hello world, the quick brown fox. "
@@ -38,7 +38,7 @@ async def pool_of(checkpoints: Path) -> AsyncIterator[EnginePool]:
         await pool.aclose()
 
 
-def opened(pool: EnginePool, text: str) -> StreamHandle:
+def opened(pool: EnginePool, text: str) -> PoolStream:
     stream = pool.open("qwen3", REQUEST, playback=Playback(time.monotonic() * 1000))
     stream.push(Span(text))
     return stream
@@ -49,7 +49,7 @@ def kill_engine() -> None:
     os.kill(child.pid, signal.SIGKILL)
 
 
-async def heard(stream: StreamHandle) -> np.ndarray:
+async def heard(stream: PoolStream) -> np.ndarray:
     return np.concatenate([chunk.samples async for chunk in stream])
 
 

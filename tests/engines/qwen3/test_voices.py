@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def test_the_bound_holds_and_the_count_is_right(uses: list[tuple[int, int]]) -> 
     cache: VoiceCache[Voice] = VoiceCache(30)
     made: dict[int, Voice] = {}
     for key, size in uses:
-        voice = cache.get(key, lambda size=size: Voice(size))
+        voice = cache.get(key, partial(Voice, size))
         assert voice is made.get(key) or voice.num_bytes == size
         made[key] = voice
         assert cache.num_bytes <= 30

@@ -173,6 +173,8 @@ def running(handler: Handler) -> Iterator[FakeServer]:
     fake = FakeServer(handler)
     started, stop = threading.Event(), asyncio.Event()
 
+    loop: asyncio.AbstractEventLoop | None = None
+
     async def main() -> None:
         nonlocal loop
         loop = asyncio.get_running_loop()
@@ -192,7 +194,6 @@ def running(handler: Handler) -> Iterator[FakeServer]:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
-    loop: asyncio.AbstractEventLoop | None = None
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
     try:

@@ -153,7 +153,9 @@ def test_a_recording_to_clone_is_sent_along(tmp_path: Path) -> None:
         for fields in fake.spoken
     ]
     encoded = base64.b64encode(recording.read_bytes()).decode()
-    assert asked[0] | {"ref_audio": asked[0]["ref_audio"].replace("x-wav", "wav")} == {
+    sent_audio = asked[0]["ref_audio"]
+    assert sent_audio is not None
+    assert asked[0] | {"ref_audio": sent_audio.replace("x-wav", "wav")} == {
         "voice": None,
         "task_type": "Base",
         "ref_audio": f"data:audio/wav;base64,{encoded}",

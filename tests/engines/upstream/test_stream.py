@@ -112,7 +112,7 @@ def test_text_that_waits_is_guessed_from_the_sound_so_far() -> None:
 
 def test_an_error_of_ours_in_the_loop_reaches_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(vllm_omni) as fake, engine(kind="vllm-omni", url=fake.url) as made:
-        made._balancer._clock = lambda: 1 / 0  # type: ignore[return-value]
+        made._balancer._clock = lambda: 1 / 0
         reader = Reader(opened(made, TEXT))
         assert reader.ends()
         assert isinstance(reader.error, ZeroDivisionError)

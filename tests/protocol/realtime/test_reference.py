@@ -25,7 +25,7 @@ from saystream.protocol.realtime.server import UPDATE_REFUSED
 from saystream.protocol.realtime.state import CLIENT_TABLE, RESPONSE_TABLE, SERVER_TABLE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "realtime.md").read_text("utf-8")
-CODES = {
+CODES: dict[str, Any] = {
     error.code: error for error in vars(errors).values() if isinstance(error, type) and hasattr(error, "code")
 }
 

@@ -41,7 +41,7 @@ from .harness import (
 
 def test_a_connection_opens_with_the_short_form_of_the_session() -> None:
     server = make_server(opened=False)
-    assert server.state is SessionState.CREATING
+    before = server.state
     server.open()
     assert sent(server) == [
         {
@@ -59,7 +59,7 @@ def test_a_connection_opens_with_the_short_form_of_the_session() -> None:
         }
     ]
     assert server.session_id == "sess_1"
-    assert server.state is SessionState.BEFORE_TEXT
+    assert (before, server.state) == (SessionState.CREATING, SessionState.BEFORE_TEXT)
 
 
 def test_an_update_is_answered_with_the_whole_configuration() -> None:
@@ -218,15 +218,14 @@ def test_a_second_finish_is_harmless_before_and_after_the_end() -> None:
 def test_an_update_after_the_end_begins_a_new_session_from_the_defaults() -> None:
     server = make_server(mode="commit")
     update(server, volume=60)
-    finished(server)
-    assert server.state is SessionState.FINISHED
+    before = finished(server).state
     assert update(server, pitch_rate=1.5) is not None
     created, updated = sent(server)
     assert kinds([created, updated]) == ["session.created", "session.updated"]
     assert created["session"]["id"] == updated["session"]["id"] == server.session_id == "sess_2"
     assert created["session"]["mode"] == "server_commit"
     assert server.config == SessionConfig(voice="Cherry", pitch_rate=1.5)
-    assert server.state is SessionState.BEFORE_TEXT
+    assert (before, server.state) == (SessionState.FINISHED, SessionState.BEFORE_TEXT)
 
 
 @pytest.mark.parametrize("session", [{"voice": UNTAKEN_VOICE}, {"volume": 101}])

@@ -136,17 +136,17 @@ def test_a_client_is_answered_while_audio_goes_out(kind: str) -> None:
 
 def test_the_configuration_is_open_until_text_is_committed_for_synthesis() -> None:
     states = run("session.created", "session.update", "input_text_buffer.append", "input_text_buffer.clear")
-    assert states.session is SessionState.BEFORE_TEXT
+    before = states.session
     states.server_event("input_text_buffer.committed")
-    assert states.session is SessionState.STARTED
+    assert (before, states.session) == (SessionState.BEFORE_TEXT, SessionState.STARTED)
 
 
 @pytest.mark.parametrize("before", [("session.created",), ("session.created", "input_text_buffer.committed")])
 def test_a_session_is_finishing_until_the_server_says_finished(before: tuple[str, ...]) -> None:
     states = run(*before, "session.finish")
-    assert states.session is SessionState.FINISHING
+    before_the_end = states.session
     states.server_event("session.finished")
-    assert states.session is SessionState.FINISHED
+    assert (before_the_end, states.session) == (SessionState.FINISHING, SessionState.FINISHED)
     assert states.client is ClientState.FINISHED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,18 @@ from server.live import live_server
 
 
 def check(
-    origin: str | None, *, host: str = "127.0.0.1:8321", allowed=(), loopback_only: bool = True
+    origin: str | None,
+    *,
+    host: str = "127.0.0.1:8321",
+    allowed: Collection[str] = (),
+    loopback_only: bool = True,
 ) -> None:
     headers = {"host": host} if origin is None else {"host": host, "origin": origin}
     check_origin(headers, allowed=allowed, loopback_only=loopback_only)
 
 
 @pytest.mark.parametrize("loopback_only", [True, False])
-def test_a_program_sends_no_origin_and_is_let_in(loopback_only):
+def test_a_program_sends_no_origin_and_is_let_in(loopback_only: bool) -> None:
     check(None, loopback_only=loopback_only)
 
 
@@ -35,7 +40,7 @@ def test_a_program_sends_no_origin_and_is_let_in(loopback_only):
     ],
 )
 @pytest.mark.parametrize("loopback_only", [True, False])
-def test_pages_of_this_machine_are_let_in(origin, loopback_only):
+def test_pages_of_this_machine_are_let_in(origin: str, loopback_only: bool) -> None:
     check(origin, loopback_only=loopback_only)
 
 
@@ -55,30 +60,30 @@ def test_pages_of_this_machine_are_let_in(origin, loopback_only):
     ],
 )
 @pytest.mark.parametrize("loopback_only", [True, False])
-def test_other_pages_are_refused(origin, loopback_only):
+def test_other_pages_are_refused(origin: str, loopback_only: bool) -> None:
     with pytest.raises(OriginRefused, match="cors_origins"):
         check(origin, loopback_only=loopback_only)
 
 
-def test_a_page_whose_name_was_pointed_at_this_machine_is_refused():
+def test_a_page_whose_name_was_pointed_at_this_machine_is_refused() -> None:
     with pytest.raises(OriginRefused):
         check("http://evil.example:8321", host="evil.example:8321")
 
 
-def test_a_server_for_a_network_lets_in_its_own_address_as_the_official_sdk_sends_it():
+def test_a_server_for_a_network_lets_in_its_own_address_as_the_official_sdk_sends_it() -> None:
     check("http://tts.lan:8321", host="tts.lan:8321", loopback_only=False)
     check("http://TTS.lan:8321", host="tts.lan:8321", loopback_only=False)
     with pytest.raises(OriginRefused):
         check("http://tts.lan:9000", host="tts.lan:8321", loopback_only=False)
 
 
-def test_an_origin_of_the_settings_is_let_in():
+def test_an_origin_of_the_settings_is_let_in() -> None:
     check("https://app.example", allowed={"https://app.example"})
     with pytest.raises(OriginRefused):
         check("http://app.example", allowed={"https://app.example"})
 
 
-def test_a_refusal_quotes_only_so_much():
+def test_a_refusal_quotes_only_so_much() -> None:
     with pytest.raises(OriginRefused) as refused:
         check("http://" + "a" * 5000)
     assert len(refused.value.message) < 400

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from sqlalchemy import insert
@@ -57,7 +58,7 @@ async def test_everything_adds_up(reported: AsyncEngine) -> None:
             characters=36,
             text_tokens=3,
             audio_tokens=50,
-            audio_s=pytest.approx(6.002),
+            audio_s=cast(float, pytest.approx(6.002)),
             first_audio_ms=200.0,
         )
     ]

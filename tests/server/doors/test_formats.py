@@ -25,7 +25,7 @@ async def plain_duration_s(server: Live, **session: object) -> float:
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 24000, 44100, 48000])
 @pytest.mark.parametrize("response_format", ["wav", "mp3", "opus"])
 async def test_the_deltas_of_each_format_are_one_clean_stream(
-    server: Live, response_format, sample_rate
+    server: Live, response_format: str, sample_rate: int
 ) -> None:
     expected_s = await plain_duration_s(server)
     events = await server.say(TEXT, response_format=response_format, sample_rate=sample_rate)

@@ -338,7 +338,8 @@ async def _leave_after_the_first_frame(listener: Listener) -> str:
     content = json.dumps(body(TEXT * 10)).encode()
     headers = {"Content-Type": "application/json", **SSE}
     async with listener.client.stream("POST", PATH, content=content, headers=headers) as answer:
-        async with aclosing(answer.aiter_bytes()) as received:
+        received: Any = answer.aiter_bytes()
+        async with aclosing(received):
             assert b"event:result" in await anext(received)
         return answer.headers["content-location"]
 

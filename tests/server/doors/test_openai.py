@@ -9,6 +9,7 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -229,7 +230,9 @@ async def test_a_drain_lets_a_request_be_spoken_to_its_end_and_takes_no_more(slo
 
 
 @pytest.mark.parametrize("after_ms", [0, 300])
-async def test_a_fault_is_an_error_before_the_first_audio_and_a_cut_after_it(tmp_path, after_ms: int) -> None:
+async def test_a_fault_is_an_error_before_the_first_audio_and_a_cut_after_it(
+    tmp_path: Path, after_ms: int
+) -> None:
     fault = {"fault": "error", "fault_after_ms": after_ms, "real_time_factor": 0.5}
     async with live_server(tmp_path, engines={"tone": fault}) as live:
         if not after_ms:
@@ -255,7 +258,7 @@ async def test_a_page_of_elsewhere_is_refused_and_one_of_this_machine_is_not(ser
             assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_with_a_key_the_key_decides_and_not_the_page(tmp_path) -> None:
+async def test_with_a_key_the_key_decides_and_not_the_page(tmp_path: Path) -> None:
     async with live_server(tmp_path) as live:
         async with open_store(live.settings) as engine:
             secret = (await KeyStore(engine).create("test")).secret
@@ -269,7 +272,7 @@ async def test_with_a_key_the_key_decides_and_not_the_page(tmp_path) -> None:
             assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")
 
 
-async def test_an_origin_of_the_settings_may_ask_from_a_browser(tmp_path) -> None:
+async def test_an_origin_of_the_settings_may_ask_from_a_browser(tmp_path: Path) -> None:
     async with live_server(tmp_path, cors_origins=("https://app.example",)) as live:
         async with client_of(live, origin="https://app.example") as client:
             ask = {

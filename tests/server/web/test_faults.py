@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -37,7 +38,7 @@ async def tell_id(request: Request) -> Response:
 
 
 @pytest.fixture
-async def client():
+async def client() -> AsyncIterator[httpx.AsyncClient]:
     failing = Operation("fail", "Fails", {})
     app = Starlette(
         routes=[
@@ -53,7 +54,7 @@ async def client():
         yield client
 
 
-async def test_a_route_with_openais_errors_has_openais_body(client):
+async def test_a_route_with_openais_errors_has_openais_body(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/value")
     assert answer.status_code == 400
     error = answer.json()["error"]
@@ -65,7 +66,9 @@ async def test_a_route_with_openais_errors_has_openais_body(client):
     assert "Cherry" in error["message"]
 
 
-async def test_a_route_with_dashscopes_errors_has_its_body_with_the_id_of_the_header(client):
+async def test_a_route_with_dashscopes_errors_has_its_body_with_the_id_of_the_header(
+    client: httpx.AsyncClient,
+) -> None:
     answer = await client.get("/api/v1/value")
     assert answer.status_code == 400
     body = answer.json()
@@ -73,13 +76,15 @@ async def test_a_route_with_dashscopes_errors_has_its_body_with_the_id_of_the_he
     assert body["request_id"] == answer.headers[HEADER]
 
 
-async def test_too_large_a_body_has_the_status_that_each_interface_documents(client):
+async def test_too_large_a_body_has_the_status_that_each_interface_documents(
+    client: httpx.AsyncClient,
+) -> None:
     assert (await client.get("/v1/large")).status_code == 413
     answer = await client.get("/api/v1/large")
     assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest.TooLarge")
 
 
-async def test_what_may_work_later_says_when(client):
+async def test_what_may_work_later_says_when(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/busy")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
@@ -87,7 +92,7 @@ async def test_what_may_work_later_says_when(client):
 
 
 @pytest.mark.parametrize("door", ["/v1", "/api/v1"])
-async def test_a_limit_says_when_it_has_room_again(client, door):
+async def test_a_limit_says_when_it_has_room_again(client: httpx.AsyncClient, door: str) -> None:
     answer = await client.get(f"{door}/rate")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "13")
     assert "x-should-retry" not in answer.headers
@@ -95,7 +100,9 @@ async def test_a_limit_says_when_it_has_room_again(client, door):
 
 
 @pytest.mark.parametrize("door", ["/v1", "/api/v1"])
-async def test_a_month_that_is_used_up_is_not_tried_again_by_the_sdks(client, door):
+async def test_a_month_that_is_used_up_is_not_tried_again_by_the_sdks(
+    client: httpx.AsyncClient, door: str
+) -> None:
     answer = await client.get(f"{door}/month")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "86400")
     assert answer.headers["x-should-retry"] == "false"
@@ -105,13 +112,15 @@ async def test_a_month_that_is_used_up_is_not_tried_again_by_the_sdks(client, do
     ("path", "field"),
     [("/nowhere", "code"), ("/v1/", "error"), ("/v1/a/b", "error"), ("/api/v1/a/b", "code")],
 )
-async def test_an_unknown_path_is_a_404_in_the_words_of_the_door_that_owns_it(client, path, field):
+async def test_an_unknown_path_is_a_404_in_the_words_of_the_door_that_owns_it(
+    client: httpx.AsyncClient, path: str, field: str
+) -> None:
     answer = await client.get(path)
     assert answer.status_code == 404
     assert field in answer.json()
 
 
-async def test_another_method_is_a_405_that_names_the_right_one(client):
+async def test_another_method_is_a_405_that_names_the_right_one(client: httpx.AsyncClient) -> None:
     answer = await client.delete("/v1/value")
     assert answer.status_code == 405
     assert "GET" in answer.headers["allow"]
@@ -119,7 +128,9 @@ async def test_another_method_is_a_405_that_names_the_right_one(client):
 
 
 @pytest.mark.parametrize("path", ["/v1/bug", "/api/v1/bug"])
-async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(client, path, caplog):
+async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(
+    client: httpx.AsyncClient, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.CRITICAL):
         answer = await client.get(path)
     assert answer.status_code == 500
@@ -128,7 +139,9 @@ async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(client, path, caplo
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_every_request_has_an_id_of_its_own_and_a_sent_one_is_not_believed(client):
+async def test_every_request_has_an_id_of_its_own_and_a_sent_one_is_not_believed(
+    client: httpx.AsyncClient,
+) -> None:
     answers = [await client.get("/id", headers={HEADER: "mine"}) for _ in range(2)]
     ids = [answer.headers[HEADER] for answer in answers]
     assert ids == [answer.text for answer in answers]

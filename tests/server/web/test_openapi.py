@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -26,7 +26,7 @@ async def endpoint(request: Request) -> Response:
     return Response()
 
 
-def described(path: str = "/v1/gifts/{name}", errors: ErrorShape = OPENAI) -> dict:
+def described(path: str = "/v1/gifts/{name}", errors: ErrorShape = OPENAI) -> dict[str, Any]:
     operation = Operation(
         "give",
         "Gives",
@@ -38,7 +38,7 @@ def described(path: str = "/v1/gifts/{name}", errors: ErrorShape = OPENAI) -> di
     return document([DocumentedRoute(path, endpoint, method="POST", operation=operation, errors=errors)])
 
 
-def test_a_body_has_the_schema_that_it_is_checked_by():
+def test_a_body_has_the_schema_that_it_is_checked_by() -> None:
     schemas = described()["components"]["schemas"]
     assert schemas["Wish"]["required"] == ["colour"]
     assert schemas["Wish"]["additionalProperties"] is False
@@ -53,14 +53,14 @@ def test_a_body_has_the_schema_that_it_is_checked_by():
     assert give["requestBody"] == {"required": True, "content": {"application/json": {"schema": reference}}}
 
 
-def test_each_status_has_its_contents_and_headers():
+def test_each_status_has_its_contents_and_headers() -> None:
     answers = described()["paths"]["/v1/gifts/{name}"]["post"]["responses"]
     assert list(answers) == ["200", "404", "500"]
     assert set(answers["200"]["content"]) == {"application/json", "image/png"}
     assert set(answers["200"]["headers"]) == {"x-request-id", "x-ribbon"}
 
 
-def test_a_refusal_has_the_error_body_of_its_door():
+def test_a_refusal_has_the_error_body_of_its_door() -> None:
     for errors, name in ((OPENAI, "OpenAIError"), (DASHSCOPE, "DashScopeError")):
         answers = described("/gifts/{name}", errors)["paths"]["/gifts/{name}"]["post"]["responses"]
         reference = {"$ref": f"#/components/schemas/{name}"}
@@ -68,7 +68,7 @@ def test_a_refusal_has_the_error_body_of_its_door():
         assert answers["500"]["content"]["application/json"]["schema"] == reference
 
 
-def test_two_methods_of_one_path_stand_together():
+def test_two_methods_of_one_path_stand_together() -> None:
     operation = Operation("see", "Sees", {200: Answer("It.", {"application/json": Gift})}, needs_key=False)
     other = Operation("take", "Takes", {200: Answer("It.", {"application/json": Gift})})
     written = document(

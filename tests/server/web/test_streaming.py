@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableMapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ class Peer:
     """Takes messages; leaves or stops reading when it is told to."""
 
     def __init__(self, *, reads: int = 1000) -> None:
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[MutableMapping[str, Any]] = []
         self.left = asyncio.Event()
         self._reads = reads
 
@@ -24,7 +24,7 @@ class Peer:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         if len(self.messages) >= self._reads:
             await asyncio.Event().wait()
         self.messages.append(message)
@@ -61,7 +61,7 @@ async def answer(chunks: Chunks, peer: Peer, *, stall_timeout_s: float = 60.0) -
     await response({"type": "http"}, peer.receive, peer.send)
 
 
-async def test_chunks_go_out_one_by_one_with_no_length_known():
+async def test_chunks_go_out_one_by_one_with_no_length_known() -> None:
     peer = Peer()
     chunks = Chunks(b"one", b"two")
     await answer(chunks, peer)
@@ -73,14 +73,14 @@ async def test_chunks_go_out_one_by_one_with_no_length_known():
     assert chunks.closed
 
 
-async def test_what_is_raised_before_the_first_chunk_is_raised_before_anything_is_sent():
+async def test_what_is_raised_before_the_first_chunk_is_raised_before_anything_is_sent() -> None:
     peer = Peer()
     with pytest.raises(EngineCrashed):
         await answer(Chunks(EngineCrashed("gone")), peer)
     assert not peer.messages
 
 
-async def test_what_is_raised_later_leaves_the_answer_without_its_end():
+async def test_what_is_raised_later_leaves_the_answer_without_its_end() -> None:
     peer = Peer()
     with pytest.raises(EngineCrashed):
         await answer(Chunks(b"one", EngineCrashed("gone")), peer)
@@ -88,7 +88,7 @@ async def test_what_is_raised_later_leaves_the_answer_without_its_end():
 
 
 @pytest.mark.parametrize("chunks", [(), (b"one",)])
-async def test_a_peer_that_leaves_closes_the_chunks_at_once(chunks):
+async def test_a_peer_that_leaves_closes_the_chunks_at_once(chunks: tuple[()] | tuple[bytes]) -> None:
     peer = Peer()
     endless = Chunks(*chunks, endless=True)
     answering = asyncio.create_task(answer(endless, peer))
@@ -99,14 +99,14 @@ async def test_a_peer_that_leaves_closes_the_chunks_at_once(chunks):
     assert endless.closed
 
 
-async def test_a_peer_that_does_not_read_closes_the_chunks_too():
+async def test_a_peer_that_does_not_read_closes_the_chunks_too() -> None:
     chunks = Chunks(b"one", b"two")
     with pytest.raises(PeerStalled):
         await answer(chunks, Peer(reads=2), stall_timeout_s=0.01)
     assert chunks.closed
 
 
-async def test_an_answer_without_a_chunk_is_empty():
+async def test_an_answer_without_a_chunk_is_empty() -> None:
     peer = Peer()
     await answer(Chunks(), peer)
     assert peer.body == b""
