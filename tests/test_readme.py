@@ -17,6 +17,8 @@ import pytest
 from foreign import foreign_python
 from saystream.bench import ServerProcess
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text("utf-8")
 SHELL_PAGE = (REPOSITORY / "docs" / "howto" / "use-from-a-shell.md").read_text("utf-8")

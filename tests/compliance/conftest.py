@@ -11,7 +11,7 @@ import pytest
 from saystream.bench import ServerProcess
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ServerProcess]]:
     """``start_server("tone", SAYSTREAM_…="…")``: a server with that engine and environment, until the tests end."""
     started: dict[tuple[str, ...], ServerProcess] = {}
@@ -30,7 +30,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         yield start
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def tone_url(start_server: Callable[..., ServerProcess]) -> str:
     """The realtime URL of a server with the tone engine and no keys."""
     return start_server("tone").url + "/api-ws/v1/realtime"

@@ -18,6 +18,8 @@ from saystream.server.app import DOORS
 from saystream.server.doors.base import Services
 from saystream.server.web.openapi import DocumentedRoute
 
+pytestmark = pytest.mark.slow
+
 ROUTES = [
     route
     for door in DOORS

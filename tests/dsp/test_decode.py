@@ -25,6 +25,8 @@ from saystream.errors import (
 )
 from uploads import AMPLITUDE, FORMATS, FREQUENCY_HZ, encoded, mutations, silence, tone, written
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent.parent
 MAX_DURATION_S = 60.0
 

@@ -11,6 +11,8 @@ from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.hibari import HibariEngine
 from saystream.errors import ConfigurationError, InvalidValue
 
+pytestmark = pytest.mark.slow
+
 SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
 MS = 24
 """Samples."""

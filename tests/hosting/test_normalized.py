@@ -18,7 +18,7 @@ class Listening(SegmentEngine):
     """Notes the texts that it is to speak."""
 
     def __init__(self, *, normalizes_text: bool = False) -> None:
-        self.info = EngineInfo("listening", 24_000, ("de",), ("v",), normalizes_text=normalizes_text)
+        self.info = EngineInfo("listening", 24_000, {"de": "native"}, ("v",), normalizes_text=normalizes_text)
         self.heard: list[str] = []
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:

@@ -16,6 +16,8 @@ from saystream.hosting.streams import PoolStream
 
 from .pools import LONG_TEXT, REQUEST, heard, load_of, pool_of, say, spoken
 
+pytestmark = pytest.mark.slow
+
 # --- speaking
 
 

@@ -42,6 +42,8 @@ from .pools import (
     until,
 )
 
+pytestmark = pytest.mark.slow
+
 # --- faults of an engine
 
 

@@ -277,7 +277,7 @@ def stream_in(state: StreamState, told: Told) -> PoolStream:
     stream.end_input()
     if state is StreamState.WAITING:
         return stream
-    stream.run_on(told)
+    told.run(stream)
     if state in (StreamState.SOUNDING, StreamState.HELD):
         stream.audio_came(TENTH)
     if state is StreamState.HELD:
@@ -290,7 +290,7 @@ def stream_in(state: StreamState, told: Told) -> PoolStream:
 def happen(stream: PoolStream, event: str, told: Told) -> None:
     match event:
         case "start":
-            stream.run_on(told)
+            told.run(stream)
         case "audio":
             stream.audio_came(AudioChunk(np.zeros(1, np.float32), 16000))
         case "ended":

@@ -19,6 +19,8 @@ from .conftest import Notes
 from .servers import COMMIT, FileServer, sha256
 from .stores import FILES, manifest_text, read_files, write_files
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def hub(server: FileServer, client: httpx.Client) -> Hub:

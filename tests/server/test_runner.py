@@ -23,6 +23,8 @@ from saystream.server.access.keys import KeyStore
 from saystream.storage import open_store
 from server.live import PATIENCE_S, Peer, audio_of, small_socket, until
 
+pytestmark = pytest.mark.slow
+
 LONG_TEXT = "This goes on and on without an end in sight. " * 10
 SLOW_ENGINE = json.dumps({"tone": {"real_time_factor": 0.2}})
 

@@ -19,6 +19,8 @@ from saystream.server.access.keys import KeyStore
 from saystream.storage import open_store
 from saystream.storage.schema import keys, metadata
 
+pytestmark = pytest.mark.slow
+
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)

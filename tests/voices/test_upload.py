@@ -30,6 +30,8 @@ from saystream.voices import upload as upload_module
 from saystream.voices.upload import UploadReader
 from uploads import FORMATS, encoded, silence, tone
 
+pytestmark = pytest.mark.slow
+
 RATE = 16000
 
 

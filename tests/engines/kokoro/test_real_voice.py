@@ -16,6 +16,8 @@ from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.conformance import median_pitch_hz
 from saystream.engines.kokoro.engine import KokoroEngine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine(kokoro_folder: Path) -> KokoroEngine:

@@ -22,7 +22,8 @@ from .conftest import POSITIONS, SLOTS
 from .greedy import speak
 from .speaking import WORDS, Loop, heard, loaded
 
-pytestmark = pytest.mark.timeout(600)  # each takes seconds, on a machine that has nothing else to do
+# Each takes seconds, on a machine that has nothing else to do.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 TEXT = "hello world, the quick brown fox. 你好世界 speech"
 

@@ -20,7 +20,8 @@ from saystream.engines.qwen3.sampling import Sampling
 
 from .speaking import loaded
 
-pytestmark = pytest.mark.timeout(600)  # each takes seconds, on a machine that has nothing else to do
+# Each takes seconds, on a machine that has nothing else to do.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 NUM_SLOTS, MAX_POSITIONS = 4, 300
 TEXT_ID = 40

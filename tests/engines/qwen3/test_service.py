@@ -21,6 +21,8 @@ from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
 from saystream.hosting.streams import PoolStream
 
+pytestmark = pytest.mark.slow
+
 REQUEST = SynthesisRequest("vivian", "en")
 TEXT = "hello world, the quick brown fox. "
 

@@ -60,7 +60,7 @@ async def spoken(*events: SpeechEvent) -> AsyncGenerator[SpeechEvent, None]:
 async def test_the_events_of_a_request_are_passed_on_and_measured(
     account: ResponseAccount, rows: Rows, metrics: Metrics
 ) -> None:
-    events = [ResponseStarted(), AUDIO, AUDIO, ENDED]
+    events: list[SpeechEvent] = [ResponseStarted(), AUDIO, AUDIO, ENDED]
     followed = account.following(spoken(*events), model=MODEL, voice="Cherry")
     assert [event async for event in followed] == events
     exposition = metrics.exposition().decode()

@@ -28,6 +28,8 @@ from saystream.storage.schema import usage as table
 from saystream.text.counting import billed_characters
 from server.live import Live, live_server, until
 
+pytestmark = pytest.mark.slow
+
 MIDNIGHT = datetime(2030, 1, 1, tzinfo=UTC)
 TEXT = "Hello there, 你好."
 ANN = Principal(key_id="key_0123456789ab", label="Ann", workspace="sales")

@@ -25,6 +25,8 @@ from saystream.server.access.room import Place
 from saystream.storage import open_store
 from server.live import PATIENCE_S, Live, live_server, until
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Hello there, this is a whole sentence."
 SSE = {"X-DashScope-SSE": "enable"}
 

@@ -23,7 +23,7 @@ from server.live import (
 
 from .peers import LONG_TEXT, failed, kinds_of, refusal, speaks, stalled_peer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 # --- handshakes that are refused -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from server.live import (
 
 from .peers import LONG_TEXT, TEXT, failed, speaks, undisturbed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 def failing(fault: str, **options: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from server.live import (
 
 from .peers import LONG_TEXT, MEGABYTE, TEXT, event, speaks, stalled_peer, undisturbed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 # --- a client's mistakes ---------------------------------------------------------------------------------------------
