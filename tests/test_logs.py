@@ -256,7 +256,7 @@ def test_an_event_is_a_sentence_in_lower_case() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_log.", "say")) and node.args
     ]
-    events = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    events = {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
     assert len(events) > 30
     assert {
         event for event in events if event != event.lower() or "_" in event or event.endswith(".")
