@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 __all__ = [
     "AUTO",
@@ -20,8 +19,7 @@ __all__ = [
 Script = Literal["Latin", "Cyrillic", "Han", "Kana", "Hangul"]
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(NamedTuple):
     """One language that a session can ask for."""
 
     name: str

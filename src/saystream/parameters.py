@@ -6,9 +6,10 @@ Session fields, the catalogue's checks, the OpenAPI document, command-line help 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
+
+import msgspec
 
 from saystream.audio import SAMPLE_RATES, Container
 from saystream.errors import InvalidValue
@@ -34,8 +35,7 @@ RESPONSE_FORMATS: Final[tuple[Container, ...]] = ("pcm", "wav", "mp3", "opus")
 _JSON_TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(msgspec.Struct, frozen=True):
     """One of some values."""
 
     values: tuple[str | int, ...]
@@ -53,8 +53,7 @@ class Choices:
         return f"{', '.join(first)} or {last}"
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """A number within two ends, which are allowed."""
 
     lowest: float
@@ -67,8 +66,7 @@ class Range:
         return f"{self.lowest} to {self.highest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(msgspec.Struct, frozen=True):
     """Any value of the type, but for a blank one where the parameter has to say something."""
 
     allowed: str
@@ -83,8 +81,7 @@ class Words:
         return self.allowed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """What one parameter of a session takes."""
 
     name: str
