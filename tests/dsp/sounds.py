@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -49,3 +50,16 @@ def strongest_hz(samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> float:
 
 def cents(heard_hz: float, wanted_hz: float) -> float:
     return 1200 * math.log2(heard_hz / wanted_hz)
+
+
+def check_pieces_of_any_size(make: Callable[[], Stage], samples: np.ndarray) -> None:
+    whole = run(make(), samples)
+    for size in (1, 7, 333, 1024):
+        pieces = [samples[start : start + size] for start in range(0, len(samples), size)]
+        np.testing.assert_array_equal(run(make(), *pieces), whole)
+
+
+def check_every_single_cut(make: Callable[[], Stage], samples: np.ndarray) -> None:
+    whole = run(make(), samples)
+    for cut in range(0, len(samples) + 1, 50):
+        np.testing.assert_array_equal(run(make(), samples[:cut], samples[cut:]), whole)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsp.sounds import FORMANTS_HZ, SAMPLE_RATE, noise, run, vowel
+from dsp.sounds import (
+    FORMANTS_HZ,
+    SAMPLE_RATE,
+    check_every_single_cut,
+    check_pieces_of_any_size,
+    noise,
+    run,
+    vowel,
+)
 from saystream.dsp import tempo
 from saystream.dsp.effects import FORMANT_RANGE, Formant, shaped, timbre
 from saystream.dsp.stage import Stage
@@ -45,19 +53,12 @@ def period_hz(samples: np.ndarray) -> float:
 def test_what_comes_out_does_not_depend_on_how_the_input_was_cut(
     make: Callable[[], Stage], num_samples: int
 ) -> None:
-    samples = vowel(120, 5000)[:num_samples]
-    whole = run(make(), samples)
-    for size in (1, 7, 333, 1024):
-        pieces = [samples[start : start + size] for start in range(0, num_samples, size)]
-        np.testing.assert_array_equal(run(make(), *pieces), whole)
+    check_pieces_of_any_size(make, vowel(120, 5000)[:num_samples])
 
 
 @pytest.mark.parametrize("make", STAGES.values(), ids=STAGES)
 def test_every_place_of_a_single_cut_gives_the_same(make: Callable[[], Stage]) -> None:
-    samples = vowel(120, 3000)[:1501]
-    whole = run(make(), samples)
-    for cut in range(0, len(samples) + 1, 50):
-        np.testing.assert_array_equal(run(make(), samples[:cut], samples[cut:]), whole)
+    check_every_single_cut(make, vowel(120, 3000)[:1501])
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

@@ -11,6 +11,7 @@ import obstore
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
+from clock import Clock
 from saystream.config import FileSettings, Settings
 from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
 from saystream.storage.files import FileStore
@@ -18,14 +19,6 @@ from saystream.storage.files import FileStore
 CONTENT = bytes(range(256)) * 10
 HOUR = 3600.0
 MEGABYTE = 1 << 20
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from clock import Clock
 from saystream.errors import EngineCrashed
 from saystream.hosting.front import EngineLoad
 from saystream.server.accounting.metrics import Metrics, ResponseTimer
@@ -16,14 +17,6 @@ class FakePool:
         return self.loads
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics(FakePool())  # type: ignore[arg-type]
@@ -31,7 +24,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(now_s=100.0)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from obstore.store import LocalStore
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from clock import Clock
 from saystream.config import FileSettings, Settings
 from saystream.server.access.links import Link, Links, LinkSigner
 from saystream.server.doors.base import Services
@@ -25,14 +26,6 @@ from saystream.storage.files import FileStore
 CONTENT = bytes(range(256)) * 10
 HOUR = 3600.0
 MEGABYTE = 1 << 20
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
