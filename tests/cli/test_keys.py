@@ -110,7 +110,7 @@ def test_a_key_without_limits_says_so(runner: CliRunner) -> None:
         (["create", "Ann", "--models", "qwen3-tts-flsh"], "Invalid value for models: 'qwen3-tts-flsh'."),
         (["limit", "key_000000000000", "--sessions", "1"], "no key has the id 'key_000000000000'"),
         (["revoke", "key_000000000000"], "no key has the id 'key_000000000000'; `saystream keys list` shows"),
-        (["revoke", "sk-" + "x" * 43], "that is no key id"),
+        (["revoke", "sk-" + "x" * 43], "that is not a key id"),
         (["create", ""], "Invalid value for label"),
         (["list", "--data-dir", "/dev/null/x"], "cannot open the database"),
     ],

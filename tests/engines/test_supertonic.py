@@ -175,7 +175,7 @@ def test_a_folder_that_is_not_complete_is_refused_by_its_name(tmp_path: Path, fi
             part.unlink()
         else:
             part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
-    with pytest.raises(EngineUnavailable, match=f"There is no Supertonic in {tmp_path}"):
+    with pytest.raises(EngineUnavailable, match=f"{tmp_path} holds no Supertonic model"):
         SupertonicEngine(folder=str(tmp_path)).load()
 
 

@@ -136,7 +136,7 @@ def test_a_full_line_refuses_and_changes_nothing() -> None:
     admission = admission_for(1, max_held=1)
     for job in "ab":
         come(admission, job)
-    with pytest.raises(Overloaded, match="1 sessions wait"):
+    with pytest.raises(Overloaded, match="1 sessions are already waiting"):
         come(admission, "c")
     assert (admission.admitted, admission.held) == (1, 1)
     assert come(admission, "d", sounding()) == ["d"]

@@ -206,7 +206,7 @@ async def test_a_session_that_has_waited_too_long_is_refused_and_the_others_go_o
 async def test_one_too_many_in_the_line_is_refused_at_once() -> None:
     async with pool_of(PoolSettings(max_held_sessions=1), concurrency=1, first_chunk_delay_ms=300) as pool:
         running, held = say(pool, "text"), say(pool, "held")
-        with pytest.raises(Overloaded, match="1 sessions wait"):
+        with pytest.raises(Overloaded, match="1 sessions are already waiting"):
             say(pool, "too many")
         held.cancel()
         again = say(pool, "again")

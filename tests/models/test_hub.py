@@ -64,7 +64,7 @@ def test_the_checksum_that_the_hub_gives_holds(
 def test_a_file_that_is_another_one_there_is_not_downloaded(
     hub: FileServer, client: httpx.Client, staging: Staging
 ) -> None:
-    with pytest.raises(SourceFailed, match="another file"):
+    with pytest.raises(SourceFailed, match="not the expected file"):
         fetcher(hub, client).fetch({"readme.md": entry(b"bye")}, staging)
     assert hub.requested("readme.md") == []
 

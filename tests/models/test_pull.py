@@ -127,5 +127,5 @@ def test_what_the_hub_has_changed_since_the_first_pull_is_not_taken_for_the_same
     before = Record(
         "listed", {"model.onnx": FileRecord(5, sha256(b"first"), "a test")}, {"owner/name": COMMIT}
     )
-    with pytest.raises(ModelUnreachable, match="model.onnx is another file there"):
+    with pytest.raises(ModelUnreachable, match="model.onnx is not the expected file"):
         pull_of("listed", staging, hub, before=before, present=tmp_path / "listed").run()

@@ -186,7 +186,7 @@ def test_a_file_that_changed_without_changing_its_size_is_found_and_removed(
     file = pull(store, mirror) / "voices/a.bin"
     file.write_bytes(b"z" * file.stat().st_size)
     with pytest.raises(
-        ModelDamaged, match=r"removed: voices/a\.bin\. Get it again with: saystream models pull m$"
+        ModelDamaged, match=r"removed: voices/a\.bin\. Download it again with: saystream models pull m$"
     ):
         store.verify("m")
     with pytest.raises(ModelMissing, match="damaged"):

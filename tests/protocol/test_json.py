@@ -55,7 +55,7 @@ def test_a_body_gives_what_was_wanted() -> None:
         (b"{", "The body is not valid JSON: Input data was truncated."),
         (b"[" * 100_000, "The body is not valid JSON: it is nested too deeply."),
         (b'{"x": "\xff"}', "The body is not valid JSON: it is not UTF-8."),
-        (b"[1]", "The body has to be a JSON object; an array came."),
+        (b"[1]", "The body must be a JSON object; an array came."),
     ],
 )
 def test_a_body_that_is_no_object_is_refused_with_the_reason(body: bytes, message: str) -> None:

@@ -199,8 +199,8 @@ async def test_a_url_names_another_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("no url: hunter2", "database_url is no URL"),
-        ("postgresql+asyncpg://ann:hunter2@host:port/db", "database_url is no URL"),
+        ("no url: hunter2", "database_url is not a URL"),
+        ("postgresql+asyncpg://ann:hunter2@host:port/db", "database_url is not a URL"),
         ("mysql://ann:hunter2@host/db", "database_url names 'mysql'; supported: 'sqlite\\+aiosqlite'"),
         ("postgresql+nothing://ann:hunter2@host/db", "driver 'postgresql\\+nothing', which is not installed"),
         ("sqlite:///file.db", "driver 'sqlite', which is not installed or not asynchronous"),

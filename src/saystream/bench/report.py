@@ -47,7 +47,7 @@ def summarise(timings: Sequence[SessionTiming], *, num_characters: int) -> Repor
     shortest_s, longest_s = (num_characters * each_s for each_s in _PLAUSIBLE_S_PER_CHARACTER)
     if not shortest_s <= typical_s <= longest_s:
         raise RemoteProtocolError(
-            f"{typical_s:.2f} s of sound for {num_characters} characters is no speech of that text; expected"
+            f"{typical_s:.2f} s of sound for {num_characters} characters cannot be speech of that text; expected"
             f" {shortest_s:.1f} to {longest_s:.1f} s"
         )
     good = [timing for timing in timings if _is_right(timing, typical_s)]

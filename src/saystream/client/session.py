@@ -124,7 +124,7 @@ class Session:
         """Every event but the answers to ``connect`` and ``update``, up to ``session.finished``.
 
         Raises ConnectionLost where the connection ends before that, and RemoteProtocolError where the server
-        broke the protocol. After one's own ``close`` it just ends.
+        violated the protocol. After one's own ``close`` it just ends.
         """
         while (event := await self._inbox.next()) is not None:
             yield event
@@ -170,7 +170,7 @@ class Session:
         except asyncio.CancelledError:
             if not self._alarm.rang:
                 raise
-            self._end(ConnectionLost(f"nothing came from the server for {self._timeouts.receive_s:g} s"))
+            self._end(ConnectionLost(f"the server sent nothing for {self._timeouts.receive_s:g} s"))
             await self._abandon(1000, "nothing came")
         except RemoteProtocolError as error:
             self._end(error)
@@ -205,7 +205,9 @@ class Session:
 
     def _decoded(self, frame: str | bytes) -> ServerEvent:
         if isinstance(frame, bytes):
-            raise RemoteProtocolError(f"a binary frame of {len(frame)} bytes came on a door of text frames")
+            raise RemoteProtocolError(
+                f"a binary frame of {len(frame)} bytes was received; only text frames are allowed"
+            )
         return self._protocol.receive_text(frame)
 
     def _is_answer(self, event: ServerEvent) -> bool:

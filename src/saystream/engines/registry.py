@@ -46,7 +46,7 @@ def load_engine_class(name: str) -> type[Engine]:
     if not (inspect.isclass(loaded) and issubclass(loaded, Engine)) or inspect.isabstract(loaded):
         offered = f"Package {_package(entry)} offers '{entry.value}' as engine '{name}'"
         raise ConfigurationError(
-            f"{offered}, which is no complete subclass of saystream.engines.base.Engine."
+            f"{offered}, which is not a complete subclass of saystream.engines.base.Engine."
         )
     return loaded
 
@@ -76,7 +76,7 @@ def _missing_module(entry: EntryPoint, module: str) -> EngineUnavailable:
         remedy = f"pip install '{package}[{extra}]'"
         spoken = load_manifest().qualities_of(entry.name)
         return EngineUnavailable(f"{problem} Install it with: {remedy}", remedy=remedy, languages=spoken)
-    return EngineUnavailable(f"{problem} Install the package that has it, or install {package} again.")
+    return EngineUnavailable(f"{problem} Install the package that provides it, or reinstall {package}.")
 
 
 def _extra_for(module: str, package: Distribution) -> str | None:

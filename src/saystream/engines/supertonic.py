@@ -84,9 +84,9 @@ class SupertonicEngine(SegmentEngine):
             self._styles = {name: load_voice_style_from_name(folder, name) for name in names}
         except Exception as error:  # those of ONNX Runtime have no common base but this
             reason = f"{type(error).__name__}: {error}"
-            raise EngineUnavailable(f"There is no Supertonic in {folder}: {reason}") from error
+            raise EngineUnavailable(f"{folder} holds no Supertonic model: {reason}") from error
         if not names:
-            raise EngineUnavailable(f"There is no Supertonic in {folder}: voice_styles/ is empty.")
+            raise EngineUnavailable(f"{folder} holds no Supertonic model: voice_styles/ is empty.")
         expected = [code for code in LANGUAGE_CODES.values() if code in SUPPORTED_LANGUAGES]
         others = [code for code in SUPPORTED_LANGUAGES if code not in expected]
         self.info = EngineInfo(

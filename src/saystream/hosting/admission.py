@@ -105,7 +105,7 @@ class AdmissionQueue(Generic[JobT]):
         if session is None:
             admitted = playback.sounds(now_ms)
             if not admitted and self.held >= self._max_held:
-                raise Overloaded(f"{self._max_held} sessions wait to be spoken for, which is the limit.")
+                raise Overloaded(f"{self._max_held} sessions are already waiting, which is the limit.")
             session = self._sessions[playback] = _Session(playback, admitted=admitted)
             self._admitted += admitted
         session.jobs.add(job)

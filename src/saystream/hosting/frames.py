@@ -136,7 +136,7 @@ def pack_count(count: int) -> bytes:
 def unpack_count(payload: bytes) -> int:
     """Raises EngineCrashed for what is no number of ours."""
     if len(payload) != _COUNT.size:
-        raise EngineCrashed("The engine's process wrote something that is no frame.")
+        raise EngineCrashed("The engine's process wrote something that is not a frame.")
     count: int = _COUNT.unpack(payload)[0]
     return count
 
@@ -156,7 +156,7 @@ def pack_marks(marks: Iterable[Mark]) -> bytes:
 def unpack_marks(payload: bytes) -> tuple[Mark, ...]:
     """Raises EngineCrashed for what is no marks of ours."""
     if len(payload) % _MARK.size:
-        raise EngineCrashed("The engine's process wrote something that is no frame.")
+        raise EngineCrashed("The engine's process wrote something that is not a frame.")
     return tuple(Mark(*fields) for fields in _MARK.iter_unpack(payload))
 
 
@@ -185,7 +185,7 @@ class FrameSplitter:
             while len(view) - start >= _HEADER.size:
                 num_bytes, kind, stream = _HEADER.unpack_from(view, start)
                 if num_bytes > MAX_PAYLOAD_BYTES:
-                    raise EngineCrashed("The engine's process wrote something that is no frame.")
+                    raise EngineCrashed("The engine's process wrote something that is not a frame.")
                 end = start + _HEADER.size + num_bytes
                 if end > len(view):
                     break

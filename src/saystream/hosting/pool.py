@@ -267,7 +267,7 @@ class _EngineQueue:
         wait_s = self._settings.admission_timeout_s
         for stream in self._admission.overdue(self._now_ms() - wait_s * _MS):
             busy = f"Engine '{self._name}' had no room for another session within {wait_s:g} s."
-            stream.fail(Overloaded(f"{busy} {self._admission.admitted} sessions are being spoken for."))
+            stream.fail(Overloaded(f"{busy} {self._admission.admitted} sessions are being spoken."))
             self._forget(stream)
         self._dispatch()
         self._watch_held()

@@ -292,7 +292,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         elif kind == Kind.NOT_LOADED:
             self._not_loaded(msgspec.json.decode(payload, type=LoadFailure))
         elif (stream := self._streams.get(number)) is None or self._info is None:
-            raise EngineCrashed(f"The process of engine '{self._name}' spoke of a stream that is not open.")
+            raise EngineCrashed(f"The process of engine '{self._name}' mentioned a stream that is not open.")
         elif kind == Kind.AUDIO:
             stream.audio_came(np.frombuffer(payload, np.float32), self._info.sample_rate)
         elif kind == Kind.MARKS:
@@ -315,7 +315,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
     def _ready(self, payload: bytes) -> None:
         info = msgspec.json.decode(payload, type=EngineInfo)
         if info.concurrency < 1 or info.sample_rate < 1:
-            self._not_loaded(LoadFailure("its concurrency and its sample rate have to be at least 1"))
+            self._not_loaded(LoadFailure("its concurrency and its sample rate must be at least 1"))
             return
         self._info = info
         if self._load_output:

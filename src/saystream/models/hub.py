@@ -110,7 +110,7 @@ class HubFetcher:
         except KeyError:
             raise SourceFailed(f"{self._source.hub} has no {there}") from None
         if None not in (entry.sha256, offered.sha256) and entry.sha256 != offered.sha256:
-            raise SourceFailed(f"{there} is another file there than the one wanted")
+            raise SourceFailed(f"{there} is not the expected file")
         expected = FileEntry(entry.size or offered.size, entry.sha256 or offered.sha256)
         download(
             self._hub.client,

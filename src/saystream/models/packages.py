@@ -141,7 +141,7 @@ def _archive_in(folder: Path) -> Path:
             file for file in folder.iterdir() if file.name.endswith((".tgz", ".tar.gz", ".whl", ".zip"))
         ]
     except (OSError, ValueError):
-        raise SourceFailed("its client left no archive") from None
+        raise SourceFailed("its client produced no archive") from None
     return archive
 
 
@@ -174,7 +174,7 @@ def _watch(client: subprocess.Popen[bytes], folder: Path, staging: Staging, *, n
             seen, changed = now, time.monotonic()
             staging.watcher.reached(name, min(now, size))
         elif time.monotonic() - changed > _SILENCE_S:
-            raise SourceUnreachable(f"{name}: nothing came for {_SILENCE_S:.0f} s")
+            raise SourceUnreachable(f"{name}: nothing received for {_SILENCE_S:.0f} s")
         try:
             client.wait(_LOOK_S)
         except subprocess.TimeoutExpired:

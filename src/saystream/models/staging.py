@@ -111,7 +111,7 @@ class Staging:
     def deliver(self, path: str, entry: FileEntry, candidate: Path, source: str) -> None:
         """Check ``candidate`` and make it the file ``path``. Raises SourceFailed, and removes it, when it is wrong."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise SourceFailed(f"{path} would lie outside of the model's folder")
+            raise SourceFailed(f"{path} would be outside the model's folder")
         found = measure(candidate)
         if entry.size is not None and found.size != entry.size:
             candidate.unlink()

@@ -103,7 +103,7 @@ class ModelStore:
         if bad:
             raise ModelDamaged(
                 f"The model '{name}' is damaged; removed: {', '.join(bad)}."
-                f" Get it again with: saystream models pull {name}"
+                f" Download it again with: saystream models pull {name}"
             )
         return record
 

@@ -60,5 +60,5 @@ def decode_body_object(body: bytes) -> dict[str, Any]:
     """The fields of the body of a request, their values of any type. Raises InvalidBody where it is no JSON object."""
     fields = decode_body(body, object)
     if not isinstance(fields, dict):
-        raise InvalidBody(f"The body has to be a JSON object; {type_name(fields)} came.")
+        raise InvalidBody(f"The body must be a JSON object; {type_name(fields)} came.")
     return fields

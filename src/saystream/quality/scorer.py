@@ -55,7 +55,7 @@ def scorer_python(given: Path | None = None) -> Path:
         if candidate.exists():
             return candidate
     raise ScoringUnavailable(
-        "The programs that score speech are not installed: they have an environment of their own, outside of"
+        "The programs that score speech are not installed. They need an environment of their own, apart from"
         " saystream's. In a copy of the repository, this makes it: scripts/setup --foreign"
     )
 
@@ -112,7 +112,7 @@ class Scorer:
         assert self._process.stdout is not None
         # A question has one line for an answer: whatever can be read is the beginning of it.
         if not select.select([self._process.stdout], [], [], timeout_s)[0]:
-            raise ScoringUnavailable(f"The programs that score speech gave no answer in {timeout_s:g} s.")
+            raise ScoringUnavailable(f"The programs that score speech gave no answer within {timeout_s:g} s.")
         line = self._process.stdout.readline()
         if not line:
             raise self._ended()
@@ -122,7 +122,7 @@ class Scorer:
     def _ended(self) -> ScoringUnavailable:
         self._process.wait()  # its end of the pipes is closed
         return ScoringUnavailable(
-            f"The programs that score speech ended with code {self._process.returncode}; what they said stands above."
+            f"The programs that score speech ended with code {self._process.returncode}; their output is above."
         )
 
     def _stop(self) -> None:

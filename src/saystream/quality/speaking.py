@@ -49,7 +49,7 @@ class WireSpeaker:
         """Raises ClientError when the server refuses or is not there."""
         audio = asyncio.run(self._audio(text, voice, LANGUAGE_NAMES[language]))
         if not audio:
-            raise RemoteProtocolError(f"the server sent no sound for a sentence of {len(text)} characters")
+            raise RemoteProtocolError(f"the server sent no audio for a sentence of {len(text)} characters")
         return np.frombuffer(audio, "<i2").astype(np.float32) / np.float32(32768), _WIRE_RATE
 
     async def _audio(self, text: str, voice: str, language_type: str) -> bytes:

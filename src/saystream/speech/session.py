@@ -112,8 +112,8 @@ class SynthesisSession:
         limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
         if waiting + len(text) > limit:
             raise TextTooLong(
-                f"{len(text)} characters do not fit: {waiting} of at most {limit} already wait to be spoken."
-                " Send more when some of it was spoken, or cancel the response.",
+                f"{len(text)} characters do not fit: {waiting} of at most {limit} are already waiting to be spoken."
+                " Send more when some of it has been spoken, or cancel the response.",
                 param="text",
             )
         if self._config.server_commit:

@@ -67,7 +67,8 @@ def _database_url(settings: Settings) -> URL:
     except (ArgumentError, ValueError):
         # Not chained: that message may quote the URL, and with it the password.
         raise ConfigurationError(
-            "database_url is no URL; an example is 'sqlite+aiosqlite:///saystream.db'", param="database_url"
+            "database_url is not a URL; an example is 'sqlite+aiosqlite:///saystream.db'",
+            param="database_url",
         ) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigurationError(

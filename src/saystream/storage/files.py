@@ -181,5 +181,5 @@ def _open_store(settings: Settings) -> ObjectStore:
         where = "data_dir" if url is None else "files.url"
         # Not chained, nor quoted: the message may hold the URL, and the URL a password.
         raise ConfigurationError(
-            f"the store of audio files cannot be opened ({type(error).__name__}): check {where}", param=where
+            f"the audio file store cannot be opened ({type(error).__name__}): check {where}", param=where
         ) from None

@@ -81,7 +81,7 @@ class UploadReader:
         if len(upload) > settings.max_bytes:
             raise AudioTooLarge(f"File too large: {len(upload)} bytes; at most {settings.max_bytes}.")
         if self._unfinished >= settings.max_concurrent + settings.max_waiting:
-            raise Overloaded("Too many uploaded files wait to be read.")
+            raise Overloaded("Too many uploaded files are waiting to be read.")
         limits = WorkerLimits(
             min_sample_rate=min_sample_rate,
             min_duration_s=settings.min_duration_s if min_duration_s is None else min_duration_s,

@@ -77,7 +77,7 @@ def test_a_folder_without_a_model_or_without_voices_is_refused(tmp_path: Path) -
 def test_a_file_that_is_no_model_is_refused_by_its_name(tmp_path: Path) -> None:
     folder = write_tiny_kokoro(tmp_path / "kokoro")
     (folder / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(EngineUnavailable, match=r"model\.onnx is no model of Kokoro"):
+    with pytest.raises(EngineUnavailable, match=r"model\.onnx is not a Kokoro model"):
         KokoroModel(folder, threads=1)
 
 
@@ -86,7 +86,7 @@ def test_a_voice_that_was_cut_off_is_refused_by_its_name(tmp_path: Path) -> None
     voice = folder / "voices" / "am_adam.bin"
     voice.write_bytes(voice.read_bytes()[:-4])
     with pytest.raises(
-        EngineUnavailable, match=r"am_adam\.bin is no voice of Kokoro: it has to be 522240 bytes"
+        EngineUnavailable, match=r"am_adam\.bin is not a Kokoro voice: it must be 522240 bytes"
     ):
         KokoroModel(folder, threads=1)
 

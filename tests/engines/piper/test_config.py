@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
 def test_what_is_no_object_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "voice.onnx.json"
     path.write_bytes(content)
-    with pytest.raises(EngineUnavailable, match=r"voice\.onnx\.json is not of a Piper voice"):
+    with pytest.raises(EngineUnavailable, match=r"voice\.onnx\.json does not describe a Piper voice"):
         read_config(path)
 
 

@@ -110,10 +110,10 @@ def test_a_phoneme_without_a_sound_is_told_of_once(tmp_path: Path, capfd: pytest
 def test_a_model_that_is_damaged_or_missing_is_refused(tmp_path: Path) -> None:
     path = make_voice(tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(EngineUnavailable, match=r"tiny-medium\.onnx is no model that can be run"):
+    with pytest.raises(EngineUnavailable, match=r"tiny-medium\.onnx is not a usable model"):
         PiperVoice(path, threads=1)
     path.unlink()
-    with pytest.raises(EngineUnavailable, match=r"tiny-medium\.onnx is no model that can be run"):
+    with pytest.raises(EngineUnavailable, match=r"tiny-medium\.onnx is not a usable model"):
         PiperVoice(path, threads=1)
 
 

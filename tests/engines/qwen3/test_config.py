@@ -71,7 +71,7 @@ def test_settings_with_a_default_may_be_left_out(checkpoints: Path, tmp_path: Pa
         ("config.json", lambda it: it.update(tts_model_type="singer"), "'singer'; known are custom_voice"),
         ("config.json", lambda it: it.update(tokenizer_type="qwen3_tts_tokenizer_25hz"), "25hz"),
         ("config.json", lambda it: it.update(tts_model_size=6), "tts_model_size must be a string"),
-        ("config.json", lambda it: it.update(speaker_encoder_config=[]), "speaker_encoder_config is no JSON object"),
+        ("config.json", lambda it: it.update(speaker_encoder_config=[]), "speaker_encoder_config is not a JSON object"),
         ("config.json", lambda it: it["speaker_encoder_config"].update(enc_channels=[]), "enc_channels must be a list"),
         ("speech_tokenizer/config.json", lambda it: it["decoder_config"].update(num_quantizers=8), "16 codebooks"),
         ("speech_tokenizer/config.json", lambda it: it["decoder_config"].update(upsample_rates=[8, 5]), "160 samples"),
@@ -91,5 +91,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("<html>")
-    with pytest.raises(CheckpointInvalid, match=r"config\.json is no JSON"):
+    with pytest.raises(CheckpointInvalid, match=r"config\.json is not JSON"):
         read_config(tmp_path)

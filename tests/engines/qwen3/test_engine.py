@@ -186,7 +186,7 @@ def no_audio(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arrange", "said"),
     [
-        (no_folder, "names no folder"),
+        (no_folder, "does not name a folder"),
         (nothing, "no voice in"),
         (too_short, "anna.wav cannot be a voice"),
         (no_audio, "anna.wav cannot be a voice"),

@@ -67,7 +67,7 @@ def test_one_server_or_several_are_read_alike(monkeypatch: pytest.MonkeyPatch) -
     [
         ({}, "No server is named"),
         ({"url": "http://a", "servers": [{"url": "http://b"}]}, "either url"),
-        ({"servers": [{"url": "http://b"}], "key": "sk-secret"}, "its table"),
+        ({"servers": [{"url": "http://b"}], "key": "sk-secret"}, "the table of its server"),
         ({"url": "gpu:8091"}, "http://host:port"),
         ({"url": "ws://gpu"}, "http://host:port"),
         ({"url": "http://gpu:port"}, "cannot be read"),
@@ -78,7 +78,7 @@ def test_one_server_or_several_are_read_alike(monkeypatch: pytest.MonkeyPatch) -
         ({"url": "ws://a", "kind": "dashscope", "model": "m", "parameters": {"seed": 1}}, "other kinds"),
         (
             {"url": "ws://a", "kind": "dashscope", "model": "m", "voices": {"A": {"ref_audio": "x"}}},
-            "name alone",
+            "only takes names",
         ),
         ({"url": "http://a", "kind": "vllm"}, "vllm|choice"),
         ({"url": "http://a", "kind": "vllm-omni", "takes_speed": True}, "takes_speed"),

@@ -333,7 +333,7 @@ def test_a_frame_that_the_protocol_does_not_have_is_a_fault(frame: str | bytes) 
         await peer.socket.wait_closed()
 
     with endpoint(after_text(send, audio=True)) as fake, engine(url=fake.url, **OPTIONS) as made:
-        with pytest.raises(EngineFailed, match="broke the protocol"):
+        with pytest.raises(EngineFailed, match="violated the protocol"):
             say(made)
 
 

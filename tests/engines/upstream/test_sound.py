@@ -74,7 +74,7 @@ def test_an_end_within_the_header_is_a_fault() -> None:
         (wav(b"", bits=24), "1 channels of 24 bits"),
         (wav(b"", rate=100), "100 Hz"),
         (b"ID3 this is mp3", "is not"),
-        (b"RIFF\0\0\0\0WAVE" + b"data\0\0\0\0", "how the samples are written"),
+        (b"RIFF\0\0\0\0WAVE" + b"data\0\0\0\0", "the format of the samples"),
         (b"RIFF\0\0\0\0WAVE" + b"LIST\xff\xff\xff\x00", "more than 65536 bytes"),
     ],
 )

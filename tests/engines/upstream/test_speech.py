@@ -320,7 +320,7 @@ def test_events_that_end_without_the_last_are_a_fault() -> None:
         ("text/html", b"<html>", "text/html"),
         ("audio/pcm", bytes(4801), "middle of a sample"),
         ("audio/wav", wav(bytes(4800), channels=2), "2 channels"),
-        ("text/event-stream", b"data: nonsense\n\n", "no event of speech"),
+        ("text/event-stream", b"data: nonsense\n\n", "not a speech event"),
     ],
 )
 def test_an_answer_that_is_no_audio_is_a_fault(content_type: str, body: bytes, told: str) -> None:

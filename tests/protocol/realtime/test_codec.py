@@ -193,7 +193,7 @@ def test_a_key_that_is_no_text_is_refused() -> None:
     "frame", ["{", "[]", '{"type":"session.renamed"}', '{"type":"error"}', "\ud800", "[" * 9999]
 )
 def test_a_frame_that_is_no_server_event_is_the_servers_fault(frame: str) -> None:
-    with pytest.raises(RemoteProtocolError, match="no event"):
+    with pytest.raises(RemoteProtocolError, match="not an event"):
         decode_server_event(frame)
 
 

@@ -76,7 +76,7 @@ def test_the_secret_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None
 
 def test_a_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / SECRET_FILE).write_bytes(b"short")
-    with pytest.raises(ConfigurationError, match="remove it"):
+    with pytest.raises(ConfigurationError, match="delete it"):
         read_secret(tmp_path)
 
 
@@ -98,7 +98,7 @@ def test_links_lead_where_the_request_was_sent(host: str) -> None:
 def test_a_host_that_is_none_is_refused_and_not_repeated(host: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         base_url(request(host=host), None)
-    assert raised.value.message == "The header Host is missing, or no host name."
+    assert raised.value.message == "The header Host is missing or is not a host name."
 
 
 def test_the_public_url_stands_for_any_host() -> None:

@@ -142,7 +142,7 @@ async def test_a_drain_tells_everybody_takes_nobody_and_ends_when_the_last_has_l
     draining = asyncio.create_task(room.drain(PATIENCE_S))
     await asyncio.sleep(0)
     assert guest.told == ["drain"]
-    with pytest.raises(Draining, match="about to stop"):
+    with pytest.raises(Draining, match="shutting down"):
         await room.authenticate({"authorization": "x"})
     places[0].leave()
     await asyncio.sleep(0)

@@ -283,7 +283,7 @@ async def test_a_redis_that_hangs_holds_nobody_up(
     "url", ["memory://", "secret", "redis://:secret@[half", "redis://:secret@host:port/0"]
 )
 async def test_what_is_no_address_of_redis_is_refused_and_not_quoted(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="limits_url is no URL of Redis") as caught:
+    with pytest.raises(ConfigurationError, match="limits_url is not a Redis URL") as caught:
         async with SharedTally.connected(url):
             pass
     assert "secret" not in str(caught.value)

@@ -20,7 +20,7 @@ GENERATION = "/api/v1/services/aigc/multimodal-generation/generation"
 SPEECH = "/v1/audio/speech"
 LONG = "A long sentence to be spoken slowly. " * 10
 TAKEN = "all 3 sessions of this server are taken"
-STOPS = "the server is about to stop and takes no new sessions"
+STOPS = "the server is shutting down and accepts no new sessions"
 
 BODIES: dict[str, dict[str, Any]] = {
     GENERATION: {"model": "qwen3-tts-flash", "input": {"text": LONG, "voice": "Cherry"}},

@@ -88,7 +88,7 @@ async def test_a_handshake_for_a_model_that_the_key_is_not_for_is_refused(server
     async with refused(server, key) as caught:
         status, body, headers = refusal_of(caught)
     assert (status, body["code"]) == (403, "Model.AccessDenied")
-    assert body["message"] == "This key is for these models only: qwen3-tts-flash."
+    assert body["message"] == "This key may only use these models: qwen3-tts-flash."
     assert "retry-after" not in headers
     async with client_of(server.port, key) as client:
         assert (await generate(client)).status_code == 200

@@ -52,12 +52,12 @@ class KokoroModel:
         self._voice_files = {file.stem: file for file in sorted((folder / "voices").glob("*.bin"))}
         if not path.is_file() or not self._voice_files:
             raise EngineUnavailable(
-                f"There is no Kokoro in {folder}: it has to hold model.onnx and voices/*.bin."
+                f"{folder} holds no Kokoro model: it must contain model.onnx and voices/*.bin."
             )
         for file in self._voice_files.values():
             if file.stat().st_size != _VOICE_BYTES:
                 raise EngineUnavailable(
-                    f"{file} is no voice of Kokoro: it has to be {_VOICE_BYTES} bytes long."
+                    f"{file} is not a Kokoro voice: it must be {_VOICE_BYTES} bytes long."
                 )
         self._styles: dict[str, Samples] = {}
         options = onnxruntime.SessionOptions()
@@ -70,7 +70,7 @@ class KokoroModel:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common base but this
-            raise EngineUnavailable(f"{path} is no model of Kokoro: {type(error).__name__}.") from error
+            raise EngineUnavailable(f"{path} is not a Kokoro model: {type(error).__name__}.") from error
         # Exports differ in the name of their first input.
         self._text_input = next(
             (each.name for each in self._session.get_inputs() if each.name not in ("style", "speed")), ""

@@ -83,7 +83,7 @@ def read_config(path: Path) -> VoiceConfig:
     except OSError as error:
         raise EngineUnavailable(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
-        raise EngineUnavailable(f"{path} is not of a Piper voice: {error}.") from error
+        raise EngineUnavailable(f"{path} does not describe a Piper voice: {error}.") from error
     if problem := _problem(config):
         raise EngineUnavailable(f"The Piper voice of {path} cannot be used: {problem}")
     return config

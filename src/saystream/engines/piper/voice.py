@@ -52,7 +52,9 @@ class PiperVoice:
         wanted = {each.name for each in self._session.get_inputs()}
         given = {"input", "input_lengths", "scales", *(["sid"] if self.config.speakers else [])}
         if wanted != given:
-            raise EngineUnavailable(f"{path} is no Piper voice: its inputs are {', '.join(sorted(wanted))}.")
+            raise EngineUnavailable(
+                f"{path} is not a Piper voice: its inputs are {', '.join(sorted(wanted))}."
+            )
         try:
             sound = self._counting()
         except Exception as error:  # as for a session
@@ -132,4 +134,4 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base but this
-        raise EngineUnavailable(f"{path} is no model that can be run: {type(error).__name__}.") from error
+        raise EngineUnavailable(f"{path} is not a usable model: {type(error).__name__}.") from error

@@ -100,7 +100,7 @@ def _tensors(folder: Path, prefix: str, device: torch.device) -> Iterator[tuple[
                     if name.startswith(prefix):
                         yield name, file.get_tensor(name)
         except FileNotFoundError:
-            raise CheckpointInvalid(f"{path} is missing; a Qwen3-TTS checkpoint has it.") from None
+            raise CheckpointInvalid(f"{path} is missing; a Qwen3-TTS checkpoint must have it.") from None
         except SafetensorError as error:
             raise CheckpointInvalid(f"{path} cannot be read: {error}") from None
 
@@ -112,4 +112,4 @@ def _files(folder: Path) -> list[Path]:
     try:
         return [folder / name for name in sorted(set(json.loads(index.read_bytes())["weight_map"].values()))]
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise CheckpointInvalid(f"{index} does not list the files of the weights as it should.") from None
+        raise CheckpointInvalid(f"{index} does not list the files of the weights correctly.") from None

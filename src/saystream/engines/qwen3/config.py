@@ -160,7 +160,7 @@ class _Section:
 
     def __init__(self, values: object, where: str) -> None:
         if not isinstance(values, dict):
-            raise CheckpointInvalid(f"{where} is no JSON object.")
+            raise CheckpointInvalid(f"{where} is not a JSON object.")
         self._values: dict[str, Any] = values
         self._where = where
 
@@ -217,9 +217,9 @@ def _read(path: Path) -> _Section:
     try:
         return _Section(json.loads(path.read_bytes()), str(path))
     except FileNotFoundError:
-        raise CheckpointInvalid(f"{path} is missing; a Qwen3-TTS checkpoint has it.") from None
+        raise CheckpointInvalid(f"{path} is missing; a Qwen3-TTS checkpoint must have it.") from None
     except ValueError:
-        raise CheckpointInvalid(f"{path} is no JSON.") from None
+        raise CheckpointInvalid(f"{path} is not JSON.") from None
 
 
 def _stack(section: _Section, *, theta: float, epsilon: float, window: int | None = None) -> StackConfig:

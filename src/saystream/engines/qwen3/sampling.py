@@ -41,13 +41,13 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}; it has to be above 0")
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0")
         if self.top_k < 0:
-            raise ValueError(f"top_k is {self.top_k}; it has to be 0 or more")
+            raise ValueError(f"top_k is {self.top_k}; it must be 0 or more")
         if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}; it has to be above 0 and at most 1")
+            raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not self.repetition_penalty > 0:
-            raise ValueError(f"repetition_penalty is {self.repetition_penalty}; it has to be above 0")
+            raise ValueError(f"repetition_penalty is {self.repetition_penalty}; it must be above 0")
 
 
 def _mixed(words: Tensor) -> Tensor:
@@ -101,9 +101,9 @@ class SamplingRows:
         """Raises ValueError for a ``top_k`` or ``top_p`` that these rows were not built for."""
         top_k = sampling.top_k or self.max_top_k
         if top_k > self.max_top_k:
-            raise ValueError(f"top_k is {top_k}; this engine was built for at most {self.max_top_k}")
+            raise ValueError(f"top_k is {top_k}; this engine supports at most {self.max_top_k}")
         if sampling.top_p < 1 and not self.filters_top_p:
-            raise ValueError(f"top_p is {sampling.top_p}; this engine was built for 1 alone")
+            raise ValueError(f"top_p is {sampling.top_p}; this engine only supports 1")
         self.temperature[slot] = sampling.temperature
         self.top_k[slot] = top_k
         self.top_p[slot] = sampling.top_p

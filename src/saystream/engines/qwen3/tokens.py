@@ -56,9 +56,9 @@ class Tokens:
             added = json.loads(settings.read_bytes())["added_tokens_decoder"]
             control = {str(entry["content"]): int(key) for key, entry in added.items()}
         except FileNotFoundError:
-            raise CheckpointInvalid(f"{settings} is missing; a Qwen3-TTS checkpoint has it.") from None
+            raise CheckpointInvalid(f"{settings} is missing; a Qwen3-TTS checkpoint must have it.") from None
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise CheckpointInvalid(f"{settings} does not list the control tokens as it should.") from None
+            raise CheckpointInvalid(f"{settings} does not list the control tokens correctly.") from None
         try:
             return cls(folder / "vocab.json", folder / "merges.txt", control)
         except Exception as error:  # tokenizers raises nothing more special for files that it cannot read

@@ -101,7 +101,9 @@ def read_references(model: Qwen3Model, folder: Path) -> dict[str, Reference]:
     the voice is taken. Raises ConfigurationError, which names the file, for what cannot be a voice.
     """
     if not folder.is_dir():
-        raise ConfigurationError(f"The option voices names no folder: {folder}", param="engines.voices")
+        raise ConfigurationError(
+            f"The option voices does not name a folder: {folder}", param="engines.voices"
+        )
     references = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() not in _AUDIO:

@@ -64,7 +64,7 @@ class UpstreamEngine(Engine):
             if not self._voices:
                 raise EngineUnavailable(
                     "The upstream server does not list its voices. Name them in the option voices of engine"
-                    " 'upstream': by the name that listeners use, the name that the server uses."
+                    " 'upstream': map each name that clients use to the server's name."
                 )
             self.info = self._description()
         except BaseException:

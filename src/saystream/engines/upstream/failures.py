@@ -63,7 +63,7 @@ def refusal(
         return Failure(
             EngineUnavailable(
                 f"The upstream server {server} refuses the key ({answer}). Put the name of an environment variable"
-                " that holds a right one into the option key_env of engine 'upstream'."
+                " that holds a valid one into the option key_env of engine 'upstream'."
             ),
             Verdict.DOWN,
         )

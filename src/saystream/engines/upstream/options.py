@@ -131,7 +131,9 @@ def read_upstream_options(options: Mapping[str, object]) -> UpstreamOptions:
         one = ServerOptions(url=read.url, key=read.key, key_env=read.key_env, concurrency=read.concurrency)
         read = msgspec.structs.replace(read, servers=(one,))
     elif read.key or read.key_env:
-        raise _refused("key_env", "With a list of servers each has a key of its own: put it into its table.")
+        raise _refused(
+            "key_env", "In a list of servers each has its own key: put it into the table of its server."
+        )
     address = realtime_address if read.kind == "dashscope" else speech_address
     servers = tuple(
         msgspec.structs.replace(server, url=address(server.url, read.model), key=_key(server))
@@ -149,7 +151,7 @@ def _decoded(options: Mapping[str, object]) -> dict[str, object]:
             try:
                 decoded[name] = msgspec.json.decode(value)
             except (msgspec.DecodeError, ValueError):
-                raise _refused(name, "A text has to be JSON.") from None
+                raise _refused(name, "A string must be JSON.") from None
     return decoded
 
 
@@ -184,7 +186,7 @@ def _split(url: str, schemes: tuple[str, str]) -> SplitResult:
         given = quote(f"{parts.scheme}://{parts.hostname or ''}")
         raise _refused("url", f"It is '{given}'. {expected}")
     if parts.username or parts.password:
-        raise _refused("url", "It holds a user or a password; a key belongs into key_env.")
+        raise _refused("url", "It contains a user or a password; put a key into key_env.")
     return parts
 
 
@@ -201,9 +203,9 @@ def _key(server: ServerOptions) -> str:
 def _check(read: UpstreamOptions) -> None:
     """What the types do not say."""
     if clash := sorted(_OURS.intersection(read.parameters)):
-        raise _refused("parameters", f"{', '.join(clash)} cannot stand there.")
+        raise _refused("parameters", f"{', '.join(clash)} are not allowed there.")
     if read.kind == "vllm-omni" and read.takes_speed:
-        raise _refused("takes_speed", "vLLM-Omni refuses a speed while it streams.")
+        raise _refused("takes_speed", "vLLM-Omni does not change speed while it streams.")
     if read.kind == "dashscope":
         _check_dashscope(read)
     for name, voice in read.voices.items():
@@ -223,14 +225,12 @@ def _check_dashscope(read: UpstreamOptions) -> None:
     if not read.model:
         raise _refused("model", "A realtime endpoint needs one, such as qwen3-tts-flash-realtime.")
     if read.sample_rate not in SAMPLE_RATES:
-        raise _refused("sample_rate", f"A realtime endpoint gives {', '.join(map(str, SAMPLE_RATES))} Hz.")
+        raise _refused("sample_rate", f"A realtime endpoint has {', '.join(map(str, SAMPLE_RATES))} Hz.")
     if read.parameters or read.task_type or read.stream_format:
         raise _refused("kind", "parameters, task_type and stream_format are for the other kinds.")
     for name, voice in read.voices.items():
         if isinstance(voice, VoiceOptions) and (voice.ref_audio or voice.description):
-            raise _refused(
-                "voices", f"'{quote(name)}': a realtime endpoint knows voices by their name alone."
-            )
+            raise _refused("voices", f"'{quote(name)}': a realtime endpoint only takes names of voices.")
 
 
 def _refused(option: str, why: str) -> ConfigurationError:

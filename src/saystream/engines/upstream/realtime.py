@@ -280,14 +280,14 @@ class RealtimeServer(Server):
         code = None if closed.rcvd is None else int(closed.rcvd.code)
         if code in _BUSY_CLOSE_CODES:
             return Failure(
-                Overloaded(f"The upstream server {self.name} takes no more sessions for now."), Verdict.BUSY
+                Overloaded(f"The upstream server {self.name} accepts no more sessions for now."), Verdict.BUSY
             )
         how = "without a close frame" if code is None else f"with code {code}"
         fault = EngineFailed(f"The upstream server {self.name} closed the connection {how} before the end.")
         return Failure(fault, Verdict.SUSPECT)
 
     def _broke_protocol(self, message: str) -> Failure:
-        fault = EngineFailed(f"The upstream server {self.name} broke the protocol. {message}")
+        fault = EngineFailed(f"The upstream server {self.name} violated the protocol. {message}")
         return Failure(fault, Verdict.SUSPECT)
 
     def _refused(self, error: ErrorBody, text: str) -> Failure:

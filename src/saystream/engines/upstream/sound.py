@@ -56,13 +56,13 @@ def encoding_of(content_type: str, rate_header: str | None, default_rate: int) -
     told = rate_header if rate_header is not None else rate[1] if rate is not None else str(default_rate)
     sample_rate = int(told) if re.fullmatch(r"\d{1,6}", told.strip()) else 0
     if not _RATES[0] <= sample_rate <= _RATES[1]:
-        raise EngineOutputInvalid(f"It says that its audio has {told[:20]} Hz.")
+        raise EngineOutputInvalid(f"It states a sample rate of {told[:20]} Hz.")
     if kind in ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"):
         return Encoding("wav", sample_rate)
     # Servers differ in what they call bare samples, and some say nothing.
     if kind in ("", "audio/pcm", "audio/x-pcm", "audio/l16", "audio/raw", "application/octet-stream"):
         return Encoding("pcm", sample_rate)
-    raise EngineOutputInvalid(f"It answers with {kind[:40]}, where 16-bit pcm is needed.")
+    raise EngineOutputInvalid(f"It answers with {kind[:40]} instead of 16-bit pcm.")
 
 
 class SoundReader:
@@ -104,7 +104,7 @@ class SoundReader:
         if len(received) < 12:
             return None
         if received[:4] != b"RIFF" or received[8:12] != b"WAVE":
-            raise EngineOutputInvalid("It says that its answer is WAV, and it is not.")
+            raise EngineOutputInvalid("It says that its answer is WAV, but it is not.")
         start, known = 12, False
         while len(received) >= start + 8:
             name, num_bytes = (
@@ -114,7 +114,7 @@ class SoundReader:
             start += 8
             if name == b"data":
                 if not known:
-                    raise EngineOutputInvalid("Its WAV header does not say how the samples are written.")
+                    raise EngineOutputInvalid("Its WAV header does not state the format of the samples.")
                 # 0 and the largest numbers are what servers write that do not know the length yet.
                 self._left = num_bytes if 0 < num_bytes < 0x7FFFFF00 else None
                 return start
@@ -133,5 +133,5 @@ class SoundReader:
                 f"Its WAV has {channels} channels of {bits} bits, format {code}; 16-bit mono is needed."
             )
         if not _RATES[0] <= sample_rate <= _RATES[1]:
-            raise EngineOutputInvalid(f"Its WAV header says {sample_rate} Hz.")
+            raise EngineOutputInvalid(f"Its WAV header states {sample_rate} Hz.")
         self.sample_rate = sample_rate

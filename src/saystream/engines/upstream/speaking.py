@@ -103,7 +103,7 @@ class _Speaking:
                 return await self._balancer.borrow(tried=tried, said_busy=said_busy)
         except TimeoutError:
             waited = f"{self._limits.first_audio_s:g} s"
-            raise Overloaded(f"No upstream server had room for a request within {waited}.") from None
+            raise Overloaded(f"No upstream server was free for a request within {waited}.") from None
 
     async def _attempt(self, upstream: Upstream) -> None:
         name = upstream.server.name

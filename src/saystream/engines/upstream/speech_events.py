@@ -53,7 +53,7 @@ class SpeechEvents:
         try:
             events = self._parser.push(received)
         except RemoteProtocolError as error:
-            raise EngineOutputInvalid(f"It breaks the format of its events. {error.message}") from error
+            raise EngineOutputInvalid(f"It violates the format of its events. {error.message}") from error
         parts: list[bytes | SpeechFailed] = []
         for event in events:
             if not self.done and (part := self._read(event.data)) is not None:
@@ -69,7 +69,7 @@ class SpeechEvents:
             if event.type == "speech.audio.delta":
                 return pybase64.b64decode(event.audio, validate=True)
         except (msgspec.DecodeError, ValueError) as error:
-            raise EngineOutputInvalid("One of its events is no event of speech.") from error
+            raise EngineOutputInvalid("One of its events is not a speech event.") from error
         if event.type == "speech.audio.done":
             self.done = True
         elif event.type in ("speech.audio.error", "error"):

@@ -144,7 +144,7 @@ def _check_texts(request: SpeechRequest) -> None:
             raise InvalidRequest(f"{param} holds a NUL character.", param=param)
     if len(request.input) > MAX_INPUT_CHARACTERS:
         raise TextTooLong(
-            f"input has {len(request.input)} characters; at most {MAX_INPUT_CHARACTERS} are taken.",
+            f"input has {len(request.input)} characters; at most {MAX_INPUT_CHARACTERS} are allowed.",
             param="input",
         )
 

@@ -80,7 +80,7 @@ class EventParser:
         try:
             return line.decode()
         except UnicodeDecodeError as error:
-            raise RemoteProtocolError("The server sent an event that is no UTF-8.") from error
+            raise RemoteProtocolError("The server sent an event that is not UTF-8.") from error
 
     def _check_size(self, unfinished_bytes: int) -> None:
         if self._lines_bytes + unfinished_bytes > self._max_event_bytes:

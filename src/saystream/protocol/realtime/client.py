@@ -97,7 +97,7 @@ class ClientConnection:
         try:
             self._states.server_event(wire_type(event))
         except InvalidState as error:
-            raise RemoteProtocolError(f"The server broke the order of events: {error.message}") from error
+            raise RemoteProtocolError(f"The server violated the order of events: {error.message}") from error
         self._note(event)
         return event
 

@@ -83,7 +83,7 @@ def decode_server_event(frame: str) -> ServerEvent:
         return _SERVER_DECODER.decode(frame)
     except NOT_JSON as error:
         raise RemoteProtocolError(
-            f"The server sent a frame that is no event: {why_not_json(error)}."
+            f"The server sent a frame that is not an event: {why_not_json(error)}."
         ) from error
 
 

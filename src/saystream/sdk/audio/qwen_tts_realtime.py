@@ -157,7 +157,7 @@ class QwenTtsRealtime:
         Raises ConnectFailed, a TimeoutError, with what the server said when it refused.
         """
         if self._link is not None:
-            raise InvalidState("connect() on an object that is connected; call close() first")
+            raise InvalidState("connect() was called on a connected object; call close() first")
         try:
             transport = self._open_transport(self.url, self._headers(), _TIMEOUTS, DEFAULT_LIMITS)
         except ConnectionFailed as failure:
@@ -355,7 +355,7 @@ def _event(type: str, **fields: Any) -> str:
 def _decoded(frame: str | bytes) -> dict[str, Any] | None:
     """The event in ``frame``; ``None`` for what is no event, which is logged and left out."""
     if isinstance(frame, bytes):
-        _log.error("a binary frame of %d bytes came on a door of text frames", len(frame))
+        _log.error("a binary frame of %d bytes was received; only text frames are allowed", len(frame))
         return None
     try:
         event = msgspec.json.decode(frame)

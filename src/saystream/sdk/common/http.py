@@ -126,7 +126,7 @@ def _failures() -> Generator[None, None, None]:
     except httpx.TransportError as error:
         raise RequestFailed(f"the server gave no answer: {error or type(error).__name__}") from error
     except httpx.InvalidURL as error:
-        raise RequestFailed(f"base_http_api_url is no URL: {error}") from error
+        raise RequestFailed(f"base_http_api_url is not a URL: {error}") from error
 
 
 @functools.cache

@@ -60,7 +60,7 @@ class Authenticator:
             raise AuthenticationFailed("unknown or revoked key")
         if workspace is not None and key.workspace not in (None, workspace):
             raise WorkspaceDenied(
-                "this key is of another workspace than the header X-DashScope-WorkSpace names"
+                "this key belongs to another workspace than the one in the header X-DashScope-WorkSpace"
             )
         return Principal(
             key_id=key.id, label=key.label, workspace=key.workspace or workspace, limits=key.limits
@@ -72,9 +72,9 @@ async def check_binding(host: str, store: KeyStore, allow_anonymous: bool) -> No
     if allow_anonymous or is_loopback(host) or await store.any_exist():
         return
     raise ConfigurationError(
-        f"no key exists, so everybody who reaches '{host}' could use this server; make a key with"
+        f"no key exists, so anyone who can reach '{host}' could use this server; create a key with"
         " `saystream keys create NAME`, serve only this machine with `--host 127.0.0.1`,"
-        " or let everybody in with `--allow-anonymous`",
+        " or let anyone in with `--allow-anonymous`",
         param="host",
     )
 

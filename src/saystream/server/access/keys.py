@@ -191,7 +191,7 @@ class KeyStore:
         if not _ID.fullmatch(key_id):
             # Not quoted: it may well be the key itself.
             raise KeyNotFound(
-                "that is no key id; one looks like 'key_0123456789ab', and `saystream keys list` shows them",
+                "that is not a key id; an id looks like 'key_0123456789ab', and `saystream keys list` shows them",
                 param="id",
             )
         this = keys_table.c.id == key_id
@@ -301,7 +301,7 @@ def _checked_models(models: Sequence[str]) -> list[str]:
         if name not in known:
             raise InvalidValue("models", name, get_close_matches(name[:64], known) or sorted(known))
     if not models:
-        raise InvalidValue("models", "", "one name of a model at least")
+        raise InvalidValue("models", "", "at least one name of a model")
     return sorted(set(models))
 
 

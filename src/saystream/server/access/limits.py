@@ -81,7 +81,7 @@ class Limiter:
         limits = principal.limits
         if limits.models is not None and model not in limits.models:
             raise ModelDenied(
-                f"This key is for these models only: {', '.join(limits.models)}.", param="model"
+                f"This key may only use these models: {', '.join(limits.models)}.", param="model"
             )
         permit = await self._enter(principal)
         try:
@@ -119,8 +119,8 @@ class Limiter:
             next_month = await self._months.take(key_id, limit=limit, amount=characters)
             if next_month is not None:
                 raise QuotaExhausted(
-                    f"This key may send {limit} characters a month, and this text, which counts {characters}, goes"
-                    f" beyond that; the next month begins on {next_month:%Y-%m-%d} (UTC).",
+                    f"This key may send {limit} characters a month, and this text, which counts {characters}, exceeds"
+                    f" that; the next month begins on {next_month:%Y-%m-%d} (UTC).",
                     retry_after_s=(next_month - self._utc_now()).total_seconds(),
                 )
 
@@ -130,7 +130,7 @@ class Limiter:
             return Permit()
         session = await self._tally.enter(key_id, limit=limit)
         if session is None:
-            raise LimitReached(f"This key may have {limit} sessions at once, and all are open.")
+            raise LimitReached(f"This key may have {limit} sessions at once, and they are all open.")
         return Permit(lambda: self._tally.leave(key_id, session))
 
     async def _take_request(self, principal: Principal) -> None:

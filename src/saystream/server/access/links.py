@@ -125,7 +125,7 @@ def read_secret(data_dir: Path) -> bytes:
         ) from error
     if len(secret) < 32:
         raise ConfigurationError(
-            f"{path} is too short for a secret; remove it, and it is made anew", param="data_dir"
+            f"{path} is too short for a secret; delete it, and a new one is created", param="data_dir"
         )
     return secret
 
@@ -154,5 +154,5 @@ def base_url(request: Request, public_url: str | None) -> str:
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
         # Not quoted: it is none of ours, and would end up in a log.
-        raise InvalidRequest("The header Host is missing, or no host name.", param="Host")
+        raise InvalidRequest("The header Host is missing or is not a host name.", param="Host")
     return f"{request.url.scheme}://{host}"

@@ -30,7 +30,7 @@ def check_origin(headers: Mapping[str, str], *, allowed: Collection[str], loopba
     if is_loopback(host) or (not loopback_only and authority == headers.get("host", "").lower()):
         return
     raise OriginRefused(
-        f"A web page of '{quote(origin)}' may not use this server, which asks for no key: make a key with"
+        f"A web page of '{quote(origin)}' may not use this server, which needs no key: create a key with"
         " `saystream keys create NAME`, or name the origin in the setting cors_origins."
     )
 

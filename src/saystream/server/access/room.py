@@ -114,7 +114,7 @@ class Room:
 
     def _check(self) -> None:
         if self.draining:
-            raise Draining("the server is about to stop and takes no new sessions")
+            raise Draining("the server is shutting down and accepts no new sessions")
         if self.num_taken >= self._max_sessions:
             raise LimitReached(f"all {self._max_sessions} sessions of this server are taken")
 

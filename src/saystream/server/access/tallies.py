@@ -258,7 +258,7 @@ def _client(url: str) -> Redis:
     except ValueError:
         # Not chained: that message may quote the URL, and with it the password.
         raise ConfigurationError(
-            "limits_url is no URL of Redis; an example is 'redis://127.0.0.1:6379/0'", param="limits_url"
+            "limits_url is not a Redis URL; an example is 'redis://127.0.0.1:6379/0'", param="limits_url"
         ) from None
     return Redis.from_pool(pool)
 

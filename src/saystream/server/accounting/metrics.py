@@ -145,11 +145,13 @@ class _HostingCollector:
         self._hosting = hosting
 
     def collect(self) -> Iterable[Metric]:
-        hosts = GaugeMetricFamily("saystream_engine_hosts", "Engine processes that are up", labels=["engine"])
-        waiting = GaugeMetricFamily("saystream_queue", "Segments that wait for an engine", labels=["engine"])
+        hosts = GaugeMetricFamily(
+            "saystream_engine_hosts", "Engine processes that are running", labels=["engine"]
+        )
+        waiting = GaugeMetricFamily("saystream_queue", "Segments waiting for an engine", labels=["engine"])
         held = GaugeMetricFamily(
             "saystream_held_sessions",
-            "Sessions that wait to begin until an engine is fast enough for one more",
+            "Sessions waiting to begin until an engine is fast enough for another",
             labels=["engine"],
         )
         running = GaugeMetricFamily("saystream_running", "Segments being spoken", labels=["engine"])

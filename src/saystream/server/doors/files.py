@@ -25,7 +25,7 @@ __all__ = ["FilesDoor", "byte_range"]
 _OPERATION = Operation(
     name="read_file",
     summary="An audio file",
-    description="A link as the generation door gives it. It needs no key, and works until it expires.",
+    description="A link from the answer to a generation request. It needs no key, and works until it expires.",
     parameters=(
         Parameter("date", "path", "The day it was made.", {"type": "string"}),
         Parameter("name", "path", "The id of its request, and `.wav`.", {"type": "string"}),
@@ -36,9 +36,7 @@ _OPERATION = Operation(
     answers={
         200: Answer("The file.", {"audio/wav": BINARY}),
         206: Answer("The range.", {"audio/wav": BINARY}, headers={"content-range": "Which bytes these are."}),
-        416: Answer(
-            "Nothing of the file is in the range.", {}, headers={"content-range": "The file's size."}
-        ),
+        416: Answer("The range is outside the file.", {}, headers={"content-range": "The file's size."}),
     },
     refusals=(403, 404, 503),
     needs_key=False,
@@ -59,7 +57,7 @@ class FilesDoor(Door):
         files, links = self.services.files, self.services.links
         path = f"{request.path_params['date']}/{request.path_params['name']}"
         if not files.holds(path):
-            raise NoSuchFile("nothing answers at this path")
+            raise NoSuchFile("there is nothing at this path")
         links.check(path, request.query_params)
         file = await files.describe(path)
         headers = _headers(file, links.ttl_s)

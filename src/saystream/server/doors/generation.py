@@ -64,7 +64,7 @@ _STYLE = {name: PARAMETERS[name].schema() for name in STYLE_PARAMETERS}
 _OPERATION = Operation(
     name="generate_speech",
     summary="Speech of one text",
-    description="The interface of Qwen-TTS over HTTP. Without the header `X-DashScope-SSE: enable` the answer is a link"
+    description="Qwen-TTS over HTTP. Without the header `X-DashScope-SSE: enable` the answer is a link"
     " to a WAV file; with it, events that carry the audio as it is made, the last of them with the link.",
     request={
         "type": "object",
@@ -200,18 +200,18 @@ class _Speech:
         except OSError as error:
             self.fault = StoreUnavailable(f"the audio cannot be kept ({type(error).__name__})")
         except asyncio.CancelledError:
-            self.fault = Draining("the server stops now")
+            self.fault = Draining("the server is shutting down")
             raise
         except Exception:
             _log.exception("request failed")  # a bug of ours must not leave the peer without a word
-            self.fault = ServerFault("an error of the server; its log tells more")
+            self.fault = ServerFault("a server error; the log has the details")
         finally:
             self._close_account()
 
     def _stopped(self, task: asyncio.Task[None]) -> None:
         """One that was cancelled may never have begun."""
         if task.cancelled() and self.fault is None:
-            self.fault = Draining("the server stops now")
+            self.fault = Draining("the server is shutting down")
         self._end.set()
         self._progress.set()
         self._close_if_over()

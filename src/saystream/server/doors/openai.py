@@ -96,10 +96,10 @@ class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
 
 _SPEECH = Operation(
     "speech",
-    "Speech as OpenAI's interface gives it",
+    "Speech, with OpenAI's interface",
     {
         200: Answer(
-            "The file in chunks as they are made; with `stream_format` `sse` events with parts of it.",
+            "The file, in chunks as they are made; with `stream_format` `sse`, events with pieces of it.",
             {**dict.fromkeys(MEDIA_TYPES.values(), BINARY), "text/event-stream": EVENT},
         )
     },
@@ -109,7 +109,7 @@ _SPEECH = Operation(
 _LIST_REFUSALS = (400, 401, 403, 503)
 _MODELS = Operation(
     "models",
-    "The models that speak",
+    "The models",
     {200: Answer("All.", {"application/json": ModelList})},
     refusals=_LIST_REFUSALS,
 )
@@ -194,7 +194,7 @@ class OpenAIDoor(Door):
         if model is None:
             # The catalogue knows more names than speak here: some for voices that were cloned or designed.
             raise ModelNotFound(
-                f"No model '{quote(wanted.model)}' speaks here; `GET /v1/models` lists those that do, such as"
+                f"There is no model '{quote(wanted.model)}'; `GET /v1/models` lists the models, such as"
                 f" {', '.join(openai_names.model_names())}.",
                 param="model",
             )

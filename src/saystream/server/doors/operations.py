@@ -30,17 +30,17 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether new work is taken."""
+    """Whether new work is accepted."""
 
     status: Literal["ready", "draining", "no engine is up"]
 
 
 _HEALTH = Operation(
-    "health", "Whether the process lives", {200: Answer("It does.", {_JSON: Health})}, needs_key=False
+    "health", "Whether the process is running", {200: Answer("It does.", {_JSON: Health})}, needs_key=False
 )
 _READINESS = Operation(
     "readiness",
-    "Whether new work is taken",
+    "Whether new work is accepted",
     {200: Answer("Yes.", {_JSON: Readiness}), 503: Answer("Not now.", {_JSON: Readiness})},
     needs_key=False,
 )

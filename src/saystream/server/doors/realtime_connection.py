@@ -143,7 +143,7 @@ class Connection:
             raise
         except Exception:
             _log.exception("connection failed")
-            self.fail(ServerFault("the server failed; its log says more"))
+            self.fail(ServerFault("a server error; the log has the details"))
 
     def drain(self) -> None:
         """Close when what was given to be spoken has been."""
@@ -152,12 +152,12 @@ class Connection:
 
     def cut_off(self) -> None:
         """Close at once, with the reason."""
-        self.fail(Draining("the server stops now"))
+        self.fail(Draining("the server is shutting down"))
 
     def _close_if_drained(self) -> None:
         if not self._draining or self._core.close is not None:
             return
-        reason = Draining("the server is about to stop")
+        reason = Draining("the server is shutting down")
         if self._core.state is SessionState.FINISHED:
             self._core.shut(Draining.close_code, reason.message)
             self._flush()
@@ -215,7 +215,7 @@ class Connection:
             async with asyncio.timeout(self._settings.send_stall_timeout_s):
                 await sending
         except TimeoutError:
-            raise PeerStalled("the peer stopped reading") from None
+            raise PeerStalled("the client stopped reading") from None
 
     # --- the reader ------------------------------------------------------------------------------------------------
 

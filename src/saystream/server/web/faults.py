@@ -106,9 +106,9 @@ def _answer_fault(request: Request, error: Exception) -> Response:
 def _answer_routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == MethodNotAllowed.http_status:
-        fault: SaystreamError = MethodNotAllowed(f"{request.method} is not answered at this path")
+        fault: SaystreamError = MethodNotAllowed(f"{request.method} is not allowed at this path")
     else:
-        fault = PathNotFound("nothing answers at this path; /openapi.json lists those that are answered")
+        fault = PathNotFound("there is nothing at this path; /openapi.json lists all paths")
     answer = _shape_of(request.scope).answer(fault)
     answer.headers.update(error.headers or {})
     return answer
@@ -149,5 +149,5 @@ class UnforeseenErrors:
             if started:
                 raise  # uvicorn logs it and cuts the connection, which tells the peer that the answer is not whole
             _log.exception("request failed")
-            fault = ServerFault("an error of the server; its log tells more")
+            fault = ServerFault("a server error; the log has the details")
             await _shape_of(scope).answer(fault)(scope, receive, send)

@@ -73,7 +73,7 @@ class StreamedAnswer(Response):
             async with asyncio.timeout(self._stall_timeout_s):
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
         except TimeoutError:
-            raise PeerStalled("the peer stopped reading") from None
+            raise PeerStalled("the client stopped reading") from None
 
 
 async def _until_gone(receive: Receive) -> None:
