@@ -65,7 +65,9 @@ async def test_who_has_no_limits_is_not_counted(limiter: Limiter, tally: Scripte
 async def test_a_key_is_for_the_models_it_names_only(limiter: Limiter) -> None:
     principal = ann(models=(MODEL, "qwen-tts"))
     (await limiter.admit(principal, MODEL)).release()
-    with pytest.raises(ModelDenied, match=r"may only use these models: qwen3-tts-flash, qwen-tts\.") as caught:
+    with pytest.raises(
+        ModelDenied, match=r"may only use these models: qwen3-tts-flash, qwen-tts\."
+    ) as caught:
         await limiter.admit(principal, "qwen3-tts-flash-realtime")
     assert caught.value.param == "model"
 
