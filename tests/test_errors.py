@@ -48,3 +48,18 @@ def test_every_error_says_what_it_means(error: type[SaystreamError]) -> None:
 def test_the_codes_of_a_class_are_ones_that_exist(error: type[SaystreamError]) -> None:
     assert 400 <= error.http_status <= 599
     assert error.close_code is None or 1000 <= error.close_code <= 1013
+
+
+def test_an_error_of_the_client_keeps_what_the_server_said() -> None:
+    refused = errors.ConnectionFailed("no", status=429, remote_code="Throttling", retry_after_s=2.0)
+    assert (refused.status, refused.remote_code, refused.retry_after_s) == (429, "Throttling", 2.0)
+    lost = errors.ConnectionLost("gone", remote_close_code=1011, remote_close_reason="internal")
+    assert (lost.remote_close_code, lost.remote_close_reason) == (1011, "internal")
+    told = errors.RemoteError("no such voice", remote_code="invalid_value", param="session.voice")
+    assert (told.remote_code, told.param) == ("invalid_value", "session.voice")
+
+
+def test_a_missing_model_says_how_to_get_it() -> None:
+    missing = errors.ModelMissing("It is not in the store.", model="kokoro")
+    assert missing.model == "kokoro"
+    assert missing.message.endswith("Get it with: saystream models pull kokoro")

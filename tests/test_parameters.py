@@ -137,3 +137,7 @@ def test_words_take_any_value_of_the_type() -> None:
         and Words("true or false").kept(False) is False
     )
     assert Words("a name", blank=False).kept(" ") is None
+
+
+def test_words_that_say_what_is_allowed_are_printed_as_they_are() -> None:
+    assert str(Words("any name")) == "any name"

@@ -114,7 +114,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
             case Range(lowest, highest):
                 unit = f" ({self.unit})" if self.unit else ""
                 return f"{self.wire_type} from {lowest} to {highest}{unit}"
-            case Words(allowed):
+            case Words(allowed):  # pragma: no branch - there is no fourth kind
                 return allowed
 
     @property
@@ -144,7 +144,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
                 schema["enum"] = list(values)
             case Range(lowest, highest):
                 schema |= {"minimum": lowest, "maximum": highest}
-            case Words():
+            case Words():  # pragma: no branch - there is no fourth kind
                 pass
         return schema if self.default == "" else {**schema, "default": self.default}
 

@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from saystream.audio import AudioChunk
-from saystream.dsp.decode import MAX_SAMPLE_RATE, check, decode
+from saystream.dsp.decode import MAX_SAMPLE_RATE, _frames, check, decode
 from saystream.errors import (
     AudioFormatUnsupported,
     AudioRateUnsupported,
@@ -265,3 +267,32 @@ def test_mutations_are_the_same_every_time() -> None:
     damaged = list(mutations(upload, 20, 1))
     assert damaged == list(mutations(upload, 20, 1))
     assert sum(copy != upload for copy in damaged) >= 18
+
+
+def test_a_want_of_memory_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    upload = encoded("wav-16", 1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(av, "open", without_memory)
+        with pytest.raises(MemoryError):
+            decode(upload, max_duration_s=60)
+
+
+def test_frames_without_samples_are_skipped_and_a_want_of_memory_between_them_is_told_as_that() -> None:
+    class Frame:
+        def __init__(self, samples: int) -> None:
+            self.samples = samples
+
+    class Container:
+        def decode(self, stream: object) -> Iterator[Frame]:
+            yield Frame(0)
+            yield Frame(1)
+            raise MemoryError
+
+    container: Any = Container()
+    frames = _frames(container, None)
+    assert next(frames).samples == 1
+    with pytest.raises(MemoryError):
+        next(frames)

@@ -77,6 +77,14 @@ def test_a_job_should_begin_before_the_one_that_runs_now_has_ended() -> None:
 # --- who is held
 
 
+def test_a_job_that_is_ready_again_waits_once() -> None:
+    admission = admission_for(1)
+    come(admission, "first")
+    assert come(admission, "second") == []
+    assert admission.ready("second", 10) == []
+    assert admission.held == 1
+
+
 def test_sessions_are_let_in_until_the_speed_is_given_away() -> None:
     admission = admission_for(2)
     assert [come(admission, job) for job in "abc"] == [["a"], ["b"], []]

@@ -173,6 +173,13 @@ def test_a_cancelled_waiting_job_is_forgotten_and_frees_its_session() -> None:
     assert scheduler.waiting == 0
 
 
+def test_a_cancelled_job_in_the_middle_of_its_session_leaves_the_others_in_order() -> None:
+    session = Playback(0)
+    scheduler = scheduler_of(("a", session), ("b", session), ("c", session))
+    assert scheduler.cancel("b")
+    assert scheduler.next(9, 0) == ["a", "c"]
+
+
 def test_a_cancelled_running_job_keeps_its_slot_until_it_is_done() -> None:
     scheduler = scheduler_of(("a", Playback(0)))
     scheduler.next(1, 0)

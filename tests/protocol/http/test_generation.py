@@ -93,6 +93,11 @@ def test_a_missing_part_has_a_code_of_its_own(body: Any, error: type[InvalidRequ
         decode(body)
 
 
+def test_an_empty_model_is_a_missing_one() -> None:
+    with pytest.raises(MissingModel):
+        decode({**WHOLE, "model": ""})
+
+
 def test_a_missing_voice_is_said_in_the_words_of_the_service() -> None:
     with pytest.raises(InvalidRequest, match=r"^The voice property is required\.$") as raised:
         decode({"model": "m", "input": {"text": "Hello."}})
