@@ -30,13 +30,17 @@ def test_the_package_has_every_name_that_its_modules_define() -> None:
 
 
 def test_a_code_is_given_out_once() -> None:
-    given = Counter(vars(error)["code"] for error in CLASSES if "code" in vars(error))
+    given = Counter(error.code for error in CLASSES if names_its_code(error))
     assert [code for code, times in given.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("error", [error for error in CLASSES if not children(error)])
 def test_a_leaf_has_a_code_of_its_own_unless_it_is_the_general_case(error: type[SaystreamError]) -> None:
-    assert "code" in vars(error) or error is InvalidValue
+    assert names_its_code(error) or error is InvalidValue
+
+
+def names_its_code(error: type[SaystreamError]) -> bool:
+    return error.code != getattr(error.__base__, "code", None)
 
 
 @pytest.mark.parametrize("error", CLASSES)
@@ -48,6 +52,26 @@ def test_every_error_says_what_it_means(error: type[SaystreamError]) -> None:
 def test_the_codes_of_a_class_are_ones_that_exist(error: type[SaystreamError]) -> None:
     assert 400 <= error.http_status <= 599
     assert error.close_code is None or 1000 <= error.close_code <= 1013
+
+
+def test_a_class_has_what_its_first_line_names_and_the_rest_from_its_parent() -> None:
+    class Lost(errors.LimitReached, kind="lost", code="lost", http_status=410, http_code="Lost"):
+        pass
+
+    class LostForGood(Lost, close_code=1009, retryable=False):
+        pass
+
+    assert facts(Lost) == ("lost", "lost", 410, "Lost", 1008, True)
+    assert facts(LostForGood) == ("lost", "lost", 410, "Lost", 1009, False)
+
+
+def facts(error: type[SaystreamError]) -> tuple[object, ...]:
+    return (error.kind, error.code, error.http_status, error.http_code, error.close_code, error.retryable)
+
+
+def test_a_first_line_names_nothing_else() -> None:
+    with pytest.raises(TypeError, match="status"):
+        type("Lost", (SaystreamError,), {}, status=410)
 
 
 def test_an_error_of_the_client_keeps_what_the_server_said() -> None:

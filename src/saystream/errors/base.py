@@ -11,7 +11,9 @@ class SaystreamError(Exception):
 
     ``kind`` and ``code`` are the ``type`` and ``code`` of a realtime error event; ``http_status`` and
     ``http_code`` what an HTTP door answers; ``close_code`` the WebSocket code where the error ends the
-    connection, else ``None``.
+    connection, else ``None``. A class names in its first line those in which it differs from its parent::
+
+        class MethodNotAllowed(InvalidRequest, code="method_not_allowed", http_status=405): ...
     """
 
     kind: ClassVar[str] = "server_error"
@@ -21,6 +23,24 @@ class SaystreamError(Exception):
     close_code: ClassVar[int | None] = None
     retryable: ClassVar[bool] = False
 
+    def __init_subclass__(
+        cls,
+        *,
+        kind: str | None = None,
+        code: str | None = None,
+        http_status: int | None = None,
+        http_code: str | None = None,
+        close_code: int | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init_subclass__()
+        cls.kind = cls.kind if kind is None else kind
+        cls.code = cls.code if code is None else code
+        cls.http_status = cls.http_status if http_status is None else http_status
+        cls.http_code = cls.http_code if http_code is None else http_code
+        cls.close_code = cls.close_code if close_code is None else close_code
+        cls.retryable = cls.retryable if retryable is None else retryable
+
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -28,10 +48,8 @@ class SaystreamError(Exception):
         """Dotted path of the field at fault, such as ``session.voice``."""
 
 
-class ConfigurationError(SaystreamError):
+class ConfigurationError(SaystreamError, code="configuration_error"):
     """A setting that cannot work; said at start, with what would."""
-
-    code = "configuration_error"
 
 
 def quote(value: object) -> str:

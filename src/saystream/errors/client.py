@@ -3,21 +3,16 @@
 from saystream.errors.base import SaystreamError
 
 
-class ClientError(SaystreamError):
+class ClientError(SaystreamError, code="client_error"):
     """Base of what our client and SDK raise."""
 
-    code = "client_error"
 
-
-class ConnectionFailed(ClientError):
+class ConnectionFailed(ClientError, code="connection_failed", retryable=True):
     """The server could not be reached, or refuses for now; the same call may work later.
 
     ``status``, ``remote_code`` and ``retry_after_s`` are of the HTTP answer to the handshake, ``None`` where
     there was none.
     """
-
-    code = "connection_failed"
-    retryable = True
 
     def __init__(
         self,
@@ -33,22 +28,16 @@ class ConnectionFailed(ClientError):
         self.retry_after_s = retry_after_s
 
 
-class HandshakeRefused(ConnectionFailed):
+class HandshakeRefused(ConnectionFailed, code="handshake_refused", retryable=False):
     """The server refused what the handshake asked for, such as a bad key: the same call is refused again."""
 
-    code = "handshake_refused"
-    retryable = False
 
-
-class ConnectionLost(ClientError):
+class ConnectionLost(ClientError, code="connection_lost", retryable=True):
     """The connection ended before the session did.
 
     ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where none
     came.
     """
-
-    code = "connection_lost"
-    retryable = True
 
     def __init__(
         self, message: str, *, remote_close_code: int | None = None, remote_close_reason: str | None = None
@@ -58,16 +47,12 @@ class ConnectionLost(ClientError):
         self.remote_close_reason = remote_close_reason
 
 
-class RemoteProtocolError(ClientError):
+class RemoteProtocolError(ClientError, code="remote_protocol_error"):
     """The server sent what the protocol does not allow."""
 
-    code = "remote_protocol_error"
 
-
-class RemoteError(ClientError):
+class RemoteError(ClientError, code="remote_error"):
     """The server sent an ``error`` event; ``remote_code`` is its code."""
-
-    code = "remote_error"
 
     def __init__(self, message: str, *, remote_code: str, param: str | None = None) -> None:
         super().__init__(message, param=param)

@@ -3,37 +3,28 @@
 from saystream.errors.base import SaystreamError
 
 
-class ProtocolAbuse(SaystreamError):
+class ProtocolAbuse(
+    SaystreamError,
+    kind="invalid_request_error",
+    code="protocol_error",
+    http_status=400,
+    http_code="InvalidParameter",
+    close_code=1008,
+):
     """The connection cannot go on; an error event is sent, then the close code of the class."""
 
-    kind = "invalid_request_error"
-    code = "protocol_error"
-    http_status = 400
-    http_code = "InvalidParameter"
-    close_code = 1008
 
-
-class BinaryFrame(ProtocolAbuse):
+class BinaryFrame(ProtocolAbuse, code="binary_frame", close_code=1003):
     """A binary frame on a door whose frames are text."""
 
-    code = "binary_frame"
-    close_code = 1003
 
-
-class FrameTooLarge(ProtocolAbuse):
+class FrameTooLarge(ProtocolAbuse, code="frame_too_large", close_code=1009):
     """A frame over the size limit."""
 
-    code = "frame_too_large"
-    close_code = 1009
 
-
-class TooManyErrors(ProtocolAbuse):
+class TooManyErrors(ProtocolAbuse, code="too_many_errors"):
     """One connection sent more bad events than the limit."""
 
-    code = "too_many_errors"
 
-
-class PeerStalled(ProtocolAbuse):
+class PeerStalled(ProtocolAbuse, code="peer_stalled"):
     """The peer stopped reading for longer than the limit."""
-
-    code = "peer_stalled"

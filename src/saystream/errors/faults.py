@@ -1,58 +1,43 @@
 """Our own faults."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from saystream.errors.base import SaystreamError
 
 
-class ServerFault(SaystreamError):
+class ServerFault(SaystreamError, close_code=1011):
     """Our fault."""
 
-    close_code = 1011
+    close_code: ClassVar[int]
 
 
-class EngineFault(ServerFault):
+class EngineFault(ServerFault, code="engine_error"):
     """An engine could not speak a segment."""
 
-    code = "engine_error"
 
-
-class EngineCrashed(EngineFault):
+class EngineCrashed(EngineFault, code="engine_crashed", retryable=True):
     """The engine's process ended while it was speaking."""
 
-    code = "engine_crashed"
-    retryable = True
 
-
-class EngineStalled(EngineFault):
+class EngineStalled(EngineFault, code="engine_stalled", retryable=True):
     """The engine gave no audio for longer than the limit and was stopped."""
 
-    code = "engine_stalled"
-    retryable = True
 
-
-class EngineOutputInvalid(EngineFault):
+class EngineOutputInvalid(EngineFault, code="engine_output_invalid"):
     """The engine gave something that is not float32 mono audio at its rate."""
 
-    code = "engine_output_invalid"
 
-
-class EngineFailed(EngineFault):
+class EngineFailed(EngineFault, code="engine_failed"):
     """The engine raised an error while it was speaking; its process lives on."""
 
-    code = "engine_failed"
 
-
-class EngineUnavailable(ServerFault):
+class EngineUnavailable(ServerFault, code="engine_unavailable", http_status=503):
     """No engine is installed for what was asked; the message says what would provide one.
 
     ``remedy`` is the one command that would help, "" where none is known, and ``languages`` what would then be spoken
     and how well, as in ``EngineInfo``.
     """
-
-    code = "engine_unavailable"
-    http_status = 503
-    http_code = "InternalError"
 
     def __init__(self, message: str, *, remedy: str = "", languages: Mapping[str, str] = {}) -> None:
         super().__init__(message)
@@ -60,39 +45,33 @@ class EngineUnavailable(ServerFault):
         self.languages = languages
 
 
-class Overloaded(ServerFault):
+class Overloaded(
+    ServerFault,
+    code="server_overloaded",
+    http_status=503,
+    http_code="Throttling",
+    close_code=1013,
+    retryable=True,
+):
     """More work than the server admits; come back later."""
 
-    code = "server_overloaded"
-    http_status = 503
-    http_code = "Throttling"
-    close_code = 1013
-    retryable = True
 
-
-class Draining(ServerFault):
+class Draining(
+    ServerFault,
+    code="server_draining",
+    http_status=503,
+    http_code="Throttling",
+    close_code=1012,
+    retryable=True,
+):
     """The server is about to stop and takes no new work."""
 
-    code = "server_draining"
-    http_status = 503
-    http_code = "Throttling"
-    close_code = 1012
-    retryable = True
 
-
-class AudioReaderUnavailable(ServerFault):
+class AudioReaderUnavailable(ServerFault, code="audio_reader_unavailable", http_status=503):
     """What reads uploaded audio is not installed or does not start; the message says what is missing."""
 
-    code = "audio_reader_unavailable"
-    http_status = 503
-    http_code = "InternalError"
 
-
-class StoreUnavailable(ServerFault):
+class StoreUnavailable(
+    ServerFault, code="store_unavailable", http_status=503, close_code=1013, retryable=True
+):
     """The database, or the store of files, does not answer; nothing is let in without it."""
-
-    code = "store_unavailable"
-    http_status = 503
-    http_code = "InternalError"
-    close_code = 1013
-    retryable = True

@@ -5,19 +5,18 @@ from collections.abc import Iterable
 from saystream.errors.base import SaystreamError, quote
 
 
-class InvalidRequest(SaystreamError):
+class InvalidRequest(
+    SaystreamError,
+    kind="invalid_request_error",
+    code="invalid_value",
+    http_status=400,
+    http_code="InvalidParameter",
+):
     """The caller's mistake. Nothing changed; the session lives on."""
 
-    kind = "invalid_request_error"
-    code = "invalid_value"
-    http_status = 400
-    http_code = "InvalidParameter"
 
-
-class InvalidEvent(InvalidRequest):
+class InvalidEvent(InvalidRequest, code="invalid_event"):
     """A frame that is no event: broken JSON, no object, an unknown or missing ``type``."""
-
-    code = "invalid_event"
 
 
 class InvalidValue(InvalidRequest):
@@ -39,169 +38,117 @@ class InvalidValue(InvalidRequest):
         super().__init__(f"Invalid value for {param}: '{quote(value)}'.{because} {expected}", param=param)
 
 
-class InvalidState(InvalidRequest):
+class InvalidState(InvalidRequest, code="invalid_state"):
     """A legal request at the wrong time."""
 
-    code = "invalid_state"
 
-
-class EmptyBuffer(InvalidRequest):
+class EmptyBuffer(InvalidRequest, code="input_text_buffer_commit_empty"):
     """A commit with nothing to speak."""
 
-    code = "input_text_buffer_commit_empty"
 
-
-class TextTooLong(InvalidRequest):
+class TextTooLong(InvalidRequest, code="text_too_long"):
     """More text than a limit allows; the message gives the count and the limit."""
 
-    code = "text_too_long"
 
-
-class ModelNotFound(InvalidRequest):
+class ModelNotFound(
+    InvalidRequest, code="model_not_found", http_status=404, http_code="ModelNotFound", close_code=1008
+):
     """No such model, or a model of another door; the message names what would work."""
 
-    code = "model_not_found"
-    http_status = 404
-    http_code = "ModelNotFound"
-    close_code = 1008
 
-
-class AuthenticationFailed(InvalidRequest):
+class AuthenticationFailed(
+    InvalidRequest, code="invalid_api_key", http_status=401, http_code="InvalidApiKey", close_code=1008
+):
     """The key is missing, unknown or revoked."""
 
-    code = "invalid_api_key"
-    http_status = 401
-    http_code = "InvalidApiKey"
-    close_code = 1008
 
-
-class KeyNotFound(InvalidRequest):
+class KeyNotFound(InvalidRequest, code="key_not_found", http_status=404, http_code="KeyNotFound"):
     """No key has this id; the message says how to list them."""
 
-    code = "key_not_found"
-    http_status = 404
-    http_code = "KeyNotFound"
 
-
-class OriginRefused(InvalidRequest):
+class OriginRefused(InvalidRequest, code="origin_refused", http_status=403, http_code="AccessDenied"):
     """A web page of elsewhere asks a server that needs no key; the message names the setting that allows it."""
 
-    code = "origin_refused"
-    http_status = 403
-    http_code = "AccessDenied"
 
-
-class PathNotFound(InvalidRequest):
+class PathNotFound(InvalidRequest, code="not_found", http_status=404, http_code="NotFound"):
     """Nothing of the server answers at this path."""
 
-    code = "not_found"
-    http_status = 404
-    http_code = "NotFound"
 
-
-class MethodNotAllowed(InvalidRequest):
+class MethodNotAllowed(InvalidRequest, code="method_not_allowed", http_status=405):
     """The path answers to another HTTP method."""
 
-    code = "method_not_allowed"
-    http_status = 405
 
-
-class InvalidBody(InvalidRequest):
+class InvalidBody(InvalidRequest, code="invalid_body"):
     """The body of an HTTP request is no JSON object, or a field of it has another type."""
 
-    code = "invalid_body"
 
-
-class BodyTooLarge(InvalidRequest):
+class BodyTooLarge(InvalidRequest, code="body_too_large", http_status=413, http_code="BadRequest.TooLarge"):
     """The body of an HTTP request has more bytes than the limit."""
 
-    code = "body_too_large"
-    http_status = 413
-    http_code = "BadRequest.TooLarge"
 
-
-class UnsupportedMediaType(InvalidRequest):
+class UnsupportedMediaType(InvalidRequest, code="unsupported_media_type", http_status=415):
     """The body of an HTTP request says that it is something else than JSON."""
 
-    code = "unsupported_media_type"
-    http_status = 415
 
-
-class LimitReached(InvalidRequest):
+class LimitReached(
+    InvalidRequest,
+    code="rate_limit_exceeded",
+    http_status=429,
+    http_code="Throttling.RateQuota",
+    close_code=1008,
+    retryable=True,
+):
     """A limit of the key or of the server is used up for now.
 
     ``retry_after_s`` is when the same request would be taken, ``None`` where nobody knows.
     """
-
-    code = "rate_limit_exceeded"
-    http_status = 429
-    http_code = "Throttling.RateQuota"
-    close_code = 1008
-    retryable = True
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, param=param)
         self.retry_after_s = retry_after_s
 
 
-class QuotaExhausted(LimitReached):
+class QuotaExhausted(
+    LimitReached, code="insufficient_quota", http_code="Throttling.AllocationQuota", retryable=False
+):
     """The characters that a key has for this month are used up: waiting a little does not help."""
 
-    code = "insufficient_quota"
-    http_code = "Throttling.AllocationQuota"
-    retryable = False
 
-
-class ModelDenied(InvalidRequest):
+class ModelDenied(
+    InvalidRequest,
+    code="model_access_denied",
+    http_status=403,
+    http_code="Model.AccessDenied",
+    close_code=1008,
+):
     """The key is not for this model; the message names those that it is for."""
 
-    code = "model_access_denied"
-    http_status = 403
-    http_code = "Model.AccessDenied"
-    close_code = 1008
 
-
-class WorkspaceDenied(InvalidRequest):
+class WorkspaceDenied(
+    InvalidRequest,
+    code="workspace_access_denied",
+    http_status=403,
+    http_code="Workspace.AccessDenied",
+    close_code=1008,
+):
     """The request names another workspace than that of its key."""
 
-    code = "workspace_access_denied"
-    http_status = 403
-    http_code = "Workspace.AccessDenied"
-    close_code = 1008
 
-
-class BodyTimedOut(InvalidBody):
+class BodyTimedOut(InvalidBody, code="body_timed_out", http_status=408):
     """A body that did not arrive in time."""
 
-    code = "body_timed_out"
-    http_status = 408
 
-
-class MissingModel(InvalidBody):
+class MissingModel(InvalidBody, code="missing_model", http_code="BadRequest.EmptyModel"):
     """The body names no model."""
 
-    code = "missing_model"
-    http_code = "BadRequest.EmptyModel"
 
-
-class MissingInput(InvalidBody):
+class MissingInput(InvalidBody, code="missing_input", http_code="BadRequest.EmptyInput"):
     """The body has no ``input``."""
 
-    code = "missing_input"
-    http_code = "BadRequest.EmptyInput"
 
-
-class AccessDenied(InvalidRequest):
+class AccessDenied(InvalidRequest, code="access_denied", http_status=403, http_code="AccessDenied"):
     """A link that is not signed by this server, was changed, or has expired."""
 
-    code = "access_denied"
-    http_status = 403
-    http_code = "AccessDenied"
 
-
-class NoSuchFile(InvalidRequest):
+class NoSuchFile(InvalidRequest, code="no_such_file", http_status=404, http_code="NotFound"):
     """There is no file behind this path."""
-
-    code = "no_such_file"
-    http_status = 404
-    http_code = "NotFound"
