@@ -5,26 +5,34 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["InputTokenDetails", "OutputTokenDetails", "Usage"]
+__all__ = ["HttpOutputTokenDetails", "HttpUsage", "InputTokenDetails", "OutputTokenDetails", "Usage"]
 
 
 class InputTokenDetails(msgspec.Struct, frozen=True):
     text_tokens: int
 
 
-class OutputTokenDetails(msgspec.Struct, frozen=True):
-    audio_tokens: int
+class OutputTokenDetails(msgspec.Struct, frozen=True, kw_only=True):
     text_tokens: int = 0
+    audio_tokens: int
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is billed. Made by one of the class methods."""
+class HttpOutputTokenDetails(msgspec.Struct, frozen=True):
+    audio_tokens: int
+    text_tokens: int
 
+
+class _Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     characters: int | UnsetType = UNSET
     total_tokens: int | UnsetType = UNSET
     input_tokens: int | UnsetType = UNSET
     output_tokens: int | UnsetType = UNSET
     input_tokens_details: InputTokenDetails | UnsetType = UNSET
+
+
+class Usage(_Counts, frozen=True, kw_only=True, omit_defaults=True):
+    """What is billed. Made by one of the class methods."""
+
     output_tokens_details: OutputTokenDetails | UnsetType = UNSET
 
     @classmethod
@@ -40,5 +48,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             input_tokens=text_tokens,
             output_tokens=audio_tokens,
             input_tokens_details=InputTokenDetails(text_tokens),
-            output_tokens_details=OutputTokenDetails(audio_tokens),
+            output_tokens_details=OutputTokenDetails(audio_tokens=audio_tokens),
         )
+
+
+class HttpUsage(_Counts, frozen=True, kw_only=True, omit_defaults=True):
+    """The same over HTTP, which documents the details of the output in the other order."""
+
+    output_tokens_details: HttpOutputTokenDetails | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, usage: Usage) -> HttpUsage:
+        return msgspec.convert(msgspec.to_builtins(usage), cls)

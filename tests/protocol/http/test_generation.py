@@ -187,14 +187,11 @@ def test_a_part_has_the_documented_bytes() -> None:
     )
 
 
-def test_the_usage_of_a_token_model_has_its_parts() -> None:
+def test_the_usage_of_a_token_model_has_the_documented_bytes() -> None:
     answer = GenerationAnswer.complete(
         request_id="r", url="u", expires_at=0, usage=Usage.of_tokens(text_tokens=76, audio_tokens=1045)
     )
-    assert json.loads(answer.encode())["usage"] == {
-        "total_tokens": 1121,
-        "input_tokens": 76,
-        "output_tokens": 1045,
-        "input_tokens_details": {"text_tokens": 76},
-        "output_tokens_details": {"audio_tokens": 1045, "text_tokens": 0},
-    }
+    assert (
+        b'"usage":{"total_tokens":1121,"input_tokens":76,"output_tokens":1045,"input_tokens_details":{"text_tokens":76},'
+        b'"output_tokens_details":{"audio_tokens":1045,"text_tokens":0}}'
+    ) in answer.encode()

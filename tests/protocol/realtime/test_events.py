@@ -221,6 +221,13 @@ def test_a_server_event_comes_back_as_it_went(event: ServerEvent, wire: dict[str
     assert decode_server_event(json.dumps(wire | {"new_field": 1})) == event
 
 
+def test_the_usage_of_a_token_model_has_the_documented_bytes() -> None:
+    usage = Usage.of_tokens(text_tokens=7, audio_tokens=150)
+    assert '"output_tokens_details":{"text_tokens":0,"audio_tokens":150}' in encode(
+        ResponseDone(response=Response(id="resp_1", status="completed", usage=usage))
+    )
+
+
 def test_an_error_in_the_short_published_form_is_read() -> None:
     event = decode_server_event('{"type":"error","error":{"code":"invalid_value","message":"no"}}')
     assert event == Error(error=ErrorBody(code="invalid_value", message="no"))

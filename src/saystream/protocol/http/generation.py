@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from saystream.errors import InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
 from saystream.parameters import PARAMETERS
 from saystream.protocol.json import decode_body_object, type_name
-from saystream.protocol.usage import Usage
+from saystream.protocol.usage import HttpUsage, Usage
 
 __all__ = [
     "PATH",
@@ -109,13 +109,14 @@ class GenerationAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The body of an answer without SSE, and the data of the last frame with it."""
 
     output: Output
-    usage: Usage
+    usage: HttpUsage
     request_id: str
 
     @classmethod
     def complete(cls, *, request_id: str, url: str, expires_at: int, usage: Usage) -> GenerationAnswer:
         audio = AudioBody(data="", expires_at=expires_at, id=_audio_id(request_id), url=url)
-        return cls(output=Output(finish_reason="stop", audio=audio), usage=usage, request_id=request_id)
+        output = Output(finish_reason="stop", audio=audio)
+        return cls(output=output, usage=HttpUsage.of(usage), request_id=request_id)
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
@@ -127,7 +128,7 @@ def encode_part(audio: bytes, *, request_id: str, expires_at: int, usage: Usage)
         data=pybase64.b64encode_as_string(audio), expires_at=expires_at, id=_audio_id(request_id)
     )
     output = Output(finish_reason="null", audio=body)
-    return GenerationAnswer(output=output, usage=usage, request_id=request_id).encode()
+    return GenerationAnswer(output=output, usage=HttpUsage.of(usage), request_id=request_id).encode()
 
 
 def _audio_id(request_id: str) -> str:
