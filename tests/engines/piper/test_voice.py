@@ -124,7 +124,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     model.graph.node[0].input[0] = "tokens"
     onnx.save(model, path)
     with pytest.raises(
-        EngineUnavailable, match="no Piper voice: its inputs are input_lengths, scales, tokens"
+        EngineUnavailable, match="not a Piper voice: its inputs are input_lengths, scales, tokens"
     ):
         PiperVoice(path, threads=1)
 
