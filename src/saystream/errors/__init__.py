@@ -4,11 +4,11 @@
 * :class:`ProtocolAbuse`: the peer's mistake; the connection ends (``connection.py``)
 * :class:`ServerFault`: our fault (``faults.py``, ``models.py``)
 * :class:`ClientError`: raised by our client and SDK (``client.py``)
-* :class:`ConfigurationError` and :class:`ScoringUnavailable`: told to whoever started the program
+* :class:`ConfigurationError` and :class:`ScoringUnavailable`: reported to the person who started the program
 
 The class says whose fault it is and what each door shows of it; the message says what was wrong, where, and
-what would be right. Messages never hold spoken text or keys: a value is quoted only where it is a name or a
-number. A new error is a class in one of these modules, and ``scripts/docs``.
+what would be right. Messages never hold spoken text or keys: a value is quoted only if it is a name or a
+number. To add an error, write a class in one of these modules and run ``scripts/docs``.
 """
 
 from saystream.errors.base import *

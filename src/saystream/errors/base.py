@@ -3,15 +3,15 @@
 from typing import ClassVar
 
 _MAX_QUOTED_CHARACTERS = 64
-"""A quoted value is cut here, so that an error never echoes a whole frame back."""
+"""Longer values are cut when quoted, so that an error never echoes a whole frame."""
 
 
 class SaystreamError(Exception):
     """Base of the tree.
 
     ``kind`` and ``code`` are the ``type`` and ``code`` of a realtime error event; ``http_status`` and
-    ``http_code`` what an HTTP door answers; ``close_code`` the WebSocket code where the error ends the
-    connection, else ``None``. A class names in its first line those in which it differs from its parent::
+    ``http_code`` are what an HTTP door answers; ``close_code`` is the WebSocket code if the error ends the
+    connection, else ``None``. The first line of a class names those in which it differs from its parent::
 
         class MethodNotAllowed(InvalidRequest, code="method_not_allowed", http_status=405): ...
     """
@@ -49,10 +49,10 @@ class SaystreamError(Exception):
 
 
 class ConfigurationError(SaystreamError, code="configuration_error"):
-    """A setting that cannot work; said at start, with what would."""
+    """A setting cannot work; reported at start, with a value that would."""
 
 
 def quote(value: object) -> str:
-    """``value`` as text for an error message, cut to a bounded length."""
+    """``value`` as text for an error message, cut to a limited length."""
     text = str(value)
     return text if len(text) <= _MAX_QUOTED_CHARACTERS else text[: _MAX_QUOTED_CHARACTERS - 1] + "…"

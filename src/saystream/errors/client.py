@@ -1,16 +1,16 @@
-"""What our client and SDK raise."""
+"""Errors that our client and SDK raise."""
 
 from saystream.errors.base import SaystreamError
 
 
 class ClientError(SaystreamError, code="client_error"):
-    """Base of what our client and SDK raise."""
+    """Base of the errors that our client and SDK raise."""
 
 
 class ConnectionFailed(ClientError, code="connection_failed", retryable=True):
     """The server could not be reached, or refuses for now; the same call may work later.
 
-    ``status``, ``remote_code`` and ``retry_after_s`` are of the HTTP answer to the handshake, ``None`` where
+    ``status``, ``remote_code`` and ``retry_after_s`` come from the HTTP answer to the handshake; ``None`` if
     there was none.
     """
 
@@ -35,7 +35,7 @@ class HandshakeRefused(ConnectionFailed, code="handshake_refused", retryable=Fal
 class ConnectionLost(ClientError, code="connection_lost", retryable=True):
     """The connection ended before the session did.
 
-    ``remote_close_code`` and ``remote_close_reason`` are of the server's close frame, ``None`` where none
+    ``remote_close_code`` and ``remote_close_reason`` come from the server's close frame; ``None`` if none
     came.
     """
 
@@ -48,7 +48,7 @@ class ConnectionLost(ClientError, code="connection_lost", retryable=True):
 
 
 class RemoteProtocolError(ClientError, code="remote_protocol_error"):
-    """The server sent what the protocol does not allow."""
+    """The server sent something that the protocol does not allow."""
 
 
 class RemoteError(ClientError, code="remote_error"):

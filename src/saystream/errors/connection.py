@@ -1,4 +1,4 @@
-"""What ends a connection: the abuse of a peer."""
+"""Misuse by the peer, which ends the connection."""
 
 from saystream.errors.base import SaystreamError
 
@@ -11,7 +11,7 @@ class ProtocolAbuse(
     http_code="InvalidParameter",
     close_code=1008,
 ):
-    """The connection cannot go on; an error event is sent, then the close code of the class."""
+    """The connection cannot continue: an error event is sent, then the connection is closed with the class's code."""
 
 
 class BinaryFrame(ProtocolAbuse, code="binary_frame", close_code=1003):
@@ -23,7 +23,7 @@ class FrameTooLarge(ProtocolAbuse, code="frame_too_large", close_code=1009):
 
 
 class TooManyErrors(ProtocolAbuse, code="too_many_errors"):
-    """One connection sent more bad events than the limit."""
+    """The connection sent more bad events than the limit."""
 
 
 class PeerStalled(ProtocolAbuse, code="peer_stalled"):

@@ -21,21 +21,21 @@ class EngineCrashed(EngineFault, code="engine_crashed", retryable=True):
 
 
 class EngineStalled(EngineFault, code="engine_stalled", retryable=True):
-    """The engine gave no audio for longer than the limit and was stopped."""
+    """The engine produced no audio for longer than the limit and was stopped."""
 
 
 class EngineOutputInvalid(EngineFault, code="engine_output_invalid"):
-    """The engine gave something that is not float32 mono audio at its rate."""
+    """The engine produced something other than float32 mono audio at its rate."""
 
 
 class EngineFailed(EngineFault, code="engine_failed"):
-    """The engine raised an error while it was speaking; its process lives on."""
+    """The engine raised an error while it was speaking; its process keeps running."""
 
 
 class EngineUnavailable(ServerFault, code="engine_unavailable", http_status=503):
-    """No engine is installed for what was asked; the message says what would provide one.
+    """No engine is installed that can do what was asked; the message says what would provide one.
 
-    ``remedy`` is the one command that would help, "" where none is known, and ``languages`` what would then be spoken
+    ``remedy`` is the one command that would help ("" if none is known), and ``languages`` what would then be spoken
     and how well, as in ``EngineInfo``.
     """
 
@@ -53,7 +53,7 @@ class Overloaded(
     close_code=1013,
     retryable=True,
 ):
-    """More work than the server admits; come back later."""
+    """The server has as much work as it admits; try again later."""
 
 
 class Draining(
@@ -64,14 +64,14 @@ class Draining(
     close_code=1012,
     retryable=True,
 ):
-    """The server is about to stop and takes no new work."""
+    """The server is about to stop and accepts no new work."""
 
 
 class AudioReaderUnavailable(ServerFault, code="audio_reader_unavailable", http_status=503):
-    """What reads uploaded audio is not installed or does not start; the message says what is missing."""
+    """The reader of uploaded audio is not installed or does not start; the message says what is missing."""
 
 
 class StoreUnavailable(
     ServerFault, code="store_unavailable", http_status=503, close_code=1013, retryable=True
 ):
-    """The database, or the store of files, does not answer; nothing is let in without it."""
+    """The database or the file store does not answer; nothing is admitted without it."""

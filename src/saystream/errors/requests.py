@@ -12,15 +12,15 @@ class InvalidRequest(
     http_status=400,
     http_code="InvalidParameter",
 ):
-    """The caller's mistake. Nothing changed; the session lives on."""
+    """The caller's mistake. Nothing changed; the session continues."""
 
 
 class InvalidEvent(InvalidRequest, code="invalid_event"):
-    """A frame that is no event: broken JSON, no object, an unknown or missing ``type``."""
+    """The frame is not an event: broken JSON, not an object, or an unknown or missing ``type``."""
 
 
 class InvalidValue(InvalidRequest):
-    """A field holds what it may not hold.
+    """A field has a value that is not allowed.
 
     The text follows the one published example: "Invalid value: '<given>'. Supported values are: '<allowed>'."
     (protocol reference, realtime §6).
@@ -39,7 +39,7 @@ class InvalidValue(InvalidRequest):
 
 
 class InvalidState(InvalidRequest, code="invalid_state"):
-    """A legal request at the wrong time."""
+    """A valid request at the wrong time."""
 
 
 class EmptyBuffer(InvalidRequest, code="input_text_buffer_commit_empty"):
@@ -53,7 +53,7 @@ class TextTooLong(InvalidRequest, code="text_too_long"):
 class ModelNotFound(
     InvalidRequest, code="model_not_found", http_status=404, http_code="ModelNotFound", close_code=1008
 ):
-    """No such model, or a model of another door; the message names what would work."""
+    """There is no such model, or it belongs to another door; the message says what would work."""
 
 
 class AuthenticationFailed(
@@ -63,23 +63,23 @@ class AuthenticationFailed(
 
 
 class KeyNotFound(InvalidRequest, code="key_not_found", http_status=404, http_code="KeyNotFound"):
-    """No key has this id; the message says how to list them."""
+    """No key has this id; the message says how to list the keys."""
 
 
 class OriginRefused(InvalidRequest, code="origin_refused", http_status=403, http_code="AccessDenied"):
-    """A web page of elsewhere asks a server that needs no key; the message names the setting that allows it."""
+    """A web page from another origin called a server that needs no key; the message names the setting to allow it."""
 
 
 class PathNotFound(InvalidRequest, code="not_found", http_status=404, http_code="NotFound"):
-    """Nothing of the server answers at this path."""
+    """The server has nothing at this path."""
 
 
 class MethodNotAllowed(InvalidRequest, code="method_not_allowed", http_status=405):
-    """The path answers to another HTTP method."""
+    """The path needs another HTTP method."""
 
 
 class InvalidBody(InvalidRequest, code="invalid_body"):
-    """The body of an HTTP request is no JSON object, or a field of it has another type."""
+    """The body of an HTTP request is not a JSON object, or one of its fields has the wrong type."""
 
 
 class BodyTooLarge(InvalidRequest, code="body_too_large", http_status=413, http_code="BadRequest.TooLarge"):
@@ -87,7 +87,7 @@ class BodyTooLarge(InvalidRequest, code="body_too_large", http_status=413, http_
 
 
 class UnsupportedMediaType(InvalidRequest, code="unsupported_media_type", http_status=415):
-    """The body of an HTTP request says that it is something else than JSON."""
+    """The body of an HTTP request is declared as something other than JSON."""
 
 
 class LimitReached(
@@ -98,9 +98,9 @@ class LimitReached(
     close_code=1008,
     retryable=True,
 ):
-    """A limit of the key or of the server is used up for now.
+    """A limit of the key or of the server is reached for now.
 
-    ``retry_after_s`` is when the same request would be taken, ``None`` where nobody knows.
+    ``retry_after_s`` is when the same request would be accepted; ``None`` if unknown.
     """
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
@@ -111,7 +111,7 @@ class LimitReached(
 class QuotaExhausted(
     LimitReached, code="insufficient_quota", http_code="Throttling.AllocationQuota", retryable=False
 ):
-    """The characters that a key has for this month are used up: waiting a little does not help."""
+    """The key's characters for this month are used up: waiting a little does not help."""
 
 
 class ModelDenied(
@@ -121,7 +121,7 @@ class ModelDenied(
     http_code="Model.AccessDenied",
     close_code=1008,
 ):
-    """The key is not for this model; the message names those that it is for."""
+    """The key does not allow this model; the message names the models that it allows."""
 
 
 class WorkspaceDenied(
@@ -131,11 +131,11 @@ class WorkspaceDenied(
     http_code="Workspace.AccessDenied",
     close_code=1008,
 ):
-    """The request names another workspace than that of its key."""
+    """The request names a different workspace from that of its key."""
 
 
 class BodyTimedOut(InvalidBody, code="body_timed_out", http_status=408):
-    """A body that did not arrive in time."""
+    """The body did not arrive in time."""
 
 
 class MissingModel(InvalidBody, code="missing_model", http_code="BadRequest.EmptyModel"):
@@ -147,8 +147,8 @@ class MissingInput(InvalidBody, code="missing_input", http_code="BadRequest.Empt
 
 
 class AccessDenied(InvalidRequest, code="access_denied", http_status=403, http_code="AccessDenied"):
-    """A link that is not signed by this server, was changed, or has expired."""
+    """The link was not signed by this server, was changed, or has expired."""
 
 
 class NoSuchFile(InvalidRequest, code="no_such_file", http_status=404, http_code="NotFound"):
-    """There is no file behind this path."""
+    """There is no file at this path."""

@@ -1,4 +1,4 @@
-"""What goes wrong while speech is scored."""
+"""Errors while scoring speech."""
 
 from saystream.errors.base import SaystreamError
 

@@ -1,36 +1,36 @@
-"""Uploaded audio that cannot be the reference of a voice."""
+"""Uploaded audio that cannot be used as the reference of a voice."""
 
 from saystream.errors.requests import InvalidRequest
 
 
 class AudioRefused(InvalidRequest, code="audio_refused"):
-    """Uploaded audio that cannot be the reference of a voice; its codes are those of the HTTP reference, §5."""
+    """The uploaded audio cannot be used as the reference of a voice; codes as in the HTTP reference, §5."""
 
 
 class AudioFormatUnsupported(
     AudioRefused, code="audio_format_unsupported", http_code="BadRequest.UnsupportedFileFormat"
 ):
-    """No container or codec that is let in, or no audio in it."""
+    """The container or codec is not accepted, or there is no audio in it."""
 
 
 class AudioUndecodable(AudioRefused, code="audio_undecodable", http_code="Audio.DecoderError"):
-    """A broken file, or one that takes more memory or time than any that is well meant."""
+    """The file is broken, or takes more memory or time to decode than any legitimate file."""
 
 
 class AudioTooLarge(AudioRefused, code="audio_too_large", http_code="Audio.FileSizeExceed"):
-    """The file has more bytes than the limit; it was not looked at."""
+    """The file has more bytes than the limit; it was not read."""
 
 
 class AudioTooShort(AudioRefused, code="audio_too_short", http_code="Audio.AudioShortError"):
-    """The message gives the duration and the least."""
+    """The audio is too short; the message gives its duration and the minimum."""
 
 
 class AudioTooLong(AudioRefused, code="audio_too_long", http_code="Audio.DurationLimitError"):
-    """The message gives the limit; how long the file is was not found out."""
+    """The audio is too long; the message gives the limit but not the duration, which was not measured."""
 
 
 class AudioRateUnsupported(AudioRefused, code="audio_rate_unsupported", http_code="Audio.AudioRateError"):
-    """A sample rate below what the voice needs, or beyond any that is recorded."""
+    """The sample rate is lower than the voice needs, or higher than any recording has."""
 
 
 class AudioSilent(AudioRefused, code="audio_silent", http_code="Audio.AudioSilentError"):
