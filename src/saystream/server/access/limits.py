@@ -13,8 +13,6 @@ from saystream.server.access.months import MonthlyCharacters
 from saystream.server.access.tallies import LocalTally, SharedTally, Tally
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from saystream.config import Settings
@@ -38,12 +36,7 @@ class Permit:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

@@ -12,7 +12,6 @@ from saystream.errors import Draining, LimitReached, SaystreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     from saystream.server.access.auth import Authenticator, Principal
     from saystream.server.access.limits import Limiter, Permit
@@ -55,12 +54,7 @@ class Place:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.leave()
 
 
