@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saystream.engines.upstream.balancer import Balancer, Upstream
 from saystream.engines.upstream.failures import Failure, Verdict
@@ -42,26 +42,22 @@ async def speak(
     await _Speaking(balancer, utterance, text, handover, limits).run(text_as_it_comes=text_as_it_comes)
 
 
+@dataclass(eq=False, slots=True)
 class _Speaking:
-    def __init__(
-        self,
-        balancer: Balancer,
-        utterance: Utterance,
-        text: TextFeed,
-        handover: Handover,
-        limits: SpeakingLimits,
-    ) -> None:
-        self._balancer = balancer
-        self._utterance = utterance
-        self._text = text
-        self._handover = handover
-        self._limits = limits
+    balancer: Balancer
+    utterance: Utterance
+    text: TextFeed
+    handover: Handover
+    limits: SpeakingLimits
+    _now: Callable[[], float] = field(init=False)
+    _failed_attempts: int = field(default=0, init=False)
+    _audio_s: float = field(default=0.0, init=False)
+    """Handed over so far."""
+    _waited_s: float = field(default=0.0, init=False)
+    """For servers, since the text was complete."""
+
+    def __post_init__(self) -> None:
         self._now = asyncio.get_running_loop().time
-        self._failed_attempts = 0
-        self._audio_s = 0.0
-        """Handed over so far."""
-        self._waited_s = 0.0
-        """For servers, since the text was complete."""
 
     async def run(self, *, text_as_it_comes: bool) -> None:
         if not await self._is_speakable(wait_for_all=not text_as_it_comes):
@@ -75,22 +71,22 @@ class _Speaking:
                 await self._attempt(upstream)
                 return
             except Failure as failure:
-                self._balancer.note(upstream, failure)
+                self.balancer.note(upstream, failure)
                 if failure.final or self._audio_s:
                     raise failure.fault from failure
                 if failure.verdict is Verdict.BUSY:
                     said_busy.add(upstream)
                 else:
                     self._failed_attempts += 1
-                if self._failed_attempts == self._limits.attempts or self._left_for_first_audio_s() <= 0:
+                if self._failed_attempts == self.limits.attempts or self._left_for_first_audio_s() <= 0:
                     raise failure.fault from failure
             finally:
-                await self._balancer.give_back(upstream)
+                await self.balancer.give_back(upstream)
 
     async def _is_speakable(self, *, wait_for_all: bool) -> bool:
         """Wait until there is something to say, or for all of the text."""
         speakable = False
-        async with aclosing(self._text.pieces()) as pieces:
+        async with aclosing(self.text.pieces()) as pieces:
             async for piece in pieces:
                 speakable = speakable or is_speakable(piece)
                 if speakable and not wait_for_all:
@@ -100,21 +96,21 @@ class _Speaking:
     async def _borrow(self, tried: set[Upstream], said_busy: set[Upstream]) -> Upstream:
         try:
             async with asyncio.timeout(self._left_for_first_audio_s()):
-                return await self._balancer.borrow(tried=tried, said_busy=said_busy)
+                return await self.balancer.borrow(tried=tried, said_busy=said_busy)
         except TimeoutError:
-            waited = f"{self._limits.first_audio_s:g} s"
+            waited = f"{self.limits.first_audio_s:g} s"
             raise Overloaded(f"No upstream server was free for a request within {waited}.") from None
 
     async def _attempt(self, upstream: Upstream) -> None:
         name = upstream.server.name
-        async with aclosing(upstream.server.speak(self._utterance, self._text)) as audio:
+        async with aclosing(upstream.server.speak(self.utterance, self.text)) as audio:
             while (piece := await self._next(audio, name)) is not None:
                 if not piece.encoded:
                     continue
                 self._audio_s += len(piece.encoded) / piece.encoding.bytes_per_second
-                if self._audio_s > self._limits.max_audio_s:
-                    raise _failed(f"{name} speaks for more than {self._limits.max_audio_s:g} s")
-                await self._handover.put(piece)
+                if self._audio_s > self.limits.max_audio_s:
+                    raise _failed(f"{name} speaks for more than {self.limits.max_audio_s:g} s")
+                await self.handover.put(piece)
         if not self._audio_s:
             raise _failed(f"{name} gave no audio")
 
@@ -127,32 +123,32 @@ class _Speaking:
                 def text_is_complete() -> None:
                     alarm.reschedule(self._now() + self._patience_s())
 
-                if self._text.ended_at is None:
-                    self._text.when_ended = text_is_complete
+                if self.text.ended_at is None:
+                    self.text.when_ended = text_is_complete
                 else:
                     text_is_complete()
                 return await anext(audio, None)
         except TimeoutError:
-            waited = f"{self._now() - max(began, self._text.ended_at or began):.1f} s"
+            waited = f"{self._now() - max(began, self.text.ended_at or began):.1f} s"
             raise Failure(
                 EngineStalled(f"The upstream server {name} gave no audio for {waited}."), Verdict.SUSPECT
             ) from None
         finally:
-            self._text.when_ended = None
-            if self._text.ended_at is not None:
-                self._waited_s += self._now() - max(began, self._text.ended_at)
+            self.text.when_ended = None
+            if self.text.ended_at is not None:
+                self._waited_s += self._now() - max(began, self.text.ended_at)
 
     def _patience_s(self) -> float:
-        left_s = self._limits.request_s - self._waited_s
+        left_s = self.limits.request_s - self._waited_s
         if self._audio_s:
-            return min(left_s, self._limits.chunk_s)
+            return min(left_s, self.limits.chunk_s)
         # What is left is shared with the attempts that may follow.
-        return min(left_s, self._left_for_first_audio_s() / (self._limits.attempts - self._failed_attempts))
+        return min(left_s, self._left_for_first_audio_s() / (self.limits.attempts - self._failed_attempts))
 
     def _left_for_first_audio_s(self) -> float:
-        if self._text.ended_at is None:
-            return self._limits.first_audio_s
-        return self._text.ended_at + self._limits.first_audio_s - self._now()
+        if self.text.ended_at is None:
+            return self.limits.first_audio_s
+        return self.text.ended_at + self.limits.first_audio_s - self._now()
 
 
 def _failed(what: str) -> Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from saystream.audio import SpeechChunk
@@ -33,42 +34,35 @@ _PATIENCE_S = 1.0
 """For a request to be dropped; it takes no time, unless the loop is in trouble."""
 
 
+@dataclass(eq=False)
 class UpstreamStream(EngineStream):
     """Begins to ask a server when it is made."""
 
-    def __init__(
-        self,
-        runtime: LoopThread,
-        balancer: Balancer,
-        utterance: Utterance,
-        stages: list[Stage],
-        limits: SpeakingLimits,
-        *,
-        sample_rate: int,
-        text_as_it_comes: bool,
-    ) -> None:
-        self._runtime = runtime
-        self._balancer = balancer
-        self._utterance = utterance
-        self._stages = stages
-        self._limits = limits
-        self._sample_rate = sample_rate
-        self._text_as_it_comes = text_as_it_comes
+    runtime: LoopThread
+    balancer: Balancer
+    utterance: Utterance
+    stages: list[Stage]
+    limits: SpeakingLimits
+    _: KW_ONLY
+    sample_rate: int
+    text_as_it_comes: bool
+
+    def __post_init__(self) -> None:
         self._text = TextFeed()
-        self._handover = Handover(runtime.loop, max_bytes=_HANDED_OVER_BYTES)
+        self._handover = Handover(self.runtime.loop, max_bytes=_HANDED_OVER_BYTES)
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
         self._over = threading.Event()
         self._pushed_characters = 0
         self._audio_s = 0.0
-        runtime.call(self._start)
+        self.runtime.call(self._start)
 
     def push(self, span: Span) -> None:
         self._pushed_characters += len(span.text)
-        self._runtime.call(self._text.push, span.text)
+        self.runtime.call(self._text.push, span.text)
 
     def end_input(self) -> None:
-        self._runtime.call(self._text.end)
+        self.runtime.call(self._text.end)
 
     @property
     def waiting_characters(self) -> int:
@@ -77,11 +71,11 @@ class UpstreamStream(EngineStream):
     def cancel(self) -> None:
         self._cancelled = True
         self._handover.close()
-        self._runtime.call(self._stop)
+        self.runtime.call(self._stop)
 
     def chunks(self) -> Iterator[SpeechChunk]:
         try:
-            yield from map(SpeechChunk, shaped(self._samples(), self._stages))
+            yield from map(SpeechChunk, shaped(self._samples(), self.stages))
         finally:
             self.cancel()
             self._over.wait(_PATIENCE_S)
@@ -99,11 +93,11 @@ class UpstreamStream(EngineStream):
             if not len(samples):
                 continue
             self._audio_s += len(samples) / reader.sample_rate
-            if reader.sample_rate == self._sample_rate:
+            if reader.sample_rate == self.sample_rate:
                 yield samples
                 continue
             if resampler is None:
-                resampler = Resampler(source_rate=reader.sample_rate, target_rate=self._sample_rate)
+                resampler = Resampler(source_rate=reader.sample_rate, target_rate=self.sample_rate)
             yield from resampler.push(samples)
         if self._cancelled:
             return
@@ -116,12 +110,12 @@ class UpstreamStream(EngineStream):
 
     def _start(self) -> None:
         work = speak(
-            self._balancer,
-            self._utterance,
+            self.balancer,
+            self.utterance,
             self._text,
             self._handover,
-            self._limits,
-            text_as_it_comes=self._text_as_it_comes,
+            self.limits,
+            text_as_it_comes=self.text_as_it_comes,
         )
         self._task = asyncio.create_task(work)
         self._task.add_done_callback(self._ended)
