@@ -1,11 +1,11 @@
-"""Which sessions may begin to speak while an engine is busy. Pure: times are passed in, acting is up to the pool.
+"""Which sessions may begin to speak while an engine is busy. Pure: the caller passes in the time, and the pool acts.
 
-An engine that makes three seconds of sound in a second can keep three listeners in sound. A fourth, let in, would
-make all four stutter. So the speed of the engine is measured while it works, and a session that has no sound yet waits
-in line while those that have sound, or were let in before it, need all of that speed. A session that sounds is never
-held back: its next segment goes straight to the scheduler.
+An engine that makes three seconds of sound in a second can keep three listeners in sound. Admitting a fourth would make
+all four stutter. So the speed of the engine is measured while it works, and a session that has no sound yet waits in
+line while the sessions that have sound, or were admitted before it, need all of that speed. A session with sound is
+never held back: its next segment goes straight to the scheduler.
 
-The line is first come, first served, and bounded: who finds it full, or waits in it too long, is refused.
+The line is first come, first served, and bounded: a session that finds it full, or waits in it too long, is refused.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ __all__ = ["AdmissionQueue", "Speed"]
 JobT = TypeVar("JobT", bound=Hashable)
 
 _MEMORY_MS = 10_000.0
-"""Of a slot's work, after which a measurement counts a third: a few segments of a slow engine."""
+"""After this much work of a slot a measurement counts only a third: a few segments of a slow engine."""
 
 _WEIGHT = 0.2
-"""Of one job in the mean, once there were a few."""
+"""Weight of one job in the mean, after the first few."""
 _NOTICE_JOBS = 2
-"""The whole of the one that holds the slot, and the next one's way to its first sound: in the worst case all of it."""
+"""All of the job that holds the slot, and the next one up to its first sound: in the worst case all of it."""
 
 _HEADROOM = 0.8
-"""Of the speed that is given away: segments differ in length, and one cannot be interrupted for another. In a
-simulation of sentences of 2 to 7 s, 3 sessions in 100 stutter with this much and 60 with all of it."""
+"""Share of the speed that is given away: segments differ in length, and one cannot be interrupted for another. In a
+simulation of sentences of 2 to 7 s, 3 sessions in 100 stutter with this share and 60 with all of the speed."""
 
 
 class Speed:
-    """How fast an engine has been of late, from what its jobs took."""
+    """How fast an engine has been recently, from the times of its jobs."""
 
     def __init__(self) -> None:
         self._audio_ms = 0.0
         self._busy_ms = 0.0
         self._jobs = 0
         self.notice_ms = 0.0
-        """How long before it is needed a job should begin: it may find a slot only when another one ends, and comes
-        to its first sound some time later."""
+        """How long before its sound is needed a job should begin: it may have to wait until another job ends, and then
+        needs some time until its first sound."""
 
     def measured(self, audio_ms: float, busy_ms: float) -> None:
         """A job has held a slot for ``busy_ms`` and made ``audio_ms`` of sound."""
@@ -54,7 +54,7 @@ class Speed:
         self.notice_ms += max(_WEIGHT, 1 / self._jobs) * (_NOTICE_JOBS * busy_ms - self.notice_ms)
 
     def sessions(self, slots: int) -> int:
-        """How many sessions ``slots`` keep in sound: at least one, and before anything was measured one a slot."""
+        """How many sessions ``slots`` keep in sound: at least one; one for each slot before anything was measured."""
         if self._busy_ms <= 0:
             return slots
         return max(min(slots, 1), int(slots * _HEADROOM * self._audio_ms / self._busy_ms))
@@ -68,16 +68,16 @@ class _Session(Generic[JobT]):
         self.admitted = admitted
         self.jobs: set[JobT] = set()
         self.held: list[JobT] = []
-        """Those that could start, in the order in which they could."""
+        """Jobs that can start, in the order in which they became able to."""
         self.since_ms = math.inf
-        """When the first of them could."""
+        """When the first of them became able to start."""
 
 
 class AdmissionQueue(Generic[JobT]):
-    """The sessions that one engine speaks for, and the line of those that wait to begin.
+    """The sessions that one engine speaks for, and the line of sessions that wait to begin.
 
-    ``add`` every job, say ``ready`` when it can start and ``done`` when it has ended or is not wanted any more; give
-    the scheduler what ``ready`` and ``admit`` return.
+    ``add`` every job, call ``ready`` when it can start and ``done`` when it has ended or is no longer wanted; give the
+    scheduler what ``ready`` and ``admit`` return.
     """
 
     def __init__(self, *, max_held: int) -> None:
@@ -86,7 +86,7 @@ class AdmissionQueue(Generic[JobT]):
         self._sessions: dict[Playback, _Session[JobT]] = {}
         self._session_of: dict[JobT, _Session[JobT]] = {}
         self._line: dict[_Session[JobT], None] = {}
-        """In the order in which they came."""
+        """In the order of arrival."""
         self._admitted = 0
 
     @property
@@ -96,11 +96,11 @@ class AdmissionQueue(Generic[JobT]):
 
     @property
     def admitted(self) -> int:
-        """Sessions outside it that have something to say."""
+        """Sessions outside the line that have something to say."""
         return self._admitted
 
     def add(self, job: JobT, playback: Playback, now_ms: float) -> None:
-        """Raises Overloaded, and adds nothing, where its session would be one too many in the line."""
+        """Raises Overloaded, and adds nothing, if its session would be one too many in the line."""
         session = self._sessions.get(playback)
         if session is None:
             admitted = playback.sounds(now_ms)
@@ -112,7 +112,7 @@ class AdmissionQueue(Generic[JobT]):
         self._session_of[job] = session
 
     def ready(self, job: JobT, now_ms: float) -> list[JobT]:
-        """The job can start; it is given back unless its session has to wait."""
+        """The job can start; it is returned unless its session has to wait."""
         session = self._session_of[job]
         if session.admitted:
             return [job]
@@ -124,7 +124,7 @@ class AdmissionQueue(Generic[JobT]):
         return []
 
     def admit(self, slots: int) -> list[JobT]:
-        """The jobs of the sessions that need not wait any longer, in the order of the line."""
+        """The jobs of the sessions that no longer have to wait, in the order of the line."""
         jobs: list[JobT] = []
         limit = self.speed.sessions(slots)
         while self._line and self._admitted < limit:
@@ -137,7 +137,7 @@ class AdmissionQueue(Generic[JobT]):
         return jobs
 
     def done(self, job: JobT) -> None:
-        """A job has ended, however it ended."""
+        """A job has ended, in whatever way."""
         session = self._session_of.pop(job)
         session.jobs.discard(job)
         if job in session.held:
@@ -149,7 +149,7 @@ class AdmissionQueue(Generic[JobT]):
             del self._sessions[session.playback]
 
     def overdue(self, since_ms: float) -> list[JobT]:
-        """All jobs of the sessions that wait since ``since_ms`` or longer."""
+        """All jobs of the sessions that have waited since ``since_ms`` or longer."""
         late = [session for session in self._line if session.since_ms <= since_ms]
         return [job for session in late for job in session.jobs]
 

@@ -1,7 +1,7 @@
 """The frames on the pipe between the gateway and an engine's process.
 
-A frame is a payload length, a kind and the number of the stream that it concerns, then the payload. Both ends
-run the same version of this package, so nothing here is negotiated.
+A frame is a payload length, a kind and the number of its stream, then the payload. Both ends run the same version of
+this package, so nothing here is negotiated.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 MAX_PAYLOAD_BYTES = 1 << 26
-"""No text or audio piece comes near; a larger length means that something else wrote into the pipe."""
+"""No text or piece of audio comes near this; a larger length means that something else wrote into the pipe."""
 
 _HEADER = struct.Struct("<IBI")
 _COUNT = struct.Struct("<Q")
@@ -54,7 +54,7 @@ class Kind(IntEnum):
     """What a frame says. The gateway sends the first group, the engine's process the second."""
 
     OPTIONS = 1
-    """First of all: the options of the engine, a JSON object."""
+    """The first frame: the options of the engine, a JSON object."""
     OPEN = 2
     """Open a stream: a SynthesisRequest as JSON."""
     TEXT = 3
@@ -75,19 +75,19 @@ class Kind(IntEnum):
     DONE = 19
     """The stream has ended and its slot is free."""
     FAILED = 20
-    """The engine raised an error; the slot is free. The error's type, UTF-8."""
+    """The engine raised an error; the slot is free. The type of the error, UTF-8."""
     INVALID_OUTPUT = 21
-    """The engine gave something that is not audio; the slot is free. What it was, UTF-8."""
+    """The engine returned something that is not audio; the slot is free. What it was, UTF-8."""
     TAKEN = 22
-    """How many characters of its text an incremental engine has begun to speak so far: ``pack_count``."""
+    """How many characters of its text an incremental engine has begun to speak: ``pack_count``."""
     FAULT = 23
     """The engine raised a fault that says what is wrong; the slot is free. A HostedFault as JSON."""
     MARKS = 24
-    """Those of the AUDIO that follows: ``pack_marks``."""
+    """Marks of the AUDIO that follows: ``pack_marks``."""
 
 
 class LoadFailure(msgspec.Struct, frozen=True):
-    """Why an engine could not be loaded, as ``errors.EngineUnavailable`` says it."""
+    """Why an engine could not be loaded, in the fields of ``errors.EngineUnavailable``."""
 
     reason: str
     remedy: str = ""
@@ -101,14 +101,14 @@ _TOLD_FAULTS: dict[str, type[ServerFault]] = {
 
 
 class HostedFault(msgspec.Struct, frozen=True):
-    """A fault of our own tree that an engine raised on purpose: its message holds no spoken text."""
+    """A fault from our own error tree that an engine raised on purpose: its message holds no spoken text."""
 
     code: str
     message: str
 
     @classmethod
     def of(cls, error: BaseException) -> HostedFault | None:
-        """``None`` for anything else, of which only the type may be told."""
+        """``None`` for any other error, of which only the type may be reported."""
         known = isinstance(error, ServerFault) and type(error) is _TOLD_FAULTS.get(error.code)
         return cls(error.code, error.message) if known and isinstance(error, ServerFault) else None
 
@@ -134,7 +134,7 @@ def pack_count(count: int) -> bytes:
 
 
 def unpack_count(payload: bytes) -> int:
-    """Raises EngineCrashed for what is no number of ours."""
+    """Raises EngineCrashed for a payload that is not a count."""
     if len(payload) != _COUNT.size:
         raise EngineCrashed("The engine's process wrote something that is not a frame.")
     count: int = _COUNT.unpack(payload)[0]
@@ -154,14 +154,14 @@ def pack_marks(marks: Iterable[Mark]) -> bytes:
 
 
 def unpack_marks(payload: bytes) -> tuple[Mark, ...]:
-    """Raises EngineCrashed for what is no marks of ours."""
+    """Raises EngineCrashed for a payload that is not marks."""
     if len(payload) % _MARK.size:
         raise EngineCrashed("The engine's process wrote something that is not a frame.")
     return tuple(Mark(*fields) for fields in _MARK.iter_unpack(payload))
 
 
 def read_frame(pipe: BinaryIO) -> Frame | None:
-    """The next frame of a blocking pipe; None once its other end is closed, also in the middle of a frame."""
+    """The next frame of a blocking pipe; ``None`` once its other end is closed, even in the middle of a frame."""
     header = pipe.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return None
@@ -171,13 +171,13 @@ def read_frame(pipe: BinaryIO) -> Frame | None:
 
 
 class FrameSplitter:
-    """Cuts what arrives, however it is chunked, into frames."""
+    """Cuts incoming bytes into frames, however they are chunked."""
 
     def __init__(self) -> None:
         self._received = bytearray()
 
     def push(self, received: bytes) -> list[Frame]:
-        """The frames that are complete now. Raises EngineCrashed when this can be no frame of ours."""
+        """The frames that are now complete. Raises EngineCrashed for bytes that cannot be a frame."""
         self._received += received
         frames: list[Frame] = []
         start = 0

@@ -1,4 +1,4 @@
-"""What the rest of saystream knows of the engines: which there are, how busy they are, and streams of speech.
+"""What the rest of saystream knows of the engines: which ones there are, how busy they are, and streams of speech.
 
 Nothing here says where the engines run. ``pool.EnginePool`` runs them on this machine.
 """
@@ -33,20 +33,20 @@ class EngineLoad:
     running: int
     """Streams that hold a slot."""
     held: int = 0
-    """Sessions without sound that wait until the engine is fast enough for one more."""
+    """Sessions without sound that wait until the engine has speed to spare for one more."""
 
 
 class StreamHandle(AsyncIterable[AudioChunk], Protocol):
-    """One stretch of speech as its caller sees it, wherever and however often it runs.
+    """One stretch of speech as its caller sees it, wherever it runs and however many attempts it takes.
 
     Push text, end the input, iterate over the audio; ``cancel`` it unless it was read to its end. Iterating ends after
-    a cancel. It raises EngineFault when the engine failed, EngineUnavailable, Overloaded or Draining when no engine
+    a cancel. It raises EngineFault if the engine failed, and EngineUnavailable, Overloaded or Draining if no engine
     will run it: always after the audio that came before.
     """
 
     @property
     def waiting_characters(self) -> int:
-        """Text that an incremental engine has not begun to speak; 0 with one that takes a segment whole."""
+        """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine."""
 
     def push(self, span: Span) -> None:
         """More text, from where the last span ended; ignored once the stream is over.
@@ -55,14 +55,14 @@ class StreamHandle(AsyncIterable[AudioChunk], Protocol):
         """
 
     def end_input(self) -> None:
-        """No more text comes. Harmless when said again."""
+        """No more text comes. Calling it again does no harm."""
 
     def cancel(self) -> None:
-        """Give up what was not read and free the engine; harmless again and after the end."""
+        """Give up unread audio and free the engine; does no harm when called again or after the end."""
 
 
 class Hosting(Protocol):
-    """All engines of a server. Everything but ``start`` answers at once."""
+    """All engines of a server. Every method except ``start`` returns at once."""
 
     async def start(self, names: Iterable[str]) -> None:
         """Start these engines and wait until each is loaded, or is known not to load.
@@ -74,17 +74,17 @@ class Hosting(Protocol):
         """The started engines that can run now."""
 
     def faults(self) -> dict[str, EngineUnavailable]:
-        """Why the others cannot."""
+        """Why the other engines cannot run."""
 
     def engine(self, name: str) -> EngineInfo:
-        """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
+        """What a started engine can do. Raises EngineUnavailable if it is not started or does not load."""
 
     def load(self) -> tuple[EngineLoad, ...]:
         """How busy each started engine is."""
 
     def open(self, engine: str, request: SynthesisRequest, *, playback: Playback) -> StreamHandle:
-        """Queue a stream; its place among those of the same ``playback`` is by the order of these calls.
+        """Queue a stream; streams of the same ``playback`` keep the order of these calls.
 
-        Raises EngineUnavailable, Overloaded when too much waits for the engine, and Draining when the engines are
+        Raises EngineUnavailable, Overloaded if too much is waiting for the engine, and Draining while the engines are
         being stopped.
         """

@@ -1,7 +1,7 @@
-"""Gives an engine that reads no numbers the words for them.
+"""Turns numbers into words for an engine that cannot read them.
 
-It is done here, in the engine's process: wetext takes up to 20 ms for a segment and holds the interpreter meanwhile,
-which in the gateway would hold up the audio of every other session.
+This is done here, in the engine's process: wetext takes up to 20 ms for a segment and holds Python's global lock
+meanwhile, which in the gateway would delay the audio of every other session.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ __all__ = ["needs_words", "open_stream"]
 
 
 def needs_words(info: EngineInfo) -> bool:
-    """Whether numbers have to be made words for it. An engine that takes text while it speaks reads them itself: here
-    a number might come in pieces."""
+    """Whether the engine needs numbers turned into words. An engine that takes text while it speaks reads them itself:
+    here a number might come in pieces."""
     return not (info.normalizes_text or info.incremental_text)
 
 
 def open_stream(engine: Engine, request: SynthesisRequest) -> EngineStream:
-    """A stream of ``engine`` that takes the text as it was written, and speaks it as ``request`` asks."""
+    """A stream of ``engine`` that takes the text as written, and speaks it as ``request`` says."""
     stream = engine.open(request)
     if request.normalize_text and needs_words(engine.info):
         return _NormalizedStream(stream, request.language)
@@ -35,7 +35,7 @@ class _NormalizedStream(EngineStream):
         self._language = language
         self._spans: list[Span] = []
         self._changed = False
-        """The words that are spoken are not those of the text."""
+        """The words that are spoken differ from those of the text."""
 
     def push(self, span: Span) -> None:
         self._spans.append(span)
@@ -49,7 +49,8 @@ class _NormalizedStream(EngineStream):
 
     def chunks(self) -> Iterator[SpeechChunk]:
         for chunk in self._stream.chunks():
-            # The normalizer does not say which words came from where: marks of changed text would name wrong places.
+            # The normalizer does not say which words came from where: marks of changed text would name the wrong
+            # places.
             yield SpeechChunk(chunk.samples) if self._changed and chunk.marks else chunk
 
     def cancel(self) -> None:

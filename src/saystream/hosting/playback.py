@@ -1,16 +1,16 @@
-"""What a session and the scheduler know of a listener together."""
+"""What a session and the scheduler both know of a listener."""
 
 from __future__ import annotations
 
 __all__ = ["Playback"]
 
 _BREATH_MS = 1000.0
-"""Silence after which a listener no longer counts as hearing something: a text that is still being written has
-shorter gaps."""
+"""Silence after which a listener no longer counts as hearing something; the gaps in a text that is still being written
+are shorter."""
 
 
 class Playback:
-    """How far one session's listener is ahead of what was sent: written by the spine, read by the scheduler.
+    """How much of what was sent a session's listener has yet to hear: written by the spine, read by the scheduler.
 
     All times are milliseconds of one monotonic clock.
     """
@@ -19,11 +19,11 @@ class Playback:
 
     def __init__(self, now_ms: float) -> None:
         self.runs_dry_at_ms = now_ms
-        """When the listener has heard everything; before the first audio, when it began to wait."""
+        """When the listener will have heard everything; before the first audio, when it began to wait."""
         self._has_sounded = False
 
     def audio_sent(self, duration_ms: float, now_ms: float) -> None:
-        """A listener that had run dry starts to play again only now."""
+        """If the listener had run dry, playback starts again only now."""
         self.runs_dry_at_ms = max(self.runs_dry_at_ms, now_ms) + duration_ms
         self._has_sounded = True
 
@@ -32,7 +32,7 @@ class Playback:
         self.runs_dry_at_ms = min(self.runs_dry_at_ms, now_ms)
 
     def lead_ms(self, now_ms: float) -> float:
-        """Audio that the listener has left; negative: how long it has been waiting in silence."""
+        """Audio that the listener has left; if negative, how long it has been waiting in silence."""
         return self.runs_dry_at_ms - now_ms
 
     def sounds(self, now_ms: float) -> bool:

@@ -1,7 +1,8 @@
-"""The engines of a server on this machine (front.Hosting): processes that are kept up, and one queue for each engine.
+"""The engines of a server on this machine (front.Hosting): processes that are kept running, and a queue for each
+engine.
 
-A process that ends is started again. A stream that had given no audio yet is then run again, up to
-``max_attempts`` times; one that had is ended with a fault, because its listener has heard a part of it.
+A process that ends is started again. A stream that had sent no audio yet is then run again, up to ``max_attempts``
+times; one that had is ended with a fault, because its listener has heard a part of it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class EnginePool:
     """All engines of a server (front.Hosting). ``start`` engines, ``open`` streams, ``aclose`` at the end.
 
     ``models_dir`` is where engines look for weights. ``clock`` gives monotonic seconds; the ``Playback`` of every
-    stream has to be of the same clock.
+    stream must use the same clock.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class EnginePool:
         await asyncio.gather(*(self._queues[name].start() for name in fresh))
 
     async def aclose(self) -> None:
-        """Stop all processes. Streams that are not over end with Draining."""
+        """Stop all processes. Streams that have not ended end with Draining."""
         self._closed = True
         await asyncio.gather(*(started.aclose() for started in self._queues.values()))
 
@@ -80,17 +81,17 @@ class EnginePool:
         return {name: started.info for name, started in self._queues.items() if started.available}
 
     def faults(self) -> dict[str, EngineUnavailable]:
-        """Why the others cannot."""
+        """Why the other engines cannot run."""
         return {name: fault for name, started in self._queues.items() if (fault := started.fault) is not None}
 
     def engine(self, name: str) -> EngineInfo:
-        """What a started engine can do. Raises EngineUnavailable when it is not started or does not load."""
+        """What a started engine can do. Raises EngineUnavailable if it is not started or does not load."""
         return self._queue(name).info
 
     def open(self, engine: str, request: SynthesisRequest, *, playback: Playback) -> PoolStream:
-        """Queue a stream; its place among those of the same ``playback`` is by the order of these calls.
+        """Queue a stream; streams of the same ``playback`` keep the order of these calls.
 
-        Raises EngineUnavailable, Overloaded when the engine's queue is full, and Draining after ``aclose``.
+        Raises EngineUnavailable, Overloaded if the engine's queue is full, and Draining after ``aclose``.
         """
         if self._closed:
             raise Draining("The engines are being stopped.")
@@ -109,7 +110,7 @@ class EnginePool:
 
 
 class _EngineQueue:
-    """The processes of one engine and the streams that wait for them (streams.StreamOwner)."""
+    """The processes of one engine, and the streams that wait for them (streams.StreamOwner)."""
 
     def __init__(
         self,
@@ -131,13 +132,13 @@ class _EngineQueue:
         self._began_ms: dict[PoolStream, float] = {}
         self._streams: set[PoolStream] = set()
         self._hosts: list[HostedEngine] = []
-        """Those that are loaded."""
+        """The processes that are loaded."""
         self._keepers: list[asyncio.Task[None]] = []
         self._info: EngineInfo | None = None
         self._fault: EngineUnavailable | None = None
-        """Why no process is up, when it is more than a restart under way."""
+        """Why no process is running, if it is more than a restart under way."""
         self._failures = 0
-        """Ends of processes since one of them last finished a stream."""
+        """How often a process has ended since one last finished a stream."""
         self._restarts = 0
 
     @property
@@ -146,7 +147,7 @@ class _EngineQueue:
 
     @property
     def fault(self) -> EngineUnavailable | None:
-        """A new one each time: a raised error keeps whoever raised it alive."""
+        """A new one each time: a raised error keeps the frames that raised it alive."""
         fault = self._fault
         if fault is None:
             return None
@@ -172,7 +173,7 @@ class _EngineQueue:
         )
 
     async def start(self) -> None:
-        """Start every process; those of an engine that loads in none are not tried again."""
+        """Start every process. If none of them loads the engine, they are not tried again."""
         tried = [asyncio.Event() for _ in range(self._settings.hosts_per_engine)]
         self._keepers = [asyncio.create_task(self._keep_up(event)) for event in tried]
         for event in tried:
@@ -205,7 +206,7 @@ class _EngineQueue:
         self._streams.add(stream)
         return stream
 
-    # For its streams.
+    # Called by its streams.
 
     def can_start(self, stream: PoolStream) -> None:
         self._make_ready(self._admission.ready(stream, self._now_ms()))
@@ -252,10 +253,10 @@ class _EngineQueue:
     def _now_ms(self) -> float:
         return self._clock() * _MS
 
-    # Its line of sessions.
+    # The line of sessions.
 
     def _watch_held(self) -> None:
-        """One timer serves the whole line: it is in the order in which its waits end."""
+        """One timer serves the whole line: waits end in the order of the line."""
         since_ms = self._admission.waits_since_ms()
         if since_ms is not None and self._overdue_timer is None:
             due_s = since_ms / _MS + self._settings.admission_timeout_s
@@ -273,17 +274,17 @@ class _EngineQueue:
         self._watch_held()
 
     def _forget(self, stream: PoolStream) -> bool:
-        """Drop a stream that waits; False, and it stays, where it runs."""
+        """Drop a waiting stream. A running one stays: False."""
         if not self._scheduler.cancel(stream):
             return False
         self._admission.done(stream)
         self._streams.discard(stream)
         return True
 
-    # Its processes.
+    # The processes.
 
     async def _keep_up(self, tried: asyncio.Event) -> None:
-        """Keep one process up until cancelled; ``tried`` is set once it is loaded or known not to load."""
+        """Keep one process running until cancelled; ``tried`` is set once it is loaded or known not to load."""
         try:
             while True:
                 host = HostedEngine(
@@ -307,7 +308,8 @@ class _EngineQueue:
         try:
             self._info = await host.start()
         except EngineUnavailable as fault:
-            # What can be fetched is no fault: the server says for each language what it would be good for.
+            # Missing weights that can be downloaded are no fault: the server reports for each language what they would
+            # improve.
             say = _log.info if fault.remedy else _log.warning
             say("engine not loaded", engine=self._name, reason=fault.message)
             if not self._hosts:
@@ -321,14 +323,14 @@ class _EngineQueue:
         return True
 
     def _restart_delay_s(self) -> float:
-        """None after one crash, then longer with each in a row."""
+        """None after one crash, then longer with each further one in a row."""
         if self._failures <= 1:
             return 0.0
         delay_s: float = _FIRST_RESTART_DELAY_S * 2 ** min(self._failures - 2, _MAX_DOUBLINGS)
         return min(self._settings.restart_delay_max_s, delay_s)
 
     def _fail_waiting(self, fault: EngineUnavailable) -> None:
-        """No process is up, so every stream is a waiting one."""
+        """No process is running, so every stream is waiting."""
         for stream in self._streams:
             stream.fail(EngineUnavailable(fault.message))
         self._forget_waiting()

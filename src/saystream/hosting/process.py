@@ -1,8 +1,8 @@
 """Our side of one engine process: starts it, talks to it, notices when it hangs or ends.
 
 The other side is ``worker.py``, which runs in that process; ``frames.py`` is what they say to each other. A
-``HostedEngine`` is one process with its slots, a ``HostedStream`` what happens in one slot. Which stream gets a slot,
-and what becomes of it when the process ends, is up to the pool, which hears of it as a ``Listener``.
+``HostedEngine`` is one process with its slots, a ``HostedStream`` is what happens in one slot. Which stream gets a
+slot, and what becomes of it when the process ends, is up to the pool, which is told as a ``Listener``.
 """
 
 from __future__ import annotations
@@ -60,22 +60,22 @@ _log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
-    """What a hosted stream tells."""
+    """What a hosted stream reports."""
 
     def audio_came(self, chunk: AudioChunk) -> None: ...
 
     def text_taken(self, num_characters: int) -> None:
-        """An incremental engine has begun to speak that much of the text so far."""
+        """An incremental engine has begun to speak this much of the text so far."""
 
     def ended(self, fault: ServerFault | None) -> None:
-        """The stream has ended and its slot is free. No ``fault``: it spoke everything, or was cancelled."""
+        """The stream has ended and its slot is free. Without a ``fault`` it spoke everything, or was cancelled."""
 
     def lost(self, fault: EngineFault) -> None:
-        """The process ended under the stream."""
+        """The process ended while the stream was running."""
 
 
 class HostedStream:
-    """One stream in the process. Nothing is sent, and nothing is told, after it has ended."""
+    """One stream in the process. Once it has ended, it sends and reports nothing."""
 
     __slots__ = ("_host", "_input_ended", "_marks", "_number", "_sounding", "deadline", "listener")
 
@@ -85,11 +85,11 @@ class HostedStream:
         self._input_ended = input_ended
         self._sounding = False
         self._marks: tuple[Mark, ...] = ()
-        """Of the audio that comes next."""
+        """Marks of the audio that comes next."""
         self.listener = listener
         self.deadline = inf
-        """When the process is taken to hang, in seconds of the clock. An engine that may still be waiting for
-        text has none."""
+        """When the process counts as hung, in seconds of the clock. An engine that may still be waiting for text has no
+        deadline."""
 
     def push(self, span: Span) -> None:
         self._host.send(Kind.TEXT, self._number, pack_span(span))
@@ -124,7 +124,7 @@ class HostedStream:
         self.listener.audio_came(AudioChunk(samples, sample_rate, marks))
 
     def expect_audio(self) -> None:
-        """Audio is due from now on, unless the engine may still wait for text."""
+        """Audio is due from now on, unless the engine may still be waiting for text."""
         if self._input_ended:
             host = self._host
             self.deadline = host.chunk_deadline() if self._sounding else host.first_chunk_deadline()
@@ -132,7 +132,7 @@ class HostedStream:
 
 
 class HostedEngine(asyncio.SubprocessProtocol):
-    """One engine process. ``start`` it once; when ``wait_gone`` returns it has ended and its streams know."""
+    """One engine process. ``start`` it once; after ``wait_gone`` it has ended and its streams have been told."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         clock: Callable[[], float],
         models_dir: Path | None = None,
     ) -> None:
-        """``models_dir`` is where the engine looks for weights; ``None`` leaves it to the environment."""
+        """``models_dir`` is where the engine looks for weights; with ``None`` the environment decides."""
         self._name = name
         self._options = options
         self._models_dir = models_dir
@@ -170,14 +170,14 @@ class HostedEngine(asyncio.SubprocessProtocol):
     async def start(self) -> EngineInfo:
         """Start the process and load the engine.
 
-        Raises EngineUnavailable, and leaves no process, when it does not load in time.
+        Raises EngineUnavailable, and leaves no process behind, if it does not load in time.
         """
         try:
-            # A session of its own: Ctrl-C does not reach it, and what it starts itself can be killed with it.
+            # A session of its own, so that Ctrl-C does not reach it, and whatever it starts is killed with it.
             await self._loop.subprocess_exec(
                 lambda: self,
                 sys.executable,
-                "-P",  # nothing is imported from the folder that the gateway was started in
+                "-P",  # import nothing from the folder that the gateway was started in
                 "-m",
                 "saystream.hosting.worker",
                 self._name,
@@ -207,7 +207,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
 
     @property
     def free_slots(self) -> int:
-        """Streams that it can take now; none before it is loaded and after it ended."""
+        """Streams that it can take now; none before it is loaded or after it has ended."""
         if self._info is None or self._stdin is None:
             return 0
         return self._info.concurrency - len(self._streams)
@@ -218,7 +218,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         """Open a stream in one of the free slots, with ``span``, the text so far."""
         number = next(self._numbers) % _STREAM_NUMBERS
         stream = self._streams[number] = HostedStream(self, number, listener, input_ended=input_ended)
-        # In one write: the process wakes once.
+        # In one write, so that the process wakes once.
         self._write(
             pack(Kind.OPEN, number, msgspec.json.encode(request))
             + (pack(Kind.TEXT, number, pack_span(span)) if span.text else b"")
@@ -231,17 +231,17 @@ class HostedEngine(asyncio.SubprocessProtocol):
         await self._gone.wait()
 
     async def stop(self) -> None:
-        """Kill the process, whatever it does, and wait until it is gone."""
+        """Kill the process, whatever it is doing, and wait until it is gone."""
         if self._transport is not None:
             self._kill(EngineCrashed(f"Engine '{self._name}' was stopped."))
             await self._gone.wait()
 
     def _write(self, frames: bytes) -> None:
-        # The process may have ended although nobody was told yet; uvloop's pipe raises then.
+        # The process may have ended before we were told; uvloop's pipe raises then.
         if self._stdin is not None and not self._stdin.is_closing():
             self._stdin.write(frames)
 
-    # For its streams.
+    # Called by its streams.
 
     def send(self, kind: Kind, number: int, payload: bytes = b"") -> None:
         self._write(pack(kind, number, payload))
@@ -253,7 +253,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         return self._clock() + self._settings.first_chunk_timeout_s
 
     def watch(self, deadline: float) -> None:
-        """Look at the deadlines of all streams at ``deadline`` at the latest: one timer serves them all."""
+        """Check the deadlines of all streams no later than ``deadline``: one timer serves them all."""
         if deadline < self._watched_until and self._stdin is not None:
             if self._watchdog is not None:
                 self._watchdog.cancel()
@@ -269,7 +269,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
         else:
             self.watch(deadline)
 
-    # What the process does.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not derive from asyncio's.
@@ -331,7 +331,7 @@ class HostedEngine(asyncio.SubprocessProtocol):
             self._loaded.set_exception(self._unavailable(failure))
 
     def _unavailable(self, failure: LoadFailure) -> EngineUnavailable:
-        # A command at the end is to be copied as it is.
+        # No full stop after a command: it is to be copied as it is.
         end = "" if failure.remedy and failure.reason.endswith(failure.remedy) else "."
         return EngineUnavailable(
             f"Engine '{self._name}' is not available: {failure.reason.rstrip('.')}{end}",
@@ -340,8 +340,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
         )
 
     def _printed(self, output: bytes) -> None:
-        """What an engine prints while it loads is kept for the log. Later it may print what it speaks: only
-        counted."""
+        """What an engine prints while it loads is kept for the log. Later it may print the text that it speaks, so that
+        is only counted."""
         self._printed_bytes += len(output)
         if self._info is None:
             for line in output.decode(errors="replace").splitlines():
@@ -368,12 +368,12 @@ class HostedEngine(asyncio.SubprocessProtocol):
         if self._watchdog is not None:
             self._watchdog.cancel()
         if self._transport is not None and not self._group_killed:
-            self._group_killed = self._exited  # from here on its number may belong to somebody else
+            self._group_killed = self._exited  # from here on its number may belong to another process
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """All pipes are read to their end and the process is gone."""
+        """All pipes have been read to their end and the process is gone."""
         how = self._how_it_ended()
         self._not_loaded(LoadFailure(f"its process ended ({how}) while it loaded"))
         fault = self._fault or EngineCrashed(f"The process of engine '{self._name}' ended ({how}).")

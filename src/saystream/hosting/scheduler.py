@@ -1,13 +1,13 @@
-"""Which waiting job an engine runs next. Pure: times are passed in, acting is up to the pool.
+"""Which waiting job an engine runs next. Pure: the caller passes in the time, and the pool acts.
 
-The rule is least slack: the job whose listener runs out of audio first goes first, so that many sessions on
-one engine sound without gaps. The slack of all listeners shrinks at the same pace, so the order is kept by
-the absolute time at which each runs dry, which changes only when audio is sent.
+The rule is least slack: the job whose listener runs out of audio first goes first, so that many sessions on one engine
+play without gaps. The slack of all listeners shrinks at the same pace, so jobs are ordered by the absolute time at
+which each listener runs dry, which changes only when audio is sent.
 
-Three rules stand above it: the jobs of one session start in the order in which they were added; while other
-sessions wait, a session is given no more than its equal share of the slots; and a job once started is not
-interrupted, so sessions that have plenty of audio left use at most half of the slots, and one that is about to run
-dry, or has no sound yet, finds a free one.
+Three rules take precedence: the jobs of one session start in the order in which they were added; while other sessions
+wait, a session gets no more than its equal share of the slots; and because a started job is not interrupted, sessions
+that have plenty of audio left use at most half of the slots, so that a session that is about to run dry, or has no
+sound yet, finds a free one.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ __all__ = ["Scheduler"]
 JobT = TypeVar("JobT", bound=Hashable)
 
 _LEAST_SAFETY_MS = 1000.0
-"""A job takes time: a listener who has less than this left comes before one who has not heard anything yet."""
+"""A job takes time: a listener with less than this left comes before one who has not heard anything yet."""
 _PLENTY_MS = 2000.0
-"""Audio left beyond the safety, from which on a session can wait."""
+"""Audio left beyond the safety above which a session can wait."""
 
 _STALE_ALLOWANCE = 64
-"""Outdated heap items beyond one for each session; above this the heap is built anew."""
+"""Outdated heap items beyond one for each session; above this the heap is rebuilt."""
 
 
 class _Safety:
-    """One number that all sessions of a scheduler look at."""
+    """One number that all sessions of a scheduler share."""
 
     __slots__ = ("ms",)
 
@@ -69,16 +69,16 @@ class _Entry(Generic[JobT]):
 
     @property
     def due_at_ms(self) -> float:
-        """A session that was silent on purpose is urgent from when it had something to say, not from when it
-        fell silent."""
+        """A session that was silent on purpose is urgent from when it had something to say, not from when it fell
+        silent."""
         return max(self.session.playback.runs_dry_at_ms - self.session.safety.ms, self.ready_at_ms)
 
 
 class Scheduler(Generic[JobT]):
     """The waiting and the running jobs of one engine.
 
-    A job is any hashable object. ``add`` it, say ``ready``, run what ``next`` gives, then say ``done``. A
-    session is known by its ``Playback``.
+    A job is any hashable object. ``add`` it, call ``ready``, run what ``next`` returns, then call ``done``. A session
+    is identified by its ``Playback``.
     """
 
     def __init__(self, *, max_waiting: int) -> None:
@@ -92,9 +92,9 @@ class Scheduler(Generic[JobT]):
         self._safety = _Safety()
 
     def expect(self, notice_ms: float) -> None:
-        """A job has to be begun ``notice_ms`` before its listener runs dry, as far as is known now.
+        """As far as is known now, a job has to begin ``notice_ms`` before its listener runs dry.
 
-        An engine that takes longer needs an earlier start: below a second it makes no difference.
+        Only an engine that needs more than a second needs an earlier start.
         """
         self._safety.ms = max(_LEAST_SAFETY_MS, notice_ms)
 
@@ -109,7 +109,7 @@ class Scheduler(Generic[JobT]):
     def add(self, job: JobT, playback: Playback) -> None:
         """Let ``job`` wait. It holds its place in its session, but starts only after ``ready``.
 
-        Raises Overloaded, and adds nothing, when ``max_waiting`` jobs wait already.
+        Raises Overloaded, and adds nothing, if ``max_waiting`` jobs are already waiting.
         """
         if self.waiting >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} segments are waiting for this engine, which is the limit.")
@@ -121,7 +121,7 @@ class Scheduler(Generic[JobT]):
         session.waiting.append(entry)
 
     def ready(self, job: JobT, now_ms: float) -> None:
-        """The job can start from now on. Harmless when it already could."""
+        """The job can start from now on. Calling it again does no harm."""
         entry = self._entries[job]
         if entry.ready_at_ms == math.inf:
             entry.ready_at_ms = now_ms
@@ -129,7 +129,7 @@ class Scheduler(Generic[JobT]):
                 self._enqueue(entry.session)
 
     def next(self, free_slots: int, now_ms: float) -> list[JobT]:
-        """At most ``free_slots`` jobs to start now, most urgent first; they are running from here on."""
+        """At most ``free_slots`` jobs to start now, most urgent first; they count as running from here on."""
         started: list[JobT] = []
         slots = self._running + free_slots
         while len(started) < free_slots:
@@ -152,13 +152,13 @@ class Scheduler(Generic[JobT]):
         return started
 
     def done(self, job: JobT) -> None:
-        """A running job has ended, however it ended."""
+        """A running job has ended, in whatever way."""
         entry = self._entries.pop(job)
         self._stop(entry)
         self._drop_if_empty(entry.session)
 
     def retry(self, job: JobT) -> None:
-        """A running job has to run again: it waits at its old place, also when the queue is full."""
+        """A running job has to run again: it waits at its old place, even if the queue is full."""
         entry = self._entries[job]
         self._stop(entry)
         session = entry.session
@@ -194,7 +194,7 @@ class Scheduler(Generic[JobT]):
             del self._sessions[session.playback]
 
     def _enqueue(self, session: _Session[JobT]) -> None:
-        """Put the session into the heap under its first waiting job, and void what it had there."""
+        """Put the session into the heap under its first waiting job, and invalidate its earlier item."""
         session.ticket += 1
         head = session.waiting[0] if session.waiting else None
         if head is None or head.ready_at_ms == math.inf:
@@ -207,7 +207,7 @@ class Scheduler(Generic[JobT]):
     def _most_urgent(self, slots: int) -> _Session[JobT] | None:
         """Take a session out of the heap: the most urgent within its share, else the most urgent of all.
 
-        Only sessions that run something can be beyond their share, so no more than ``slots`` are passed over.
+        Only sessions with running jobs can exceed their share, so no more than ``slots`` are passed over.
         """
         share = max(1, slots // max(1, len(self._sessions)))
         passed: list[tuple[float, int, int, _Session[JobT]]] = []
@@ -218,7 +218,7 @@ class Scheduler(Generic[JobT]):
             if ticket != session.ticket:
                 continue
             now_due_at_ms = session.waiting[0].due_at_ms
-            if now_due_at_ms > due_at_ms:  # audio was sent since: less urgent than the heap knew
+            if now_due_at_ms > due_at_ms:  # audio has been sent since: less urgent than the heap knew
                 heapq.heappush(self._heap, (now_due_at_ms, order, ticket, session))
             elif session.running < share:
                 chosen = session

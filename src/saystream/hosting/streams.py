@@ -1,13 +1,13 @@
-"""The streams of a pool: each runs in one process, and once more in another where that ends too early.
+"""The streams of a pool: each runs in one process, and again in another if that one ends too early.
 
 The life of a stream is a table of states.
 
 Rule 1: a stream waits for a slot only once it has enough text: all of it, or with an incremental engine some.
 
-Rule 2: it may run again only as long as it has given no audio: its listener would hear a part of it twice.
+Rule 2: it may run again only as long as it has sent no audio: otherwise its listener would hear a part of it twice.
 
-Rule 3: whatever stops it (its caller, its owner, or that it speaks without end) ends it for its reader at once. Its
-slot stays in use until its process says so; what comes meanwhile is thrown away.
+Rule 3: whatever stops it (its caller, its owner, or speech without end) ends it for its reader at once. Its slot stays
+in use until its process reports the end; audio that arrives meanwhile is thrown away.
 
 Rule 4: an event that the table does not list under the present state is a bug of ours. It raises RuntimeError and
 changes nothing.
@@ -34,7 +34,7 @@ __all__ = ["STREAM_TABLE", "PoolStream", "StreamOwner", "StreamState"]
 _MS = 1000
 
 _ANY_TEXT_MS = 30.0 * _MS
-"""Audio that any text may have, however short."""
+"""Audio that any text is allowed, however short."""
 
 _log = structlog.get_logger(__name__)
 
@@ -47,10 +47,10 @@ class StreamState(Enum):
     WAITING = "waiting"
     """For a slot."""
     STARTED = "started"
-    """It has a slot and has given no audio."""
+    """It has a slot and has sent no audio."""
     SOUNDING = "sounding"
     HELD = "held"
-    """It is told to give no more audio until its reader has caught up."""
+    """It has been told to send no more audio until its reader has caught up."""
     STOPPING = "stopping"
     """Over for its reader; its slot is still in use."""
     OVER = "over"
@@ -86,7 +86,7 @@ STREAM_TABLE: Final = _frozen(
             "lost": StreamState.OVER,
         },
         StreamState.HELD: {
-            # What was on its way when it was told.
+            # Audio that was on its way when it was told to hold.
             "audio": StreamState.HELD,
             "resume": StreamState.SOUNDING,
             "stop": StreamState.STOPPING,
@@ -111,10 +111,10 @@ _ENDED = (StreamState.STOPPING, StreamState.OVER)
 
 
 class StreamOwner(Protocol):
-    """What a stream tells the queue that it is in."""
+    """What a stream reports to the queue that it is in."""
 
     def can_start(self, stream: PoolStream) -> None:
-        """There is enough text to run it. Told at most once."""
+        """There is enough text to run it. Called at most once."""
 
     def withdrawn(self, stream: PoolStream) -> None:
         """Its caller cancelled it before it ran."""
@@ -123,7 +123,7 @@ class StreamOwner(Protocol):
         """It has ended in its process."""
 
     def process_lost(self, stream: PoolStream) -> bool:
-        """Its process ended before it gave audio. True when it will run again."""
+        """Its process ended before it sent audio. True if it will run again."""
 
 
 class PoolStream(AsyncIterator[AudioChunk]):
@@ -150,20 +150,21 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._taken_characters = 0
         self._sounded_ms = 0.0
         self._spans: list[Span] = []
-        """All of it until the first audio, so that it can be run again; then nothing."""
+        """All of them until the first audio, so that the stream can run again; then empty."""
         self._input_ended = False
         self._hosted: HostedStream | None = None
         self._chunks: deque[AudioChunk] = deque()
         self.buffered_ms = 0.0
-        """Audio that has come and was not read."""
+        """Audio that has arrived and has not been read."""
         self._never_waited = False
-        """Since it was started: neither for text nor for its reader."""
+        """Since its start it has waited neither for text nor for its reader."""
         self.speech_ms: float | None = None
-        """What it spoke, once it has spoken everything without a wait; else how long it took tells nothing."""
+        """Length of its speech, once it has spoken everything without a wait; otherwise the time that it took says
+        nothing."""
         self._fault: SaystreamError | None = None
         self._reader: asyncio.Future[None] | None = None
 
-    # For the caller.
+    # Called by the caller.
 
     def push(self, span: Span) -> None:
         """More text; ignored once the stream is over. Raises RuntimeError after ``end_input``."""
@@ -180,7 +181,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._tell_can_start()
 
     def end_input(self) -> None:
-        """No more text comes. Harmless when said again."""
+        """No more text comes. Calling it again does no harm."""
         if self._input_ended or self.over:
             return
         self._input_ended = True
@@ -190,7 +191,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._tell_can_start()
 
     def cancel(self) -> None:
-        """Give up what was not read and free the slot; harmless again and after the end."""
+        """Give up unread audio and free the slot; does no harm when called again or after the end."""
         before = self.state
         self._stop()
         self._chunks.clear()
@@ -221,16 +222,16 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     @property
     def waiting_characters(self) -> int:
-        """Text that an incremental engine has not begun to speak; 0 with one that takes a segment whole."""
+        """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine."""
         return (
             0 if self.over or not self._incremental_text else self._pushed_characters - self._taken_characters
         )
 
-    # For its owner.
+    # Called by the owner.
 
     @property
     def over(self) -> bool:
-        """Nothing more comes: it has ended, failed or was cancelled. Its slot may still be in use."""
+        """Nothing more comes: it has ended, failed or been cancelled. Its slot may still be in use."""
         return self.state in _ENDED
 
     def run_on(self, host: HostedEngine) -> None:
@@ -248,7 +249,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._fault = fault
             self._stop()
 
-    # For its process (process.Listener).
+    # Called by the process (process.Listener).
 
     def audio_came(self, chunk: AudioChunk) -> None:
         first = self.state is StreamState.STARTED
@@ -295,7 +296,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._owner.slot_freed(self, fault)
 
     def _stop_run_away(self) -> None:
-        """What came is heard, and the rest of the session goes on: it has heard all of the text long ago."""
+        """What has arrived is played, and the rest of the session goes on: all of the text was heard long before."""
         _log.warning(
             "engine ran away", characters=self._pushed_characters, audio_s=round(self._sounded_ms / _MS, 1)
         )
@@ -309,13 +310,13 @@ class PoolStream(AsyncIterator[AudioChunk]):
             self._owner.can_start(self)
 
     def _stop(self) -> None:
-        """Over for its reader, who gets what came before."""
+        """Over for its reader, who still gets what came before."""
         self._advance("stop")
         self._spans.clear()
         self._wake_reader()
 
     def _advance(self, event: str) -> None:
-        """Raises RuntimeError and changes nothing for an event that cannot be now (rule 4)."""
+        """Raises RuntimeError and changes nothing for an event that is illegal now (rule 4)."""
         try:
             self.state = STREAM_TABLE[self.state][event]
         except KeyError:

@@ -1,11 +1,11 @@
 """The engine's side: the process that owns one engine, ``python -m saystream.hosting.worker NAME``.
 
 ``process.py`` starts it and is its other end. It reads frames from standard input and writes frames to standard output,
-and ends when its input is closed, so that none outlives a gateway that was killed. What the engine or its libraries
+and ends when its input is closed, so that it never outlives a gateway that was killed. What the engine or its libraries
 print goes to standard error.
 
-The main thread only reads frames, so that a cancel is always seen; as many threads as the engine has slots
-run the streams.
+The main thread only reads frames, so that a cancel is always seen; as many threads as the engine has slots run the
+streams.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ if TYPE_CHECKING:
 __all__ = ["EngineHost", "main", "why_not_loaded"]
 
 _PIECE_MS = 200
-"""Longest stretch of audio in one frame: the gateway serves other sessions between two."""
+"""Longest stretch of audio in one frame: the gateway serves other sessions between two frames."""
 
 _MAX_MAGNITUDE = 4.0
-"""Samples are nominally within 1; some engines overshoot. Far above means integers that were not scaled."""
+"""Samples are nominally within 1; some engines overshoot. Values far above are integers that were not scaled."""
 
 
 class _InvalidOutput(Exception):
-    """The engine gave something that is not float32 mono audio."""
+    """The engine returned something that is not float32 mono audio."""
 
 
 class _Job:
-    """One stream under way. What the gateway says of it before its engine stream is open is kept for it."""
+    """One stream under way. What the gateway sends before the engine's stream is open is kept for it."""
 
     def __init__(self, number: int, request: SynthesisRequest) -> None:
         self.number = number
         self.request = request
         self.cancelled = False
         self.marks: tuple[Mark, ...] = ()
-        """Those of the audio that is sent next."""
+        """Marks of the audio that is sent next."""
         self._may_go_on = threading.Event()
         self._may_go_on.set()
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class _Job:
         self.tell(push)
 
     def newly_taken(self) -> int | None:
-        """How much text is being spoken or was, where that is more than when it was last asked."""
+        """How much text is being spoken or was spoken, if that is more than at the last call."""
         with self._lock:
             assert self._stream is not None
             taken = self._pushed_characters - self._stream.waiting_characters
@@ -128,7 +128,7 @@ class _Job:
         """An error of the engine here belongs to the stream, not to the thread that reads frames."""
         try:
             act(stream)
-        except Exception as refusal:  # an engine is a stranger's code
+        except Exception as refusal:  # an engine is someone else's code
             if self._refusal is None:
                 self._refusal = refusal
                 with contextlib.suppress(Exception):
@@ -148,7 +148,7 @@ class EngineHost:
         self._opened: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
-        """Say that the engine is ready, then do what the frames say until their pipe is closed."""
+        """Report that the engine is ready, then do what the frames say until their pipe is closed."""
         workers = [
             threading.Thread(target=self._work, name=f"stream-{n}", daemon=True)
             for n in range(self._engine.info.concurrency)
@@ -188,12 +188,12 @@ class EngineHost:
             del self._jobs[job.number]
             try:
                 self._reply(kind, job.number, reason.encode())
-            except OSError:  # the gateway is gone; the main thread sees it too
+            except OSError:  # the gateway is gone; the main thread sees that too
                 return
 
     def _outcome(self, job: _Job) -> tuple[Kind, str]:
-        """Run one stream; how it ended. The message of an error that is none of ours may hold spoken text, so only its
-        type is told."""
+        """Run one stream, and tell how it ended. The message of an error that is not ours may hold spoken text, so only
+        its type is reported."""
         try:
             if not job.cancelled:
                 self._speak(job)
@@ -201,7 +201,7 @@ class EngineHost:
             return Kind.INVALID_OUTPUT, str(fault)
         except (
             BaseException
-        ) as error:  # an engine is a stranger's code; its slot must come back whatever it does
+        ) as error:  # an engine is someone else's code; its slot must be freed whatever it does
             if (told := HostedFault.of(error)) is not None:
                 return Kind.FAULT, msgspec.json.encode(told).decode()
             return Kind.FAILED, quote(type(error).__name__)
@@ -218,7 +218,7 @@ class EngineHost:
                     break
             job.raise_refusal()
         finally:
-            # A generator's own clean-up has to be over before its slot is given to another stream.
+            # A generator's own clean-up must be over before its slot is given to another stream.
             if (close := getattr(chunks, "close", None)) is not None:
                 close()
 
@@ -243,11 +243,11 @@ class EngineHost:
 
 
 def _checked_marks(chunk: Any) -> tuple[Mark, ...]:
-    """The marks of ``chunk`` if both are what base.py promises. Raises _InvalidOutput."""
+    """The marks of ``chunk``, if both are what base.py promises. Raises _InvalidOutput."""
     if not isinstance(chunk, SpeechChunk):
         raise _InvalidOutput(f"a {quote(type(chunk).__name__)} instead of a SpeechChunk")
     for mark in chunk.marks:
-        # Written so that NaN fails it as well.
+        # Written so that NaN fails too.
         if not (
             isinstance(mark, Mark)
             and 0 <= mark.start <= mark.end
@@ -258,14 +258,14 @@ def _checked_marks(chunk: Any) -> tuple[Mark, ...]:
 
 
 def _checked_samples(samples: Any) -> Samples:
-    """``samples`` if they are what base.py promises. Raises _InvalidOutput."""
+    """``samples``, if they are what base.py promises. Raises _InvalidOutput."""
     if not isinstance(samples, np.ndarray):
         raise _InvalidOutput(f"a {quote(type(samples).__name__)} instead of an array")
     if samples.dtype != np.float32:
         raise _InvalidOutput(f"dtype {samples.dtype} instead of float32")
     if samples.ndim != 1:
         raise _InvalidOutput(f"{samples.ndim} dimensions instead of 1")
-    # Written so that NaN fails it as well.
+    # Written so that NaN fails too.
     if samples.size and not (samples.max() <= _MAX_MAGNITUDE and samples.min() >= -_MAX_MAGNITUDE):
         raise _InvalidOutput(f"samples that are not finite or beyond {_MAX_MAGNITUDE}")
     return np.ascontiguousarray(samples)
@@ -277,7 +277,7 @@ def _pieces(samples: Samples, num_samples: int) -> Iterator[Samples]:
 
 
 def why_not_loaded(error: Exception) -> LoadFailure:
-    """Why an engine did not load. Only our own errors and import errors surely name no secret option."""
+    """Why an engine did not load. Only our own errors and import errors are certain not to contain a secret option."""
     if isinstance(error, EngineUnavailable):
         return LoadFailure(f"{type(error).__name__}: {error}", error.remedy, error.languages)
     if isinstance(error, SaystreamError | ImportError):
@@ -300,7 +300,7 @@ def _load(name: str, options: bytes) -> Engine:
     engine = load_engine_class(name)(**msgspec.json.decode(options, type=dict[str, Any]))
     engine.load()
     if needs_words(engine.info):
-        # Grammars of half a second: beside the engine, which can speak already what has no numbers.
+        # Grammars take half a second: loaded beside the engine, which can already speak text without numbers.
         languages = tuple(engine.info.languages)
         threading.Thread(target=load_grammars, args=(languages,), name="normalizer", daemon=True).start()
     return engine
@@ -308,7 +308,7 @@ def _load(name: str, options: bytes) -> Engine:
 
 def main(name: str) -> None:
     """Load the engine and serve; never returns."""
-    # The gateway decides when to stop: it hears Ctrl-C and SIGTERM, and may still let sessions finish.
+    # The gateway decides when to stop: it sees Ctrl-C and SIGTERM, and may still let sessions finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     commands, replies = _take_pipes()
@@ -316,12 +316,12 @@ def main(name: str) -> None:
     if first is not None and first[0] == Kind.OPTIONS:
         try:
             engine = _load(name, first[2])
-        except Exception as error:  # an engine is a stranger's code
+        except Exception as error:  # an engine is someone else's code
             replies.write(pack(Kind.NOT_LOADED, 0, msgspec.json.encode(why_not_loaded(error))))
             replies.flush()
             os._exit(1)
         EngineHost(engine, commands, replies).serve()
-    # Threads of the engine may be busy and its interpreter exit slow: nothing here is worth waiting for.
+    # The engine's threads may be busy, and a normal exit slow: there is nothing worth waiting for.
     os._exit(0)
 
 
