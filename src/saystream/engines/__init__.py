@@ -1,4 +1,4 @@
-"""What an engine is, and those that are built in.
+"""What an engine is, and the built-in engines.
 
-An author of an engine reads ``base.py`` and ``conformance.py``, nothing else.
+To write an engine, read ``base.py`` and ``conformance.py``, nothing else.
 """

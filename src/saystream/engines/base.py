@@ -1,10 +1,10 @@
-"""What an engine is. An author of an engine reads this page and ``conformance.py``, nothing else.
+"""What an engine is. To write one, read this module and ``conformance.py``, nothing else.
 
-An engine turns text into float32 mono audio at a rate of its own. It lives in a child process that the pool starts
-(``hosting/worker.py``), so it may block, use threads of its own, leak or crash without touching anybody else. It is
-built with the options of its configuration section as keyword arguments, then ``load()`` is called once.
+An engine turns text into float32 mono audio at its own rate. It runs in a child process that the pool starts
+(``hosting/worker.py``), so it may block, use its own threads, leak or crash without affecting anything else. It is
+created with the options of its configuration section as keyword arguments, then ``load()`` is called once.
 
-There are two kinds, and the callers cannot tell them apart:
+There are two kinds, and callers cannot tell them apart:
 
 * whole-segment engines derive from ``SegmentEngine`` and implement ``synthesize``;
 * incremental engines implement ``open`` and return a stream that is fed while it speaks.
@@ -39,23 +39,23 @@ class EngineInfo:
 
     name: str
     sample_rate: int
-    """Rate of the audio it gives, in Hz."""
+    """Rate of its audio, in Hz."""
     languages: Mapping[str, str]
-    """How good its speech is in each language, as users are told: ``native``, ``approximate`` where it has not or
-    hardly learnt the language, or ``robotic``. By ISO 639-1 code, best first; ``*`` stands for any other language. An
-    engine gives way to a later one of the order in a language that it only approximates."""
+    """How good its speech is in each language, as shown to users: ``native``, ``approximate`` if it has learnt the
+    language hardly or not at all, or ``robotic``. By ISO 639-1 code, best first; ``*`` means any other language. In a
+    language that an engine only approximates, a later one in the order may take its place."""
     voices: tuple[str, ...]
     """Names of its own base voices; the first is the default."""
     concurrency: int = 1
-    """Streams that it speaks at once."""
+    """How many streams it speaks at once."""
     incremental_text: bool = False
-    """Text may be pushed while audio already comes out."""
+    """Text may be pushed while audio is already coming out."""
     native_voices: tuple[str, ...] = ()
-    """System voices whose own speakers it has: ``native`` holds for them alone, dialects included, and every other
-    voice is ``approximate``. Empty where it has none of them."""
+    """System voices whose original speakers it has: ``native`` applies to these only, dialects included; every other
+    voice is ``approximate``. Empty if it has none of them."""
     normalizes_text: bool = False
-    """It reads numbers, dates and the like itself and is given the text as it was written. An engine that takes text
-    while it speaks must, for a number may come in pieces."""
+    """It reads numbers, dates and the like itself and gets the text as written. An engine that takes text while it
+    speaks must do so, because a number may arrive in pieces."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
 
@@ -64,13 +64,13 @@ class EngineInfo:
         return self.quality(language) is not None
 
     def quality(self, language: str) -> str | None:
-        """How good it is at best in ``language`` (ISO 639-1); ``None`` where it does not speak it."""
+        """How good it is at best in ``language`` (ISO 639-1); ``None`` if it does not speak it."""
         return self.languages.get(language, self.languages.get("*"))
 
 
 @dataclass(frozen=True, slots=True)
 class SynthesisRequest:
-    """How one stretch of text is to be spoken."""
+    """How a piece of text is to be spoken."""
 
     voice: str
     """One of the engine's own ``voices``."""
@@ -83,11 +83,11 @@ class SynthesisRequest:
     formant: float = 1.0
     """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
     instructions: str = ""
-    """How to speak, in words; an engine that does not follow them leaves them."""
+    """How to speak, in words; an engine that does not follow instructions ignores them."""
     marks: bool = False
-    """The listener wants marks: when each word sounds. An engine that does not know it sends none."""
+    """The listener wants marks: when each word is heard. An engine that does not know sends none."""
     normalize_text: bool = False
-    """Numbers, dates and the like are to be read as words. Unless ``normalizes_text``, they come as words already."""
+    """Numbers, dates and the like are to be read as words. Unless ``normalizes_text``, they arrive as words already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +96,19 @@ class Span:
 
     text: str
     offset: int = 0
-    """Where its first character stands in the text of the response, in code points: marks count from there."""
+    """Position of its first character in the text of the response, in code points: marks count from there."""
 
 
 def joined(spans: Sequence[Span]) -> Span:
-    """Spans that follow one another, as one; of none an empty one."""
+    """Consecutive spans as one; an empty span if there are none."""
     return Span("".join(span.text for span in spans), spans[0].offset if spans else 0)
 
 
 class EngineStream(ABC):
-    """One stretch of speech under way.
+    """One piece of speech in progress.
 
-    ``push``, ``end_input`` and ``cancel`` may be called from another thread than the one that reads
-    ``chunks()``. Text after ``end_input`` is a caller's bug.
+    ``push``, ``end_input`` and ``cancel`` may be called from another thread than the one that reads ``chunks()``. Text
+    after ``end_input`` is a bug of the caller.
     """
 
     @abstractmethod
@@ -117,20 +117,20 @@ class EngineStream(ABC):
 
     @abstractmethod
     def end_input(self) -> None:
-        """No more text comes: speak what is left, then end ``chunks()``."""
+        """No more text will come: speak the rest, then end ``chunks()``."""
 
     @abstractmethod
     def chunks(self) -> Iterator[SpeechChunk]:
         """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread.
 
-        Where ``SynthesisRequest.marks`` asks for them, a chunk carries the marks of the words that begin in it. They
-        may come in an earlier chunk, but not in a later one.
+        If ``SynthesisRequest.marks`` is set, a chunk carries the marks of the words that begin in it. A mark may come
+        in an earlier chunk, but not in a later one.
         """
 
     @property
     def waiting_characters(self) -> int:
-        """Text that was pushed and is not yet being spoken, for an engine that takes text while it speaks: the gateway
-        refuses more when too much waits. Looked at before each chunk."""
+        """Text pushed but not yet being spoken, for an engine that takes text while it speaks: the gateway refuses more
+        when too much is waiting. Read before each chunk."""
         return 0
 
     @abstractmethod
@@ -142,7 +142,7 @@ class Engine(ABC):
     """One loaded model. ``open`` may be called for up to ``info.concurrency`` streams at once."""
 
     info: EngineInfo
-    """Read once ``load`` has returned."""
+    """Read after ``load`` has returned."""
 
     def load(self) -> None:  # noqa: B027 - an engine without weights has nothing to load
         """Load weights and warm up. Called once, before the first ``open``."""
@@ -159,11 +159,12 @@ class SegmentEngine(Engine):
 
     @abstractmethod
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
-        """Speak ``span.text``. Yield as early and as often as the model allows: a cancel acts between two yields."""
+        """Speak ``span.text``. Yield as early and as often as the model allows: a cancel takes effect between two
+        yields."""
 
 
 class SegmentStream(EngineStream):
-    """Gathers the text until its end, then speaks it."""
+    """Collects the text until it ends, then speaks it."""
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class SegmentStream(EngineStream):
         *,
         interrupt: Callable[[], None] | None = None,
     ) -> None:
-        """``interrupt`` is called by a cancel, for an engine that can end more quickly than between two chunks."""
+        """``interrupt`` is called on a cancel, for an engine that can stop sooner than between two chunks."""
         self._synthesize = synthesize
         self._interrupt = interrupt
         self._spans: list[Span] = []

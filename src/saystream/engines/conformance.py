@@ -1,4 +1,4 @@
-"""The checks that an engine's author runs on it. Every built-in engine passes them.
+"""Checks for the author of an engine to run on it. Every built-in engine passes them.
 
 In a test of the engine's own package::
 
@@ -7,8 +7,8 @@ In a test of the engine's own package::
     def test_my_engine_is_one():
         assert check_engine(MyEngine()) == []
 
-The engine runs in the test's own process here. In service it runs in a process of its own, which the pool
-kills when it hangs; that is not checked.
+Here the engine runs in the test's process. In service it runs in its own process, which the pool kills when it hangs;
+that is not checked.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SENTENCES = {
     "pt": "O trem para o aeroporto sai amanhã de manhã às nove e meia.",
     "ru": "Поезд в аэропорт отправляется завтра утром в половине десятого.",
 }
-"""A sentence of four seconds or so in each language of the service."""
+"""A sentence of about four seconds in each language of the service."""
 
 _ODD_TEXTS = {
     "an empty text": "",
@@ -65,8 +65,8 @@ _QUALITIES = ("native", "approximate", "robotic")
 _MAX_MAGNITUDE = 1.5
 _MIN_PEAK = 0.01
 _MS_PER_CHARACTER = (20, 250)
-"""Hurried and very slow speech; a wide character, such as a Chinese one, counts as three. Audio that is said
-to have half or twice its rate falls outside for most voices."""
+"""Hurried and very slow speech; a wide character, such as a Chinese one, counts as three. Audio labelled with half or
+twice its rate falls outside for most voices."""
 _WIDE_CHARACTER_WEIGHT = 3
 _MAX_ODD_TEXT_S = 300.0
 
@@ -78,9 +78,9 @@ _MAX_VOICES = 50
 _MAX_STREAMS = 4
 
 _TOLERANCE = 0.1
-"""Of measured speed and pitch: less than a listener could name."""
+"""Of measured speed and pitch: less than a listener would notice."""
 _OFFSET = 7
-"""Of what is said in its response: marks have to count from there."""
+"""Position of the text in its response: marks must count from there."""
 _MARK_TOLERANCE_MS = 50.0
 
 _REPEAT_TOLERANCE = 0.05
@@ -89,22 +89,21 @@ _REPEAT_TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as ``base.py`` promises."""
+    """One way in which the engine breaks the contract of ``base.py``."""
 
     check: str
     """What was checked, such as ``cancel``."""
     problem: str
-    """A sentence that says what happened and what should have."""
+    """A sentence that says what happened and what should have happened."""
 
 
 def check_engine(
     engine: Engine, *, sentence: str | None = None, deterministic: bool = False
 ) -> list[Finding]:
-    """Load ``engine`` and try it; an empty list means that it conforms.
+    """Load ``engine`` and test it; an empty list means that it conforms.
 
-    ``engine`` is built and not yet loaded. ``sentence`` is one of 40 to 100 letters in its first language,
-    where that is not a language of the service. ``deterministic``: the same text has to give the same
-    samples.
+    ``engine`` has been created but not loaded. ``sentence`` has 40 to 100 letters in its first language, if that is not
+    a language of the service. ``deterministic``: the same text must give the same samples.
     """
     try:
         engine.load()
@@ -129,8 +128,8 @@ def check_engine(
 
 
 def median_pitch_hz(samples: Samples, sample_rate: int) -> float | None:
-    """Median fundamental of the voiced parts, found by autocorrelation between 60 and 500 Hz; ``None`` where
-    less than a fifth of the sounding parts is voiced."""
+    """Median fundamental frequency of the voiced parts, found by autocorrelation between 60 and 500 Hz; ``None`` if
+    less than a fifth of the audible parts is voiced."""
     length = sample_rate * 60 // 1000
     num_frames = (len(samples) - length) // (length // 2) + 1
     if num_frames < 1:
@@ -149,15 +148,14 @@ def median_pitch_hz(samples: Samples, sample_rate: int) -> float | None:
 
 
 def _autocorrelation(frames: Any) -> Any:
-    """Of each row, 1 at lag 0."""
+    """For each row, scaled to 1 at lag 0."""
     length = frames.shape[1]
     rows = np.fft.irfft(np.abs(np.fft.rfft(frames, 2 * length, axis=1)) ** 2, axis=1)[:, :length]
     return rows / np.maximum(rows[:, :1], 1e-12)
 
 
 def _period(correlation: Any, shortest: int, longest: int) -> int:
-    """The first lag that is nearly the best: later ones are its multiples. 0 where the frame is not
-    voiced."""
+    """The first lag that is nearly the best: later ones are its multiples. 0 if the frame is not voiced."""
     part = correlation[shortest:longest]
     if part.max() < 0.6:
         return 0
@@ -166,11 +164,11 @@ def _period(correlation: Any, shortest: int, longest: int) -> int:
 
 
 class _Broken(Exception):
-    """A check cannot go on."""
+    """A check cannot continue."""
 
 
 class _Reading:
-    """A stream that is read to its end in a thread of its own, so that one that hangs is noticed."""
+    """A stream that is read to its end in its own thread, so that one that hangs is noticed."""
 
     def __init__(self, stream: EngineStream) -> None:
         self.stream = stream
@@ -186,7 +184,7 @@ class _Reading:
             for chunk in self.stream.chunks():
                 self.chunks.append(chunk)
                 self.first.set()
-        except BaseException as error:  # also what would end this thread unseen
+        except BaseException as error:  # also what would otherwise end this thread unseen
             self._error = error
         self.first.set()
 
@@ -197,7 +195,7 @@ class _Reading:
         return not self._thread.is_alive()
 
     def audio(self) -> Samples:
-        """All of it, once the stream has ended and each chunk was looked at."""
+        """All of it, once the stream has ended and each chunk has been checked."""
         if not self.ends(_PATIENCE_S):
             self.stream.cancel()
             raise _Broken(f"chunks() did not end within {_PATIENCE_S:g} s after end_input().")
@@ -226,7 +224,7 @@ def _chunk_problem(chunk: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """A loaded engine and what is said with it."""
+    """A loaded engine and what it is given to say."""
 
     engine: Engine
     language: str

@@ -1,7 +1,7 @@
-"""eSpeak NG: a hundred languages in a robot's voice, for those that no better engine speaks.
+"""eSpeak NG: a hundred languages in a robotic voice, for those that no better engine speaks.
 
-It runs in the library of the wheel ``espeakng-loader``; the Mandarin of Debian's older package reads the tone
-digits aloud. It has no readings of kanji: those are Open JTalk's, where the package pyopenjtalk-plus is installed.
+It uses the library in the wheel ``espeakng-loader``; the Mandarin of Debian's older package reads the tone digits
+aloud. It has no readings of kanji: those come from Open JTalk if the package pyopenjtalk-plus is installed.
 """
 
 from __future__ import annotations
@@ -35,36 +35,35 @@ if TYPE_CHECKING:
 __all__ = ["EspeakEngine"]
 
 VOICES = ("f2", "f1", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")
-"""Variants that every language can be spoken with: women of about 200 Hz, men of about 100 Hz."""
+"""Variants that every language can be spoken with: women at about 200 Hz, men at about 100 Hz."""
 
 _BEST_LANGUAGES = ("en", "es", "it", "de", "pt", "fr", "ru", "zh", "ja", "ko")
-"""Listed first; by how well a recogniser understood them."""
+"""Listed first, in the order of how well a recogniser understood them."""
 
 # Parameters of the library, from speak_lib.h.
 _RATE, _PITCH = 1, 3
 
 _WAITING_BUFFERS = 50
-"""Five seconds that may wait for a slow listener."""
+"""Five seconds of audio that may wait for a slow listener."""
 
 _BASE_RATE_WPM = 175
 _RATE_RANGE_WPM = (80, 450)
-"""Outside this the library does not follow."""
+"""The library ignores anything outside this range."""
 
 _PITCH_SETTINGS = (0, 25, 50, 75, 99)
 _PITCH_RATIOS = (0.68, 0.82, 1.0, 1.28, 1.64)
-"""What the settings do to the pitch, from 50: the mean of the 13 voices; each is within 7 % of it
-(measured)."""
+"""What the settings do to the pitch, relative to 50: the mean of the 13 voices; each is within 7 % of it (measured)."""
 
 _GAIN = 0.5
-"""As loud as the other engines. Unchanged, eSpeak's vowels peak at 0.7 where theirs peak at 0.3."""
+"""As loud as the other engines. Unchanged, eSpeak's vowels peak at 0.7, theirs at 0.3."""
 
 
 _READERS = {"ja": in_kana, "ko": as_pronounced}
-"""For languages of which the library knows letters and not how they are read."""
+"""For languages whose letters the library knows, but not how they are read."""
 
 
 class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """None: the voices and the languages come with the wheel."""
+    """No options: the voices and the languages come with the wheel."""
 
 
 class EspeakEngine(SegmentEngine):
@@ -75,7 +74,7 @@ class EspeakEngine(SegmentEngine):
         self._languages: dict[str, str] = {}
 
     def load(self) -> None:
-        """Raises EngineUnavailable where the library does not start."""
+        """Raises EngineUnavailable if the library does not start."""
         self._languages = spoken_languages()
         best = [language for language in _BEST_LANGUAGES if language in self._languages]
         self.info = EngineInfo(
@@ -95,8 +94,7 @@ class EspeakEngine(SegmentEngine):
         rate = min(max(_BASE_RATE_WPM * request.speed, slowest), fastest)
         pitch = min(max(request.pitch, _PITCH_RATIOS[0]), _PITCH_RATIOS[-1])
         setting = np.interp(np.log(pitch), np.log(_PITCH_RATIOS), _PITCH_SETTINGS)
-        # The library moves the pitch without the formants; only what is beyond its range is left to the
-        # stages.
+        # The library changes the pitch without the formants; only what is beyond its range is left to the stages.
         rest = request.pitch / pitch
         stages = timbre(
             self.info.sample_rate,
@@ -141,7 +139,7 @@ class _Speech:
         self._buffers.put(None)
 
     def _retrieve(self, samples: Any, num_samples: int, events: object) -> int:
-        """What the library calls: 0 to go on, 1 to stop."""
+        """Called by the library: 0 to continue, 1 to stop."""
         if num_samples > 0 and not self._stopped:
             integers = np.ctypeslib.as_array(samples, (num_samples,))
             self._buffers.put(integers * np.float32(_GAIN / 32768))

@@ -1,8 +1,7 @@
-"""hibari: one American woman's voice, a hundred times faster than real time on one core; its weights are in
-its wheel.
+"""hibari: one American woman's voice, a hundred times faster than real time on one core; its weights are in its wheel.
 
-The model speaks a sentence at once and begins and ends it with about 0.3 s of silence, which would be the
-larger part of the time to the first sound: it is cut to what a listener needs.
+The model speaks a sentence in one pass, with about 0.3 s of silence before and after it, which would be most of the
+time to the first sound: it is cut to what a listener needs.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ if TYPE_CHECKING:
 __all__ = ["HibariEngine"]
 
 _VOICE = "heart"
-"""The voice in the wheel; it would download the others."""
+"""The voice in the wheel; hibari would download the others."""
 
 _MAX_PHONEMES = 400
-"""Of one pass of the model, 20 s of sound: its time and memory grow faster than the text."""
+"""For one pass of the model, 20 s of audio: its time and memory grow faster than the text."""
 
 _PIECE_MS = 200
 """A voice is changed piece by piece, so that the first sound does not wait for the last."""
 
 _HURRIED_FROM = 1.35
-"""Speed from which the model itself is made to hurry and only the rest is left to splicing, which then loses
-too much: at speed 2 DNSMOS gave 2.6 instead of 2.0. Up to here splicing alone is as good, and exact."""
+"""The speed from which the model itself is sped up and only the rest is left to splicing, which would lose too much: at
+speed 2, DNSMOS gave 2.6 instead of 2.0. Below this, splicing alone is as good, and exact."""
 
 _HURRIED_SPEED = 1.5
 _HURRIED_EFFECT = 1.6
-"""The model's speed moves in whole frames a phoneme: told 1.25 it gives 1.1, told 1.5, 1.48 to 1.68."""
+"""The model's speed changes in whole frames per phoneme: 1.25 gives 1.1, and 1.5 gives 1.48 to 1.68."""
 
 _SEED = 0
-"""Of the breath in the voice: the same text always sounds the same."""
+"""For the breath in the voice: the same text always sounds the same."""
 
 _WARM_UP = "The first sentence takes longer, because everything it needs is made ready with it."
 
@@ -55,12 +54,12 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Of the model for one sentence. Two make a sentence a quarter faster and cost 1.6 times as much."""
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
-    """Sentences at once. The model and the numerics leave the interpreter lock while they work: on two cores
+    """Sentences at once. The model and the numerical code release the interpreter lock while they work: on two cores,
     two at once gave 1.4 times as much speech as one (measured)."""
 
 
 class HibariEngine(SegmentEngine):
-    """Takes ``threads`` and ``concurrency``. Raises ConfigurationError for an option that cannot be."""
+    """Takes ``threads`` and ``concurrency``. Raises ConfigurationError for an invalid option."""
 
     def __init__(self, **options: Any) -> None:
         self._options = read_options("hibari", _Options, options)
@@ -80,8 +79,7 @@ class HibariEngine(SegmentEngine):
                 pass
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
-        """What has no English reading, such as emoji or Chinese, is passed over. Raises InvalidValue for an
-        unknown voice."""
+        """Skips what has no English reading, such as emoji or Chinese. Raises InvalidValue for an unknown voice."""
         if request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
         hurried = request.speed >= _HURRIED_FROM
@@ -105,14 +103,14 @@ class HibariEngine(SegmentEngine):
                 yield sound[start : start + piece]
 
     def _phonemes(self, text: str) -> Iterator[str]:
-        """What the model speaks in one pass each; a sentence is read when it is its turn."""
+        """What the model speaks in each pass; a sentence is read when its turn comes."""
         for sentence in self._model.split_sentences(readable(text)):
             for phonemes in self._model.phonemize(sentence):
                 yield from _cut(phonemes)
 
 
 def _cut(phonemes: str) -> Iterator[str]:
-    """At a space where there is one."""
+    """At a space if there is one."""
     while len(phonemes) > _MAX_PHONEMES:
         end = phonemes.rfind(" ", 1, _MAX_PHONEMES)
         if end < 0:

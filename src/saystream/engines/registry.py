@@ -1,6 +1,6 @@
 """Finds engines by the entry points of installed packages; there is no table of names.
 
-The built-in engines register as a stranger's would, in the group ``saystream.engines``::
+The built-in engines register as any other engine does, in the group ``saystream.engines``::
 
     [project.entry-points."saystream.engines"]
     mine = "my_package.engine:MyEngine"
@@ -25,22 +25,22 @@ _REQUIREMENT_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 
 def engine_names() -> tuple[str, ...]:
-    """Names of the engines that installed packages offer, sorted. Imports none of them."""
+    """Names of the engines in installed packages, sorted. Imports none of them."""
     return tuple(sorted(entry_points(group=GROUP).names))
 
 
 def load_engine_class(name: str) -> type[Engine]:
     """Import the engine of that name.
 
-    Raises EngineUnavailable when no package offers it or when it cannot be imported, with what to install;
-    ConfigurationError when two packages offer it or when what they offer is no engine.
+    Raises EngineUnavailable, with what to install, if no package has it or it cannot be imported; ConfigurationError if
+    two packages have it or if what they register is not an engine.
     """
     entry = _entry(name)
     try:
         loaded = entry.load()
     except ModuleNotFoundError as error:
         raise _missing_module(entry, error.name or str(error)) from error
-    except Exception as error:  # a stranger's module may raise anything while it is imported
+    except Exception as error:  # other people's modules may raise anything on import
         broken = f"Engine '{name}' of package {_package(entry)} cannot be imported"
         raise EngineUnavailable(f"{broken}: {type(error).__name__}: {error}") from error
     if not (inspect.isclass(loaded) and issubclass(loaded, Engine)) or inspect.isabstract(loaded):
@@ -80,9 +80,9 @@ def _missing_module(entry: EntryPoint, module: str) -> EngineUnavailable:
 
 
 def _extra_for(module: str, package: Distribution) -> str | None:
-    """The extra of ``package`` that brings ``module``.
+    """The extra of ``package`` that installs ``module``.
 
-    Found by likeness of names: what is not installed has no list of its modules.
+    Found by similar names: the modules of a package that is not installed are not known.
     """
     wanted = _normal(module.partition(".")[0])
     for requirement in package.requires or ():

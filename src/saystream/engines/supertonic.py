@@ -1,7 +1,7 @@
-"""Supertonic 3: ten voices, each in 31 languages, through the package ``supertonic``, which has no weights inside.
+"""Supertonic 3: ten voices, each in 31 languages, through the package ``supertonic``, which contains no weights.
 
-It fills the languages that Kokoro lacks: German, Russian and Korean. Its weights could not be had where this was
-written: what is tested is that its package is driven as it expects, not how it sounds.
+It adds the languages that Kokoro lacks: German, Russian and Korean. We could not get its weights: what is tested is
+that its package is called as it expects, not how it sounds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OWN_SPEEDS = (MIN_SPEED / DEFAULT_SPEED, MAX_SPEED / DEFAULT_SPEED)
 """What the model itself is asked for, relative to the speed that its makers call natural; the stages do the rest."""
 
 _MAX_CHARACTERS = {"ko": DEFAULT_MAX_CHUNK_LENGTH_KO, "ja": DEFAULT_MAX_CHUNK_LENGTH_KO}
-"""Of one pass, where the package's usual limit is too many. It says so of Korean; Japanese is as dense."""
+"""For one pass, where the package's usual limit is too high. It says so for Korean; Japanese is as dense."""
 
 _PLACES_TO_CUT = (".!?。！？…", ",;:、，；：", " ")
 
@@ -55,7 +55,7 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
     """With ``onnx/`` and ``voice_styles/``; "" is what ``saystream models pull supertonic-3`` has fetched."""
     steps: Annotated[int, msgspec.Meta(ge=5, le=12)] = 8
-    """More sound better and take longer."""
+    """More steps sound better and take longer."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """Of the model for one pass."""
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -66,23 +66,23 @@ class SupertonicEngine(SegmentEngine):
     """Takes ``folder``, ``steps``, ``threads`` and ``concurrency``. ``info`` is known after ``load()``.
 
     Base voices for recipes: ``F1`` to ``F5`` are women, ``M1`` to ``M5`` men; each speaks every language. The model
-    begins with noise, so no two readings of a text are quite alike.
+    starts from noise, so no two readings of a text are quite the same.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Raises ConfigurationError for an option that cannot be."""
+        """Raises ConfigurationError for an invalid option."""
         self._options = read_options("supertonic", _Options, options)
         self._told: set[str] = set()
 
     def load(self) -> None:
-        """Raises ModelMissing where the weights are missing, EngineUnavailable where they cannot be used. Downloads
+        """Raises ModelMissing if the weights are missing, EngineUnavailable if they cannot be used. Downloads
         nothing."""
         folder = Path(self._options.folder) if self._options.folder else ModelStore().path(_MODEL)
         try:
             self._model = load_model(folder, False, self._options.threads, 1)
             names = list_available_voice_style_names(folder)
             self._styles = {name: load_voice_style_from_name(folder, name) for name in names}
-        except Exception as error:  # those of ONNX Runtime have no common base but this
+        except Exception as error:  # ONNX Runtime's exceptions have no common base but this
             reason = f"{type(error).__name__}: {error}"
             raise EngineUnavailable(f"{folder} holds no Supertonic model: {reason}") from error
         if not names:
@@ -124,12 +124,12 @@ class SupertonicEngine(SegmentEngine):
     def _pass(self, text: str, request: SynthesisRequest, speed: float) -> Samples:
         style = self._styles[request.voice]
         sound, seconds = self._model([text], style, self._options.steps, speed, request.language)
-        # The sound is filled up to whole frames of 70 ms.
+        # The audio is padded to whole frames of 70 ms.
         return np.asarray(sound[0], np.float32)[: round(float(seconds[0]) * self.info.sample_rate)]
 
     def _known(self, text: str) -> str:
-        """``text`` with spaces for what the model has no number for; told once for each script, not letter by letter,
-        which would be the text."""
+        """``text`` with spaces for characters that the model has no number for; reported once for each script, not for
+        each letter, which would reveal the text."""
         _, unknown = self._model.text_processor.validate_text(text)
         for script in {
             unicodedata.name(character, "UNNAMED").split()[0] for character in unknown
@@ -141,8 +141,8 @@ class SupertonicEngine(SegmentEngine):
 
 
 def _cut(text: str, limit: int) -> Iterator[str]:
-    """Parts of at most ``limit`` characters with something to say: up to the last end of a sentence, else of a clause,
-    else of a word."""
+    """Parts of at most ``limit`` characters with something to say, each up to the last end of a sentence, else of a
+    clause, else of a word."""
     while text:
         end = len(text) if len(text) <= limit else _place_to_cut(text, limit)
         part, text = text[:end].strip(), text[end:]

@@ -1,11 +1,10 @@
-"""A sine instead of a voice: needs no weights, costs nearly nothing and always gives the same samples.
+"""A sine instead of a voice: needs no weights, costs almost nothing and always gives the same samples.
 
-Tests and load tests use it in the place of a real engine. It can be as slow, as uneven and as faulty as they
-ask, and it marks every word where a request wants that.
+Tests and load tests use it in place of a real engine. It can be as slow, uneven and faulty as they ask, and it marks
+every word if a request wants marks.
 
-A text lasts as long as speech would, in whole stretches of 50 ms. A stretch holds whole periods, so audio can
-be cut or joined between any two of them without a step: a step in what a listener gets is a fault of the
-server.
+A text lasts as long as speech would, in whole stretches of 50 ms. A stretch holds whole periods, so audio can be cut or
+joined between any two stretches without a step: a step in what a listener gets is a fault of the server.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How it sounds, how slow it is, and what goes wrong."""
 
     frequency_hz: Annotated[float, msgspec.Meta(ge=20, le=4000)] = 220.0
-    """At pitch 1.0. Taken to the nearest multiple of 20 Hz, as every pitch is: whole periods in a stretch."""
+    """At pitch 1.0. Rounded to a multiple of 20 Hz, like every pitch: whole periods in a stretch."""
     sample_rate: Annotated[int, msgspec.Meta(ge=8000, le=48000, multiple_of=1000 // STRETCH_MS)] = 24000
     """Hz; whole samples in a stretch."""
     ms_per_character: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1000 / 15
@@ -62,15 +61,15 @@ class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Speak text as it is pushed."""
 
     real_time_factor: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
-    """Time that a chunk takes, as a share of its duration."""
+    """Time that a chunk takes, as a fraction of its duration."""
     first_chunk_delay_ms: Milliseconds = 0.0
     jitter_ms: Milliseconds = 0.0
-    """Up to this much more for each chunk, evenly distributed; the same for the same text and seed."""
+    """Up to this much extra time for each chunk, evenly distributed; the same for the same text and seed."""
     seed: int = 0
 
     fault: Literal["none", "crash", "hang", "nan", "wrong_dtype", "error"] = "none"
-    """``crash`` ends the process and ``hang`` does not even obey a cancel; ``error`` raises; the other two
-    give one chunk of that kind and go on."""
+    """``crash`` ends the process and ``hang`` ignores even a cancel; ``error`` raises; the other two give one chunk of
+    that kind and continue."""
     fault_text: str = ""
     """Only in texts that contain this."""
     fault_after_ms: Annotated[int, msgspec.Meta(ge=0, multiple_of=STRETCH_MS)] = 0
@@ -78,8 +77,7 @@ class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ToneEngine(Engine):
-    """Takes the fields of :class:`ToneOptions` as keywords. Raises ConfigurationError for one that cannot
-    be."""
+    """Takes the fields of :class:`ToneOptions` as keywords. Raises ConfigurationError for an invalid one."""
 
     def __init__(self, **options: Any) -> None:
         self.options = read_options("tone", ToneOptions, options)
@@ -159,15 +157,14 @@ class _ToneStream(EngineStream):
             yield from self._go_wrong()
 
     def _marks(self, spoken_ms: int) -> tuple[Mark, ...]:
-        """Of the words that begin before ``spoken_ms`` and were in no chunk before."""
+        """For the words that begin before ``spoken_ms`` and were in no earlier chunk."""
         assert self._words is not None
         with self._more:
             last_ms = self._duration_ms(final=True) if self._input_ended else math.inf
             return self._words.take(self._text, spoken_ms, last_ms=last_ms)
 
     def _wait_for_text(self, spoken_ms: int) -> int:
-        """Milliseconds that the text lasts, once that is more than ``spoken_ms`` or final; 0 when
-        cancelled."""
+        """Duration of the text in milliseconds, once that is more than ``spoken_ms`` or final; 0 when cancelled."""
         with self._more:
             while not self._cancelled.is_set():
                 if self._input_ended:
@@ -178,8 +175,8 @@ class _ToneStream(EngineStream):
             return 0
 
     def _duration_ms(self, *, final: bool) -> int:
-        """Of the text so far, in whole stretches; one at least of a text that is not blank. A word that is to be
-        marked is not begun before it is complete."""
+        """Duration of the text so far, in whole stretches; at least one for a text that is not blank. A word that will
+        be marked is not started before it is complete."""
         text = self._text if final or self._words is None else self._text[: complete_length(self._text)]
         if not text.strip():
             return 0
@@ -200,15 +197,15 @@ class _ToneStream(EngineStream):
             case "nan":
                 yield SpeechChunk(np.full_like(self._sound, np.nan))
             case _:
-                yield SpeechChunk((self._sound * 32767).astype(np.int16))  # the fault is the type
+                yield SpeechChunk((self._sound * 32767).astype(np.int16))  # the wrong type is the fault
 
 
 class _Words:
-    """The words of a text that comes piece by piece, and when each of them sounds."""
+    """The words of a text that arrives in pieces, and when each of them is heard."""
 
     def __init__(self, ms_per_character: float) -> None:
         self.offset = 0
-        """Of the text in its response."""
+        """Position of the text in its response."""
         self._ms_per_character = ms_per_character
         self._position = 0
         """End of the last word that was taken…"""
@@ -230,7 +227,7 @@ class _Words:
 
 
 def pauses_s(options: ToneOptions, text: str) -> Iterator[float]:
-    """Seconds before each chunk of ``text``, apart from the real-time factor; without end."""
+    """Seconds before each chunk of ``text``, apart from the real-time factor; infinite."""
     chance = random.Random(f"{options.seed} {text!a}")
     pause_ms = options.first_chunk_delay_ms
     while True:
@@ -247,7 +244,7 @@ def _weight(text: str) -> int:
 
 @lru_cache(maxsize=256)
 def _sound(sample_rate: int, frequency_hz: float, duration_ms: int) -> Samples:
-    """The sine that all streams of one pitch share; nobody may write to it."""
+    """The sine shared by all streams of one pitch; it must not be written to."""
     periods = max(1, round(frequency_hz * STRETCH_MS / 1000))
     num_samples = STRETCH_MS * sample_rate // 1000
     stretch = _AMPLITUDE * np.sin(2 * np.pi * periods * np.arange(num_samples) / num_samples)

@@ -1,8 +1,8 @@
-"""Other speech servers as an engine: vLLM-Omni, SGLang-Omni, any OpenAI-style server, and realtime endpoints of the
-kind that this server has itself.
+"""Other speech servers as an engine: vLLM-Omni, SGLang-Omni, any OpenAI-style server, and realtime endpoints like this
+server's own.
 
-All requests of one engine process run in one event loop, in a thread of its own (``runtime.py``). A stream of the
-engine is one task of that loop and one thread of the host that reads what the task hands over (``stream.py``).
+All requests of one engine process run in one event loop, in its own thread (``runtime.py``). A stream of the engine is
+one task in that loop and one thread of the host, which reads what the task hands over (``stream.py``).
 """
 
 from saystream.engines.upstream.engine import UpstreamEngine

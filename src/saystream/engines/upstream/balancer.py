@@ -1,4 +1,4 @@
-"""Which of several servers is asked next, and which are left out until they answer again."""
+"""Which of several servers gets the next request, and which are left out until they answer again."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _MAX_DOUBLINGS = 10
 
 
 class Upstream:
-    """A server and how it is doing."""
+    """A server and its state."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.active = 0
-        """Requests under way."""
+        """Requests in progress."""
         self.fault: ServerFault | None = None
-        """Why it is left out; ``None`` while it is well."""
+        """Why it is left out; ``None`` while it works."""
         self.busy_until = 0.0
-        """It said that it was busy, and is the last choice until then."""
+        """It said that it was busy; until then it is the last choice."""
         self.last_used = 0
         self.is_slow = False
-        """It let a look pass without an answer."""
+        """It did not answer the last probe in time."""
         self.doubted = asyncio.Event()
-        """A request failed: it is looked after at once."""
+        """A request failed: the server is probed at once."""
 
     @property
     def has_room(self) -> bool:
@@ -41,7 +41,7 @@ class Upstream:
 
 
 class Balancer:
-    """Lends servers to requests: the least busy of those that are well. Belongs to one event loop."""
+    """Lends servers to requests: the least busy of those that work. Belongs to one event loop."""
 
     def __init__(
         self, servers: Iterable[Server], *, probe_s: float, probe_timeout_s: float, clock: Callable[[], float]
@@ -55,7 +55,7 @@ class Balancer:
         self._watchers: list[asyncio.Task[None]] = []
 
     def watch(self) -> None:
-        """Look after all servers from now on."""
+        """Start to probe all servers."""
         self._watchers = [asyncio.create_task(self._watch(upstream)) for upstream in self.upstreams]
 
     async def aclose(self) -> None:
@@ -66,8 +66,8 @@ class Balancer:
             await upstream.server.aclose()
 
     async def look(self, upstream: Upstream, *, forgiving: bool = False) -> None:
-        """Find out whether it is well. With ``forgiving``, one that was well may miss one look: it may be late because
-        it has much to do, and the others would have more to do without it."""
+        """Find out whether it works. With ``forgiving``, a server that worked may miss one probe: it may be late
+        because it is busy, and leaving it out would give the others even more to do."""
         was_slow, upstream.is_slow = upstream.is_slow, False
         try:
             async with asyncio.timeout(self._probe_timeout_s):
@@ -85,10 +85,10 @@ class Balancer:
             await self._tell()
 
     async def borrow(self, *, tried: set[Upstream], said_busy: set[Upstream]) -> Upstream:
-        """A server with room; waits while none has any. ``give_back`` it.
+        """A server with room; waits until one has some. Return it with ``give_back``.
 
-        One that was ``tried`` is the last choice, one that ``said_busy`` is none. Raises EngineUnavailable while no
-        server is well, and Overloaded when all of them said that they are busy.
+        A server in ``tried`` is the last choice, one in ``said_busy`` is not chosen. Raises EngineUnavailable while no
+        server works, and Overloaded when all of them said that they are busy.
         """
         async with self._room:
             while True:
@@ -134,7 +134,7 @@ class Balancer:
 
     async def _watch(self, upstream: Upstream) -> None:
         num_failures = 0
-        """Looks in a row that found it unwell."""
+        """Probes in a row that failed."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience_s(upstream, num_failures)):
@@ -143,10 +143,10 @@ class Balancer:
             await self.look(upstream, forgiving=True)
             num_failures = 0 if upstream.fault is None else num_failures + 1
             if num_failures == 1:
-                await self._tell()  # whoever waits for room here has to look elsewhere
+                await self._tell()  # requests that wait for this server have to look elsewhere
 
     def _patience_s(self, upstream: Upstream, num_failures: int) -> float | None:
-        """Until the next look, if no request fails before: soon after a failure, then twice as long each time."""
+        """Until the next probe, unless a request fails first: short after a failure, then twice as long each time."""
         if upstream.fault is not None:
             doublings = min(max(0, num_failures - 1), _MAX_DOUBLINGS)
             return min(_MAX_PROBE_DELAY_S, _FIRST_PROBE_DELAY_S * 2.0**doublings)

@@ -1,4 +1,4 @@
-"""The engine: finds out at its start what its servers have, then opens streams."""
+"""The engine: finds out at the start what its servers have, then opens streams."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _MAX_CONCURRENCY = 1024
 _MAX_REFERENCE_BYTES = 10 << 20
 _SPEEDS = {"openai": SPEED_RANGE, "sglang-omni": SPEED_RANGE, "dashscope": SPEECH_RATES}
 _RETRY_S = 1.0
-"""Between two looks for a server at the start."""
+"""Between two attempts to find a server at the start."""
 
 
 class UpstreamEngine(Engine):
-    """Takes the fields of ``UpstreamOptions``. Raises ConfigurationError for one that cannot be."""
+    """Takes the fields of ``UpstreamOptions``. Raises ConfigurationError for an invalid one."""
 
     def __init__(self, **options: Any) -> None:
         self._options = read_upstream_options(options)
@@ -55,7 +55,7 @@ class UpstreamEngine(Engine):
         )
 
     def load(self) -> None:
-        """Raises EngineUnavailable, with what is wrong with each, when no server answers."""
+        """Raises EngineUnavailable, with the fault of each server, if none answers."""
         configured = _configured_voices(self._options)
         self._runtime = LoopThread()
         try:
@@ -95,13 +95,13 @@ class UpstreamEngine(Engine):
         )
 
     def close(self) -> None:
-        """Drop all requests and connections. A host just ends; a test cleans up."""
+        """Drop all requests and connections. A host simply ends; tests clean up."""
         if hasattr(self, "_balancer"):
             self._runtime.run(self._balancer.aclose())
         self._runtime.close()
 
     async def _meet(self) -> tuple[str, ...]:
-        """Wait for a server that answers; the voices that it lists."""
+        """Wait until a server answers; returns the voices that it lists."""
         options = self._options
         kind = RealtimeServer if options.kind == "dashscope" else SpeechServer
         servers: list[Server] = [kind(options, server) for server in options.servers]
@@ -137,7 +137,7 @@ class UpstreamEngine(Engine):
         )
 
     def _speed_there(self, speed: float) -> float:
-        """What of it a server is asked for; the rest is done here."""
+        """The part of the speed that a server is asked for; the rest is done here."""
         if not self._options.takes_speed:
             return 1.0
         lowest, highest = _SPEEDS[self._options.kind]
@@ -161,7 +161,7 @@ def _abilities(options: UpstreamOptions) -> tuple[tuple[str, ...], bool]:
 
 
 async def _first_list(servers: Iterable[Server], patience_s: float) -> tuple[str, ...]:
-    """All have the same voices: the first that lists them is believed."""
+    """All have the same voices, so the first list is enough."""
     for server in servers:
         try:
             async with asyncio.timeout(patience_s):
@@ -179,7 +179,7 @@ def _configured_voices(options: UpstreamOptions) -> dict[str, VoiceOptions]:
 def _voice(name: str, voice: str | VoiceOptions, options: UpstreamOptions) -> VoiceOptions:
     if isinstance(voice, str):
         return VoiceOptions(name=voice or name)
-    # vLLM-Omni and SGLang-Omni take a name beside a recording for that of an uploaded voice.
+    # vLLM-Omni and SGLang-Omni take a name beside a recording as the name of an uploaded voice.
     made_there = options.kind != "openai" and (voice.ref_audio or voice.description)
     reference = voice.ref_audio
     if reference and "://" not in reference and not reference.startswith("data:"):
@@ -190,7 +190,7 @@ def _voice(name: str, voice: str | VoiceOptions, options: UpstreamOptions) -> Vo
 
 
 def _data_uri(voice: str, path: Path) -> str:
-    """A recording as it is sent along. Raises ConfigurationError."""
+    """A recording in the form in which it is sent. Raises ConfigurationError."""
     try:
         num_bytes = path.stat().st_size
         if num_bytes > _MAX_REFERENCE_BYTES:
@@ -204,7 +204,7 @@ def _data_uri(voice: str, path: Path) -> str:
 
 
 def _named_as_ours(names: Iterable[str]) -> dict[str, VoiceOptions]:
-    """By the spelling of the catalogue where a voice has a name of ours, such as ``ono_anna`` for ``Ono Anna``."""
+    """Spelt as in the catalogue if a voice has one of our names, such as ``ono_anna`` for ``Ono Anna``."""
     ours = {_plain(voice.name): voice.name for voice in catalog.load().system_voices}
     return {ours.get(_plain(name), name): VoiceOptions(name=name) for name in names}
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a server, who is to blame, and whether another may be asked."""
+"""What goes wrong with a server, what is to blame, and whether another may be asked."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ["Failure", "Verdict", "refusal", "told", "unreachable"]
 
 _BUSY_S = 1.0
 _MAX_BUSY_S = 30.0
-"""A server may ask to be left alone for longer; it is tried again then, and only when all others are no better."""
+"""A server may ask for a longer pause; it is tried again after this, and only if no other is better."""
 
 _MAX_SAID_CHARACTERS = 200
 _ECHO_CHARACTERS = 12
-"""That much of a text in a server's words means that it quotes the text…"""
+"""If a server's message contains this much of a text, it quotes the text…"""
 _MIN_ECHO_CHARACTERS = 4
-"""…and so does all of a shorter one, unless it is as short as any word of the message."""
+"""…and so does one with all of a shorter text, unless that is as short as any word of the message."""
 
 
 class Verdict(Enum):
-    """What a failure says of the server."""
+    """What a failure says about the server."""
 
     FINE = "fine"
-    """It works; what it was asked for is at fault."""
+    """It works; the request is at fault."""
     BUSY = "busy"
     """It works, and takes no more for now."""
     SUSPECT = "suspect"
-    """It may be broken: it is looked after at once."""
+    """It may be broken: it is probed at once."""
     DOWN = "down"
     """It is left out until it answers again."""
 
@@ -43,7 +43,7 @@ class Failure(Exception):
         """``final``: no other server would do better. ``busy_s``: how long to leave a busy server alone."""
         super().__init__(fault.message)
         self.fault = fault
-        """What a listener is told when nobody else helps."""
+        """What the listener is told if no other server helps."""
         self.verdict = verdict
         self.final = final
         self.busy_s = busy_s
@@ -57,7 +57,7 @@ def refusal(
     server: str, status: int, body: bytes, *, retry_after: str | None = None, text: str = ""
 ) -> Failure:
     """The failure for an HTTP answer other than 200; ``retry_after`` is that header. A body that quotes ``text`` is not
-    told on."""
+    passed on."""
     answer = f"HTTP {status}{_said(body, text)}"
     if status in (401, 403):
         return Failure(
@@ -68,7 +68,7 @@ def refusal(
             Verdict.DOWN,
         )
     if status in (408, 429, 503):
-        # A date instead of seconds is allowed, and rare.
+        # A date instead of seconds is allowed, but rare.
         seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else _BUSY_S
         fault = Overloaded(f"The upstream server {server} is busy ({answer}).")
         return Failure(fault, Verdict.BUSY, busy_s=min(seconds, _MAX_BUSY_S))
@@ -90,7 +90,7 @@ def refusal(
 
 
 def told(message: str, text: str) -> str:
-    """``message`` of a server for people, with a colon before it; nothing where it quotes ``text``."""
+    """``message`` of a server for people, after a colon; empty if it quotes ``text``."""
     message = " ".join(message[:_MAX_SAID_CHARACTERS].split())
     spoken = " ".join(text.split())
     if not message or (len(spoken) >= _MIN_ECHO_CHARACTERS and spoken in message):
@@ -102,7 +102,7 @@ def told(message: str, text: str) -> str:
 
 
 def _said(body: bytes, text: str) -> str:
-    """What an error body says for people: vLLM's and OpenAI's, FastAPI's, ours; of anything else nothing."""
+    """What an error body says for people: vLLM's and OpenAI's, FastAPI's, ours; empty for any other."""
     try:
         fields = json.loads(body)
     except ValueError:
@@ -114,7 +114,7 @@ def _message(fields: Any) -> str:
     if not isinstance(fields, dict):
         return ""
     error = fields.get("error", fields.get("detail", fields))
-    if isinstance(error, list):  # FastAPI's, of which "input" is the value at fault
+    if isinstance(error, list):  # FastAPI's, where "input" is the invalid value
         error = error[0] if error else ""
     if isinstance(error, str):
         return error

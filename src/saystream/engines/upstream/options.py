@@ -45,27 +45,27 @@ _OURS = frozenset(
         "speed",
     )
 )
-"""Fields of a request that have options of their own, or that say what is spoken."""
+"""Fields of a request that have their own options or that say what is spoken."""
 
 
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One server of several that are alike."""
+    """One of several identical servers."""
 
     url: str
     key: str = ""
     key_env: str = ""
     """The environment variable that holds the key."""
     concurrency: Annotated[int, Meta(ge=1, le=512)] = 16
-    """Requests that it is given at once."""
+    """Requests that it gets at once."""
 
 
 class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one voice is at the server."""
 
     name: str = ""
-    """Its name there; none is the same name."""
+    """Its name there; by default the same name."""
     ref_audio: str = ""
-    """A recording to clone: a file here, which is sent along, or a URL that the server can read."""
+    """A recording to clone: a local file, which is sent with each request, or a URL that the server can read."""
     ref_text: str = ""
     """What is said in it."""
     x_vector_only: bool = False
@@ -79,39 +79,39 @@ class UpstreamOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     kind: Kind = "openai"
     url: str = ""
-    """Of the only server; several stand in ``servers``."""
+    """Of the only server; several go in ``servers``."""
     key: str = ""
     key_env: str = ""
     concurrency: Annotated[int, Meta(ge=1, le=512)] = 16
     servers: tuple[ServerOptions, ...] = ()
     model: str = ""
     voices: dict[str, str | VoiceOptions] = {}
-    """By the name that listeners use; none takes those that the server lists."""
+    """By the name that listeners use; by default those that the server lists."""
     languages: tuple[Annotated[str, Meta(pattern=r"^(\*|[a-z]{2})$")], ...] = ()
     instructions: bool | None = None
-    """Whether the model follows them; none is what is known of the kind and the model."""
+    """Whether the model follows them; by default what is known of the kind and the model."""
     task_type: Literal["", "CustomVoice", "VoiceDesign", "Base"] = ""
     stream_format: Literal["", "sse", "audio"] = ""
     takes_speed: bool = False
     parameters: dict[str, Any] = {}
-    """More fields of each request, as they are."""
+    """Extra fields for each request, sent unchanged."""
     sample_rate: Annotated[int, Meta(ge=8000, le=48000)] = 24000
     """Hz, of the engine, and of samples whose rate a server does not tell."""
     connect_s: Seconds = 3.0
     first_audio_s: Seconds = 15.0
     """For everything before the first audio: waiting for a free server, connecting, and further attempts. Less than
-    ``pool.first_chunk_timeout_s``, after which the pool takes the whole process to hang."""
+    ``pool.first_chunk_timeout_s``, after which the pool assumes that the whole process hangs."""
     chunk_s: Seconds = 8.0
-    """The same between two pieces, and for ``pool.chunk_timeout_s``."""
+    """The same between two pieces of audio, and for ``pool.chunk_timeout_s``."""
     request_s: Seconds = 300.0
-    """Spent waiting for one server over a whole request."""
+    """Time spent waiting for one server in one request."""
     max_audio_s: Annotated[float, Meta(gt=0, le=36_000)] = 1800.0
     attempts: Annotated[int, Meta(ge=1, le=10)] = 2
-    """Servers that are asked, one after the other, while none gives audio."""
+    """Servers that are asked, one after another, until one gives audio."""
     ready_connections: Annotated[int, Meta(ge=0, le=64)] = 1
-    """Of a realtime endpoint: made in advance for what will be spoken next."""
+    """For a realtime endpoint: connections made in advance for what will be spoken next."""
     probe_s: Seconds = 10.0
-    """How often a server is looked after."""
+    """How often a server is probed."""
     wait_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     """How long a start may wait for the first server to answer."""
 
@@ -144,7 +144,7 @@ def read_upstream_options(options: Mapping[str, object]) -> UpstreamOptions:
 
 
 def _decoded(options: Mapping[str, object]) -> dict[str, object]:
-    """With lists and tables in the place of the JSON that an environment variable holds."""
+    """With lists and tables in place of the JSON that an environment variable holds."""
     decoded = dict(options)
     for name in _LISTS_AND_TABLES:
         if isinstance(value := options.get(name), str):
@@ -165,7 +165,7 @@ def speech_address(url: str, _model: str = "") -> str:
 
 
 def realtime_address(url: str, model: str) -> str:
-    """The whole address of a realtime endpoint, with the model in its query."""
+    """The full address of a realtime endpoint, with the model in its query."""
     parts = _split(url, ("ws", "wss"))
     path = parts.path.rstrip("/")
     if not path.endswith("/realtime"):
@@ -178,7 +178,7 @@ def _split(url: str, schemes: tuple[str, str]) -> SplitResult:
     expected = f"It has to be {schemes[0]}://host:port or {schemes[1]}://host:port, with or without a path."
     try:
         parts = urlsplit(url)
-        _ = parts.port  # the standard library reads it late
+        _ = parts.port  # the standard library checks it only now
     except ValueError:
         raise _refused("url", f"It cannot be read. {expected}") from None
     # A URL may hold a password: only these two parts are quoted.
@@ -201,7 +201,7 @@ def _key(server: ServerOptions) -> str:
 
 
 def _check(read: UpstreamOptions) -> None:
-    """What the types do not say."""
+    """What the types do not check."""
     if clash := sorted(_OURS.intersection(read.parameters)):
         raise _refused("parameters", f"{', '.join(clash)} are not allowed there.")
     if read.kind == "vllm-omni" and read.takes_speed:

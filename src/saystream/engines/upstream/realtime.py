@@ -1,8 +1,8 @@
 """Realtime endpoints of the DashScope kind: another server of ours, or the hosted service.
 
-Each stream has a connection and a session of its own, in the mode ``server_commit``: text is passed on as it comes, and
-that server cuts it. A stream is given up by dropping its connection. When one ends, a connection for the next is made
-ready, because its handshakes would cost that one four round trips before its first audio.
+Each stream has its own connection and session, in the mode ``server_commit``: text is passed on as it arrives, and that
+server cuts it. A stream is given up by dropping its connection. When a stream ends, a connection for the next one is
+prepared, because its handshakes would cost that one four round trips before its first audio.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CLOSE_S = 1.0
 _DEFAULT_RATE = 24000
 
 _READY_S = 40.0
-"""A connection that is ready is dropped after this: a server ends an idle session after 60 s."""
+"""A prepared connection is dropped after this: a server ends an idle session after 60 s."""
 
 _BUSY_CLOSE_CODES = (1012, 1013)
 _BUSY_CODES = ("rate_limit_exceeded", "server_overloaded", "server_draining")
@@ -85,7 +85,7 @@ class RealtimeServer(Server):
         self._ready: dict[_Link, asyncio.TimerHandle] = {}
         """With the time at which each is dropped."""
         self._errands: set[asyncio.Task[None]] = set()
-        """What goes on after a stream has ended."""
+        """Tasks that continue after a stream has ended."""
 
     @property
     def probed_when_well(self) -> bool:
@@ -102,7 +102,7 @@ class RealtimeServer(Server):
             await link.drop()
 
     async def voices(self) -> tuple[str, ...]:
-        """Those that the hosted model of that name has; an endpoint does not list them."""
+        """The voices of the hosted model of that name; an endpoint does not list its own."""
         try:
             return tuple(voice.name for voice in catalog.load().voices(self._options.model))
         except ModelNotFound:
@@ -119,7 +119,7 @@ class RealtimeServer(Server):
                         yield piece
                 return
             except Failure as failure:
-                # The server may have ended it while nobody looked: that says nothing of the server.
+                # The server may have closed it while it was idle: that does not mean that the server is faulty.
                 if heard or failure.verdict is not Verdict.SUSPECT:
                     raise
         async with aclosing(self._session(await self._open(), utterance, text)) as audio:
@@ -154,7 +154,7 @@ class RealtimeServer(Server):
                 self._run_errand(link.close())
             else:
                 link.socket.transport.abort()
-            if not failed:  # also after a cancel: who interrupts wants to hear something else
+            if not failed:  # also after a cancel: a listener who interrupts wants to hear something else
                 self._run_errand(self._make_ready())
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
@@ -164,7 +164,7 @@ class RealtimeServer(Server):
             fault = EngineFailed(f"The upstream server {self.name} ended a response as {status}.")
             raise Failure(fault, Verdict.SUSPECT)
 
-    # Connections that are ready.
+    # Prepared connections.
 
     async def _take_ready(self) -> _Link | None:
         while self._ready:
@@ -178,7 +178,7 @@ class RealtimeServer(Server):
     async def _make_ready(self) -> None:
         if len(self._ready) >= self._options.ready_connections:
             return
-        with suppress(Failure):  # whoever needs one finds out
+        with suppress(Failure):  # the next stream that needs one finds out
             link = await self._open()
             timer = asyncio.get_running_loop().call_later(_READY_S, self._forget, link)
             self._ready[link] = timer
@@ -233,7 +233,7 @@ class RealtimeServer(Server):
         return link
 
     async def _send(self, link: _Link, utterance: Utterance, text: TextFeed) -> None:
-        """What stops the connection is told by the side that receives."""
+        """The receiving side reports what ends the connection."""
         socket, protocol = link.socket, link.protocol
         with suppress(ConnectionClosed):
             await socket.send(protocol.update_session(self.patch(utterance)))
@@ -242,7 +242,7 @@ class RealtimeServer(Server):
             await socket.send(protocol.finish())
 
     def patch(self, utterance: Utterance) -> SessionPatch:
-        """The configuration of a session. A value that is the default is left out: any model takes it."""
+        """The configuration of a session. Default values are left out, so that any model accepts it."""
         speed = min(max(utterance.speed, SPEECH_RATES[0]), SPEECH_RATES[1])
         rate = self._options.sample_rate
         return SessionPatch(

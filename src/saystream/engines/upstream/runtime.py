@@ -1,4 +1,4 @@
-"""The event loop of the engine, in a thread of its own, and what crosses between it and the threads that read."""
+"""The engine's event loop, in its own thread, and what passes between it and the threads that read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def close(self) -> None:
-        """Stop it. What still runs in it is cancelled."""
+        """Stop it. Whatever still runs in it is cancelled."""
         self.run(_cancel_others())
         self.call(self.loop.stop)
         self._thread.join()
@@ -45,14 +45,14 @@ class LoopThread:
 
 
 async def _cancel_others() -> None:
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:  # one may begin another as it ends
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:  # one may start another as it ends
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
 
 class Handover:
-    """Audio from a task of the loop to the thread that reads it. It holds little: a task that is ahead waits."""
+    """Audio from a task in the loop to the thread that reads it. Holds little: a task that is ahead waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, max_bytes: int) -> None:
         self._loop = loop
@@ -77,13 +77,13 @@ class Handover:
             self._room.clear()
 
     def end(self, error: BaseException | None = None) -> None:
-        """Nothing more comes; ``error`` is raised to the reader after what came before."""
+        """No more audio; ``error`` is raised to the reader after the audio before it."""
         self._queue.put(error)
 
-    # For the thread.
+    # For the reading thread.
 
     def get(self) -> AudioPiece | None:
-        """The next piece; ``None`` at the end. Raises what the task ended with."""
+        """The next piece; ``None`` at the end. Raises the error that the task ended with."""
         item = self._queue.get()
         if self._closed or item is None:
             return None
@@ -101,6 +101,6 @@ class Handover:
     # For any thread.
 
     def close(self) -> None:
-        """The reader wants no more: it wakes, and what is held is dropped."""
+        """The reader wants no more: it wakes up, and what is held is dropped."""
         self._closed = True
         self._queue.put(None)

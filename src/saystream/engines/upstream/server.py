@@ -1,4 +1,4 @@
-"""What the engine needs of a server, whatever its kind."""
+"""What the engine needs from a server of any kind."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from saystream.engines.upstream.sound import AudioPiece
 __all__ = ["Server", "TextFeed", "Utterance", "behind_proxy"]
 
 _UNSENDABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], " ")
-"""A NUL and lone surrogates, which JSON or the server at the other end cannot hold."""
+"""A NUL and lone surrogates, which JSON or the other server cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """How a text is to be spoken, in the words of a server."""
+    """How a text is to be spoken, in a server's terms."""
 
     voice: VoiceOptions
     """Its ``name`` is the name there."""
     language: str
-    """As ``language_type`` has it, such as ``Chinese``; ``Auto`` for what has no name there."""
+    """As in ``language_type``, such as ``Chinese``; ``Auto`` for a language that has no name there."""
     instructions: str
     speed: float
-    """Asked of the server; 1 where it takes none."""
+    """Asked of the server; 1 if it takes no speed."""
 
 
 class TextFeed:
-    """The text of one stream as it comes. A further attempt reads it from its beginning."""
+    """The text of one stream as it arrives. A further attempt reads it from the beginning."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._changed = asyncio.Event()
         self.ended_at: float | None = None
-        """Time of the loop at which the text was complete; ``None`` while more may come."""
+        """Loop time at which the text was complete; ``None`` while more may come."""
         self.when_ended: Callable[[], object] | None = None
         """Called then."""
 
@@ -56,11 +56,11 @@ class TextFeed:
 
     @property
     def text(self) -> str:
-        """What has come so far."""
+        """The text so far."""
         return "".join(self._pieces)
 
     async def pieces(self) -> AsyncGenerator[str, None]:
-        """All of it, each piece as soon as it is there. One reader at a time."""
+        """All of it, each piece as soon as it arrives. One reader at a time."""
         num_read = 0
         while True:
             while num_read < len(self._pieces):
@@ -83,26 +83,26 @@ class Server(ABC):
     @property
     @abstractmethod
     def probed_when_well(self) -> bool:
-        """A look costs it nothing, so it is looked after all the time and not only in doubt."""
+        """A probe costs it nothing, so it is probed regularly and not only when in doubt."""
 
     @abstractmethod
     async def probe(self) -> None:
-        """Return if it would take a request."""
+        """Returns if it would accept a request."""
 
     @abstractmethod
     async def voices(self) -> tuple[str, ...]:
-        """Names of its voices; none where it does not say."""
+        """Names of its voices; empty if it does not list them."""
 
     @abstractmethod
     def speak(self, utterance: Utterance, text: TextFeed) -> AsyncGenerator[AudioPiece, None]:
-        """Speak it. To close the generator drops the request at once."""
+        """Speak it. Closing the generator drops the request at once."""
 
     @abstractmethod
     async def aclose(self) -> None: ...
 
 
 def behind_proxy(url: str) -> bool:
-    """Whether the proxy of the environment counts for ``url``: this machine itself is never behind one."""
+    """Whether the proxy of the environment applies to ``url``: this machine itself is never behind one."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_loopback

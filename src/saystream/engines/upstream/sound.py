@@ -1,4 +1,4 @@
-"""Bytes of audio, however they are cut, as samples."""
+"""Bytes of audio, however they are split, as samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AudioPiece", "Encoding", "SoundReader", "encoding_of"]
 
 _SCALE = np.float32(1 / 32767)
-"""The inverse of what our own encoder does: 16-bit samples of another server of ours come out as they were."""
+"""The inverse of our own encoder: 16-bit samples from another server of ours come out unchanged."""
 
 _MAX_HEADER_BYTES = 64 * 1024
 _RATES = (4000, 192_000)
@@ -26,11 +26,11 @@ _PCM, _EXTENSIBLE = 1, 0xFFFE
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a server writes its samples: 16-bit little-endian mono, bare or with a WAV header before them."""
+    """How a server writes its samples: 16-bit little-endian mono, raw or with a WAV header."""
 
     container: Literal["pcm", "wav"]
     sample_rate: int
-    """Hz; of ``wav`` what its header says counts instead."""
+    """Hz; for ``wav`` the rate in its header counts instead."""
 
     @property
     def bytes_per_second(self) -> int:
@@ -39,16 +39,16 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class AudioPiece:
-    """Some bytes of a server's answer, cut anywhere."""
+    """Some bytes of a server's answer, split anywhere."""
 
     encoded: bytes
     encoding: Encoding
 
 
 def encoding_of(content_type: str, rate_header: str | None, default_rate: int) -> Encoding:
-    """From the headers of an answer. Raises EngineOutputInvalid for what is no such audio.
+    """From the headers of an answer. Raises EngineOutputInvalid if it is not such audio.
 
-    A server that tells no rate is taken to have ``default_rate``.
+    A server that does not tell its rate is assumed to use ``default_rate``.
     """
     kind, _, parameters = content_type.lower().partition(";")
     kind = kind.strip()
@@ -59,25 +59,25 @@ def encoding_of(content_type: str, rate_header: str | None, default_rate: int) -
         raise EngineOutputInvalid(f"It states a sample rate of {told[:20]} Hz.")
     if kind in ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"):
         return Encoding("wav", sample_rate)
-    # Servers differ in what they call bare samples, and some say nothing.
+    # Servers use different names for raw samples, and some send none.
     if kind in ("", "audio/pcm", "audio/x-pcm", "audio/l16", "audio/raw", "application/octet-stream"):
         return Encoding("pcm", sample_rate)
     raise EngineOutputInvalid(f"It answers with {kind[:40]} instead of 16-bit pcm.")
 
 
 class SoundReader:
-    """Bytes in, samples out; the same samples however the bytes are cut."""
+    """Bytes in, samples out; the same samples however the bytes are split."""
 
     def __init__(self, encoding: Encoding) -> None:
         self.sample_rate = encoding.sample_rate
-        """Hz; of WAV right from the first samples on."""
+        """Hz; for WAV correct from the first samples on."""
         self._rest = b""
         self._in_header = encoding.container == "wav"
         self._left: int | None = None
-        """Bytes of samples that a WAV file still has, where its header says so."""
+        """Bytes of samples still to come in a WAV file, if its header says so."""
 
     def push(self, received: bytes) -> Samples:
-        """Raises EngineOutputInvalid for a header of anything but 16-bit mono."""
+        """Raises EngineOutputInvalid if the header is not that of 16-bit mono."""
         received = self._rest + received
         if self._in_header:
             after = self._read_header(received)
@@ -86,7 +86,7 @@ class SoundReader:
                 return np.zeros(0, np.float32)
             self._in_header = False
             received = received[after:]
-        if self._left is not None:  # what may follow the samples in a WAV file is no sound
+        if self._left is not None:  # what follows the samples in a WAV file is not audio
             received = received[: self._left]
         whole = len(received) - len(received) % 2
         self._rest = received[whole:]
@@ -95,12 +95,12 @@ class SoundReader:
         return np.frombuffer(received[:whole], "<i2").astype(np.float32) * _SCALE
 
     def flush(self) -> None:
-        """The end. Raises EngineOutputInvalid where it cuts a sample, or a header, in two."""
+        """The end. Raises EngineOutputInvalid if a sample or a header is incomplete."""
         if self._rest or self._in_header:
             raise EngineOutputInvalid("Its audio ends in the middle of a sample or of its header.")
 
     def _read_header(self, received: bytes) -> int | None:
-        """Where the samples begin, once all of the header is there."""
+        """Where the samples begin, once the whole header has arrived."""
         if len(received) < 12:
             return None
         if received[:4] != b"RIFF" or received[8:12] != b"WAVE":
@@ -115,7 +115,7 @@ class SoundReader:
             if name == b"data":
                 if not known:
                     raise EngineOutputInvalid("Its WAV header does not state the format of the samples.")
-                # 0 and the largest numbers are what servers write that do not know the length yet.
+                # Servers that do not know the length yet write 0 or the largest number.
                 self._left = num_bytes if 0 < num_bytes < 0x7FFFFF00 else None
                 return start
             if name == b"fmt " and len(received) >= start + 16:

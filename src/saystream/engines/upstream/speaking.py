@@ -1,4 +1,4 @@
-"""One stream: asks servers until one gives audio, and hands that over. Everything waits for a limited time."""
+"""One stream: asks servers until one gives audio, and hands that over. Every wait has a time limit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def speak(
     *,
     text_as_it_comes: bool,
 ) -> None:
-    """Raises a ServerFault when it cannot be spoken, also after a part of it was."""
+    """Raises a ServerFault if it cannot be spoken, even after a part of it was."""
     await _Speaking(balancer, utterance, text, handover, limits).run(text_as_it_comes=text_as_it_comes)
 
 
@@ -54,7 +54,7 @@ class _Speaking:
     _audio_s: float = field(default=0.0, init=False)
     """Handed over so far."""
     _waited_s: float = field(default=0.0, init=False)
-    """For servers, since the text was complete."""
+    """Waited for servers since the text was complete."""
 
     def __post_init__(self) -> None:
         self._now = asyncio.get_running_loop().time
@@ -115,7 +115,7 @@ class _Speaking:
             raise _failed(f"{name} gave no audio")
 
     async def _next(self, audio: AsyncGenerator[AudioPiece, None], name: str) -> AudioPiece | None:
-        """The next piece. The time for it begins when the server has all of the text."""
+        """The next piece. Its time limit starts when the server has all of the text."""
         began = self._now()
         try:
             async with asyncio.timeout(None) as alarm:
@@ -142,7 +142,7 @@ class _Speaking:
         left_s = self.limits.request_s - self._waited_s
         if self._audio_s:
             return min(left_s, self.limits.chunk_s)
-        # What is left is shared with the attempts that may follow.
+        # The time left is shared with the attempts that may follow.
         return min(left_s, self._left_for_first_audio_s() / (self.limits.attempts - self._failed_attempts))
 
     def _left_for_first_audio_s(self) -> float:

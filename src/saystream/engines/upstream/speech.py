@@ -1,7 +1,7 @@
-"""Servers with ``POST /v1/audio/speech``: vLLM-Omni, SGLang-Omni and whoever speaks as OpenAI does.
+"""Servers with ``POST /v1/audio/speech``: vLLM-Omni, SGLang-Omni and others that speak OpenAI's protocol.
 
-The shapes of vLLM-Omni 0.30.0 and sglang-omni 0.1.9 were read in their code; docs/howto/use-an-upstream-server.md says
-what was tried. A request is given up by closing its connection: both then abort what they compute.
+The formats of vLLM-Omni 0.30.0 and sglang-omni 0.1.9 were read in their code; docs/howto/use-an-upstream-server.md says
+what was tried. A request is given up by closing its connection: both then abort their work.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_ERROR_BYTES = 64 * 1024
 _MAX_LIST_BYTES = 4 << 20
 
 _IDLE_CONNECTION_S = 4.0
-"""Below the 5 s after which uvicorn, which most of these servers run on, closes a connection that is not used."""
+"""Less than the 5 s after which uvicorn, on which most of these servers run, closes an idle connection."""
 
 _VOICE_LISTS = ("audio/voices", "voices")
 """vLLM-Omni, SGLang-Omni and others; ours."""
@@ -53,12 +53,12 @@ class SpeechServer(Server):
 
     async def probe(self) -> None:
         status, body = await self._get(f"{self._url}/models")
-        if status in (404, 405):  # it lists no models, and it answers
+        if status in (404, 405):  # it answers, but lists no models
             return
         if status != 200:
             raise refusal(self.name, status, body)
         served = _names(body)
-        # Others take names that they do not list; these two refuse each request for another model.
+        # Other servers take names that they do not list; these two refuse any request for another model.
         if (
             self._options.kind != "openai"
             and self._options.model
@@ -157,7 +157,7 @@ class SpeechServer(Server):
             yield AudioPiece(received, encoding)
 
     def _failed(self, failed: SpeechFailed, text: str) -> Failure:
-        """What an event of an error means: its code is an HTTP status where it is one."""
+        """What an error event means: its code is an HTTP status if it is one."""
         if failed.code is not None and 400 <= failed.code < 500:
             body = msgspec.json.encode({"message": failed.message})
             return refusal(self.name, failed.code, body, text=text)
@@ -184,12 +184,12 @@ class SpeechServer(Server):
 
 
 _STREAM_FORMATS = {"vllm-omni": "sse", "sglang-omni": "sse", "openai": ""}
-"""Events say why a stream ends. OpenAI's older models have none, nor have many servers that are like it."""
+"""Events say why a stream ends. OpenAI's older models send none, nor do many similar servers."""
 
 
 def _task_type(options: UpstreamOptions, voice: VoiceOptions) -> str:
-    """Left to the server where the voice is one that it has: it knows whether that was uploaded. Both kinds refuse a
-    task that their checkpoint is not for."""
+    """Left to the server if it has the voice: it knows whether that was uploaded. Both kinds refuse a task that their
+    checkpoint does not support."""
     if options.task_type:
         return options.task_type
     if voice.ref_audio:
@@ -198,7 +198,7 @@ def _task_type(options: UpstreamOptions, voice: VoiceOptions) -> str:
 
 
 async def _start_of(answer: httpx.Response, max_bytes: int = _MAX_ERROR_BYTES) -> bytes:
-    """The body, cut where it is longer than any that is of use."""
+    """The body, cut if it is longer than is useful."""
     body = b""
     async for received in answer.aiter_bytes():
         body += received
@@ -212,7 +212,7 @@ def _why(error: Exception) -> str:
 
 
 def _names(body: bytes) -> tuple[str, ...]:
-    """The voices in any of the shapes that servers list them in."""
+    """The voices, from any of the formats in which servers list them."""
     try:
         fields = msgspec.json.decode(body)
     except (msgspec.DecodeError, ValueError):

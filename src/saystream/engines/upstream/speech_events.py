@@ -27,11 +27,11 @@ MAX_EVENT_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class SpeechFailed:
-    """The server says that it cannot go on."""
+    """The server says that it cannot continue."""
 
     message: str
     code: int | None
-    """As an HTTP status, where it is a number."""
+    """As an HTTP status, if it is a number."""
 
 
 class _Event(msgspec.Struct):
@@ -41,15 +41,16 @@ class _Event(msgspec.Struct):
 
 
 class SpeechEvents:
-    """Bytes of the stream in, audio and a failure out; the same however the bytes are cut."""
+    """Bytes of the stream in, audio or a failure out; the same however the bytes are split."""
 
     def __init__(self) -> None:
         self._parser = EventParser(max_event_bytes=MAX_EVENT_BYTES)
         self.done = False
-        """The server has said that this was all."""
+        """The server has said that the audio is complete."""
 
     def push(self, received: bytes) -> list[bytes | SpeechFailed]:
-        """What the events that ``received`` completes hold. Raises EngineOutputInvalid for what is no such event."""
+        """The contents of the events that ``received`` completes. Raises EngineOutputInvalid for anything that is not a
+        speech event."""
         try:
             events = self._parser.push(received)
         except RemoteProtocolError as error:
@@ -74,7 +75,7 @@ class SpeechEvents:
             self.done = True
         elif event.type in ("speech.audio.error", "error"):
             return _failed(event.error)
-        return None  # events that come to be added
+        return None  # events that may be added later
 
 
 def _failed(error: Any) -> SpeechFailed:

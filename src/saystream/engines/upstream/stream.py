@@ -1,4 +1,4 @@
-"""A stream of the engine: the thread that reads it, and the task of the loop that it commands."""
+"""A stream of the engine: the thread that reads it, and its task in the loop."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["UpstreamStream"]
 
 _HANDED_OVER_BYTES = 1 << 20
-"""About 20 s of audio held for a thread that is held itself; above this a server is read no further."""
+"""About 20 s of audio held for a thread that is itself held; above this, reading from the server stops."""
 
 _CHARACTERS_PER_S = 15
-"""Of speech, to guess how much of the text is spoken: a server does not say."""
+"""Of speech, to estimate how much of the text is spoken: servers do not say."""
 
 _PATIENCE_S = 1.0
-"""For a request to be dropped; it takes no time, unless the loop is in trouble."""
+"""For a request to be dropped; that takes no time unless the loop is in trouble."""
 
 
 @dataclass(eq=False)
 class UpstreamStream(EngineStream):
-    """Begins to ask a server when it is made."""
+    """Starts to ask a server when it is created."""
 
     runtime: LoopThread
     balancer: Balancer
@@ -80,7 +80,7 @@ class UpstreamStream(EngineStream):
             self.cancel()
             self._over.wait(_PATIENCE_S)
 
-    # For the thread that reads.
+    # For the reading thread.
 
     def _samples(self) -> Iterator[Samples]:
         """At the engine's rate."""
@@ -123,11 +123,11 @@ class UpstreamStream(EngineStream):
             self._task.cancel()
 
     def _stop(self) -> None:
-        # Once: a second one would interrupt the task while it drops its request.
+        # Once: a second cancel would interrupt the task while it drops its request.
         if self._task is not None and not self._task.cancelling():
             self._task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """What it raised, also a bug of ours, belongs to the thread that reads."""
+        """Whatever it raised, including a bug of ours, goes to the reading thread."""
         self._handover.end(None if task.cancelled() else task.exception())
         self._over.set()
