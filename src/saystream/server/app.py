@@ -1,4 +1,4 @@
-"""The ASGI application: every door and the process's life around them."""
+"""The ASGI application: all doors, and what starts and stops with them."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _log = structlog.get_logger(__name__)
 
 
 DOORS: tuple[type[Door], ...] = (RealtimeDoor, GenerationDoor, FilesDoor, OpenAIDoor, OperationsDoor)
-"""Every protocol of the server, in the order in which the OpenAPI document has them."""
+"""Every protocol of the server, in their order in the OpenAPI document."""
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The server as an ASGI application. While it runs, its state holds the ``services`` of its doors."""
+    """The server as an ASGI application. While it runs, its state holds the ``services`` that its doors use."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -96,9 +96,9 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
 
 
 def _say_who_speaks(choice: Choice) -> None:
-    """One line for each language; a warning where one command would make it better."""
+    """Log one line for each language; a warning if one command would make it better."""
     say = _log.warning if choice.advice else _log.info
-    # The command is named only where there is one.
+    # Only if there is such a command.
     better = {"remedy": choice.advice} if choice.advice else {}
     say("speaks", language=choice.language_type, engine=choice.engine, quality=choice.quality, **better)
 

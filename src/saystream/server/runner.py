@@ -1,4 +1,4 @@
-"""Runs the application in uvicorn, and ends it without cutting anybody off."""
+"""Runs the application in uvicorn, and stops it without cutting anyone off."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 __all__ = ["run_server", "uvicorn_config"]
 
 _MAX_LIBRARY_FRAME_BYTES = 16 << 20
-"""Above this the WebSocket library itself closes with 1009. Below it, and above our own limit, the core can still say
-what was wrong before it closes."""
+"""For larger frames the WebSocket library itself closes with 1009. Between our own limit and this one, the core can
+still say what was wrong before it closes."""
 
 _FAREWELL_S = 15.0
-"""After its session has ended, how long a peer may take to read the rest and to answer the close; uvicorn closes after
+"""How long a peer may take, after its session has ended, to read the rest and answer the close; uvicorn closes after
 10 s."""
 
 _SHUTDOWN_TIMEOUT_S = 3
-"""Draining is over by then: whatever is still open has been told to close."""
+"""Draining is over by then: everything still open has been told to close."""
 
 _log = structlog.get_logger(__name__)
 
 
 def run_server(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then let open sessions speak to their end; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, then let open sessions finish speaking; a second signal stops at once.
 
     Raises :class:`~saystream.errors.ConfigurationError` when the settings would open the server to a network without
-    keys, :class:`~saystream.errors.EngineUnavailable` when no engine is there to speak.
+    keys, :class:`~saystream.errors.EngineUnavailable` when there is no engine to speak.
     """
     asyncio.run(_check(settings))
     app = create_app(settings)
@@ -67,9 +67,9 @@ def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         ws=_WebSocketProtocol,
         ws_max_size=_MAX_LIBRARY_FRAME_BYTES,
-        # Base64 audio compresses to half, for fifty times the CPU of a frame (docs/topics/architecture.md).
+        # Base64 audio compresses to half its size, at fifty times the CPU time (docs/topics/architecture.md).
         ws_per_message_deflate=False,
-        # A slow reader is under back-pressure, not dead; the idle and stall limits find those who are gone.
+        # A slow reader is under back-pressure, not dead; the idle and stall limits find peers that are gone.
         ws_ping_interval=None,
         log_config=None,
         access_log=False,
@@ -79,7 +79,7 @@ def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 
 class _Start:
-    """The application, which keeps an error of ours that does not let it start: uvicorn would log a traceback."""
+    """The application. It keeps an error of ours that stops its start, which uvicorn would log as a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -111,7 +111,7 @@ class _Start:
 
 
 class _WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Does not wait for ever until a peer has read what is left for it.
+    """Does not wait forever for a peer to read what is left for it.
 
     A closed transport stays open, with its socket and its buffer, until the buffer is empty.
     """
@@ -121,7 +121,7 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
-            self.handshake_complete = True  # or a refusal in good order is logged as an error
+            self.handshake_complete = True  # else an orderly refusal is logged as an error
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
@@ -164,7 +164,7 @@ class _Server(uvicorn.Server):
             super().handle_exit(sig, frame)
             return
         self._told_to_stop = True
-        # Not in the context of whatever session was interrupted.
+        # Not in the context of the session that the signal interrupted.
         self._loop.call_soon_threadsafe(self._start_drain, context=Context())
 
     def _start_drain(self) -> None:

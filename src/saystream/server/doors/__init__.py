@@ -1,1 +1,1 @@
-"""The ways in. A door declares its routes, its error shape and its protocol; the rest is in ``base.py``."""
+"""The doors. Each declares its routes, how it reports errors, and its protocol; the rest is in ``base.py``."""

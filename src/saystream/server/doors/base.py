@@ -1,4 +1,4 @@
-"""What every door shares. A door declares its routes, how it says what went wrong, and its protocol."""
+"""What all doors share. A door declares its routes, how it reports errors, and its protocol."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = ["Door", "Services", "audio_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What every door is given."""
+    """The services that every door is given."""
 
     settings: Settings
     synthesizer: Synthesizer
@@ -56,21 +56,21 @@ class Services:
 
 
 class Door(ABC):
-    """One protocol of the server. Made once, when everything that it uses is up."""
+    """One protocol of the server. Created once, after everything it uses has started."""
 
     name: ClassVar[str]
-    """In usage rows, at most 16 characters; a door that speaks has one."""
+    """Name in usage rows, at most 16 characters. Every door that speaks has one."""
     errors: ClassVar[ErrorShape] = DASHSCOPE
-    """How it says what went wrong."""
+    """How the door reports errors."""
     prefix: ClassVar[str] = ""
-    """Of the paths that are its own, so that it also says of one that nothing answers there."""
+    """How all of its paths begin: the door also reports unknown paths that begin so."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
 
     @abstractmethod
     def routes(self) -> Sequence[BaseRoute]:
-        """What it answers."""
+        """The routes of the door."""
 
     def route(
         self,
@@ -80,11 +80,11 @@ class Door(ABC):
         *,
         method: str = "GET",
     ) -> DocumentedRoute:
-        """One of its routes. ``endpoint`` raises what is to be said to the client instead of an answer."""
+        """One of its routes. To answer with an error, ``endpoint`` raises it."""
         return DocumentedRoute(path, endpoint, method=method, operation=operation, errors=self.errors)
 
     async def read_json(self, request: Request) -> bytes:
-        """The body, within the limits of the server. Raises as ``read_json_body`` does."""
+        """The body, within the server's limits. Raises the same errors as ``read_json_body``."""
         limits = self.services.settings.limits
         return await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
 
@@ -95,12 +95,12 @@ class Door(ABC):
         media_type: str,
         headers: Mapping[str, str] | None = None,
     ) -> StreamedAnswer:
-        """An answer that is sent while it is made; a peer that stops reading gives it up."""
+        """An answer that is sent while it is being made. It is abandoned if the peer stops reading."""
         stall_timeout_s = self.services.settings.realtime.send_stall_timeout_s
         return StreamedAnswer(chunks, media_type=media_type, stall_timeout_s=stall_timeout_s, headers=headers)
 
     def account(self, principal: Principal) -> ResponseAccount:
-        """For what is spoken in the request or connection that the calling task serves."""
+        """An account for the request or connection that the calling task serves."""
         return ResponseAccount(
             self.services.usage, self.services.metrics, door=self.name, principal=principal
         )
@@ -108,9 +108,10 @@ class Door(ABC):
     async def speak(
         self, principal: Principal, model: Model, config: SpeechConfig, text: str
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """The events of the only response of a request: admitted, measured and accounted for.
+        """The events of a request's only response, which is admitted, measured and accounted for.
 
-        Raises what refuses it before the first. The last may be a fault. Closing the generator gives up the rest.
+        Refusals are raised before the first event; the last event may be a fault. Closing the generator cancels the
+        rest.
         """
         characters = billed_characters(text)
         with await self.services.room.admit(principal, model.name, characters=characters):
@@ -126,11 +127,11 @@ class Door(ABC):
                 account.close(text, "failed")
                 raise
             finally:
-                account.close(text, "cancelled")  # who listened has gone
+                account.close(text, "cancelled")  # the listener has gone
 
 
 async def audio_of(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
-    """The bytes of the file that is spoken. Raises ServerFault where they are not all."""
+    """The bytes of the file that is spoken. Raises ServerFault if it cannot be completed."""
     async with aclosing(events):
         async for event in events:
             if isinstance(event, ResponseAudio):

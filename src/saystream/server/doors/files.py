@@ -1,4 +1,4 @@
-"""Audio files behind links, given out in whole or in part."""
+"""Serves audio files behind links, whole or in part."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class FilesDoor(Door):
         return (self.route("/files/{date}/{name}", self.serve, _OPERATION),)
 
     async def serve(self, request: Request) -> Response:
-        """Answers GET and HEAD of a link, of all or of one range of bytes.
+        """Answers GET and HEAD for a link: the whole file or one range of bytes.
 
-        Raises NoSuchFile for what is no file of ours, AccessDenied for a link that is changed or has expired.
+        Raises NoSuchFile if it is not one of our files, AccessDenied if the link was changed or has expired.
         """
         files, links = self.services.files, self.services.links
         path = f"{request.path_params['date']}/{request.path_params['name']}"
@@ -80,10 +80,10 @@ class FilesDoor(Door):
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """Start and end (exclusive) of what a ``Range`` header asks of a file of ``size`` bytes.
+    """Start and end (exclusive) of the part of a file of ``size`` bytes that a ``Range`` header asks for.
 
-    ``None`` for all of it: without a header, and for several ranges or another unit, which may be ignored (RFC 9110,
-    14.2). ``(0, 0)`` where nothing of the file is in the range.
+    ``None`` is the whole file: without a header, and for several ranges or another unit, which may be ignored (RFC
+    9110, 14.2). ``(0, 0)`` if the range holds nothing of the file.
     """
     match = _RANGE.fullmatch(header.strip().replace(" ", ""))
     if match is None or match[1] == match[2] == "":
@@ -98,7 +98,7 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _may_be_part(request: Request, headers: dict[str, str]) -> bool:
-    """Whether the client has a part of this very file, or does not say."""
+    """Whether the client has part of this version of the file, or does not say."""
     return request.headers.get("if-range", headers["etag"]) in (headers["etag"], headers["last-modified"])
 
 

@@ -1,7 +1,7 @@
 """The generation door: one text in, speech out, as a link to a file or piece by piece.
 
-A request is spoken into a spool by a task of its own. Whoever listens reads from there, so a slow listener holds
-nobody up, and one who leaves may still find the file.
+Each request is spoken into a spool by its own task, and its listener reads from there. So a slow listener delays
+nobody, and one who leaves may still find the file.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ _OPERATION = Operation(
     refusals=(400, 401, 403, 404, 408, 415, 429, 503),
 )
 _SAMPLE_RATE = 24_000
-"""Hz; these models have no other (protocol reference, http §2)."""
+"""Hz; the only rate of these models (protocol reference, http §2)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -130,7 +130,7 @@ class GenerationDoor(Door):
         speech.start(place)
         frames = _Listener(speech, finish=self.services.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
-        # The status of both is known when their first byte is: a fault before that is an answer of its own.
+        # Both have a status once they have their first byte: a fault before that gets an error answer.
         return self.stream(
             frames.events() if streamed else frames.answer(),
             media_type="text/event-stream" if streamed else "application/json",
@@ -138,7 +138,7 @@ class GenerationDoor(Door):
         )
 
     def _check(self, wanted: GenerationRequest) -> Model:
-        """Raises ModelNotFound, or InvalidRequest for what the model does not take."""
+        """Raises ModelNotFound, or InvalidRequest for anything that the model does not take."""
         model = self.services.catalog.model(wanted.model, door="http")
         self.services.catalog.check(model.name, wanted.parameters(), prefix="")
         _check_length(model, wanted.text)
@@ -148,7 +148,7 @@ class GenerationDoor(Door):
 
 
 class _Speech:
-    """One request, spoken into a spool by a task of its own.
+    """One request, spoken into a spool by its own task.
 
     ``leave()`` is called when nobody listens any more; that or the end of the task, whichever is later, closes the
     spool.
@@ -176,17 +176,17 @@ class _Speech:
         self._left = False
 
     def start(self, place: Place) -> None:
-        """Begin to speak; the place is left at the end."""
+        """Start speaking; the place is left at the end."""
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._stopped)
         self._task.add_done_callback(lambda _: place.leave())
         place.seat(self)
 
     def drain(self) -> None:
-        """It ends by itself."""
+        """Nothing to do: it ends by itself."""
 
     def cut_off(self) -> None:
-        """End at once."""
+        """Stop at once."""
         assert self._task is not None
         self._task.cancel()
 
@@ -203,13 +203,13 @@ class _Speech:
             self.fault = Draining("the server is shutting down")
             raise
         except Exception:
-            _log.exception("request failed")  # a bug of ours must not leave the peer without a word
+            _log.exception("request failed")  # a bug of ours must not leave the peer without an answer
             self.fault = ServerFault("a server error; the log has the details")
         finally:
             self._close_account()
 
     def _stopped(self, task: asyncio.Task[None]) -> None:
-        """One that was cancelled may never have begun."""
+        """The task has ended. If it was cancelled, it may never have started."""
         if task.cancelled() and self.fault is None:
             self.fault = Draining("the server is shutting down")
         self._end.set()
@@ -218,14 +218,14 @@ class _Speech:
 
     @property
     def ended(self) -> bool:
-        """There is a fault, or all of it is spoken and its file is in its place."""
+        """Whether it has failed, or everything has been spoken and the file stored."""
         return self._end.is_set()
 
     async def end(self) -> None:
         await self._end.wait()
 
     async def progress(self) -> None:
-        """Something more of it is there, or it has ended."""
+        """Wait until there is more of it, or it has ended."""
         await self._progress.wait()
         self._progress.clear()
 
@@ -235,7 +235,7 @@ class _Speech:
         self._close_if_over()
 
     def usage(self) -> Usage:
-        """What the text is billed for, and the audio so far."""
+        """What is billed for the text and for the audio so far."""
         return bill(self._model, self._wanted.text, self._account.timer.audio_ms).usage()
 
     async def _speak(self) -> None:
@@ -261,7 +261,7 @@ class _Speech:
         outcome: Outcome = "completed"
         fault = self.fault
         if isinstance(fault, Draining) and self._left:
-            outcome, fault = "cancelled", None  # it was left, and not to be finished
+            outcome, fault = "cancelled", None  # its listener left, and it was not to be finished
         elif fault is not None:
             outcome = "failed"
         self._account.close(self._wanted.text, outcome, fault)
@@ -272,15 +272,15 @@ class _Speech:
 
 
 class _Listener:
-    """Makes an answer of a speech. One of the two generators is read, once."""
+    """Turns a speech into an answer. Only one of the two generators is read, and once."""
 
     def __init__(self, speech: _Speech, *, finish: bool) -> None:
-        """``finish``: the speech goes on when its listener leaves."""
+        """``finish``: the speech continues after its listener has left."""
         self._speech = speech
         self._finish = finish
 
     async def answer(self) -> AsyncGenerator[bytes, None]:
-        """The whole body, when the file is there. Raises the fault of the speech."""
+        """The whole body, once the file is stored. Raises the fault of the speech."""
         try:
             await self._speech.end()
             if self._speech.fault is not None:
@@ -290,7 +290,7 @@ class _Listener:
             self._leave()
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """Frames; the last one when the file is there. Raises the fault of a speech that never began."""
+        """Frames, the last one once the file is stored. Raises the fault of a speech that never started."""
         speech, sent = self._speech, 0
         try:
             while True:
@@ -335,7 +335,7 @@ def _error_frame(number: int, fault: SaystreamError) -> bytes:
 
 
 def _check_length(model: Model, text: str) -> None:
-    """Characters are code points; tokens are an estimate, the tokenizer being no part of the server."""
+    """Characters are code points. Tokens are estimated, because the server has no tokenizer."""
     if model.max_characters is not None and len(text) > model.max_characters:
         raise TextTooLong(
             f"The text has {len(text)} characters; {model.name} takes at most {model.max_characters}.",
@@ -349,5 +349,5 @@ def _check_length(model: Model, text: str) -> None:
 
 
 def _stream_headers(link: Link) -> dict[str, str]:
-    # The link is known before its file is there: one who loses the connection can still fetch the whole.
+    # The link is known before the file is stored: a client that loses the connection can still fetch all of it.
     return {"cache-control": "no-cache", "x-accel-buffering": "no", "content-location": link.url}

@@ -1,4 +1,4 @@
-"""The door of OpenAI's speech interface: ``/v1/audio/speech``, and the lists of models and voices."""
+"""The door for OpenAI's speech interface: ``/v1/audio/speech``, and the lists of models and voices."""
 
 from __future__ import annotations
 
@@ -55,23 +55,22 @@ MEDIA_TYPES = {
 }
 
 _SAMPLE_RATE = 24_000
-"""Hz, as OpenAI documents for ``pcm``; in the others the file says it."""
+"""Hz, as OpenAI documents for ``pcm``; files in other formats state their rate."""
 
 _DATED = re.compile(r".*-(\d{4}-\d{2}-\d{2})")
 
 
 class VoiceLanguage(msgspec.Struct, frozen=True, kw_only=True):
     language: str
-    """As a session names it, such as ``Chinese``."""
+    """The name used in a session, such as ``Chinese``."""
     code: str
     """ISO 639-1."""
     engine: str | None
-    """Who would speak it here; null where nobody does."""
+    """The engine that would speak it here; null if none does."""
     quality: str | None
-    """``native``, ``approximate`` or ``robotic``; of this voice."""
+    """``native``, ``approximate`` or ``robotic``, for this voice."""
     advice: str
-    """The command that would make it better, to be run on the server before it starts again; empty where none is
-    known."""
+    """The command that would make it better: run it on the server, then restart; empty if none is known."""
 
 
 class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +78,12 @@ class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     openai_names: list[str]
-    """What programs for OpenAI may call it."""
+    """The names that programs for OpenAI may use."""
     sex: str
     age: str
     character: str
     dialect: str | None
-    """What its Chinese is, where that is not Mandarin."""
+    """Its Chinese dialect, if that is not Mandarin."""
     models: list[str]
     languages: list[VoiceLanguage]
 
@@ -173,12 +172,12 @@ class OpenAIDoor(Door):
 
     @cached_property
     def _models(self) -> dict[str, ModelEntry]:
-        """By all names that models have here."""
+        """The models by every name that they have here."""
         return {entry.id: entry for entry in _model_entries(self.services.catalog)}
 
     @cached_property
     def _speaking(self) -> dict[str, Model]:
-        """By our names of them."""
+        """The models with system voices, by our names."""
         return {model.name: model for model in _speaking(self.services.catalog)}
 
     @cached_property
@@ -186,13 +185,13 @@ class OpenAIDoor(Door):
         return _voice_list(self.services.catalog, self.services.synthesizer.casting)
 
     def _choice(self, wanted: SpeechRequest) -> tuple[Model, SpeechConfig]:
-        """The model and how it is to speak.
+        """The model, and how it should speak.
 
-        Raises ModelNotFound, InvalidValue or InvalidRequest for what cannot be spoken so.
+        Raises ModelNotFound, InvalidValue or InvalidRequest if it cannot be spoken like that.
         """
         model = self._speaking.get(openai_names.model_names().get(wanted.model, wanted.model))
         if model is None:
-            # The catalogue knows more names than speak here: some for voices that were cloned or designed.
+            # Not every model of the catalogue can be used here: some have only cloned or designed voices.
             raise ModelNotFound(
                 f"There is no model '{quote(wanted.model)}'; `GET /v1/models` lists the models, such as"
                 f" {', '.join(openai_names.model_names())}.",
@@ -213,7 +212,7 @@ class OpenAIDoor(Door):
 
 
 async def _as_events(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
-    """Server-sent events. Raises ServerFault only before the first."""
+    """Server-sent events. Raises ServerFault only before the first event."""
     heard = False
     async with aclosing(events):
         async for event in events:
@@ -239,7 +238,7 @@ def _json(body: msgspec.Struct) -> Response:
 
 
 def _speaking(catalog: Catalog) -> list[Model]:
-    """Those with system voices."""
+    """The models with system voices."""
     return [model for model in catalog.models if model.voice_kind == "system"]
 
 

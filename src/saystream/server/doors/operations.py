@@ -1,4 +1,4 @@
-"""What those who run a server ask of it: whether it lives, whether it takes work, its metrics and its description."""
+"""For the operators of a server: is it alive, does it accept work, its metrics and its API description."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _JSON = "application/json"
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The process lives."""
+    """The process is alive."""
 
     version: str
     status: Literal["ok"] = "ok"

@@ -1,8 +1,8 @@
 """One realtime connection: moves frames between a WebSocket, the protocol core and the spine.
 
-Three tasks serve a connection. The reader takes events and acts on them at once: it never waits for synthesis or for
-the peer to read. The speaker takes audio out of the spine, and waits while the outbox is full. The sender empties
-the outbox into the socket.
+Three tasks serve a connection. The reader receives events and acts on them at once: it never waits for synthesis or
+for the peer to read. The speaker takes audio from the spine, and waits while the outbox is full. The sender sends
+what is in the outbox.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _EVENTS_BEFORE_YIELD = 16
-"""Events that arrived in one read are acted on without waiting; others get a turn after this many."""
+"""Events that arrived in one read are handled without waiting; after this many, other tasks get a turn."""
 
 _REFUSAL_LINGER_S = 0.5
-"""The official SDK looks every 100 ms whether it is connected: one refused and closed at once would wait for its
-time-out of 5 s, although it was told why."""
+"""The official SDK checks every 100 ms whether it is connected: if it were refused and closed at once, it would wait
+for its timeout of 5 s, although it was told why."""
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class Connection:
         model: str,
         account: ResponseAccount,
     ) -> None:
-        """``model`` is what its address names; empty where it names none."""
+        """``model`` is the one in its URL; empty if there is none."""
         self._services = services
         self._websocket = websocket
         self._principal = principal
@@ -136,7 +136,7 @@ class Connection:
             _log.info("session closed")
 
     async def _answering_for(self, task: Coroutine[Any, Any, None]) -> None:
-        """A bug of ours must not leave the peer without a word."""
+        """Run ``task``; a bug of ours must not leave the peer without an answer."""
         try:
             await task
         except (WebSocketDisconnect, PeerStalled):
@@ -146,12 +146,12 @@ class Connection:
             self.fail(ServerFault("a server error; the log has the details"))
 
     def drain(self) -> None:
-        """Close when what was given to be spoken has been."""
+        """Close once nothing is left to be spoken."""
         self._draining = True
         self._close_if_drained()
 
     def cut_off(self) -> None:
-        """Close at once, with the reason."""
+        """Close at once, giving the reason."""
         self.fail(Draining("the server is shutting down"))
 
     def _close_if_drained(self) -> None:
@@ -168,13 +168,13 @@ class Connection:
         return self._core.response_open or (self._session is not None and self._session.has_work)
 
     def fail(self, fault: SaystreamError) -> None:
-        """Say what went wrong, then close."""
+        """Report what went wrong, then close."""
         self._break_off("failed", fault)
         self._core.fail(fault)
         self._flush()
 
     def _break_off(self, outcome: Outcome, fault: SaystreamError | None = None) -> None:
-        """The response that is being spoken, if any, comes to no other end."""
+        """Account for the response that is being spoken, if any, as ended here."""
         if self._session is not None:
             self._account.close(self._session.spoken_text, outcome, fault)
 
@@ -234,7 +234,7 @@ class Connection:
                 await asyncio.sleep(0)
 
     async def _receive(self) -> Message | None:
-        """The next message; ``None`` once the connection is to be closed, as it is after a while without one."""
+        """The next message; ``None`` once the connection should close, also when none came for a while."""
         while self._core.close is None:
             try:
                 async with asyncio.timeout(self._idle_left_s()):
@@ -275,7 +275,7 @@ class Connection:
     async def _count_characters(self, event: ClientEvent) -> None:
         """Count the text of ``event`` for the key. Raises LimitReached, TextTooLong or StoreUnavailable.
 
-        Before the core accepts it: from there on nothing may come between.
+        Call it before the core accepts the event: after that, nothing may come between.
         """
         limiter = self._services.limiter
         if isinstance(event, TextAppend) and limiter.counts_characters(self._principal):
@@ -300,7 +300,7 @@ class Connection:
                 _log_bit_rate(config.audio_format)
             case TextAppend(text=text):
                 if not self._core.config.voice:
-                    self._check(self._core.config)  # a model may have none until an update names it
+                    self._check(self._core.config)  # a model may have no voice until an update names one
                 session.push_text(text)
                 if not session.text_joins:
                     self._account.timer.text_came()
@@ -325,7 +325,7 @@ class Connection:
         return self._session
 
     def _check(self, config: SessionConfig) -> None:
-        """Raises InvalidValue for what the model does not take."""
+        """Raises InvalidValue for anything that the model does not take."""
         self._services.catalog.check(self._model, config.fields())
 
     # --- the speaker -----------------------------------------------------------------------------------------------

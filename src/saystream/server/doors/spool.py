@@ -1,4 +1,4 @@
-"""Audio that is being made, for those who listen now and for the file that stays."""
+"""Audio that is being made, for those who listen now and for the file that is stored."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ __all__ = ["WavSpool"]
 
 
 class WavSpool:
-    """The pieces of one WAV file as they come, each readable at once and as often as wanted.
+    """The pieces of one WAV file as they come; each can be read at once, and any number of times.
 
-    The first piece begins with a header whose sizes are placeholders, as they have to be while they are not known.
-    The finished file has the right ones, and the same samples. It lies in a temporary file that has no name, so nothing
-    is left of it; the owner calls ``close()``. Methods raise OSError where the disk is full.
+    The first piece begins with a header whose sizes are placeholders, because they are not known yet. The finished file
+    has the right sizes, and the same samples. It is a temporary file without a name, so nothing is left behind; the
+    owner calls ``close()``. Methods raise OSError if the disk is full.
     """
 
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
-        # Its own position is left to the reader of the finished file, which may be another thread.
+        # The file's own position belongs to the reader of the finished file, which may be another thread.
         self._file = TemporaryFile(buffering=0)
         self._ends: list[int] = []
 
     def __len__(self) -> int:
-        """How many pieces there are."""
+        """The number of pieces."""
         return len(self._ends)
 
     @property
     def num_bytes(self) -> int:
-        """Of the finished file."""
+        """Size of the finished file."""
         return self._ends[-1] if self._ends else WAV_HEADER_BYTES
 
     def append(self, pcm: bytes) -> None:
-        """One more piece."""
+        """Add a piece."""
         start = self.num_bytes
         self._write(pcm, start)
         self._ends.append(start + len(pcm))
@@ -46,7 +46,7 @@ class WavSpool:
         return pcm if index else wav_header(self._sample_rate) + pcm
 
     def finished(self) -> IO[bytes]:
-        """The whole file, at its start. Nothing is appended afterwards."""
+        """The whole file, positioned at its start. Nothing may be appended afterwards."""
         self._write(wav_header(self._sample_rate, num_bytes=self.num_bytes - WAV_HEADER_BYTES), 0)
         return self._file
 

@@ -1,1 +1,1 @@
-"""What HTTP and WebSocket doors need of the web, whatever they serve."""
+"""What HTTP and WebSocket doors share of the web."""

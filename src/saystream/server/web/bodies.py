@@ -1,4 +1,4 @@
-"""The body of a request, read within bounds."""
+"""Reads the body of a request, within limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["read_json_body"]
 
 
 async def read_json_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """The body of a request that says it is JSON. It is not parsed.
+    """The body of a request that is declared as JSON, not parsed.
 
     Raises UnsupportedMediaType, BodyTooLarge before more than ``max_bytes`` were read, BodyTimedOut, or
     Starlette's ClientDisconnect.
@@ -38,7 +38,7 @@ async def read_json_body(request: Request, *, max_bytes: int, timeout_s: float) 
 
 
 def _check_media_type(content_type: str) -> None:
-    """Only JSON is taken for JSON: a web page can send any other kind to this machine without asking first."""
+    """Only JSON is accepted as JSON: web pages can send some other types to this machine without asking first."""
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     charset = parameters.strip().lower().replace('"', "")

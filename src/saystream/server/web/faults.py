@@ -1,6 +1,6 @@
-"""What goes wrong in an HTTP request, as the body that its door promises. Never a stack trace.
+"""Answers errors in HTTP requests with the body that their door documents, never a stack trace.
 
-Endpoints raise; ``EXCEPTION_HANDLERS`` answer, in the shape that the route has of its door.
+Endpoints raise; ``EXCEPTION_HANDLERS`` answer, in the shape that the route has from its door.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ SHAPE_IN_SCOPE = "saystream.errors"
 """Where an ASGI scope holds the ``ErrorShape`` of its route."""
 
 RETRY_AFTER_S = 5
-"""Said with a refusal that is only for now, where nobody knows for how long."""
+"""Sent with a temporary refusal if it is not known how long it lasts."""
 
 _log = structlog.get_logger(__name__)
 
 
 def dashscope_error(error: SaystreamError) -> DashScopeError:
-    """The body of an error of the request that the calling task serves."""
+    """The body of an error in the request that the calling task serves."""
     return DashScopeError(error.http_code, error.message, request_id())
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
-    """How an interface says what went wrong."""
+    """How an interface reports errors."""
 
     schema: type[msgspec.Struct]
     body: Callable[[SaystreamError], msgspec.Struct]
     statuses: Mapping[int, int] = field(default_factory=dict)
-    """Where its documents name another status than HTTP has for it."""
+    """Statuses for which its documents name another."""
 
     def answer(self, error: SaystreamError) -> Response:
         return Response(
@@ -75,10 +75,10 @@ class ErrorShape:
 
 
 DASHSCOPE = ErrorShape(DashScopeError, dashscope_error, {BodyTooLarge.http_status: 400})
-"""That of DashScope (protocol reference, http §1)."""
+"""The shape of DashScope (protocol reference, http §1)."""
 
 OPENAI = ErrorShape(OpenAIError, openai.error_body)
-"""That of OpenAI's interface (protocol reference, http §5)."""
+"""The shape of OpenAI's interface (protocol reference, http §5)."""
 
 
 def _shape_of(scope: Scope) -> ErrorShape:
@@ -89,7 +89,7 @@ def _shape_of(scope: Scope) -> ErrorShape:
 def _retry_headers(error: SaystreamError) -> dict[str, str]:
     if isinstance(error, LimitReached) and error.retry_after_s is not None:
         headers = {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
-        # A header that the SDKs of both interfaces obey: their own retries would only wait in vain.
+        # The SDKs of both interfaces obey this header: their own retries would be of no use.
         return headers if error.retryable else {**headers, "x-should-retry": "false"}
     return {"retry-after": str(RETRY_AFTER_S)} if error.retryable else {}
 
@@ -118,14 +118,14 @@ EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Respons
     SaystreamError: _answer_fault,
     HTTPException: _answer_routing,
 }
-"""For ``Starlette(exception_handlers=…)``, whose router raises ``HTTPException`` for no other reasons."""
+"""For ``Starlette(exception_handlers=…)``, whose router raises ``HTTPException`` for no other reason."""
 
 
 class UnforeseenErrors:
-    """ASGI middleware that answers a mistake of ours with 500 and tells only the log what it was."""
+    """ASGI middleware that answers a mistake of ours with 500; what it was goes only to the log."""
 
     def __init__(self, app: ASGIApp, shapes: Mapping[str, ErrorShape] | None = None) -> None:
-        """``shapes`` are for paths that no route answers, by their beginnings."""
+        """``shapes``, by the beginning of the path, are for paths without a route."""
         self._app = app
         self._shapes = dict(shapes or {})
 
@@ -147,7 +147,7 @@ class UnforeseenErrors:
             await self._app(scope, receive, send_noted)
         except Exception:
             if started:
-                raise  # uvicorn logs it and cuts the connection, which tells the peer that the answer is not whole
+                raise  # uvicorn logs it and cuts the connection, which tells the peer that the answer is incomplete
             _log.exception("request failed")
             fault = ServerFault("a server error; the log has the details")
             await _shape_of(scope).answer(fault)(scope, receive, send)

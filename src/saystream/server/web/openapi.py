@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of what each route says of itself.
+"""The OpenAPI document, made from what each route declares.
 
 Bodies are msgspec structs, from which both the checks of a request and its schema come, so the two cannot differ.
 """
@@ -49,9 +49,9 @@ _KEY = {"key": {"type": "http", "scheme": "bearer", "description": "Needed once 
 class Answer:
     description: str
     content: Mapping[str, Struct | Schema]
-    """What each media type holds."""
+    """The content for each media type."""
     headers: Mapping[str, str] | None = None
-    """Names and meanings."""
+    """Names and their meanings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one method of one path takes and gives."""
+    """What one method of one path takes and returns."""
 
     name: str
-    """Unique, an identifier."""
+    """A unique identifier."""
     summary: str
     answers: Mapping[int, Answer]
     description: str = ""
@@ -77,7 +77,7 @@ class Operation:
     """The JSON body."""
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[int, ...] = ()
-    """Statuses answered with the error body of the door. 500 may always come."""
+    """Statuses answered with the door's error body. 500 is always possible."""
     needs_key: bool = True
 
 

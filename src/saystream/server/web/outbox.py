@@ -1,4 +1,4 @@
-"""Frames on their way to one peer, bounded by water marks."""
+"""Frames waiting to be sent to one peer, limited by water marks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Outbox"]
 class Outbox:
     """A queue with one reader, the sending task.
 
-    ``put`` never waits. Who makes audio waits in ``writable()`` while more than ``high_bytes`` lie here, until the peer
-    has taken them down to ``low_bytes``. Who answers the client's events waits in ``answerable()`` in the same way, but
-    for the answers alone: audio that the peer does not read must not keep its cancel from being read.
+    ``put`` never waits. Who makes audio waits in ``writable()`` once more than ``high_bytes`` are queued, until only
+    ``low_bytes`` are left. Who answers the client's events waits in ``answerable()`` in the same way, but counts only
+    the answers: audio that the peer does not read must not stop its cancel from being read.
     """
 
     def __init__(self, *, high_bytes: int, low_bytes: int) -> None:
         self._everything = _Gate(high_bytes, low_bytes)
         self._answers = _Gate(high_bytes, low_bytes)
         self._frames: deque[tuple[str, str]] = deque()
-        """Each with the response whose audio it is, or an empty string."""
+        """Each with the id of the response whose audio it is, or an empty string."""
         self._not_empty = asyncio.Event()
         self._closed = False
 
@@ -42,8 +42,7 @@ class Outbox:
             self._not_empty.set()
 
     def drop_audio(self, response_id: str) -> bool:
-        """Forget the audio of a response that was not sent yet; everything else keeps its order. Whether there was
-        any."""
+        """Drop the unsent audio of a response; everything else keeps its order. Returns whether there was any."""
         kept: deque[tuple[str, str]] = deque()
         for frame, audio_of in self._frames:
             if audio_of == response_id:
@@ -55,7 +54,7 @@ class Outbox:
         return dropped
 
     def close(self) -> None:
-        """Nothing more will be put; ``take`` ends when the rest is taken."""
+        """Nothing more will be put; ``take`` returns ``None`` after the rest."""
         self._closed = True
         self._not_empty.set()
 
@@ -80,7 +79,7 @@ class Outbox:
 
 
 class _Gate:
-    """Shut while too many bytes wait: above ``high_bytes``, until there are ``low_bytes`` again."""
+    """Shut when more than ``high_bytes`` are queued, until only ``low_bytes`` are left."""
 
     def __init__(self, high_bytes: int, low_bytes: int) -> None:
         self._high_bytes = high_bytes

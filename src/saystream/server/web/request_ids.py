@@ -1,4 +1,4 @@
-"""Every request and every connection has an id: in its answer's header and body, and in each of its log lines."""
+"""Every request and connection has an id: in its answer's header and body, and in each of its log lines."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def request_id() -> str:
 
 
 class RequestIds:
-    """ASGI middleware that gives each request a new id. One that a client sends is not taken over: it could be
-    anything."""
+    """ASGI middleware that gives each request a new id. An id sent by a client is not used: it could be anything."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -24,9 +24,9 @@ _log = structlog.get_logger(__name__)
 class StreamedAnswer(Response):
     """Sends ``chunks`` in chunked transfer as they come.
 
-    The status goes out with the first chunk: what ``chunks`` raises before it becomes an error answer, what it raises
-    later cuts the connection, so that nobody takes half a file for a whole one. A peer that leaves, or reads
-    nothing for ``stall_timeout_s``, closes ``chunks`` at once, and with it the engine stream behind it.
+    The status is sent with the first chunk. An error raised before that becomes an error answer; a later one cuts the
+    connection, so that nobody takes half a file for a whole one. If the peer leaves, or reads nothing for
+    ``stall_timeout_s``, ``chunks`` is closed at once, and with it the engine stream behind it.
     """
 
     def __init__(
