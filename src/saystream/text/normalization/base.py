@@ -18,7 +18,7 @@ from saystream.text.normalization import addresses
 from saystream.text.normalization.numbers import Number, parse, pattern, roman_value
 from saystream.text.normalization.tables import read_tables
 
-__all__ = ["Language", "Noun", "Rule", "alternatives", "nouns"]
+__all__ = ["Grammar", "Noun", "Rule", "alternatives", "nouns"]
 
 Rule = tuple[str, Callable[[re.Match[str]], str | None]]
 
@@ -66,7 +66,7 @@ def alternatives(words: Iterable[str]) -> str:
     return "|".join(re.escape(word).replace(r"\ ", r"[ \u00a0\u202f]?") for word in longest_first)
 
 
-class Language(ABC):
+class Grammar(ABC):
     """Reads what is not a word, in one language. ``normalize`` is all that others call."""
 
     code: ClassVar[str]
@@ -106,6 +106,8 @@ class Language(ABC):
         self.months: tuple[str, ...] = tuple(tables["months"])
         self.short_months: dict[str, int] = tables.get("short_months", {})
         """Numbered from 1."""
+        self.any_month = alternatives([*self.months, *self.short_months])
+        """A regular expression for their names."""
         self.units = nouns(tables["units"])
         self.currencies = nouns(tables["currencies"])
         self.magnitudes = nouns(tables["magnitudes"])
@@ -172,6 +174,12 @@ class Language(ABC):
     def number_pattern(self, name: str, *, signed: bool = True) -> str:
         return pattern(name, decimal=self.decimal, groups=self.groups, signed=signed)
 
+    def day_rules(self, day: str, *, until: str = r"\s?[–-]\s?") -> Iterator[Rule]:
+        """Dates with the name of a month. ``day`` has the groups of ``_written_date``; ``until`` is what stands before
+        it in a range of days."""
+        yield rf"(?<![\d.,])(?P<from>\d{{1,2}}){until}{day}", self._day_range
+        yield rf"(?<![\d.,]){day}", self._written_date
+
     def _date_rules(self) -> Iterator[Rule]:
         yield (
             r"(?<![\w.-])(?P<y>\d{4})([-/.])(?P<m>\d{1,2})\2(?P<d>\d{1,2})(?![\w-]|\.\d)",
@@ -228,6 +236,14 @@ class Language(ABC):
         return self.date(
             int(match["d"]), self.month(match["m"]), int(match["y"]) if match["y"] else None, match
         )
+
+    def _day_range(self, match: re.Match[str]) -> str | None:
+        last = self._written_date(match)
+        return last and self.days(int(match["from"]), last)
+
+    def days(self, first: int, last: str) -> str:
+        """A range of days; ``last`` is the date at its end, in words."""
+        return f"{self.cardinal(first)} {self.to} {last}"
 
     @abstractmethod
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Rule, alternatives
+from saystream.text.normalization.base import Grammar, Rule
 from saystream.text.normalization.numbers import Number, in_words
 
 __all__ = ["English"]
@@ -25,7 +25,7 @@ _NOON = 12
 _LONGEST_MONTH = 31
 
 
-class English(Language):
+class English(Grammar):
     code, tables = "en", "english.toml"
     decimal, groups = ".", ","
     month_first = True
@@ -49,13 +49,12 @@ class English(Language):
     # --- rules -----------------------------------------------------------------------------------------------------
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
         yield (
-            rf"\b(?P<m>{months})\b\.?\s(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<y>\d{{4}})\b)?(?![:%])",
+            rf"\b(?P<m>{self.any_month})\b\.?\s(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<y>\d{{4}})\b)?(?![:%])",
             self._date,
         )
         yield (
-            rf"\b(?P<the>the\s)?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m>{months})\b\.?(?:,?\s(?P<y>\d{{4}})\b)?",
+            rf"\b(?P<the>the\s)?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m>{self.any_month})\b\.?(?:,?\s(?P<y>\d{{4}})\b)?",
             self._date,
         )
         yield r"(?<![\d:.,])(\d{1,2})(?::([0-5]\d))?\s?([AaPp])\.?[Mm]\b\.?", self._noon_time

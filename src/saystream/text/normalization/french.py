@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Noun, Rule, alternatives
+from saystream.text.normalization.base import Noun, Rule
 from saystream.text.normalization.numbers import Number, in_words
 from saystream.text.normalization.romance import Romance
 
@@ -23,7 +23,8 @@ class French(Romance):
     minus, to, ratio = "moins", "à", "à"
     of_magnitude = " de "
     squared, cubed, times = "au carré", "au cube", "fois"
-    over, parts = "sur", {2: ("demi", "demis"), 3: ("tiers", "tiers"), 4: ("quart", "quarts")}
+    conjunction, over = "et", "sur"
+    parts = {2: ("demi", "demis"), 3: ("tiers", "tiers"), 4: ("quart", "quarts")}
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
         words = in_words(value, "fr")
@@ -35,10 +36,8 @@ class French(Romance):
         return in_words(value, "fr", "ordinal")
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
-        day = rf"(?P<d>\d{{1,2}})(?P<first>er)?\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
-        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})(?:er)?\s?(?:[–-]|au)\s?{day}", self._day_range
-        yield rf"(?<![\d.,]){day}", self._written_date
+        day = rf"(?P<d>\d{{1,2}})(?P<first>er)?\s(?P<m>{self.any_month})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
+        yield from self.day_rules(day, until=r"(?:er)?\s?(?:[–-]|au)\s?")
         yield (
             r"(?<![\d.,/])(\d{1,2})\s?[hH]\s?([0-5]\d)?(?:\s?(?:min|m)?\s?([0-5]\d)\s?s)?(?!\w)",
             self._clock_h,
@@ -58,9 +57,8 @@ class French(Romance):
             return None
         return self.time(hour, int(match[2] or 0), int(match[3]) if match[3] else None, match)
 
-    def _day_range(self, match: re.Match[str]) -> str | None:
-        last = self._written_date(match)
-        return last and f"{self._day(int(match['from']))} au {last}"
+    def days(self, first: int, last: str) -> str:
+        return f"{self._day(first)} au {last}"
 
     def _day(self, day: int) -> str:
         return "premier" if day == 1 else self.cardinal(day)
@@ -114,4 +112,4 @@ class French(Romance):
         return ordinal, f"{ordinal}s"
 
     def mixed(self, whole: int, fraction: str) -> str:
-        return f"{self.cardinal(whole)} et {fraction}"
+        return f"{self.cardinal(whole)} {self.conjunction} {fraction}"

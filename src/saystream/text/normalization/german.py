@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Grammar, Noun, Rule
 from saystream.text.normalization.numbers import Number, in_words
 
 __all__ = ["German"]
@@ -21,7 +21,7 @@ _QUEENS = frozenset(("Elisabeth", "Katharina", "Maria", "Margarethe"))
 _QUARTERS = {(1, 2): "ein halb", (1, 4): "ein Viertel", (3, 4): "drei Viertel"}
 
 
-class German(Language):
+class German(Grammar):
     code, tables = "de", "german.toml"
     groups = r".\u00a0\u202f'’"
     point, version_point = "Komma", "Punkt"
@@ -66,10 +66,8 @@ class German(Language):
     # --- rules -----------------------------------------------------------------------------------------------------
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
-        day = rf"(?P<d>\d{{1,2}})\.\s?(?P<m>{months})\b(?:\.(?=\s\d))?(?:\s(?P<y>\d{{4}})\b)?"
-        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\.\s?(?:[–-]|bis)\s?{day}", self._day_range
-        yield rf"(?<![\d.,]){day}", self._written_date
+        day = rf"(?P<d>\d{{1,2}})\.\s?(?P<m>{self.any_month})\b(?:\.(?=\s\d))?(?:\s(?P<y>\d{{4}})\b)?"
+        yield from self.day_rules(day, until=r"\.\s?(?:[–-]|bis)\s?")
         yield (
             r"(?<![\d.,])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.(?:\s?(?P<y>\d{4}|\d{2})(?!\d))?(?![\w.])",
             self._short_date,

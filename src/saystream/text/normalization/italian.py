@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Noun, Rule, alternatives
+from saystream.text.normalization.base import Rule
 from saystream.text.normalization.numbers import Number, in_words
 from saystream.text.normalization.romance import Romance
 
@@ -19,7 +19,8 @@ class Italian(Romance):
     point, version_point = "virgola", "punto"
     minus, plus, to, ratio = "meno", "più", "a", "a"
     squared, cubed, times = "al quadrato", "al cubo", "per"
-    over, parts = "su", {2: ("mezzo", "mezzi")}
+    conjunction, over = "e", "su"
+    parts = {2: ("mezzo", "mezzi")}
     of_magnitude = " di "
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -37,10 +38,8 @@ class Italian(Romance):
         return words[:-1] + "a" if feminine else words
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
-        day = rf"(?P<d>\d{{1,2}})[º°]?\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
-        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
-        yield rf"(?<![\d.,]){day}", self._written_date
+        day = rf"(?P<d>\d{{1,2}})[º°]?\s(?P<m>{self.any_month})\b\.?(?:\s(?P<y>\d{{4}})\b)?"
+        yield from self.day_rules(day)
         yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>°)(?=\s[a-zàèéìòù]{3})", self._ordinal
         yield r"(?<=\b[Oo]re )(\d{1,2})[.:]([0-5]\d)(?![\d.])()", self._clock
         yield r"(?<=\b[Aa]lle )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
@@ -53,9 +52,8 @@ class Italian(Romance):
         )
         yield r"(?<=[a-zàèéìòù] )(?P<n>[IVX]{2,6}|[VX](?=[\s,.;]|$))(?P<end>)(?!\w|\.\w)", self._ordinal
 
-    def _day_range(self, match: re.Match[str]) -> str | None:
-        last = self._written_date(match)
-        return last and f"{self.cardinal(int(match['from']))}-{last}"
+    def days(self, first: int, last: str) -> str:
+        return f"{self.cardinal(first)}-{last}"
 
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
         is_first = day == 1 and match.string[match.start() - 1 : match.start()] not in ("'", "’")
@@ -79,14 +77,6 @@ class Italian(Romance):
         feminine = match["end"] == "ª" or following in ("edizione", "legislatura") or is_queen
         return self.ordinal(value, feminine=feminine)
 
-    def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
-        return f"{whole} e {self.counted(Number(str(cents)), minor)}"
-
     def part(self, below: int) -> tuple[str, str]:
         ordinal = self.ordinal(below)
         return ordinal, f"{ordinal[:-1]}i"
-
-    def mixed(self, whole: int, fraction: str) -> str:
-        return (
-            f"{self.cardinal(whole)} e {fraction.removeprefix('un ') if fraction == 'un mezzo' else fraction}"
-        )

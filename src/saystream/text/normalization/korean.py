@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Grammar, Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words, parse
 
 __all__ = ["Korean"]
@@ -19,7 +19,7 @@ _PHONE_DIGITS = "공일이삼사오육칠팔구"
 _HOURS = 12
 
 
-class Korean(Language):
+class Korean(Grammar):
     code, tables = "ko", "korean.toml"
     decimal, groups = ".", ","
     point, version_point = "점", "점"

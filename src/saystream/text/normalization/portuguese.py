@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Noun, Rule, alternatives
+from saystream.text.normalization.base import Rule
 from saystream.text.normalization.numbers import Number, in_words
 from saystream.text.normalization.romance import Iberian
 
@@ -22,7 +22,8 @@ class Portuguese(Iberian):
     point, version_point = "vírgula", "ponto"
     minus, plus, to, ratio = "menos", "mais", "a", "a"
     squared, cubed, times = "ao quadrado", "ao cubo", "vezes"
-    over, parts = "sobre", {2: ("meio", "meios"), 3: ("terço", "terços")}
+    conjunction, over = "e", "sobre"
+    parts = {2: ("meio", "meios"), 3: ("terço", "terços")}
     of_magnitude = " de "
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -43,10 +44,10 @@ class Portuguese(Iberian):
         return " ".join(word[:-1] + "a" for word in words.split()) if feminine else words
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
-        day = rf"(?P<d>\d{{1,2}})[ºo°]?\s(?:de\s)?(?P<m>{months})\b\.?(?:\s(?:de\s)?(?P<y>\d{{4}})\b)?"
-        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
-        yield rf"(?<![\d.,]){day}", self._written_date
+        day = (
+            rf"(?P<d>\d{{1,2}})[ºo°]?\s(?:de\s)?(?P<m>{self.any_month})\b\.?(?:\s(?:de\s)?(?P<y>\d{{4}})\b)?"
+        )
+        yield from self.day_rules(day)
         yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>°)(?=\s[a-zàáâãçéêíóôõú]{3})", self._ordinal
         yield r"(?<![\d.,])(\d{1,2})\s?h\s?([0-5]\d)(?:\s?min)?(?!\w)", self._clock_h
         yield r"(?<!\w)[nN]\.?[º°]\s?(?=\d)", lambda match: "número "
@@ -66,10 +67,6 @@ class Portuguese(Iberian):
         words = self.counted(Number(str(int(match[1]))), self.units["h"])
         return f"{words} e {self.cardinal(int(match[2]))}" if int(match[2]) else words
 
-    def _day_range(self, match: re.Match[str]) -> str | None:
-        last = self._written_date(match)
-        return last and f"{self.cardinal(int(match['from']))} a {last}"
-
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
         spoken = f"{'primeiro' if day == 1 else self.cardinal(day)} de {self.months[month - 1]}"
         return spoken if year is None else f"{spoken} de {self.cardinal(year)}"
@@ -86,16 +83,8 @@ class Portuguese(Iberian):
         value = int(match["n"])
         return self.ordinal(value, feminine=match["end"] in "ªa") if value else None
 
-    def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
-        return f"{whole} e {self.counted(Number(str(cents)), minor)}"
-
     def part(self, below: int) -> tuple[str, str]:
         if below > _LARGEST_PART_ORDINAL:
             return (f"{self.cardinal(below)} avos",) * 2
         part = self.ordinal(below)
         return part, f"{part}s"
-
-    def mixed(self, whole: int, fraction: str) -> str:
-        return (
-            f"{self.cardinal(whole)} e {fraction.removeprefix('um ') if fraction == 'um meio' else fraction}"
-        )

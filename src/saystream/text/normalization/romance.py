@@ -7,7 +7,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from saystream.text.normalization.base import Language
+from saystream.text.normalization.base import Grammar, Noun
+from saystream.text.normalization.numbers import Number
 
 __all__ = ["Iberian", "Romance"]
 
@@ -15,9 +16,11 @@ _LARGEST_PART = 100
 _LARGEST_RULER_ORDINAL = 10
 
 
-class Romance(Language):
+class Romance(Grammar):
     """A language whose fractions are a cardinal and a part: one third, two thirds."""
 
+    conjunction: ClassVar[str]
+    """The word for "and"."""
     over: ClassVar[str]
     """Between the numbers of a fraction that has no part of its own."""
     parts: ClassVar[Mapping[int, tuple[str, str]]]
@@ -35,6 +38,14 @@ class Romance(Language):
             return f"{self.cardinal(above)} {self.over} {self.cardinal(below)}"
         one, many = self.parts[below] if below in self.parts else self.part(below)
         return f"{self.cardinal(above, counts=True)} {one if above == 1 else many}"
+
+    def mixed(self, whole: int, fraction: str) -> str:
+        """A half is one without its article: "dos y medio"."""
+        words = self.parts[2][0] if fraction == self.fraction(1, 2) else fraction
+        return f"{self.cardinal(whole)} {self.conjunction} {words}"
+
+    def with_minor(self, whole: str, cents: int, minor: Noun) -> str:
+        return f"{whole} {self.conjunction} {self.counted(Number(str(cents)), minor)}"
 
 
 class Iberian(Romance):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Language, Noun, Rule, alternatives
+from saystream.text.normalization.base import Grammar, Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words
 
 __all__ = ["Russian"]
@@ -31,28 +31,26 @@ _PREPOSITIONS = {
 _PARTS = {2: ("f", "вторая", "вторых"), 3: ("f", "треть", "трети"), 4: ("f", "четверть", "четверти")}
 _LARGEST_PART = 100
 _ENDINGS = {
-    **{
-        "й": ("n", "m"),
-        "ый": ("n", "m"),
-        "я": ("n", "f"),
-        "ая": ("n", "f"),
-        "е": ("n", "n"),
-        "ое": ("n", "n"),
-    },
-    **{
-        "ее": ("n", "n"),
-        "го": ("g", "m"),
-        "ого": ("g", "m"),
-        "му": ("d", "m"),
-        "м": ("p", "m"),
-        "ом": ("p", "m"),
-    },
-    **{"ю": ("a", "f"), "ой": ("g", "f"), "х": ("g", "p")},
+    "й": ("n", "m"),
+    "ый": ("n", "m"),
+    "я": ("n", "f"),
+    "ая": ("n", "f"),
+    "е": ("n", "n"),
+    "ое": ("n", "n"),
+    "ее": ("n", "n"),
+    "го": ("g", "m"),
+    "ого": ("g", "m"),
+    "му": ("d", "m"),
+    "м": ("p", "m"),
+    "ом": ("p", "m"),
+    "ю": ("a", "f"),
+    "ой": ("g", "f"),
+    "х": ("g", "p"),
 }
 """Case and gender that the letters behind a number stand for."""
 
 
-class Russian(Language):
+class Russian(Grammar):
     code, tables = "ru", "russian.toml"
     groups = r"\u00a0\u202f "
     point, version_point = "запятая", "точка"
@@ -113,10 +111,8 @@ class Russian(Language):
         return in_words(value, "ru", "ordinal", case=case, gender=gender)
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
-        day = rf"(?P<d>\d{{1,2}})\s(?P<m>{months})\b\.?(?:\s(?P<y>\d{{4}})(?:\s(?P<word>года|г\.))?)?"
-        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–—-]\s?{day}", self._day_range
-        yield rf"(?<![\d.,]){day}", self._written_date
+        day = rf"(?P<d>\d{{1,2}})\s(?P<m>{self.any_month})\b\.?(?:\s(?P<y>\d{{4}})(?:\s(?P<word>года|г\.))?)?"
+        yield from self.day_rules(day, until=r"\s?[–—-]\s?")
         yield (
             r"(?:\b(?P<before>\w{1,5})\s)?(?<![\d.,])(?P<n>\d{3,4}|[IVX]+)\s(?P<word>года|году|годом|годе|год|г\.|веке|веку|веком|века|век|в\.)(?![\w])",
             self._dated,
@@ -139,9 +135,8 @@ class Russian(Language):
         """As in "пятилетний"."""
         return in_words(value, "ru", case="g").replace(" ", "")
 
-    def _day_range(self, match: re.Match[str]) -> str | None:
-        last = self._written_date(match)
-        return last and f"{self.ordinal(int(match['from']), 'g')} — {last}"
+    def days(self, first: int, last: str) -> str:
+        return f"{self.ordinal(first, 'g')} {self.to} {last}"
 
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
         spoken = f"{self.ordinal(day, 'g')} {self.months[month - 1]}"

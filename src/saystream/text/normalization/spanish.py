@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from saystream.text.normalization.base import Noun, Rule, alternatives
+from saystream.text.normalization.base import Noun, Rule
 from saystream.text.normalization.numbers import Number, in_words
 from saystream.text.normalization.romance import Iberian
 
@@ -22,7 +22,8 @@ class Spanish(Iberian):
     point, version_point = "coma", "punto"
     minus, plus, to, ratio = "menos", "más", "a", "a"
     squared, cubed, times = "al cuadrado", "al cubo", "por"
-    over, parts = "sobre", {2: ("medio", "medios"), 3: ("tercio", "tercios")}
+    conjunction, over = "y", "sobre"
+    parts = {2: ("medio", "medios"), 3: ("tercio", "tercios")}
     of_magnitude = " de "
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -47,17 +48,13 @@ class Spanish(Iberian):
         return words[:-1] if apocopated and words.endswith(("primero", "tercero")) else words
 
     def special_rules(self) -> Iterator[Rule]:
-        months = alternatives([*self.months, *self.short_months])
-        day = (
-            rf"(?P<d>\d{{1,2}})\.?[ºo°]?\s(?:de\s)?(?P<m>{months})\b\.?(?:\s(?P<de>del?\s)?(?P<y>\d{{4}})\b)?"
-        )
+        day = rf"(?P<d>\d{{1,2}})\.?[ºo°]?\s(?:de\s)?(?P<m>{self.any_month})\b\.?(?:\s(?P<de>del?\s)?(?P<y>\d{{4}})\b)?"
         yield r"\b[Ss]\.\s(?=[IVX]+\b)", lambda match: "siglo "
         yield (
             r"(?<![\d.,])(?<!\d )[6-9]\d\d \d{3} \d{3}(?!\d|[.,]\d|\s?(?:€|euros|personas|habitantes))",
             self._phone,
         )
-        yield rf"(?<![\d.,])(?P<from>\d{{1,2}})\s?[–-]\s?{day}", self._day_range
-        yield rf"(?<![\d.,]){day}", self._written_date
+        yield from self.day_rules(day)
         yield r"(?<![\d.,])(\d{1,2})(?:[:.]([0-5]\d))?\s?([ap])\.?\s?m\.?(?!\w)", self._noon_time
         yield (
             r"\b[Pp]ágs?\.\s?(?=\d)",
@@ -97,9 +94,8 @@ class Spanish(Iberian):
         words = self._minutes(hour, minute)
         return words if second is None else f"{words} y {self.counted(Number(str(second)), self.units['s'])}"
 
-    def _day_range(self, match: re.Match[str]) -> str | None:
-        last = self._written_date(match)
-        return last and f"{self.cardinal(int(match['from']))} al {last}"
+    def days(self, first: int, last: str) -> str:
+        return f"{self.cardinal(first)} al {last}"
 
     def date(self, day: int, month: int, year: int | None, match: re.Match[str]) -> str:
         spoken = f"{'primero' if day == 1 else self.cardinal(day)} de {self.months[month - 1]}"
@@ -121,8 +117,3 @@ class Spanish(Iberian):
         else:
             part = self.cardinal(below).replace(" ", "") + "avo"
         return part, f"{part}s"
-
-    def mixed(self, whole: int, fraction: str) -> str:
-        return (
-            f"{self.cardinal(whole)} y {fraction.removeprefix('un ') if fraction == 'un medio' else fraction}"
-        )
