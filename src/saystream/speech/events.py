@@ -1,4 +1,4 @@
-"""What a door asks of the spine, and what it is told."""
+"""What a door tells the spine, and what the spine tells it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ResponseAudio", "ResponseEnded", "ResponseStarted", "SpeechConfig", 
 
 @dataclass(frozen=True, slots=True)
 class SpeechConfig:
-    """What the spine needs of a session's configuration."""
+    """What the spine needs from a session's configuration."""
 
     voice: str
     language_type: str = "Auto"
@@ -25,7 +25,7 @@ class SpeechConfig:
     server_commit: bool = True
     """Cut and speak text as it comes; otherwise each commit is one response."""
     instructions: str = ""
-    """How to speak, in words; engines that cannot follow them leave them."""
+    """How to speak, in words; engines that cannot follow them ignore them."""
     normalize_text: bool = True
     """Read numbers, dates and the like as words."""
     marks: bool = False
@@ -33,7 +33,7 @@ class SpeechConfig:
 
     @classmethod
     def of_session(cls, config: SessionConfig) -> SpeechConfig:
-        """What the spine needs of a realtime session's configuration."""
+        """What the spine needs from a realtime session's configuration."""
         return cls(
             voice=config.voice,
             language_type=config.language_type,
@@ -55,9 +55,10 @@ class ResponseAudio:
     encoded: bytes
     duration_ms: float
     late_ms: float
-    """How long the listener had been without sound, were playback begun with the first audio; 0 when in time."""
+    """How long the listener had been without sound, if playback began with the first audio; 0 when in time."""
     marks: tuple[Mark, ...] = ()
-    """Of the words that begin in it: places in ``ResponseEnded.text``, times in the audio of the response."""
+    """Marks of the words that begin in this audio: places in ``ResponseEnded.text``, times in the audio of the
+    response."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 Its life is a table of states.
 
-Rule 1: text is cut into segments, unless an engine takes it uncut. The change to that is made once, with the first text
+Rule 1: text is cut into segments, unless an engine takes it uncut. The change to that happens once, with the first text
 that has something to hear.
 
 Rule 2: a response that takes no more text is still spoken to its end, unless it is cancelled or stopped.
 
-Rule 3: a cancel is the listener's: it stays known as that, however often the response is stopped later.
+Rule 3: a cancel comes from the listener: the response stays cancelled, however often it is stopped later.
 
 Rule 4: an event that the table does not list under the present state is a bug of ours. It raises RuntimeError and
 changes nothing.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["LIFE_TABLE", "LifeState", "SpeechResponse"]
 
 _CUT_AT_ONCE = 512
-"""Characters that are cut in one go, in about two milliseconds: a book in one event keeps nobody else waiting."""
+"""Characters that are cut in one go, in about two milliseconds: a book in one event must not hold up other sessions."""
 
 
 class LifeState(Enum):
@@ -47,11 +47,11 @@ class LifeState(Enum):
     CLOSED = "closed"
     """No more comes; what is there is spoken."""
     CANCELLED = "cancelled"
-    """Its listener wants no more of it."""
+    """Its listener does not want the rest."""
     FADING = "fading"
-    """As well, and has all that was sent, so that a fade can follow on it."""
+    """Cancelled, but the listener has all that was sent, so a fade can follow."""
     STOPPED = "stopped"
-    """Nothing more of it is spoken, for another reason."""
+    """No more of it is spoken, for another reason."""
 
 
 def _frozen(table: dict[LifeState, dict[str, LifeState]]) -> Mapping[LifeState, Mapping[str, LifeState]]:
@@ -74,7 +74,7 @@ LIFE_TABLE: Final = _frozen(
             **_ENDS,
         },
         LifeState.CLOSED: {"close": LifeState.CLOSED, **_ENDS},
-        # A timer that closes it may still be set.
+        # The timer that closes it may still be set.
         LifeState.CANCELLED: {"close": LifeState.CANCELLED, "stop": LifeState.CANCELLED},
         LifeState.FADING: {"close": LifeState.FADING, "stop": LifeState.FADING},
         LifeState.STOPPED: {"close": LifeState.STOPPED, "stop": LifeState.STOPPED},
@@ -90,13 +90,13 @@ class SpeechResponse:
     """
 
     def __init__(self, segmenter: Segmenter, open_stream: Callable[[str, str], StreamHandle]) -> None:
-        """``segmenter`` is new; ``open_stream(text, following)`` gives a new stream of the engine that suits ``text``,
-        of which ``following`` is some of what is known to come after it."""
+        """``segmenter`` is new; ``open_stream(text, following)`` returns a new stream of the engine that suits
+        ``text``; ``following`` is some of the text known to come after it."""
         self.state = LifeState.CUT
         self._segmenter = segmenter
         self._open_stream = open_stream
         self._uncut: deque[tuple[str, float]] = deque()
-        """What the segmenter has not seen yet, with the time at which it came."""
+        """Text that the segmenter has not seen yet, with the time at which it came."""
         self._uncut_characters = 0
         self._segments: deque[Segment] = deque()
         self._segment_characters = 0
@@ -104,12 +104,12 @@ class SpeechResponse:
         self._spoken_before: deque[int] = deque()
         """For each of ``streams``, how much of ``spoken_text`` was there before it."""
         self.streams: deque[StreamHandle] = deque()
-        """Opened and not yet sent to the end, in order; the first is the one being sent."""
+        """Streams that are open and not yet sent to the end, in order; the first is the one being sent."""
         self.spoken_text: list[str] = []
-        """What was given to engines."""
+        """Text that was given to engines."""
         self._spoken_characters = 0
         self.speakable = False
-        """There is, or was, something in it to hear."""
+        """It has, or had, something to hear."""
 
     @property
     def is_fed(self) -> bool:
@@ -142,7 +142,7 @@ class SpeechResponse:
         self._cut_some()
 
     def feed(self, text: str) -> None:
-        """Hand ``text`` uncut to the open stream; the first call opens it."""
+        """Hand ``text`` uncut to the open stream; the first call opens the stream."""
         self._check("feed")
         if self._feed is None:
             feed = self._open_stream(text, "")
@@ -155,7 +155,7 @@ class SpeechResponse:
         self._spoken(text)
 
     def close(self) -> None:
-        """No more text comes. Harmless when said again and after the end."""
+        """No more text comes. Does no harm when called again or after the end."""
         was_closed = self.closed
         self._advance("close")
         if not was_closed:
@@ -175,7 +175,7 @@ class SpeechResponse:
     # --- speech out ------------------------------------------------------------------------------------------------
 
     def can_begin(self) -> bool:
-        """Whether its turn may come: before, it may be taken back as if it had never been."""
+        """Whether its turn may come: until then it may be withdrawn without a trace."""
         return self.closed or self.is_fed or (self.speakable and self.has_segment())
 
     def has_segment(self) -> bool:
@@ -185,7 +185,7 @@ class SpeechResponse:
         return bool(self._segments)
 
     def open_next(self) -> None:
-        """Give the next segment to an engine. It stays where it is when that raises."""
+        """Give the next segment to an engine. If that raises, the segment stays where it is."""
         segment = self._segments[0]
         if segment.speakable:
             stream = self._open_stream(segment.text, self._following())
@@ -197,7 +197,7 @@ class SpeechResponse:
         self._spoken(segment.text)
 
     def _following(self) -> str:
-        """Some of the text behind the next segment, as far as it has come."""
+        """Some of the text after the next segment, if any has come."""
         following = "".join(segment.text for segment in islice(self._segments, 1, 3))
         if len(following) < FOLLOWING_CHARACTERS:
             following += self._segmenter.pending_text
@@ -206,7 +206,7 @@ class SpeechResponse:
         return following[:FOLLOWING_CHARACTERS]
 
     def first_stream_sent(self) -> str:
-        """Gives its text, with what followed it and could not be spoken."""
+        """Returns its text, with what followed it and could not be spoken."""
         self.streams.popleft()
         start = self._spoken_before.popleft()
         end = self._spoken_before[0] if self._spoken_before else None
@@ -224,17 +224,17 @@ class SpeechResponse:
             del self.spoken_text[before:]
 
     def cancel(self, *, fades_out: bool) -> None:
-        """End at once, for its listener. ``fades_out``: he has all that was sent, so that a fade can follow on it."""
+        """End at once, for its listener. ``fades_out``: the listener has all that was sent, so a fade can follow."""
         self._advance("fade" if fades_out else "cancel")
         self._end()
 
     def stop(self) -> None:
-        """End at once; nothing of it is heard any more. Harmless when said again."""
+        """End at once; no more of it is heard. Calling it again does no harm."""
         self._advance("stop")
         self._end()
 
     def take_text(self) -> str:
-        """End at once, and give all of the text, to be spoken in another way."""
+        """End at once, and return all of the text, to be spoken in another way."""
         text = "".join(self.spoken_text) + self._take_waiting()
         self.stop()
         return text
@@ -245,7 +245,7 @@ class SpeechResponse:
             stream.cancel()
 
     def _check(self, event: str) -> LifeState:
-        """The state after ``event``. Raises RuntimeError where it cannot be now (rule 4)."""
+        """The state after ``event``. Raises RuntimeError if the event is illegal now (rule 4)."""
         try:
             return LIFE_TABLE[self.state][event]
         except KeyError:

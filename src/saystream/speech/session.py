@@ -45,7 +45,7 @@ class SpeechServices:
     """The languages in Latin letters that some engine speaks."""
 
     def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
-        """What tells the language of each segment of a session."""
+        """What detects the language of each segment of a session."""
         return SpokenLanguage(LANGUAGE_CODES.get(config.language_type), self.latin_languages)
 
 
@@ -61,17 +61,17 @@ class SynthesisSession:
         self._config = config
         self._language = services.spoken_language(config)
         self._engine: str | None = None
-        """Which engine spoke last."""
+        """The engine that spoke last."""
         self._buffer: list[str] = []
-        """``commit`` mode: text that was not committed."""
+        """``commit`` mode: text that has not been committed."""
         self._buffered_characters = 0
         self._responses: deque[SpeechResponse] = deque()
-        """In order; in ``server_commit``, the last one may still take text and may have nothing to say yet."""
+        """In order; with ``server_commit`` the last one may still take text and may have nothing to say yet."""
         self._speaking: SpeechResponse | None = None
-        """The first of them, once its ``ResponseStarted`` was given out."""
+        """The first of them, once its ``ResponseStarted`` has been sent."""
         self._playback = Playback(self._now_ms())
         self._has_sound = False
-        """The listener hears something, or should: a gap from now on is our lateness."""
+        """The listener hears something, or should: from now on we are late if there is a gap."""
         self._wake = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._finishing = False
@@ -80,17 +80,17 @@ class SynthesisSession:
 
     @property
     def has_work(self) -> bool:
-        """Whether something will be spoken, or still is, if nothing more is asked for."""
+        """Whether something is being spoken or will be, even if nothing more is requested."""
         return any(response.speakable for response in self._responses)
 
     @property
     def text_joins(self) -> bool:
-        """Whether text that is pushed now becomes part of the response that is being spoken."""
+        """Whether text that is pushed now joins the response that is being spoken."""
         return self._speaking is not None and not self._speaking.closed
 
     @property
     def spoken_text(self) -> str:
-        """What of the response that is being spoken was given to engines; for counting, never for logs."""
+        """Text of the response being spoken that was given to engines; for counting, never for logs."""
         return "" if self._speaking is None else "".join(self._speaking.spoken_text)
 
     @property
@@ -99,7 +99,8 @@ class SynthesisSession:
         return self._buffered_characters + sum(response.waiting_characters for response in self._responses)
 
     def configure(self, config: SpeechConfig) -> None:
-        """Another configuration, from before the first ``ResponseStarted``; text that was pushed is kept."""
+        """Change the configuration, which is possible before the first ``ResponseStarted``; text already pushed is
+        kept."""
         text = "".join([*self._buffer, *(response.take_text() for response in self._responses)])
         self.close()
         self._clear_buffer()
@@ -108,7 +109,7 @@ class SynthesisSession:
         self.push_text(text)
 
     def push_text(self, text: str) -> None:
-        """Add text. Raises :class:`TextTooLong`, and nothing is added, when too much already waits."""
+        """Add text. Raises :class:`TextTooLong`, and adds nothing, if too much is already waiting."""
         limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
         if waiting + len(text) > limit:
             raise TextTooLong(
@@ -125,7 +126,7 @@ class SynthesisSession:
     def commit(self) -> None:
         """Speak everything that was pushed, as the rest of the open response or as one of its own.
 
-        Does nothing where there is nothing to hear in it.
+        Does nothing if there is nothing to hear in it.
         """
         if not self._config.server_commit:
             if is_speakable(text := "".join(self._buffer)):
@@ -139,7 +140,7 @@ class SynthesisSession:
             self._wake.set()
 
     def clear(self) -> None:
-        """Drop text that is not yet being spoken. What was committed stays."""
+        """Drop text that is not yet being spoken. Committed text stays."""
         self._clear_buffer()
         response = self._open_response()
         if response is not None and response is self._speaking:
@@ -149,10 +150,10 @@ class SynthesisSession:
             self._responses.pop()
 
     def cancel(self, *, fades_out: bool = True) -> None:
-        """End the response that is being spoken, or comes next, at once, and drop its text.
+        """End at once the response that is being spoken, or comes next, and drop its text.
 
-        With ``fades_out`` a few milliseconds of sound that was ready follow, for an end without a click: only for a
-        listener who has got, or will get, all that was sent before.
+        With ``fades_out`` a few milliseconds of sound that was ready follow, so that it ends without a click: only for
+        a listener who has received, or will receive, all that was sent before.
         """
         response = next((response for response in self._responses if not response.cancelled), None)
         if response is None:
@@ -180,7 +181,7 @@ class SynthesisSession:
     # --- speech out ------------------------------------------------------------------------------------------------
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
-        """What happens, in order, one response after the other. Ends after ``finish()`` or a failed response."""
+        """What happens, in order, one response after another. Ends after ``finish()`` or a failed response."""
         while (response := await self._next_response()) is not None:
             self._speaking = response
             yield ResponseStarted()
@@ -245,7 +246,7 @@ class SynthesisSession:
         return ResponseAudio(delta.encoded, delta.duration_ms, late_ms, delta.marks)
 
     async def _next_stream(self, response: SpeechResponse) -> StreamHandle | None:
-        """The stream to send next, or ``None`` when all of the response was sent."""
+        """The stream to send next, or ``None`` when all of the response has been sent."""
         idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
         while not response.cancelled:
             if response.streams:
@@ -263,7 +264,7 @@ class SynthesisSession:
         return None
 
     def _prefetch(self, response: SpeechResponse) -> None:
-        """Give the next segment to an engine while this one is sent, also where it starts the next response."""
+        """Give the next segment to an engine while this one is sent, even if it starts the next response."""
         following, ahead = response, len(response.streams) - 1
         if response.closed and not response.has_segment() and len(self._responses) > 1:
             following = self._responses[1]
@@ -272,7 +273,7 @@ class SynthesisSession:
             try:
                 following.open_next()
             except ServerFault:
-                return  # it keeps its place, and is tried again when its turn has come
+                return  # it keeps its place, and is tried again when its turn comes
 
     # --- waiting for text ------------------------------------------------------------------------------------------
 
@@ -280,7 +281,7 @@ class SynthesisSession:
         return asyncio.get_running_loop().time() * 1000
 
     def _cut_at_ms(self, response: SpeechResponse) -> float | None:
-        """When waiting text is to be spoken although its sentence is not complete.
+        """When to speak waiting text although its sentence is not complete.
 
         Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
         """
@@ -298,10 +299,10 @@ class SynthesisSession:
             if (response := self._open_response()) is not None:
                 response.poll(self._now_ms())
         if self._playback.lead_ms(self._now_ms()) < 0:
-            self._has_sound = False  # silence because no text came is nobody's lateness
+            self._has_sound = False  # silence because no text came is not our lateness
 
     def _restart_idle_timer(self, response: SpeechResponse) -> None:
-        """A fed response ends like any other when nothing came in or out for a while."""
+        """A fed response ends like any other when nothing has come in or gone out for a while."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         if response.is_fed:
@@ -315,7 +316,7 @@ class SynthesisSession:
         self._buffered_characters = 0
 
     def _open_response(self) -> SpeechResponse | None:
-        """The response that text still joins."""
+        """The response that text can still join."""
         return self._responses[-1] if self._responses and not self._responses[-1].closed else None
 
     def _new_response(self) -> SpeechResponse:
@@ -335,7 +336,7 @@ class SynthesisSession:
         self._wake.set()
 
     def _add_whole(self, text: str) -> None:
-        """A response of its own, with all of its text known."""
+        """Add a response of its own, with all of its text known."""
         response = self._new_response()
         if self._takes_text_uncut(text):
             response.feed(text)

@@ -1,4 +1,4 @@
-"""The speech of one process: its engines are up, and sessions can be opened."""
+"""The speech of one process: its engines are running, and sessions can be opened."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Synthesizer:
     async def running(
         cls, settings: Settings, *, catalog: Catalog, languages: Collection[str] | None = None
     ) -> AsyncIterator[Synthesizer]:
-        """A synthesizer of the voices of ``catalog`` whose engines are up: all that are wanted, or, where ``languages``
-        (ISO 639-1) are all that will be spoken, those that speak them.
+        """A synthesizer of the voices of ``catalog`` with its engines running: all the wanted ones, or, if only
+        ``languages`` (ISO 639-1) will be spoken, those that speak them.
 
-        Raises :class:`~saystream.errors.EngineUnavailable` where none of the wanted engines can be.
+        Raises :class:`~saystream.errors.EngineUnavailable` if none of the wanted engines can run.
         """
         wanted = settings.wanted_engines
         async with hosting_of(settings) as hosting:
@@ -57,7 +57,7 @@ class Synthesizer:
             casting = Casting(wanted, hosting.engines(), hosting.faults(), catalog=catalog)
             synthesizer = cls(settings, hosting=hosting, casting=casting)
             if len(synthesizer._services.latin_languages) > 1:
-                await asyncio.to_thread(load_detector)  # half a second that no session shall wait for
+                await asyncio.to_thread(load_detector)  # half a second that no session should wait for
             yield synthesizer
 
     def session(self, config: SpeechConfig) -> SynthesisSession:
@@ -81,7 +81,7 @@ class Synthesizer:
 async def _start_speakers(
     hosting: Hosting, order: Sequence[str], languages: Collection[str], catalog: Catalog
 ) -> None:
-    """Engines one after the other until no later one would speak any of ``languages``."""
+    """Start engines one after another until no later one would speak any of ``languages``."""
     for name in order:
         await hosting.start([name])
         casting = Casting(order, hosting.engines(), catalog=catalog)
