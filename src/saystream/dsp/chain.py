@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FADE_MS", "Chain", "EncodedAudio"]
 
 FADE_MS = 5
-"""Long enough that the end of a response that is cut off is no click, too short to be heard as more of it."""
+"""Long enough that a response that is cut off does not end in a click, too short to be heard as more of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,17 @@ class EncodedAudio:
     duration_ms: float
     """Sound that went into the encoder for it."""
     marks: tuple[Mark, ...] = ()
-    """Of the words that begin in it, with times in the audio of the whole response."""
+    """Marks of the words that begin in this delta, with times in the audio of the whole response."""
 
 
 class Chain:
     """Cut the silence at the edges of segments, change speed and pitch, resample, set the volume, encode.
 
-    Nothing is held back but what ``delay_ms`` says, and silence that may be the end of a segment. What a push makes
-    ready is cut into even pieces of at most ``delta_ms``, and the first piece of the response is ``first_delta_ms``, so
-    that it leaves while the rest is still being worked on. What the effects leave as it is passes no stage.
+    Nothing is held back except what ``delay_ms`` says, and silence that may be the end of a segment. What a push
+    completes is cut into even pieces of at most ``delta_ms``; the first piece of the response is ``first_delta_ms``, so
+    that it leaves while the rest is still being processed. If the effects change nothing, no stage is used for them.
 
-    Marks go along: their times become those of the audio that comes out. A mark of a segment without sound, or of a
+    Marks go along: their times become those of the audio that comes out. A mark of a segment without sound, or with a
     time after the last sound, is dropped.
     """
 
@@ -62,13 +62,13 @@ class Chain:
     ) -> None:
         """Raises :class:`~saystream.errors.InvalidValue` for a container that this build cannot write."""
         self.audio_format = settled(audio_format)
-        """What is written: it may differ from what was asked for, see ``encoders.settled``."""
+        """What is written: it may differ from the format requested, see ``encoders.settled``."""
         self._effects = effects or Effects()
         self._sample_rate = self.audio_format.sample_rate
         self._encoder = make_encoder(self.audio_format)
         self._volume = _volume(self._sample_rate, self._effects)
         self._pieces: deque[Samples] = deque()
-        """Ready and not yet encoded."""
+        """Ready but not yet encoded."""
         self._next_piece_samples = max(1, round(first_delta_ms * self._sample_rate / 1000))
         self._delta_samples = max(1, round(delta_ms * self._sample_rate / 1000))
         self._samples_in_encoder = 0
@@ -79,7 +79,7 @@ class Chain:
         self._stages: list[Stage] = []
 
     def delay_ms(self, source_rate: int) -> float:
-        """Sound of an engine of this rate that goes in before the first bytes that stand for sound come out.
+        """Sound from an engine of this rate that goes in before the first bytes of sound come out.
 
         Silence at the beginning of a segment is not counted: it is held back until there is sound.
         """
@@ -89,9 +89,9 @@ class Chain:
         return tempo + behind_tempo * self._effects.speech_rate
 
     def push(self, chunk: AudioChunk) -> Iterator[EncodedAudio]:
-        """Another engine may speak the next segment, so the rate of the chunks may change between them.
+        """The rate of the chunks may change between segments, because another engine may speak the next one.
 
-        What is not taken of the answer comes with the next one.
+        Results that are not read come with the next call.
         """
         if chunk.sample_rate != self._source_rate:
             self._add(flush_all(self._stages))
@@ -103,26 +103,26 @@ class Chain:
         return self._encode_pieces()
 
     def end_segment(self, pause_ms: float) -> None:
-        """What comes next is another segment, ``pause_ms`` after the sound of this one at least, at speech rate 1.
+        """What comes next is another segment, at least ``pause_ms`` after the sound of this one, at speech rate 1.
 
-        An engine's own silence there counts, and is cut where it is longer (``silence.TRAILING_MS``). After the last
-        segment there is no pause.
+        The engine's own silence counts towards the pause, and is cut if it is longer (``silence.TRAILING_MS``). After
+        the last segment there is no pause.
         """
         if self._edges is not None:
             self._marks.end_segment(self._edges)
             self._edges.end_segment(pause_ms)
 
     def flush(self) -> Iterator[EncodedAudio]:
-        """Everything that was held back, but for the silence at the end. The chain is used up afterwards."""
+        """Everything that was held back, except the silence at the end. The chain cannot be used afterwards."""
         self._add(flush_all(self._stages))
         self._cut(flush_all(self._volume))
         yield from self._encode_pieces()
         yield from self._deltas(self._encoder.flush(), 0)
 
     def cut_off(self) -> Iterator[EncodedAudio]:
-        """End at once, in place of ``flush``: 5 ms of the sound that is ready, faded out, and nothing more.
+        """End at once, instead of ``flush``: 5 ms of the sound that is ready, faded out, and nothing more.
 
-        What was taken before cannot be faded any more. Where nothing is ready the stream ends as it is.
+        What was returned before can no longer be faded. If nothing is ready, the stream ends as it is.
         """
         self._add(flush_all(self._stages))
         self._cut(flush_all(self._volume))
@@ -162,7 +162,7 @@ class Chain:
             yield from self._deltas(self._encoder.push(piece), len(piece))
 
     def _deltas(self, encoded: bytes, num_samples: int) -> list[EncodedAudio]:
-        """No delta where the encoder still gathers input; the next one then stands for that input too."""
+        """No delta while the encoder is still gathering input; the next one then counts that input too."""
         self._samples_in_encoder += num_samples
         if not encoded:
             return []

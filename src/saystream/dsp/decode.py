@@ -1,9 +1,9 @@
 """Reference audio that users upload: a whole file in, float32 mono at the file's own rate out.
 
 A file comes from a stranger, and libav is a large program in C: :func:`decode` is meant to run in a process that may
-neither open files nor take much memory or time (``voices/upload_worker.py``). What it does itself is to let few
-containers and decoders in, to open nothing but the bytes it is given, and to stop at the longest duration, whatever the
-file says of its own length.
+neither open files nor take much memory or time (``voices/upload_worker.py``). Its own precautions are to allow few
+containers and decoders, to open nothing but the bytes it is given, and to stop at the longest duration, whatever length
+the file claims.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SAMPLE_RATE", "check", "decode"]
 
 MAX_SAMPLE_RATE = 192_000
-"""Hz. With the longest duration it bounds the memory that a file can ask for."""
+"""Hz. With the longest duration it bounds the memory that a file can need."""
 
 _MAX_CHANNELS = 8
 
 _DEMUXERS = "wav,mp3,mov,ogg,flac,aac,matroska"
-"""No playlist is among them, which would have other files and addresses opened. ``mov`` is M4A, ``matroska`` WebM."""
+"""Playlists are not among them: they would open other files and addresses. ``mov`` is M4A, ``matroska`` WebM."""
 
 _DECODERS = frozenset(
     {
@@ -50,18 +50,18 @@ _DECODERS = frozenset(
 
 _OPTIONS = {
     "format_whitelist": _DEMUXERS,
-    "codec_whitelist": ",".join(sorted(_DECODERS)),  # while it probes; a picture in the file is not looked at
+    "codec_whitelist": ",".join(sorted(_DECODERS)),  # while it probes; pictures in the file are ignored
     "protocol_whitelist": "none",  # a name that no protocol has
 }
 
-# Tags in another encoding than UTF-8 are common, and here nobody reads them. PyAV 19 takes them without being told.
+# Tags in encodings other than UTF-8 are common, and nobody reads them here. PyAV 19 accepts them by itself.
 _TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 _MAX_MAGNITUDE = 4.0
-"""Lossy codecs overshoot 1 a little; far above it the numbers are no sound."""
+"""Lossy codecs overshoot 1 a little; numbers far above it are not sound."""
 
 _SILENT_LEVEL = 10 ** (-50 / 20)
-"""Root mean square, below which no speech can be told from the noise of a room."""
+"""Root mean square below which speech cannot be told from the noise of a room."""
 
 _LEVEL_WINDOW_MS = 50
 
@@ -71,10 +71,10 @@ _SUPPORTED = "Supported: WAV, MP3, M4A, AAC, FLAC, Ogg (Opus, Vorbis) and WebM."
 def decode(upload: bytes, *, max_duration_s: float) -> AudioChunk:
     """The first audio track of a file, its channels averaged, at least one sample long.
 
-    A file that is broken anywhere is refused whole. Raises :class:`AudioFormatUnsupported` for what is none of the
-    containers and codecs above, :class:`AudioUndecodable` for a broken file, :class:`AudioTooLong` above
-    ``max_duration_s``, :class:`AudioTooShort` for a file without a sample, :class:`AudioRateUnsupported` above
-    ``MAX_SAMPLE_RATE``, and MemoryError where memory is limited.
+    A file that is broken anywhere is refused as a whole. Raises :class:`AudioFormatUnsupported` for any container or
+    codec not listed above, :class:`AudioUndecodable` for a broken file, :class:`AudioTooLong` above ``max_duration_s``,
+    :class:`AudioTooShort` for a file without a sample, :class:`AudioRateUnsupported` above ``MAX_SAMPLE_RATE``, and
+    MemoryError if memory is limited.
     """
     try:
         container = av.open(io.BytesIO(upload), "r", options=_OPTIONS, **_TAGS)
@@ -87,10 +87,9 @@ def decode(upload: bytes, *, max_duration_s: float) -> AudioChunk:
 
 
 def check(audio: AudioChunk, *, min_duration_s: float, min_sample_rate: int) -> None:
-    """Raise :class:`AudioRateUnsupported`, :class:`AudioTooShort` or :class:`AudioSilent` unless it can be a
-    reference.
+    """Raise :class:`AudioRateUnsupported`, :class:`AudioTooShort` or :class:`AudioSilent` unless it can be a reference.
 
-    Silent is what nowhere reaches -50 dB below full scale, a constant offset not counted.
+    Audio counts as silent if it nowhere reaches -50 dB below full scale, not counting a constant offset.
     """
     if audio.sample_rate < min_sample_rate:
         raise AudioRateUnsupported(
@@ -122,7 +121,7 @@ def _read(container: av.container.InputContainer, max_duration_s: float) -> Audi
     if not num_samples:
         raise AudioTooShort("valid audio too short! The file holds no sample.")
     samples = np.concatenate(blocks)
-    # Written so that NaN fails it as well.
+    # Written so that NaN fails too.
     if not (samples.max() <= _MAX_MAGNITUDE and samples.min() >= -_MAX_MAGNITUDE):
         raise AudioUndecodable("Decoder audio file failed: samples are not finite or far beyond full scale.")
     return AudioChunk(samples, sample_rate)
@@ -148,7 +147,7 @@ def _checked_rate(frame: av.AudioFrame) -> int:
 
 
 def _mono(frame: av.AudioFrame) -> Samples:
-    """The mean of the channels, so that what fits into each fits into it too."""
+    """The mean of the channels, so that the result never exceeds their range."""
     num_channels = frame.layout.nb_channels
     if not 0 < num_channels <= _MAX_CHANNELS:
         raise AudioFormatUnsupported(
@@ -157,7 +156,7 @@ def _mono(frame: av.AudioFrame) -> Samples:
     planes = _scaled(frame.to_ndarray())
     if not frame.format.is_planar:
         planes = planes.reshape(-1, num_channels).T
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused at the end
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused at the end
         mono: Samples = planes.mean(axis=0, dtype=np.float32)
     return mono
 
@@ -172,8 +171,8 @@ def _scaled(integers: NDArray[Any]) -> NDArray[Any]:
 
 
 def _loudest(audio: AudioChunk) -> float:
-    """Root mean square of the loudest window, without its mean. A rest shorter than a window is not looked at, unless
-    there is no more."""
+    """Root mean square of the loudest window, without its mean. A remainder shorter than a window is ignored, unless
+    there is nothing else."""
     window = min(max(1, audio.sample_rate * _LEVEL_WINDOW_MS // 1000), len(audio.samples))
     windows = audio.samples[: len(audio.samples) // window * window].reshape(-1, window)
     return float(windows.std(axis=1).max())

@@ -1,11 +1,9 @@
 """What makes one voice out of another: tempo, pitch and the size of the speaker.
 
-Sonic's pitch shift resamples, so it moves the resonances of the vocal tract along with the pitch. To give a
-voice a pitch ``p`` and resonances ``f`` relative to the base voice, follow ``Sonic(pitch=p)`` by
-``Formant(ratio=f / p)``.
+Sonic's pitch shift resamples, so it moves the resonances of the vocal tract along with the pitch. To give a voice a
+pitch ``p`` and resonances ``f`` relative to the base voice, follow ``Sonic(pitch=p)`` by ``Formant(ratio=f / p)``.
 
-Every stage is ``push(x) -> [y]`` and ``flush() -> [y]``; what comes out does not depend on how the input was
-cut.
+Every stage is ``push(x) -> [y]`` and ``flush() -> [y]``; the output does not depend on how the input was cut.
 """
 
 from __future__ import annotations
@@ -29,23 +27,23 @@ if TYPE_CHECKING:
 __all__ = ["FORMANT_RANGE", "Formant", "shaped", "timbre"]
 
 FORMANT_RANGE = (0.4, 2.5)
-"""Room for the widest recipe, formant over pitch."""
+"""Wide enough for the most extreme recipe, formant over pitch."""
 
 _FRAME_MS = 40
 """Long enough for two periods of a low man's voice, short enough to follow a syllable."""
 
 _PITCH_RANGE_HZ = (70.0, 450.0)
-"""Where the pitch of a frame is looked for."""
+"""Range in which the pitch of a frame is searched."""
 
 _VOICED_CEPSTRUM = 0.1
 """Height of the cepstrum's peak at the pitch period from which a frame counts as voiced. Measured: at most
 0.09 in noise, 0.14 to 0.3 in voiced speech."""
 
 _UNVOICED_LIFTER_MS = 2.5
-"""Detail of the envelope where there is no pitch that could limit it."""
+"""Detail of the envelope if there is no pitch to limit it."""
 
 _MAX_GAIN = 2.3
-"""Natural log of 20 dB: a band that holds nothing must not be turned up into hiss."""
+"""Natural log of 20 dB: a band that holds nothing must not be amplified into hiss."""
 
 _LOG_FLOOR = 1e-10
 """Power added before the logarithm, far below 16-bit silence after the window's gain."""
@@ -55,11 +53,11 @@ _OVERLAP = 4
 
 
 class Formant:
-    """Moves the resonances of the voice by ``ratio`` and leaves its pitch: below 1 a larger speaker.
+    """Moves the resonances of the voice by ``ratio`` and leaves its pitch: below 1 for a larger speaker.
 
-    The smooth envelope of each short-time spectrum (its low cepstrum) is stretched along the frequency axis
-    and the spectrum is multiplied by the new envelope over the old one. Exactly as many samples come out as
-    go in. With ``ratio`` 1.0 samples pass untouched and undelayed.
+    The smooth envelope of each short-time spectrum (its low cepstrum) is stretched along the frequency axis, and the
+    spectrum is multiplied by the new envelope over the old one. Exactly as many samples come out as go in. With
+    ``ratio`` 1.0 samples pass unchanged and without delay.
 
     Raises ``InvalidValue`` for a number outside ``FORMANT_RANGE``.
     """
@@ -72,11 +70,11 @@ class Formant:
         self.delay_ms = 0.0 if self._passes else self._frame * 1000 / sample_rate
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self._frame) / self._frame)
         self._window = hann.astype(np.float32)
-        # The sum over the overlapping frames of Hann squared is 3/8 of their number.
+        # The sum of Hann squared over the overlapping frames is 3/8 of their number.
         self._synthesis_window = (hann / (0.375 * _OVERLAP)).astype(np.float32)
         self._sample_rate = sample_rate
         self._below, self._above, self._fraction = _stretch(self._frame // 2 + 1, ratio)
-        # The first sample needs as many frames over it as every other: they begin in silence.
+        # The first sample needs as many frames over it as every other: the frames begin in silence.
         self._pending = np.zeros(self._frame - self._hop, np.float32)
         self._earlier = np.zeros((_OVERLAP - 1, self._frame), np.float32)
         self._num_in = 0
@@ -105,7 +103,7 @@ class Formant:
         frames = np.lib.stride_tricks.sliding_window_view(pending, self._frame)[:: self._hop][:num_frames]
         shaped = np.concatenate((self._earlier, self._shape(frames * self._window) * self._synthesis_window))
         self._earlier = shaped[num_frames:]
-        # Summed newest to oldest whatever the cut, so that the rounding is the same too.
+        # Summed from newest to oldest however the input was cut, so that the rounding is the same too.
         blocks = shaped.reshape(-1, _OVERLAP, self._hop)
         output = sum(
             (blocks[_OVERLAP - 1 - age : _OVERLAP - 1 - age + num_frames, age] for age in range(1, _OVERLAP)),
@@ -125,11 +123,10 @@ class Formant:
         return np.fft.irfft(spectrum, axis=1)
 
     def _lifters(self, cepstrum: NDArray[np.floating]) -> NDArray[np.float32]:
-        """For each frame the weights that keep of its cepstrum what is envelope.
+        """For each frame the weights that keep the envelope part of its cepstrum.
 
-        A raised cosine that ends at the pitch period: the most detail that does not follow the harmonics. A
-        fixed length either blurs the formants of a man, which then stay where they were, or moves the pitch
-        of a child.
+        A raised cosine that ends at the pitch period: the most detail that does not follow the harmonics. A fixed
+        length either blurs the formants of a man, which then stay where they were, or moves the pitch of a child.
         """
         longest, shortest = (round(self._sample_rate / pitch) for pitch in _PITCH_RANGE_HZ)
         candidates = cepstrum[:, shortest:longest]
@@ -139,7 +136,7 @@ class Formant:
         return _all_lifters(self._frame, longest)[length]
 
     def _clip_to_input(self, output: Samples) -> list[Samples]:
-        """``output`` without the silence before the first sample and the padding after the last."""
+        """``output`` without the silence before the first sample and the padding after the last one."""
         start = max(0, -self._num_out)
         end = min(len(output), self._num_in - self._num_out)
         self._num_out += len(output)
@@ -160,7 +157,7 @@ def timbre(sample_rate: int, *, speed: float, pitch: float, formant: float) -> l
 
 
 def shaped(chunks: Iterable[Samples], stages: Sequence[Stage]) -> Iterator[Samples]:
-    """``chunks`` sent through ``stages`` one after the other, each output as soon as it is there."""
+    """``chunks`` sent through ``stages`` one after the other, each output as soon as it is ready."""
     for samples in chunks:
         yield from push_all(stages, [samples])
     yield from flush_all(stages)
@@ -176,7 +173,7 @@ def _all_lifters(frame: int, longest: int) -> NDArray[np.float32]:
 
 
 def _stretch(num_bins: int, ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """For each bin the two old bins that it is interpolated from, and the share of the second."""
+    """For each bin the two old bins between which it is interpolated, and the share of the second."""
     position = np.minimum(np.arange(num_bins) / ratio, num_bins - 1)
     below = position.astype(np.intp)
     above = np.minimum(below + 1, num_bins - 1)

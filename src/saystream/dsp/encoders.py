@@ -1,7 +1,7 @@
 """Encoders: float32 mono in, bytes of one container out. One encoder lives as long as one response.
 
-An encoder is ``push(samples) -> bytes`` and ``flush() -> bytes``. Joined, what it gave is one well-formed stream of
-its container, with one header.
+An encoder is ``push(samples) -> bytes`` and ``flush() -> bytes``. Joined, its output is one well-formed stream of its
+container, with one header.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _UNKNOWN_SIZE = 0xFFFFFFFF
 class Encoder(Protocol):
     @property
     def delay_ms(self) -> float:
-        """Sound that goes in before the first bytes that stand for sound come out, at most."""
+        """At most this much sound goes in before the first bytes of sound come out."""
 
     def push(self, samples: Samples) -> bytes: ...
 
@@ -102,18 +102,18 @@ ENCODERS: dict[Container, Callable[[AudioFormat], Encoder]] = {
     "aac": AacEncoder,
     "flac": FlacEncoder,
 }
-"""What writes each container."""
+"""The encoder of each container."""
 
 _OPUS_RATES = {22050: 24000, 44100: 48000}
-"""Opus does not know these two; the next higher rate keeps everything that they hold."""
+"""Opus does not have these two rates; the next higher one keeps everything that they hold."""
 
 
 def settled(audio_format: AudioFormat) -> AudioFormat:
-    """What is written where ``audio_format`` is asked for.
+    """The format that is written if ``audio_format`` is requested.
 
-    An mp3 has the highest bit rate that its sample rate allows and that is not above the wanted one, or the lowest
-    that there is; Opus of one channel ends at 256 kbit/s, and has 24 kHz in the place of 22.05 and 48 kHz in that of
-    44.1.
+    An mp3 has the highest bit rate that its sample rate allows and that is not above the requested one, or the lowest
+    one if there is none; Opus with one channel ends at 256 kbit/s, and uses 24 kHz instead of 22.05 and 48 kHz instead
+    of 44.1.
     """
     wanted_kbps = audio_format.bit_rate_kbps
     match audio_format.container:

@@ -17,10 +17,10 @@ __all__ = ["FilterChain"]
 
 
 class FilterChain:
-    """float32 mono through filters in a row. The rate after them is for the caller to know."""
+    """float32 mono through a row of filters. The caller must know the rate that comes out."""
 
     def __init__(self, sample_rate: int, filters: Sequence[tuple[str, str]]) -> None:
-        """Each filter is its name and its arguments, in FFmpeg's words."""
+        """Each filter is its name and its arguments, in FFmpeg's syntax."""
         self._sample_rate = sample_rate
         self._num_in = 0
         self._graph = Graph()

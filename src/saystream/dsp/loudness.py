@@ -16,11 +16,11 @@ __all__ = ["PEAK_LIMIT", "UNITY_VOLUME", "Volume", "gain"]
 UNITY_VOLUME = 50
 
 PEAK_LIMIT = 10 ** (-1 / 20)
-"""-1 dBFS: what a codec adds to a peak fits below full scale."""
+"""-1 dBFS: what a codec adds to a peak stays below full scale."""
 
 _LOOKAHEAD_MS = 5
 _RELEASE_MS = 50
-"""Long against a period of a low voice, so that the gain does not follow the wave itself."""
+"""Long compared with a period of a low voice, so that the gain does not follow the wave itself."""
 
 
 def gain(volume: int) -> float:

@@ -1,4 +1,4 @@
-"""What becomes of the times of marks when silence is cut or added and the tempo is changed."""
+"""Moves the times of marks when silence is cut or added and the tempo changes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["MarkTimes"]
 
 
 class MarkTimes:
-    """Takes the marks of segments, with times in their own audio, and gives those of one response, in its audio.
+    """Takes the marks of segments, with times in their own audio, and returns those of one response, in its audio.
 
     Between the two lie ``SegmentEdges``, whose rate may change from one segment to another, and a change of tempo.
-    What comes after these leaves times as they are.
+    Later stages do not move times.
     """
 
     def __init__(self, speech_rate: float) -> None:
@@ -25,12 +25,12 @@ class MarkTimes:
         self._before_ms = 0.0
         """Audio that came out at earlier rates."""
         self.unplaced: list[Mark] = []
-        """Those of a segment that has had no sound yet: it is not known how much silence will be cut before it."""
+        """Marks of a segment that has had no sound yet: how much silence will be cut before it is not known."""
         self.placed: deque[Mark] = deque()
-        """With times in the response; not yet taken."""
+        """Marks with times in the response that have not been taken yet."""
 
     def push(self, marks: tuple[Mark, ...], edges: SegmentEdges) -> None:
-        """More marks of the present segment. Its samples are pushed to ``edges`` before."""
+        """More marks of the present segment. Its samples must have been pushed to ``edges`` before."""
         self.unplaced += marks
         if edges.begun:
             samples_per_ms = edges.sample_rate / 1000
@@ -40,14 +40,14 @@ class MarkTimes:
             self.unplaced.clear()
 
     def take(self, before_ms: float) -> tuple[Mark, ...]:
-        """The next of those that begin before ``before_ms`` of the response."""
+        """The next marks that begin before ``before_ms`` of the response."""
         marks: list[Mark] = []
         while self.placed and self.placed[0].start_ms < before_ms:
             marks.append(self.placed.popleft())
         return tuple(marks)
 
     def end_segment(self, edges: SegmentEdges) -> None:
-        """The marks that come next are of another segment. None of this one is later than its last sound."""
+        """The marks that come next belong to another segment. No mark of this one is later than its last sound."""
         self.unplaced.clear()
         if self.placed:
             latest_ms = self._ms(edges.num_out, edges)
@@ -57,7 +57,7 @@ class MarkTimes:
             )
 
     def change_rate(self, edges: SegmentEdges) -> None:
-        """The segments that come next have other edges, of another rate."""
+        """The segments that come next have other edges, with another rate."""
         self.end_segment(edges)
         self._before_ms = self._ms(edges.num_out, edges)
 

@@ -16,17 +16,17 @@ _MPEG1_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 32
 _MPEG2_BIT_RATES = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 """kbit/s, in the order of their index in a frame header, which begins with 1 (ISO/IEC 11172-3 and 13818-3)."""
 _MPEG25_BIT_RATES = _MPEG2_BIT_RATES[:8]
-"""LAME writes no more at 8 kHz."""
+"""At 8 kHz LAME writes no more than these."""
 
 MP3_DELAY_SAMPLES = 576 + 529
-"""Samples that a decoder gives before the first one of the input: LAME's delay and that of every decoder. A tag could
-tell decoders to skip them, but libav warns of one that does not also know how long the sound will be."""
+"""Samples that a decoder returns before the first one of the input: LAME's delay plus that of every decoder. A tag
+could tell decoders to skip them, but libav warns of a tag that does not also state the length of the sound."""
 
 _FIRST_FRAME_SAMPLES = {576: 800, 1152: 1376}
-"""Input that LAME takes before it gives the first frame, by the samples of a frame."""
+"""Input that LAME takes before it returns the first frame, by the samples of a frame."""
 
 _QUALITY = 5
-"""LAME's scale from 0 (best, slow) to 9. Measured at 24 kHz: 378 times real time, 7 gives 726."""
+"""LAME's scale from 0 (best, slow) to 9. Measured at 24 kHz: 378 times real time; 7 reaches 726."""
 
 
 def allowed_bit_rates(sample_rate: int) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ class Mp3Encoder:
         self._num_in = 0
         self._num_frames_out = 0
         self._next_frame = 0
-        """Where the next frame begins in what is encoded from now on."""
+        """Where the next frame begins in what will be encoded from now on."""
 
     def push(self, samples: Samples) -> bytes:
         if not len(samples):
@@ -70,13 +70,13 @@ class Mp3Encoder:
     def flush(self) -> bytes:
         if not self._num_in:
             return b""
-        # LAME ends with a frame more than the sound needs, 72 ms of silence at 8 kHz.
+        # LAME ends with one frame more than the sound needs, 72 ms of silence at 8 kHz.
         needed = -(-(MP3_DELAY_SAMPLES + self._num_in) // self._frame_samples)
         encoded = bytes(self._encoder.flush())
         return encoded[: self._count_frames(encoded, at_most=needed - self._num_frames_out)]
 
     def _count_frames(self, encoded: bytes, *, at_most: int | None = None) -> int:
-        """Follow the frames through ``encoded``. Gives where the last of ``at_most`` ends in it."""
+        """Follow the frames through ``encoded``. Returns where the last of ``at_most`` frames ends in it."""
         position = self._next_frame
         counted = 0
         while position < len(encoded) and counted != at_most:

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 __all__ = ["Resampler"]
 
 _HALF_FILTER_SAMPLES = 16
-"""Of swresample, in samples of the lower rate: what it has to see on either side of a sample."""
+"""Half the filter of swresample, in samples of the lower rate: what it has to see on either side of a sample."""
 
 
 class Resampler:
     """float32 mono at ``source_rate`` in, at ``target_rate`` out.
 
-    The output does not depend on how the input was cut. PyAV was measured to hold back 0.7 ms (upwards) to 2 ms (to
-    8 kHz), where libsoxr holds 37–73 ms, and to keep aliases below -99 dB (docs/topics/architecture.md).
+    The output does not depend on how the input was cut. Measured: PyAV holds back 0.7 ms (upwards) to 2 ms (to 8 kHz),
+    libsoxr 37–73 ms; PyAV keeps aliases below -99 dB (docs/topics/architecture.md).
     """
 
     def __init__(self, *, source_rate: int, target_rate: int) -> None:
-        # One sample more, because an output may be due between two of the input.
+        # One more sample, because an output may be due between two inputs.
         self.delay_ms = (_HALF_FILTER_SAMPLES + 1) * 1000 / min(source_rate, target_rate)
         self._source_rate = source_rate
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=target_rate)
         self._started = False
-        # swresample begins only when it has seen both sides of the filter, twice its delay. So it is shown silence
-        # before the sound: as much as becomes whole samples, which are dropped.
+        # swresample begins only when it has seen both sides of the filter, twice its delay. So it is given silence
+        # before the sound: an amount that makes whole samples, which are dropped.
         step = source_rate // math.gcd(source_rate, target_rate)
         both_sides = 2 * self.delay_ms * source_rate / 1000
         self._num_before = step * math.ceil(both_sides / step)
@@ -47,7 +47,7 @@ class Resampler:
         return self._without_silence([*before, *self._resampled(samples)])
 
     def flush(self) -> list[Samples]:
-        """What was held back. The stage is used up afterwards."""
+        """What was held back. The stage cannot be used afterwards."""
         if not self._started:  # PyAV cannot flush a resampler that never saw a frame
             return []
         return self._without_silence([_samples(out) for out in self._resampler.resample(None)])

@@ -1,4 +1,4 @@
-"""Silence at the edges of segments: what an engine leaves there is cut to a bound, what is missing is added."""
+"""Silence at the edges of segments: an engine's silence is cut to a bound, missing silence is added."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 __all__ = ["LEADING_MS", "QUIETEST", "TRAILING_MS", "SegmentEdges", "trimmed"]
 
 QUIETEST = 2.0**-10
-"""Amplitude (-60 dBFS) up to which a sample counts as silence. Speech of our engines begins and ends far above, their
-noise stays below."""
+"""Amplitude (-60 dBFS) up to which a sample counts as silence. Speech of our engines begins and ends far above it,
+their noise stays below."""
 
 LEADING_MS = 60
 """Silence kept before a segment: a soft consonant may begin below ``QUIETEST``."""
 
 TRAILING_MS = 100
-"""Silence kept after a segment, more where a pause is due: a voice fades out below ``QUIETEST``."""
+"""Silence kept after a segment, more if a pause is due: a voice fades out below ``QUIETEST``."""
 
 _HELD_MS = 10_000
-"""Silence inside a segment that is held back at most: it may prove to be the end of the segment. Longer than any break
-that a text may ask for."""
+"""Most silence inside a segment that is held back, because it may prove to be the end of the segment. Longer than any
+break that a text may ask for."""
 
 
 _SOFT_BEGINNING_MS = 20
@@ -31,10 +31,10 @@ _SOFT_BEGINNING_MS = 20
 
 
 def trimmed(sound: Samples, sample_rate: int, *, pause_ms: float) -> Samples:
-    """A whole sound with at most 20 ms of the silence before it and ``pause_ms`` of that after it; empty if all is
-    silence.
+    """A whole sound with at most 20 ms of the silence before it and ``pause_ms`` of the silence after it; empty if all
+    of it is silence.
 
-    For an engine whose model leaves much silence at both ends of what it speaks at once.
+    For an engine whose model leaves much silence at both ends of what it speaks in one go.
     """
     audible = np.flatnonzero(np.abs(sound) > QUIETEST)
     if not len(audible):
@@ -44,7 +44,7 @@ def trimmed(sound: Samples, sample_rate: int, *, pause_ms: float) -> Samples:
 
 
 class SegmentEdges:
-    """Passes sound at once and untouched; holds back silence only.
+    """Passes sound at once and unchanged; holds back silence only.
 
     The silence before a segment is cut to ``LEADING_MS``, the silence after it to ``TRAILING_MS``, or to the pause that
     is due there. Silence inside a segment stays as it is.
@@ -53,7 +53,7 @@ class SegmentEdges:
     delay_ms = 0.0
 
     def __init__(self, sample_rate: int, *, owed_ms: float = 0.0) -> None:
-        """``owed_ms`` of silence are due before the first segment: what another stage of another rate still owed."""
+        """``owed_ms`` of silence are due before the first segment: what another stage, of another rate, still owed."""
         self._leading, self._trailing, self._held = (
             ms * sample_rate // 1000 for ms in (LEADING_MS, TRAILING_MS, _HELD_MS)
         )
@@ -61,21 +61,21 @@ class SegmentEdges:
         self._begun = False
         """The segment has had sound."""
         self._quiet = np.zeros(0, np.float32)
-        """Held back: before sound, the newest of the leading silence; after it, what goes beyond ``_trailing``."""
+        """Held back: before sound, the newest of the leading silence; after it, what exceeds ``_trailing``."""
         self._num_quiet = 0
-        """Silent samples given since the last sound."""
+        """Silent samples returned since the last sound."""
         self._kept = np.zeros(0, np.float32)
         """What the engine itself left for the pause before the next segment…"""
         self._num_owed = round(owed_ms * sample_rate / 1000)
-        """…and how long that pause must be at least, counted from the samples that were given."""
+        """…and how long that pause must be at least, counted from the samples that were returned."""
         self._num_in = 0
-        """Samples taken of this segment until it has sound."""
+        """Samples of this segment taken before it has sound."""
         self._num_out = 0
-        """Samples given, of all segments."""
+        """Samples returned, of all segments."""
         self._first_in = 0
-        """Sample of this segment that was the first to be given…"""
+        """The sample of this segment that was the first to be returned…"""
         self._first_out = 0
-        """…and which of those that were given it is."""
+        """…and its place among the samples returned."""
 
     @property
     def owed_ms(self) -> float:
@@ -84,18 +84,18 @@ class SegmentEdges:
 
     @property
     def begun(self) -> bool:
-        """This segment has had sound: it is known where its samples come out."""
+        """This segment has had sound, so it is known where its samples come out."""
         return self._begun
 
     @property
     def num_out(self) -> int:
-        """Samples given, of all segments."""
+        """Samples returned, of all segments."""
         return self._num_out
 
     def place(self, num_samples: float) -> float:
-        """Samples that are given before sample ``num_samples`` of this segment, once it has ``begun``.
+        """Samples returned before sample ``num_samples`` of this segment, once it has ``begun``.
 
-        What was cut away before the sound counts as the beginning of what was left.
+        Samples that were cut away before the sound count as the beginning of what was left.
         """
         return max(0, num_samples - self._first_in) + self._first_out
 
@@ -124,7 +124,7 @@ class SegmentEdges:
     def end_segment(self, pause_ms: float) -> None:
         """The next samples begin another segment, after a pause of at least ``pause_ms``.
 
-        Nothing is given for it until that segment sounds: after the last one there is no pause.
+        Nothing is returned for the pause until that segment sounds: after the last one there is none.
         """
         if self._begun:
             self._num_owed = max(0, round(pause_ms * self.sample_rate / 1000) - self._num_quiet)
@@ -156,7 +156,7 @@ class SegmentEdges:
 
 def _num_trailing_quiet(samples: Samples) -> int:
     """How many samples at the end are silence."""
-    # Nearly always a handful: look at the last ones first.
+    # Nearly always a handful, so look at the last ones first.
     for looked_at in (64, len(samples)):
         loud = np.abs(samples[-looked_at:][::-1]) > QUIETEST
         quiet = int(loud.argmax())

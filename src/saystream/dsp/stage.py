@@ -1,4 +1,4 @@
-"""What every streaming step on samples looks like, and how steps follow one another."""
+"""What every streaming step on samples looks like, and how steps are chained."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Stage(Protocol):
 
     @property
     def delay_ms(self) -> float:
-        """Input that goes in before the first output comes, at most."""
+        """At most this much input goes in before the first output comes."""
 
     def push(self, samples: Samples) -> list[Samples]:
-        """Take any number of samples; give what is ready, in arrays that are never empty."""
+        """Take any number of samples; return what is ready, in arrays that are never empty."""
 
     def flush(self) -> list[Samples]:
         """The rest. Nothing may be pushed afterwards."""

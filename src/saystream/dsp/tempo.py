@@ -1,7 +1,7 @@
 """Speed and pitch, by whichever of two libraries is installed: libsonic, else FFmpeg's ``atempo``.
 
-libsonic was measured to be closer to slowed or hurried speech and to hold less back; it has no wheel for every
-platform, and PyAV is there anyway.
+Measured: libsonic is closer to speech that is really slow or fast, and holds back less; it has no wheel for every
+platform, and PyAV is needed anyway.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ except ImportError:
 __all__ = ["PITCH_RANGE", "SPEED_RANGE", "TEMPO_LIBRARY", "Atempo", "Sonic", "make_tempo"]
 
 SPEED_RANGE = (0.25, 4.0)
-"""Sonic clamps without a word; outside this its speech is no longer speech."""
+"""Sonic clamps silently; outside this range its output is no longer speech."""
 PITCH_RANGE = (0.4, 2.5)
 
 TEMPO_LIBRARY: Literal["libsonic", "atempo"] = "atempo" if libsonic is None else "libsonic"
 """What ``make_tempo`` uses, chosen when this module is loaded."""
 
 _SLOWEST = 0.25
-"""Speed over pitch. Below, libsonic falls behind the speed that it was asked for (measured)."""
+"""Speed over pitch. Below this, libsonic falls behind the requested speed (measured)."""
 
 _BLOCK_MS = 10
 
 _SONIC_DELAY_MS = 50.0
-"""Measured: Sonic looks at 30 ms, two periods of its lowest pitch; a splice and a started block come on top."""
+"""Measured: Sonic looks at 30 ms, two periods of its lowest pitch; a splice and a started block are added to that."""
 
 _ATEMPO_DELAY_MS = 120.0
 """Measured, for each ``atempo`` in a row and up to speed 2; its window is longer than Sonic's."""
@@ -56,7 +56,7 @@ def make_tempo(sample_rate: int, *, speed: float = 1.0, pitch: float = 1.0) -> S
 
 
 class _Blocks:
-    """Equal blocks of whatever comes: where a splice falls depends on what the library holds when it is called."""
+    """Cuts any input into equal blocks: where a splice falls depends on what the library holds when it is called."""
 
     def __init__(self, sample_rate: int) -> None:
         self._size = sample_rate * _BLOCK_MS // 1000
@@ -69,7 +69,7 @@ class _Blocks:
         return [pending[start : start + self._size] for start in range(0, whole, self._size)]
 
     def flush(self, num_silent: int) -> list[Samples]:
-        """The rest, then silence, ``num_silent`` samples or a little more."""
+        """The rest, then silence: ``num_silent`` samples or a few more."""
         return self.push(np.zeros(num_silent + self._size, np.float32))
 
 
@@ -98,7 +98,7 @@ class _ExactLength(ABC):
         return self._earned(self._blocks.push(samples), int(self._num_in / self._speed))
 
     def flush(self) -> list[Samples]:
-        """The rest, brought to its length by silence that is pushed after it, so that nothing ends in a step."""
+        """The rest, brought to its length by silence pushed after it, so that the end is not a step."""
         if self._passes:
             return []
         num_samples = round(self._num_in / self._speed)
@@ -107,7 +107,7 @@ class _ExactLength(ABC):
         return [*rest, padding] if len(padding) else rest
 
     def _earned(self, blocks: list[Samples], num_samples: int) -> list[Samples]:
-        """Output up to the ``num_samples`` that the input makes in all: a library that splices may run ahead."""
+        """Output up to the ``num_samples`` that the whole input makes: a library that splices may run ahead."""
         stretched = [output for block in blocks for output in self._stretch(block)]
         ready = np.concatenate((self._ahead, *stretched))
         due = ready[: num_samples - self._num_out]
@@ -122,12 +122,12 @@ class _ExactLength(ABC):
 class Sonic(_ExactLength):
     """Tempo and pitch, by pitch-synchronous splicing (libsonic).
 
-    ``speed`` 2.0 takes half the time; ``pitch`` 2.0 is an octave up and moves the formants too. The output
-    has exactly ``round(num_samples / speed)`` samples. With both at 1.0 samples pass untouched and undelayed;
-    otherwise values outside ±1 are clipped, because Sonic works on 16-bit integers.
+    ``speed`` 2.0 takes half the time; ``pitch`` 2.0 is an octave up and moves the formants too. The output has exactly
+    ``round(num_samples / speed)`` samples. With both at 1.0 samples pass unchanged and without delay; otherwise values
+    outside ±1 are clipped, because Sonic works on 16-bit integers.
 
-    Raises ``InvalidValue`` for a number outside ``SPEED_RANGE`` or ``PITCH_RANGE``, and for a speed below a
-    quarter of the pitch.
+    Raises ``InvalidValue`` for a number outside ``SPEED_RANGE`` or ``PITCH_RANGE``, and for a speed below a quarter of
+    the pitch.
     """
 
     def __init__(self, sample_rate: int, *, speed: float = 1.0, pitch: float = 1.0) -> None:
@@ -145,9 +145,9 @@ class Sonic(_ExactLength):
 
 
 class Atempo(_ExactLength):
-    """Tempo and pitch, by FFmpeg's ``atempo``; pitch is a change of rate that ``atempo`` takes back in time.
+    """Tempo and pitch, by FFmpeg's ``atempo``; pitch is a change of rate whose effect on time ``atempo`` undoes.
 
-    The same contract as :class:`Sonic`, but for clipping: values outside ±1 pass.
+    The same contract as :class:`Sonic`, except for clipping: values outside ±1 pass.
     """
 
     def __init__(self, sample_rate: int, *, speed: float = 1.0, pitch: float = 1.0) -> None:
@@ -164,7 +164,7 @@ class Atempo(_ExactLength):
 
 def _atempo_filters(sample_rate: int, speed: float, pitch: float) -> list[tuple[str, str]]:
     quotient = speed / pitch
-    # Beyond 0.5…2 `atempo` refuses or skips samples instead of blending them: several in a row share the work.
+    # Beyond 0.5…2 `atempo` refuses, or skips samples instead of blending them: several in a row share the work.
     count = max(1, math.ceil(abs(math.log2(quotient))))
     filters = [("atempo", str(quotient ** (1 / count)))] * count
     if pitch == 1.0:
