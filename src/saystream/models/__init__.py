@@ -1,6 +1,6 @@
-"""The store of weights: what models there are, where they may be had, and which are here.
+"""The store of weights: which models there are, where to get them, and which are here.
 
-``ModelStore().path("kokoro")`` is all that an engine needs of it.
+An engine needs only ``ModelStore().path("kokoro")``.
 """
 
 from saystream.models.manifest import Manifest, Model, load_manifest

@@ -1,4 +1,4 @@
-"""Takes files out of the archives that packages come in; only those that are asked for, and never to where they say."""
+"""Takes files out of the archives of packages: only the files wanted, and never to the paths that the archives name."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def unpack(
     work: Path,
     deliver: Callable[[str, FileEntry, Path], None],
 ) -> None:
-    """Hand each wanted file to ``deliver``; ``template`` says where an archive has it (``NpmSource.path``).
+    """Pass each wanted file to ``deliver``; ``template`` says where an archive has it (``NpmSource.path``).
 
-    Raises SourceFailed when one is missing or refused, after all others were handed over.
+    Raises SourceFailed if one is missing or refused, after all others have been passed on.
     """
     places = {template.format(path=path): path for path in wanted}
     failures: list[SourceFailed] = []
@@ -51,9 +51,9 @@ def unpack(
 
 
 def join_pieces(archives: Iterable[Path], pattern: str, work: Path) -> Path:
-    """One file of all pieces whose names match, in the order of the last number in each name.
+    """One file from all pieces whose names match, in the order of the last number in each name.
 
-    Raises SourceFailed when there are none, or when one of the row is missing.
+    Raises SourceFailed if there are none or if one in the sequence is missing.
     """
     pieces: dict[int, Path] = {}
     with _broken_archives_refused():

@@ -1,4 +1,4 @@
-"""Downloads one address into a file, and goes on where an earlier attempt stopped."""
+"""Downloads one address into a file, and resumes where an earlier attempt stopped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from saystream.models.staging import SourceFailed, SourceUnreachable, Staging, S
 __all__ = ["download", "open_client"]
 
 _CONNECT_TIMEOUT_S = 5.0
-"""Short: a machine without a network should get on to its next source."""
+"""Short: a machine without a network should move on to its next source."""
 _READ_TIMEOUT_S = 15.0
 _MAX_RESUMES = 20
 
 
 def open_client() -> httpx.Client:
-    """The client of one pull. It obeys the proxy variables of the environment, as every client here does."""
+    """The HTTP client of one pull. It uses the proxy variables of the environment, as every client here does."""
     timeout = httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
     # A resumed download counts bytes of the file itself.
     return httpx.Client(timeout=timeout, follow_redirects=True, headers={"accept-encoding": "identity"})
@@ -35,9 +35,9 @@ def download(
     source: str,
     headers: dict[str, str] | None = None,
 ) -> None:
-    """Deliver the file ``path`` from ``url``. What an earlier attempt left of the same ``version`` is gone on with.
+    """Deliver the file ``path`` from ``url``, resuming an earlier download of the same ``version``.
 
-    Raises SourceFailed when there is no such file, or another, SourceUnreachable when nobody answers, Stopped.
+    Raises SourceFailed if the file is missing or is another one, SourceUnreachable if nothing answers, Stopped.
     """
     part = staging.part(path, version)
     resumed = part.exists()
@@ -49,7 +49,7 @@ def download(
     except SourceFailed:
         if not resumed:
             raise
-        # What was resumed may have been bad from its beginning.
+        # The part that was resumed may have been wrong from the beginning.
         part.unlink(missing_ok=True)
         _complete(client, url, part, staging, name=path, size=entry.size, headers=headers or {})
         staging.deliver(path, entry, part, source)
@@ -65,13 +65,13 @@ def _complete(
     size: int | None,
     headers: dict[str, str],
 ) -> None:
-    """A connection that breaks is made again while that helps."""
+    """A broken connection is made again as long as that helps."""
     staging.watcher.begins(name, size)
     try:
         for _ in range(_MAX_RESUMES):
             before = _size(part)
             if size is not None and before >= size:
-                return  # complete, or too long, which the check of its content will say
+                return  # complete, or too long, which the check of its content will report
             try:
                 _continue(client, url, part, staging, name=name, headers=headers)
                 return
@@ -97,7 +97,7 @@ def _continue(
             received = 0
         staging.need(int(answer.headers.get("content-length", 0)))
         with part.open("ab" if received else "wb") as file:
-            # As it comes: what is gathered to larger blocks is lost when the connection breaks.
+            # Unbuffered: larger blocks still being filled would be lost if the connection breaks.
             for block in answer.iter_raw():
                 if staging.stopped.is_set():
                     raise Stopped

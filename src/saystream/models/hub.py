@@ -1,4 +1,4 @@
-"""The model hub as a source: its own package says where files are, what they are and how to ask for them."""
+"""The model hub as a source: its own package says where files are, what they are and how to request them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Repository:
 
 
 class Hub:
-    """What one pull has learnt of the hub: a hub that does not answer is asked once."""
+    """What one pull knows about the hub: a hub that does not answer is asked only once."""
 
     def __init__(self, client: httpx.Client, endpoint: str | None = None) -> None:
         """``endpoint`` is by default that of the environment of ``huggingface_hub``."""
@@ -44,7 +44,7 @@ class Hub:
         return self._known[name, revision]
 
     def commit(self, name: str, revision: str) -> str | None:
-        """What was answered; ``None`` where nothing was."""
+        """The answer; ``None`` if there was none."""
         known = self._known.get((name, revision))
         return known.commit if known else None
 
@@ -95,7 +95,7 @@ class HubFetcher:
         return self._hub.commit(self._source.hub, self._source.revision)
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
-        """Raises SourceFailed when a file is missing or wrong there; the others are fetched all the same."""
+        """Raises SourceFailed if a file is missing or wrong there; the others are fetched anyway."""
         self._contents()
         staging.each(partial(self._fetch_one, path, entry, staging) for path, entry in wanted.items())
 

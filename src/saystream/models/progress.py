@@ -1,4 +1,4 @@
-"""What a pull tells whoever watches it."""
+"""What a pull reports as it runs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ __all__ = ["PullWatcher"]
 
 
 class PullWatcher:
-    """Is told how a pull goes on, from several threads at once; this one does nothing with it."""
+    """Called as a pull proceeds, from several threads at once; this one ignores it."""
 
     def begins(self, name: str, size: int | None) -> None:
-        """A download begins; ``size`` in bytes, ``None`` where nobody said."""
+        """A download begins; ``size`` in bytes, ``None`` if not known."""
 
     def reached(self, name: str, size: int) -> None:
-        """So many bytes of it are here."""
+        """This many bytes of it are here."""
 
     def ends(self, name: str) -> None:
-        """It is over, well or not."""
+        """It has ended, with or without success."""
 
     def says(self, sentence: str) -> None:
         """Something that a person may want to know: a source that failed, a wait."""

@@ -1,4 +1,4 @@
-"""One pull: asks the sources of each part of a model in turn until every file is there and right."""
+"""One pull: asks the sources of each part of a model in turn until every file is there and correct."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["Pull"]
 
 class _Fetcher(Protocol):
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
-        """Deliver what of ``wanted`` the source has. Raises SourceFailed."""
+        """Deliver the files of ``wanted`` that the source has. Raises SourceFailed."""
 
 
 _Lister: TypeAlias = HubFetcher | FolderFetcher | UrlFetcher
-"""Those that can say which files there are."""
+"""Those that can list their files."""
 
 
 @dataclass(slots=True)
@@ -37,14 +37,14 @@ class Pull:
     staging: Staging
     hub: Hub
     before: Record | None = None
-    """Of an earlier pull whose files were damaged since: the same files are wanted again."""
+    """Of an earlier pull whose files have since been damaged: the same files are wanted again."""
     present: Path | None = None
-    """The store's folder, where some files of that pull may still be right."""
+    """The store's folder, where some files of that pull may still be correct."""
     mirror: str | None = None
     only_mirror: bool = False
 
     def run(self) -> Record:
-        """Raises ModelUnreachable when a file could be had from nowhere."""
+        """Raises ModelUnreachable if no source has a file."""
         commits: dict[str, str] = {}
         for part in self.model.parts:
             self._fetch_part(part, self._fetchers(part), commits)
@@ -94,7 +94,7 @@ class Pull:
         )
 
     def _with_what_was_recorded(self, part: Part) -> dict[str, FileEntry]:
-        """What the files of a part have to be, as far as it is known before a source is asked."""
+        """What the files of a part must be, as far as that is known before a source is asked."""
         recorded = self.before.entries() if self.before else {}
         if not part.files:
             return recorded

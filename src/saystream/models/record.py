@@ -1,4 +1,4 @@
-"""What the store writes down about a model that it has fetched: a file in the model's folder."""
+"""What the store records about a model that it has fetched: a file in the model's folder."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Record(msgspec.Struct, frozen=True):
     files: dict[str, FileRecord]
     """By their path in the model's folder."""
     commits: dict[str, str] = {}
-    """The commit of each repository of the hub that files came from."""
+    """The commit of each hub repository that files came from."""
 
     def entries(self) -> dict[str, FileEntry]:
-        """What its files have to be."""
+        """What its files must be."""
         return {path: FileEntry(file.size, file.sha256) for path, file in self.files.items()}
 
 
 def read_record(folder: Path) -> Record | None:
-    """``None`` where there is none, or none that can be read."""
+    """``None`` if there is none, or none that can be read."""
     try:
         return msgspec.json.decode((folder / RECORD_NAME).read_bytes(), type=Record)
     except (OSError, msgspec.DecodeError):

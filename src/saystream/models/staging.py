@@ -1,4 +1,4 @@
-"""The files of one model on their way into the store: nothing that was not checked leaves here."""
+"""The files of one model on their way into the store: nothing leaves here unchecked."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class SourceFailed(Exception):
-    """A source did not give what it should; the next one is tried."""
+    """A source did not deliver what it should; the next one is tried."""
 
 
 class SourceUnreachable(SourceFailed):
-    """A source does not answer: asking it for another file is in vain."""
+    """A source does not answer: asking it for another file is pointless."""
 
 
 class Stopped(Exception):
@@ -70,15 +70,15 @@ class _Measured:
 
 
 class Staging:
-    """A folder inside the store in which the files of a model gather.
+    """A folder inside the store in which the files of a model are collected.
 
-    ``parts/`` holds downloads that were begun, so that a later pull goes on with them; ``files/`` what was checked.
+    ``parts/`` holds unfinished downloads, which a later pull resumes; ``files/`` holds checked files.
     """
 
     def __init__(self, folder: Path, watcher: PullWatcher) -> None:
         self.watcher = watcher
         self.stopped = threading.Event()
-        """Set when the pull is over early: downloads end at their next block."""
+        """Set when the pull ends early: downloads stop at their next block."""
         self.delivered: dict[str, FileRecord] = {}
         self._folder = folder
         self.files = folder / "files"
@@ -93,7 +93,7 @@ class Staging:
         return {path: entry for path, entry in wanted.items() if path not in self.delivered}
 
     def keep_checked(self, wanted: Mapping[str, FileEntry]) -> None:
-        """Take what an interrupted pull left in ``files/``, as far as its checksum is known and right."""
+        """Take the files that an interrupted pull left in ``files/``, if their checksum is known and correct."""
         for path, entry in self.missing(wanted).items():
             here = self.files / path
             if here.is_file():
@@ -104,12 +104,12 @@ class Staging:
                     here.unlink()
 
     def part(self, path: str, version: str) -> Path:
-        """Where a download of ``path`` gathers; ``version`` tells contents apart that must not be mixed."""
+        """Where a download of ``path`` is collected; ``version`` separates contents that must not be mixed."""
         name = hashlib.sha256(f"{path} {version}".encode()).hexdigest()[:16]
         return self._parts / name
 
     def deliver(self, path: str, entry: FileEntry, candidate: Path, source: str) -> None:
-        """Check ``candidate`` and make it the file ``path``. Raises SourceFailed, and removes it, when it is wrong."""
+        """Check ``candidate`` and make it the file ``path``. If it is wrong, removes it and raises SourceFailed."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise SourceFailed(f"{path} would be outside the model's folder")
         found = measure(candidate)
@@ -126,9 +126,9 @@ class Staging:
         self.delivered[path] = FileRecord(found.size, found.sha256, source)
 
     def each(self, jobs: Iterable[Callable[[], None]]) -> None:
-        """Do the jobs, a few at once. One that fails leaves the others alone.
+        """Run the jobs, a few at once. One that fails does not affect the others.
 
-        Raises what the first one raised, when all are done; SourceUnreachable and errors of this machine at once.
+        Raises the first error when all are done, but SourceUnreachable and errors of this machine at once.
         """
         with self._threads() as threads:
             begun = [threads.submit(self._unless_stopped, job) for job in jobs]
@@ -160,7 +160,7 @@ class Staging:
 
     @contextmanager
     def work_folder(self) -> Iterator[Path]:
-        """A folder for what is only needed on the way; nobody else uses it, not even what a killed pull left behind."""
+        """A temporary folder that nothing else uses, not even leftovers of a killed pull."""
         folder = Path(tempfile.mkdtemp(prefix="work-", dir=self._folder))
         try:
             yield folder
@@ -168,12 +168,13 @@ class Staging:
             shutil.rmtree(folder, ignore_errors=True)
 
     def need(self, num_bytes: int) -> None:
-        """Raises StorageFull when so much does not fit."""
+        """Raises StorageFull if this much does not fit."""
         if shutil.disk_usage(self._folder).free < num_bytes + _MARGIN_BYTES:
             raise out_of_room(self._folder, num_bytes)
 
     def prune(self) -> None:
-        """Remove from ``files/`` what is no part of the model: it is from an interrupted pull of another version."""
+        """Remove files from ``files/`` that are not part of the model: they are from an interrupted pull of another
+        version."""
         for file in [file for file in self.files.rglob("*") if file.is_file()]:
             if file.relative_to(self.files).as_posix() not in self.delivered:
                 file.unlink()
@@ -182,7 +183,7 @@ class Staging:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def remove_if_empty(self) -> None:
-        """Leave nothing of a pull that got nothing."""
+        """Leave nothing behind if the pull got nothing."""
         for folder in (self.files, self._parts, self._folder):
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -199,7 +200,7 @@ def measure(file: Path) -> _Measured:
 
 
 def out_of_room(folder: Path, num_bytes: int | None = None) -> StorageFull:
-    """The error that says so; ``num_bytes`` were needed."""
+    """The error for a full disk; ``num_bytes`` were needed."""
     free = shutil.disk_usage(folder).free
     needed = f"{megabytes(num_bytes)} more are needed, and " if num_bytes else ""
     return StorageFull(
@@ -209,7 +210,7 @@ def out_of_room(folder: Path, num_bytes: int | None = None) -> StorageFull:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether there is no room for what was written."""
+    """Whether the disk was too full to write."""
     return error.errno in _FULL
 
 
@@ -219,7 +220,7 @@ def megabytes(num_bytes: int) -> str:
 
 
 def _sync(file: Path) -> None:
-    """Onto the disk: a file that was renamed into place has to survive a power cut with its content."""
+    """To the disk: a file that was renamed into place must survive a power cut with its content."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""The store of weights: a folder with a folder for each model, complete and checked, or not there at all.
+"""The store of weights: a folder with a folder for each model, which is complete and checked or not there at all.
 
-A model is fetched into ``.staging/<model>`` and moved into its place in one step. A pull, a removal and a check of one
-model exclude each other, over processes, by a lock that the system takes back from a process that is killed. Files
-never change once they are in place, so reading them needs no lock.
+A model is fetched into ``.staging/<model>`` and moved into place in one step. A lock ensures that only one process at a
+time pulls, removes or checks a model; the system releases it if the process is killed. Files never change once they are
+in place, so reading them needs no lock.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STAGING, _LOCKS = ".staging", ".locks"
 
 
 class ModelStore:
-    """The models in one folder. Building it touches nothing."""
+    """The models in one folder. Creating it touches no files."""
 
     def __init__(self, folder: Path | None = None, *, manifest: Manifest | None = None) -> None:
         """``folder`` is by default that of ``saystream.paths.default_models_dir``."""
@@ -37,7 +37,7 @@ class ModelStore:
     def path(self, name: str) -> Path:
         """The folder of a complete model.
 
-        Raises ModelMissing, which says what gets it, and ModelUnknown.
+        Raises ModelMissing, which says how to get it, and ModelUnknown.
         """
         model = self.manifest.model(name)
         fault = self._fault(model)
@@ -51,7 +51,7 @@ class ModelStore:
         return tuple(sorted(file.parent.name for file in records if not file.parent.name.startswith(".")))
 
     def record(self, name: str) -> Record | None:
-        """What was fetched; ``None`` where nothing was."""
+        """What was fetched; ``None`` if nothing was."""
         return read_record(self.folder / self.manifest.model(name).name)
 
     def pull(
@@ -62,11 +62,11 @@ class ModelStore:
         only_mirror: bool = False,
         watcher: PullWatcher | None = None,
     ) -> Path:
-        """Fetch a model, unless it is here and complete; its folder.
+        """Fetch a model, unless it is here and complete; returns its folder.
 
-        ``mirror`` is a folder or an address that holds models as this store does, and is asked first. Goes on with what
-        an interrupted pull left; waits for a pull of the same model by another process. Raises ModelUnknown,
-        ModelUnreachable, StorageFull, and ModelsFault when the folder cannot be written.
+        ``mirror`` is a folder or an address that holds models as this store does, and is asked first. Resumes an
+        interrupted pull; waits for a pull of the same model by another process. Raises ModelUnknown, ModelUnreachable,
+        StorageFull, and ModelsFault if the folder cannot be written.
         """
         model = self.manifest.model(name)
         watcher = watcher or PullWatcher()
@@ -78,7 +78,7 @@ class ModelStore:
                 self._fetch(model, staging, mirror, only_mirror)
             except OSError as error:
                 if is_full(error):
-                    # A full disk harms more than this pull; what was fetched would only keep it full.
+                    # A full disk harms more than this pull, and keeping the files would keep it full.
                     staging.remove()
                 raise
             finally:
@@ -89,7 +89,7 @@ class ModelStore:
     def verify(self, name: str) -> Record:
         """Read every file again and compare it with what was fetched.
 
-        Raises ModelMissing, and ModelDamaged after the wrong files were removed, so that nobody loads them.
+        Raises ModelMissing, and ModelDamaged after removing the wrong files, so that nothing loads them.
         """
         with self._writing(), self._lock(name, PullWatcher()):
             folder = self.path(name)
@@ -108,9 +108,9 @@ class ModelStore:
         return record
 
     def remove(self, name: str) -> None:
-        """Remove a model and what an interrupted pull left of it, also one that the manifest no longer has.
+        """Remove a model and the remains of an interrupted pull, even of a model that is no longer in the manifest.
 
-        Raises ModelMissing when there is nothing, and ModelUnknown.
+        Raises ModelMissing if there is nothing, and ModelUnknown.
         """
         staged = self.folder / _STAGING / name
         if name not in self.pulled():
@@ -124,7 +124,7 @@ class ModelStore:
             shutil.rmtree(staged)
 
     def _fetch(self, model: Model, staging: Staging, mirror: str | None, only_mirror: bool) -> None:
-        # Here, because engines read the store as they start, and should not load HTTP clients for it.
+        # Here, because engines read the store as they start, and should not load HTTP clients for that.
         from saystream.models.download import open_client
         from saystream.models.hub import Hub
         from saystream.models.pull import Pull
@@ -147,7 +147,7 @@ class ModelStore:
         os.rename(staging.files, place)
 
     def _fault(self, model: Model) -> str | None:
-        """Why a model cannot be used; ``None`` when it can."""
+        """Why a model cannot be used; ``None`` if it can."""
         record = self.record(model.name)
         if record is None:
             return self._absence(model)
@@ -181,7 +181,7 @@ class ModelStore:
 
     @contextmanager
     def _lock(self, name: str, watcher: PullWatcher) -> Iterator[None]:
-        """Hold the model against other processes; of a process that ends in whatever way the system takes it back."""
+        """Lock the model against other processes; the system releases the lock however this process ends."""
         with (self.folder / _LOCKS / name).open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

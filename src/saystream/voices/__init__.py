@@ -1,1 +1,1 @@
-"""Voices that users bring: from the audio they upload on."""
+"""Which engine voice speaks for which name, and the reading of uploaded recordings."""

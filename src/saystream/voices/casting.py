@@ -1,4 +1,4 @@
-"""Chooses the engine for a language and turns a system voice into what that engine is asked for."""
+"""Chooses the engine for a language and turns a system voice into a request to that engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Casting", "Choice", "Role"]
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Who speaks, and what they are asked for."""
+    """Who speaks, and how."""
 
     engine: str
     request: SynthesisRequest
@@ -33,15 +33,15 @@ class Choice:
     language: str
     """ISO 639-1 code."""
     engine: str | None
-    """``None`` where nobody speaks it."""
+    """``None`` if no engine speaks it."""
     quality: str | None
-    """Of that engine's speech; a voice may have less, see ``Casting.quality``."""
+    """Of that engine's speech; a voice may be worse, see ``Casting.quality``."""
     advice: str = ""
-    """The command that would give the language an engine which the settings prefer; "" where that one speaks."""
+    """The command that would give the language an engine that the settings prefer; "" if that one already speaks."""
 
 
 class Casting:
-    """For each language the first engine of an order that speaks it; a fixed engine is an order of one.
+    """For each language, the first engine of an order that speaks it; a fixed engine is an order of one.
 
     An engine that only approximates a language gives way to a later one that is native in it.
     """
@@ -54,8 +54,8 @@ class Casting:
         *,
         catalog: Catalog,
     ) -> None:
-        """``engines`` are those that can run here, ``faults`` say why others cannot; other names in
-        ``order`` are passed over. The system voices are those of ``catalog``."""
+        """``engines`` are those that can run here, ``faults`` say why others cannot; other names in ``order`` are
+        skipped. The system voices are those of ``catalog``."""
         self._catalog = catalog
         self._faults = dict(faults or {})
         self._order = tuple(order)
@@ -65,9 +65,9 @@ class Casting:
     def role(self, *, voice: str, language: str, spoke_before: str | None = None) -> Role:
         """How ``voice`` says something in ``language`` (ISO 639-1).
 
-        The engine that ``spoke_before`` goes on where it is as good as the first of the order: another one would
-        sound like another person. Raises EngineUnavailable when no engine of the order speaks the language, with
-        what would help; InvalidValue when there is no such voice.
+        The engine in ``spoke_before`` continues if it is as good as the first of the order, because another one would
+        sound like another person. Raises EngineUnavailable, with what would help, if no engine of the order speaks the
+        language; InvalidValue if there is no such voice.
         """
         engine = self._speaker(language)
         if engine is None:
@@ -89,22 +89,22 @@ class Casting:
         return Role(engine.name, request, how_good)
 
     def quality(self, voice: str, language: str) -> str | None:
-        """How good ``voice`` is in ``language`` (ISO 639-1); ``None`` where nobody speaks it.
+        """How good ``voice`` is in ``language`` (ISO 639-1); ``None`` if no engine speaks it.
 
-        Raises InvalidValue when there is no such voice.
+        Raises InvalidValue if there is no such voice.
         """
         engine = self._speaker(language)
         entry = self._catalog.voice(voice)
         return None if engine is None else quality(entry, language, engine)
 
     def is_settled(self, language: str) -> bool:
-        """Whether the engine that speaks ``language`` (ISO 639-1) now gives way to none that comes later."""
+        """Whether the engine that now speaks ``language`` (ISO 639-1) gives way to no later one in the order."""
         speaker = self._speaker(language)
         return speaker is not None and speaker.quality(language) != "approximate"
 
     def advice(self, language: str) -> str:
-        """The command that would give ``language`` an engine which speaks it rather than the one that does so now; ""
-        where none is known."""
+        """The command that would give ``language`` a better engine than the one that now speaks it; "" if none is
+        known."""
         speaker = self._speaker(language)
         place = len(self._order) if speaker is None else self._order.index(speaker.name)
         gives_way = speaker is not None and not self.is_settled(language)

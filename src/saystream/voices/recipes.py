@@ -33,16 +33,16 @@ class _Cookbook:
     """All recipes of one engine."""
 
     voices: Mapping[str, Recipe]
-    """By system voice."""
+    """By name of the system voice."""
     lent: Mapping[str, Mapping[str, tuple[str, float]]]
-    """By language and sex: a voice of the language, and its share in the mix."""
+    """By language and sex: a voice of that language, and its share in the mix."""
 
 
 def recipe(voice: Voice, engine: EngineInfo, language: str = "") -> Recipe:
-    """How ``engine`` speaks a system voice, in ``language`` (ISO 639-1) where that makes a difference.
+    """How ``engine`` speaks a system voice, in ``language`` (ISO 639-1) if that makes a difference.
 
-    An engine without a recipe for it uses its own voice of that name, else its first voice, unchanged: how
-    the voices of a stranger's engine sound is not known here.
+    An engine without a recipe for it uses its own voice of that name, else its first voice, unchanged: we do not know
+    how the voices of other people's engines sound.
     """
     cookbook = _cookbooks().get(engine.name)
     if cookbook is None or voice.name not in cookbook.voices:
@@ -53,7 +53,7 @@ def recipe(voice: Voice, engine: EngineInfo, language: str = "") -> Recipe:
 
 
 def _mixed(base: str, lender: str, share: float) -> str:
-    """A mix, whose own voices keep their proportions, with ``share`` of ``lender``."""
+    """A mix whose own voices keep their proportions, with ``share`` of ``lender``."""
     parts = [part.partition(":") for part in base.split("+")]
     weights = {name: float(weight or 1) for name, _, weight in parts}
     kept = (1 - share) / sum(weights.values())
@@ -64,8 +64,8 @@ def _mixed(base: str, lender: str, share: float) -> str:
 def quality(voice: Voice, language: str, engine: EngineInfo) -> str | None:
     """How good ``engine`` is for a system voice in ``language`` (ISO 639-1), as in ``EngineInfo.languages``.
 
-    Never better than the engine itself. A voice with a dialect is approximate in Chinese, unless the engine has that
-    very speaker: every other speaks it as Mandarin. ``None`` where the engine does not speak the language.
+    Never better than the engine itself. A voice with a dialect is approximate in Chinese unless the engine has that
+    very speaker: any other speaks it as Mandarin. ``None`` if the engine does not speak the language.
     """
     if (at_best := engine.quality(language)) != "native":
         return at_best

@@ -1,6 +1,6 @@
-"""Uploaded reference audio, decoded where a broken or hostile file harms nobody: in a process of its own.
+"""Uploaded reference audio, decoded in its own process, where a broken or hostile file does no harm.
 
-The gateway never loads a decoder for it. What comes back from the process is believed no further than its length.
+The gateway never loads a decoder for it, and trusts no more than the length of what the process returns.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class UploadReader:
     ) -> AudioChunk:
         """The audio of a WAV, MP3, M4A, AAC, FLAC, Ogg or WebM file: mono, at the file's own rate.
 
-        ``min_sample_rate`` (Hz) and ``min_duration_s`` are what the kind of voice needs; without the latter the
-        setting holds. Raises an :class:`AudioRefused` that says what is wrong with the file,
-        :class:`AudioReaderUnavailable`, or :class:`Overloaded` when too many wait. Cancelling kills the process.
+        ``min_sample_rate`` (Hz) and ``min_duration_s`` are what the kind of voice needs; without the latter the setting
+        applies. Raises an :class:`AudioRefused` that says what is wrong with the file, :class:`AudioReaderUnavailable`,
+        or :class:`Overloaded` if too many are waiting. Cancelling kills the process.
         """
         settings = self._settings
         if len(upload) > settings.max_bytes:
@@ -113,7 +113,7 @@ class UploadReader:
 
 
 class _Worker(asyncio.SubprocessProtocol):
-    """One process and what it says."""
+    """One process and its output."""
 
     def __init__(self, max_reply_bytes: int) -> None:
         self._max_reply_bytes = max_reply_bytes
@@ -128,9 +128,9 @@ class _Worker(asyncio.SubprocessProtocol):
     async def run(self, upload: bytes, limits: WorkerLimits, *, timeout_s: float) -> None:
         """Return when the process has ended; kill it when cancelled.
 
-        Raises TimeoutError when it had to be killed after ``timeout_s``, and OSError when it does not start.
+        Raises TimeoutError if it had to be killed after ``timeout_s``, and OSError if it does not start.
         """
-        # In a task of its own, because a loop that is cancelled while it starts a process forgets that process.
+        # In its own task, because a loop that is cancelled while it starts a process loses track of that process.
         running = asyncio.create_task(self._run(upload, limits))
         try:
             async with asyncio.timeout(timeout_s):
@@ -145,7 +145,7 @@ class _Worker(asyncio.SubprocessProtocol):
             lambda: self,
             sys.executable,
             *("-P", "-m", "saystream.voices.upload_worker", msgspec.json.encode(limits).decode()),
-            stderr=asyncio.subprocess.DEVNULL,  # libraries may print what a file holds
+            stderr=asyncio.subprocess.DEVNULL,  # libraries may print parts of a file
             env={**environment, "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C does not reach it
         )
@@ -157,7 +157,7 @@ class _Worker(asyncio.SubprocessProtocol):
         await self._gone
 
     def answer(self) -> AudioChunk:
-        """What an ended process said. Raises the error that it named, or what its end means."""
+        """The answer of a process that has ended. Raises the error that it named, or what its end means."""
         head, _, samples = self._reply.partition(b"\n")
         try:
             reply = msgspec.json.decode(head, type=WorkerReply)
@@ -171,7 +171,7 @@ class _Worker(asyncio.SubprocessProtocol):
         return AudioChunk(np.frombuffer(samples, "<f4"), reply.sample_rate)
 
     def _untimely_end(self) -> SaystreamError:
-        """A signal is what the file did to a library or a limit; anything else is no answer of ours."""
+        """A signal means that the file caused a crash or hit a limit; anything else is a fault on our side."""
         code = self._transport.get_returncode() if self._transport is not None else None
         if code is not None and code < 0:
             how = signal.Signals(-code).name
@@ -190,7 +190,7 @@ class _Worker(asyncio.SubprocessProtocol):
             with contextlib.suppress(ProcessLookupError):
                 self._transport.kill()
 
-    # What the process does.
+    # Events of the process.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not derive from asyncio's.
@@ -218,6 +218,6 @@ class _Worker(asyncio.SubprocessProtocol):
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The process is gone and all it said is read."""
+        """The process has ended and all its output has been read."""
         if not self._gone.done():
             self._gone.set_result(None)

@@ -1,8 +1,8 @@
 """The process that decodes one uploaded file: ``python -m saystream.voices.upload_worker LIMITS``.
 
 ``LIMITS`` is a :class:`WorkerLimits` as JSON. The file is standard input. The answer on standard output is a line with
-a :class:`WorkerReply` as JSON, then the samples, float32 little-endian. Once it has loaded what it needs the process
-can open nothing more, so that whoever took it over through a broken file would be alone with that file.
+a :class:`WorkerReply` as JSON, then the samples, float32 little-endian. Once it has loaded what it needs, the process
+can open no more files, so an attacker who takes it over through a broken file has nothing but that file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["WorkerLimits", "WorkerReply", "confine", "main"]
 
 
 class WorkerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file may be and take; the names are those of ``config.UploadSettings``."""
+    """What one file may be and use; the names are those of ``config.UploadSettings``."""
 
     min_sample_rate: int
     """Hz."""
@@ -37,7 +37,7 @@ class WorkerLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Either ``sample_rate``, and samples follow, or the class and the message of the error."""
+    """Either ``sample_rate``, with samples after it, or the class and the message of the error."""
 
     sample_rate: int = 0
     """Hz."""
@@ -46,7 +46,7 @@ class WorkerReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def confine(*, max_memory_bytes: int, max_cpu_s: int) -> None:
-    """Limit this process for good: memory beyond what it has now, work, and no file that is not open already."""
+    """Limit this process for good: memory beyond what it has now, CPU time, and no files except those already open."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     memory = pages * resource.getpagesize() + max_memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -56,7 +56,7 @@ def confine(*, max_memory_bytes: int, max_cpu_s: int) -> None:
 
 
 def main(limits: WorkerLimits) -> None:
-    """Answer for the file of standard input."""
+    """Answer for the file on standard input."""
     try:
         _checked(_rehearsal(), limits=msgspec.structs.replace(limits, min_sample_rate=0, min_duration_s=0.0))
     except ImportError as error:
@@ -74,7 +74,7 @@ def main(limits: WorkerLimits) -> None:
 
 
 def _checked(upload: bytes, *, limits: WorkerLimits) -> AudioChunk:
-    # Loaded here, because a process that lacks it still has to be able to say so.
+    # Loaded here, because a process without it must still be able to report that.
     from saystream.dsp.decode import check, decode
 
     audio = decode(upload, max_duration_s=limits.max_duration_s)
@@ -83,7 +83,7 @@ def _checked(upload: bytes, *, limits: WorkerLimits) -> AudioChunk:
 
 
 def _rehearsal() -> bytes:
-    """A moment of audio. Some modules are loaded only when they are first needed, and by then none can be opened."""
+    """A moment of audio. Some modules are loaded on first use, and by then no files can be opened."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
@@ -94,11 +94,11 @@ def _rehearsal() -> bytes:
 
 
 def _reply(reply: WorkerReply, samples: memoryview | bytes = b"") -> NoReturn:
-    """Say it and end the process."""
+    """Send the reply and end the process."""
     sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
     sys.stdout.buffer.write(samples)
     sys.stdout.buffer.flush()
-    os._exit(0)  # nothing here is worth tidying up, and tidying up may need files
+    os._exit(0)  # nothing here needs cleaning up, and that could need files
 
 
 if __name__ == "__main__":
