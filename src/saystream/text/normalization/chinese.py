@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import ClassVar
 
 from saystream.text.normalization.han import NUMERALS, Han
 
@@ -47,16 +45,6 @@ def _cardinal(value: int) -> str:
 
 class Chinese(Han):
     code, tables = "zh", "chinese.toml"
-    units: ClassVar[Mapping[str, str]] = {
-        "Hz": "赫兹",
-        "kHz": "千赫",
-        "MHz": "兆赫",
-        "GHz": "吉赫",
-        "V": "伏",
-        "W": "瓦",
-        "kW": "千瓦",
-        "dB": "分贝",
-    }
     before = (
         (r"(?<=\d)\s?[x×*]\s?(?=\d)", "乘"),
         (r"(?<=[%％])\s?[-~–—～]\s?(?=\d)", "到"),

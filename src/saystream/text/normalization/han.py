@@ -7,7 +7,7 @@ here; names of Latin letters and digits stay as they are, for whoever reads them
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -41,9 +41,7 @@ class Han:
 
     code: ClassVar[str]
     tables: ClassVar[str]
-    """The data file beside this one that names the signs."""
-    units: ClassVar[Mapping[str, str]]
-    """Those that wetext does not know, and their words."""
+    """The data file beside this one that names the signs, and the units that wetext does not know."""
     before: ClassVar[tuple[tuple[str, str], ...]]
     """What is put into another form before wetext sees it, as regular expressions and what replaces them."""
 
@@ -56,7 +54,10 @@ class Han:
         self._kept = re.compile(f"(?P<email>{addresses.EMAIL})|(?P<url>{addresses.URL})|(?P<name>{_NAME})")
         self._before = [
             *((re.compile(expression), written) for expression, written in self.before),
-            *((re.compile(rf"(?<=\d)\s?{unit}(?![A-Za-z0-9])"), name) for unit, name in self.units.items()),
+            *(
+                (re.compile(rf"(?<=\d)\s?{unit}(?![A-Za-z0-9])"), name)
+                for unit, name in tables["units"].items()
+            ),
         ]
         self._sign = re.compile(addresses.signs_pattern(self.signs))
 

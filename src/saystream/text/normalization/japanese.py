@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from saystream.text.normalization.han import GROUPED, Han
 
 __all__ = ["Japanese"]
@@ -12,14 +9,6 @@ __all__ = ["Japanese"]
 
 class Japanese(Han):
     code, tables = "ja", "japanese.toml"
-    units: ClassVar[Mapping[str, str]] = {
-        "Hz": "ヘルツ",
-        "kHz": "キロヘルツ",
-        "MHz": "メガヘルツ",
-        "GHz": "ギガヘルツ",
-        "V": "ボルト",
-        "W": "ワット",
-    }
     before = (
         (r"[¥￥]\s?" + GROUPED, r"\1円"),
         (r"\$\s?" + GROUPED, r"\1ドル"),
