@@ -1,7 +1,7 @@
 """Who may use the server.
 
-While no key exists, anybody may, with any key or none, and only loopback is served. Once the first is made,
-every handshake needs one that is not revoked.
+While no key exists, anyone may, with any key or none, but only on loopback. Once the first key is made, every
+handshake needs one that is not revoked.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Principal:
     """Who is asking."""
 
     key_id: str | None
-    """``None``: no key exists, everybody is let in."""
+    """``None``: no key exists, and everyone is admitted."""
     label: str
     workspace: str | None
-    """That of the key, else the header ``X-DashScope-WorkSpace`` as sent; a label that grants nothing."""
+    """The key's, else the header ``X-DashScope-WorkSpace`` as sent; a label that grants nothing."""
     limits: KeyLimits = NO_LIMITS
 
 
@@ -38,17 +38,17 @@ class Authenticator:
     def __init__(
         self, store: KeyStore, *, host: str = "127.0.0.1", cors_origins: Collection[str] = ()
     ) -> None:
-        """``host`` is the address that is listened on. While no key exists, web pages of ``cors_origins`` may use the
+        """``host`` is the address the server listens on. While no key exists, web pages of ``cors_origins`` may use the
         server besides its own."""
         self._store = store
         self._loopback_only = is_loopback(host)
         self._cors_origins = frozenset(cors_origins)
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Who sent ``headers``, a mapping looked up by lower-case names, such as Starlette's ``Headers``.
+        """Who sent ``headers``, a mapping with lower-case names, such as Starlette's ``Headers``.
 
-        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, InvalidValue for a
-        workspace that is no name, or WorkspaceDenied for another than the key's. No message holds any part of a header
+        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, InvalidValue if the
+        workspace is not a valid name, or WorkspaceDenied if it is not the key's. No message holds any part of a header
         that may be secret.
         """
         workspace = _workspace(headers.get(_WORKSPACE_HEADER))
@@ -68,7 +68,7 @@ class Authenticator:
 
 
 async def check_binding(host: str, store: KeyStore, allow_anonymous: bool) -> None:
-    """Refuses, with ConfigurationError, to serve ``host`` to a network while anybody may use the server."""
+    """Raises ConfigurationError if a network could reach ``host`` without a key, unless ``allow_anonymous``."""
     if allow_anonymous or is_loopback(host) or await store.any_exist():
         return
     raise ConfigurationError(
@@ -95,7 +95,7 @@ def _workspace(header: str | None) -> str | None:
     if header is None or not header.strip():
         return None
     if len(header) > WORKSPACE_MAX_CHARACTERS or not header.isprintable():
-        # Not quoted: what is no name may be a key in the wrong header.
+        # Not quoted: it may be a key in the wrong header.
         raise InvalidValue(
             "X-DashScope-WorkSpace",
             "…",

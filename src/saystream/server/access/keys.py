@@ -1,7 +1,7 @@
 """API keys: made, listed, revoked and checked.
 
-A key is ``sk-`` and 43 random characters. Only its SHA-256 is stored: with 256 random bits there is nothing
-to guess, so a slow password hash would cost every handshake time and protect nothing.
+A key is ``sk-`` and 43 random characters. Only its SHA-256 is stored: 256 random bits cannot be guessed, so a
+slow password hash would cost every handshake time and protect nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from saystream.storage.schema import keys as keys_table
 __all__ = ["NO_LIMITS", "VERIFY_TTL_S", "Key", "KeyChanges", "KeyLimits", "KeyStore", "NewKey"]
 
 VERIFY_TTL_S = 5.0
-"""A revoked key works, and an old limit holds, at most this much longer; a burst of handshakes with one key asks the
-database once."""
+"""A revoked key works, and an old limit applies, at most this much longer; a burst of handshakes with one key queries
+the database once."""
 
 _CACHED_KEYS = 4096
 """Valid keys kept in memory, about 1 KB each; the least recently used goes first."""
@@ -59,25 +59,25 @@ _GREATEST = {
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What one key may do, at every door together; ``None`` is no limit."""
+    """What one key may do, at all doors together; ``None`` is no limit."""
 
     requests_per_minute: int | None = None
     """A session of the realtime door is one request."""
     characters_per_minute: int | None = None
-    """As they are billed."""
+    """Counted as billed."""
     models: tuple[str, ...] | None = None
-    """The only ones that the key is for."""
+    """The only models that the key allows."""
     max_sessions: int | None = None
-    """Sessions and requests that are being spoken at once."""
+    """Sessions and requests spoken at the same time."""
     monthly_characters: int | None = None
-    """As they are billed; months begin at midnight in UTC."""
+    """Counted as billed; months begin at midnight UTC."""
 
 
 NO_LIMITS = KeyLimits()
 
 
 class KeyChanges(TypedDict, total=False):
-    """What of a key can be chosen. ``None`` takes a limit, or the workspace, away."""
+    """What can be chosen for a key. ``None`` removes a limit, or the workspace."""
 
     requests_per_minute: int | None
     characters_per_minute: int | None
@@ -99,19 +99,19 @@ class Key:
     revoked_at: datetime | None
     limits: KeyLimits = NO_LIMITS
     workspace: str | None = None
-    """Requests with this key are of this workspace; ``None`` is whatever they say."""
+    """Requests with this key belong to this workspace; ``None``: to the one that they name."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made. ``secret`` exists nowhere else: show it once and forget it."""
+    """A new key. ``secret`` exists nowhere else: show it once and forget it."""
 
     key: Key
     secret: str = field(repr=False)
 
 
 class KeyStore:
-    """The keys of one database. Every method raises StoreUnavailable where the database does not answer."""
+    """The keys in one database. Every method raises StoreUnavailable if the database does not answer."""
 
     def __init__(
         self,
@@ -125,19 +125,19 @@ class KeyStore:
         self._clock = clock
         self._utc_now = utc_now
         self._verify_ttl_s = verify_ttl_s
-        # Only valid keys are kept: a flood of wrong ones can then not push them out.
+        # Only valid keys are cached, so a flood of wrong ones cannot push them out.
         self._verified: OrderedDict[str, tuple[Key, float]] = OrderedDict()
         self._none_exist_until = float("-inf")
         self._any_exist = False
-        # Handshakes with one key wait for one lookup. Lanes, unlike a lock for each key, need no cleaning up.
+        # Handshakes with the same key share one lookup. Lanes, unlike a lock for each key, need no cleaning up.
         self._lanes = tuple(asyncio.Lock() for _ in range(_LOOKUP_LANES))
         self._existence = asyncio.Lock()
 
     async def create(self, label: str, **chosen: Unpack[KeyChanges]) -> NewKey:
         """A new key. ``label`` says whose it is and need not be unique.
 
-        Raises InvalidValue unless it is 1 to 100 printable characters, not all spaces; or for a limit that is no
-        number from 1 on, a model that does not exist, or a workspace that is no name.
+        Raises InvalidValue unless it is 1 to 100 printable characters, not all spaces; or for a limit that is not a
+        number from 1 up, a model that does not exist, or an invalid workspace name.
         """
         label = _checked_label(label)
         columns = _checked_changes(chosen)
@@ -166,28 +166,28 @@ class KeyStore:
         return NewKey(key=key, secret=secret)
 
     async def list(self) -> tuple[Key, ...]:
-        """Every key, revoked ones too, oldest first."""
+        """Every key, including revoked ones, oldest first."""
         statement = select(*_LISTED_COLUMNS).order_by(keys_table.c.created_at, keys_table.c.id)
         async with self._transaction() as connection:
             rows = (await connection.execute(statement)).mappings().all()
         return tuple(_key(row) for row in rows)
 
     async def revoke(self, key_id: str) -> Key:
-        """Ends a key for good; every process notices within ``verify_ttl_s``. A second time changes nothing.
+        """Revokes a key for good; every process notices within ``verify_ttl_s``. Revoking it again changes nothing.
 
-        Raises KeyNotFound where there is no such id.
+        Raises KeyNotFound if there is no such id.
         """
         return await self._update(key_id, {"revoked_at": self._utc_now()}, keys_table.c.revoked_at.is_(None))
 
     async def limit(self, key_id: str, **changes: Unpack[KeyChanges]) -> Key:
-        """Changes what is given and leaves the rest; every process notices within ``verify_ttl_s``.
+        """Changes the given limits and leaves the rest; every process notices within ``verify_ttl_s``.
 
         Raises KeyNotFound, or InvalidValue as ``create`` does.
         """
         return await self._update(key_id, _checked_changes(changes))
 
     async def _update(self, key_id: str, values: dict[str, Any], *only: ColumnElement[bool]) -> Key:
-        """The key of that id, changed where ``only`` holds."""
+        """The key with that id, changed if ``only`` holds."""
         if not _ID.fullmatch(key_id):
             # Not quoted: it may well be the key itself.
             raise KeyNotFound(
@@ -206,10 +206,10 @@ class KeyStore:
         return _key(row)
 
     async def verify(self, secret: str) -> Key | None:
-        """The key that ``secret`` is, or ``None`` where it is unknown or revoked."""
+        """The key whose secret this is, or ``None`` if it is unknown or revoked."""
         if not _SECRET.fullmatch(secret):
             return None
-        # Looked up by its hash: how long that takes says nothing about a stored key.
+        # Looked up by its hash, so the time this takes reveals nothing about a stored key.
         digest = _digest(secret)
         async with self._lanes[int(digest[0], 16)]:
             known = self._recall(digest)
@@ -226,9 +226,9 @@ class KeyStore:
             return self._remember(digest, _key(row), asked_at)
 
     async def any_exist(self) -> bool:
-        """Whether a key was ever made. Revoked ones count: revoking the last must not let everybody in.
+        """Whether a key was ever made. Revoked keys count: revoking the last one must not admit everyone.
 
-        ``False`` is believed for ``verify_ttl_s``; keys are never deleted, so ``True`` for ever.
+        ``False`` is cached for ``verify_ttl_s``, ``True`` forever, because keys are never deleted.
         """
         async with self._existence:
             if self._any_exist or self._clock() < self._none_exist_until:
@@ -236,7 +236,7 @@ class KeyStore:
             asked_at = self._clock()
             async with self._transaction() as connection:
                 first = (await connection.execute(select(keys_table.c.id).limit(1))).first()
-            # "or": a key may have been made here meanwhile.
+            # "or": this process may have made a key meanwhile.
             self._any_exist = self._any_exist or first is not None
             self._none_exist_until = asked_at + self._verify_ttl_s
             return self._any_exist

@@ -1,4 +1,4 @@
-"""Holds every key to its limits, at every door."""
+"""Enforces the limits of each key, at all doors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Limiter", "Permit"]
 
 
 class Permit:
-    """A session or request that was let in, until it is released. Releasing twice is harmless."""
+    """A session or request that was admitted, until it is released. Releasing twice is harmless."""
 
     def __init__(self, leave: Callable[[], None] | None = None) -> None:
         self._leave = leave
@@ -41,7 +41,7 @@ class Permit:
 
 
 class Limiter:
-    """Counts what keys do. Who needs no key has no limits."""
+    """Counts what keys do. Without a key there are no limits."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Limiter:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, engine: AsyncEngine) -> AsyncIterator[Limiter]:
-        """Counts where ``settings`` say, and months in the database of ``engine``. Raises ConfigurationError."""
+        """Counts where ``settings`` say, and per month in the database of ``engine``. Raises ConfigurationError."""
         months = MonthlyCharacters(engine)
         if settings.limits_url is None:
             yield cls(LocalTally(), months)
@@ -66,10 +66,10 @@ class Limiter:
             yield cls(tally, months)
 
     async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Permit:
-        """Lets a session or request of ``characters`` in. The caller releases what it gets.
+        """Admits a session or request of ``characters``. The caller must release the permit.
 
-        Raises ModelDenied, LimitReached, TextTooLong for more than a minute ever has room for, or StoreUnavailable.
-        Then nothing is open; what was counted before the limit that was reached stays counted.
+        Raises ModelDenied, LimitReached, TextTooLong for more than any minute allows, or StoreUnavailable.
+        Then nothing is open; what was counted before the limit was reached stays counted.
         """
         limits = principal.limits
         if limits.models is not None and model not in limits.models:
@@ -86,12 +86,12 @@ class Limiter:
         return permit
 
     def counts_characters(self, principal: Principal) -> bool:
-        """Whether the characters of a text matter."""
+        """Whether characters need to be counted."""
         limits = principal.limits
         return limits.characters_per_minute is not None or limits.monthly_characters is not None
 
     async def take_characters(self, principal: Principal, characters: int) -> None:
-        """Counts ``characters``, as they are billed, before they are spoken. Raises as ``admit`` does."""
+        """Counts ``characters``, as billed, before they are spoken. Raises the same errors as ``admit``."""
         key_id, limits = principal.key_id, principal.limits
         if key_id is None or characters == 0:
             return

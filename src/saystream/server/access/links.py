@@ -1,4 +1,4 @@
-"""Links to audio files: signed, and good until a time that is written in them."""
+"""Links to audio files, signed and valid until a time that is part of the link."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,4
 
 
 class LinkSigner:
-    """Gives paths an end and a signature, and checks them.
+    """Gives paths an expiry time and a signature, and checks them.
 
-    Whoever has a link may read its file: there is nothing else to know or to send. Without the secret nobody can make
-    one, or change the path or the end of one.
+    Anyone who has a link may read its file; nothing else is needed. Without the secret, nobody can make a link, or
+    change its path or expiry time.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def query(self, path: str, expires_at: int) -> str:
-        """What follows the ``?``; ``expires_at`` in Unix seconds."""
+        """The part after the ``?``; ``expires_at`` is in Unix seconds."""
         return f"expires={expires_at}&signature={self._signature(path, str(expires_at))}"
 
     def check(self, path: str, query: Mapping[str, str], *, now_s: float) -> None:
-        """Raises AccessDenied unless ``query`` is of this path and still good at ``now_s`` (Unix seconds)."""
+        """Raises AccessDenied unless ``query`` belongs to this path and is still valid at ``now_s`` (Unix seconds)."""
         expires, signature = query.get("expires", ""), query.get("signature", "")
         expected = self._signature(path, expires)
         if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass")):
@@ -61,17 +61,17 @@ class LinkSigner:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a file will be, once it is stored."""
+    """Where a file will be once it is stored."""
 
     path: str
-    """In the store of files."""
+    """Path in the file store."""
     url: str
     expires_at: int
     """Unix seconds."""
 
 
 class Links:
-    """The links that one server gives out and takes."""
+    """The links that one server issues and accepts."""
 
     def __init__(
         self,
@@ -89,29 +89,30 @@ class Links:
 
     @classmethod
     def of(cls, settings: Settings) -> Links:
-        """Raises ConfigurationError where the secret can be neither read nor made."""
+        """Raises ConfigurationError if the secret can be neither read nor created."""
         own = settings.files
         secret = read_secret(settings.data_dir) if own.secret is None else own.secret.encode()
         return cls(LinkSigner(secret), ttl_s=own.url_ttl_s, public_url=settings.public_url)
 
     def link(self, request: Request, path: str) -> Link:
-        """The link to the file at ``path`` for the client that sends ``request``.
+        """The link to the file at ``path`` for the client that sent ``request``.
 
-        Raises InvalidRequest for a ``Host`` that is no host name.
+        Raises InvalidRequest if ``Host`` is not a host name.
         """
         expires_at = int(self._clock() + self.ttl_s)
         query = self._signer.query(path, expires_at)
         return Link(path, f"{base_url(request, self._public_url)}/files/{path}?{query}", expires_at)
 
     def check(self, path: str, query: Mapping[str, str]) -> None:
-        """Raises AccessDenied unless ``query`` is of this path and still good."""
+        """Raises AccessDenied unless ``query`` belongs to this path and is still valid."""
         self._signer.check(path, query, now_s=self._clock())
 
 
 def read_secret(data_dir: Path) -> bytes:
-    """The secret in ``data_dir``, made with mode 0600 where there is none.
+    """The secret in ``data_dir``, created with mode 0600 if there is none.
 
-    Processes that start at once agree on one. Raises ConfigurationError where it can be neither read nor made.
+    Processes that start at the same time get the same one. Raises ConfigurationError if it can be neither read nor
+    created.
     """
     path = data_dir / SECRET_FILE
     try:
@@ -136,7 +137,7 @@ def _make_secret(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(32))
-        os.link(draft, path)  # fails where another process was first, and never shows half of a secret
+        os.link(draft, path)  # fails if another process was first, and never exposes half a secret
     except FileExistsError:
         pass
     finally:
@@ -144,15 +145,15 @@ def _make_secret(path: Path) -> None:
 
 
 def base_url(request: Request, public_url: str | None) -> str:
-    """How the client reached this server, without a slash at its end: ``public_url`` if it is set, else what the
-    request says.
+    """The URL at which the client reached this server, without a final slash: ``public_url`` if it is set, else what
+    the request says.
 
-    Raises InvalidRequest for a ``Host`` that is no host name.
+    Raises InvalidRequest if ``Host`` is not a host name.
     """
     if public_url:
         return public_url.rstrip("/")
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
-        # Not quoted: it is none of ours, and would end up in a log.
+        # Not quoted: it comes from outside and would end up in a log.
         raise InvalidRequest("The header Host is missing or is not a host name.", param="Host")
     return f"{request.url.scheme}://{host}"

@@ -1,4 +1,4 @@
-"""The characters that keys have used of their month, in the database: exact for all processes that share it."""
+"""The characters that keys have used this month, in the database: exact for all processes that share it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["MonthlyCharacters"]
 
 
 class MonthlyCharacters:
-    """One number for each key and month. Only keys that have a limit for the month are counted."""
+    """One number for each key and month. Only keys with a monthly limit are counted."""
 
     def __init__(
         self, engine: AsyncEngine, *, utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -30,7 +30,7 @@ class MonthlyCharacters:
         self._insert = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert
 
     async def take(self, key_id: str, *, limit: int, amount: int) -> datetime | None:
-        """Counts ``amount`` if this month has room for it: then ``None``. Else the beginning of the next month.
+        """Counts ``amount`` and returns ``None`` if it fits in this month; else returns the start of the next month.
 
         Raises StoreUnavailable.
         """
@@ -43,7 +43,7 @@ class MonthlyCharacters:
         )
         first = self._insert(table).values(key_id=key_id, month=month, characters=0).on_conflict_do_nothing()
         try:
-            # The update is one statement: of two at once, the second sees what the first counted.
+            # The update is one statement: if two run at once, the second sees what the first counted.
             async with self._engine.begin() as connection:
                 if (await connection.execute(add)).rowcount:
                     return None

@@ -1,7 +1,7 @@
-"""Which web pages may use a server that asks for no key.
+"""Which web pages may use a server that needs no key.
 
-A browser lets every page of the web send requests to ``http://127.0.0.1``, and says in the header ``Origin`` which
-page it was. Where a key is needed no page has it; where none is, the page is asked for instead. Programs send no
+A browser lets any web page send requests to ``http://127.0.0.1``, and says in the header ``Origin`` which page it
+was. If a key is needed, web pages do not have it; if none is, their origin is checked instead. Programs send no
 ``Origin``, except the official SDK, which sends the address of the server itself.
 """
 
@@ -19,9 +19,9 @@ __all__ = ["check_origin", "is_loopback"]
 def check_origin(headers: Mapping[str, str], *, allowed: Collection[str], loopback_only: bool) -> None:
     """Raises OriginRefused for a page that may not use a server without keys.
 
-    May do so: pages of this machine, those of the ``allowed`` origins, and, unless the server is for
-    ``loopback_only``, pages of the very host that the request was sent to. On loopback that last rule would let in
-    any page whose name has been pointed to 127.0.0.1. ``headers`` is looked up by lower-case names.
+    Allowed are pages of this machine, those of the ``allowed`` origins and, unless ``loopback_only``, pages of the
+    host that the request was sent to. On loopback that last rule would admit any page whose host name points to
+    127.0.0.1. ``headers`` has lower-case names.
     """
     origin = headers.get("origin")
     if origin is None or origin in allowed:
@@ -36,7 +36,7 @@ def check_origin(headers: Mapping[str, str], *, allowed: Collection[str], loopba
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches ``host``. A name other than ``localhost`` may lead anywhere."""
+    """Whether only this machine can reach ``host``. A name other than ``localhost`` may point anywhere."""
     if host.lower() == "localhost":
         return True
     try:
@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _host(origin: str) -> tuple[str, str]:
-    """Host alone, and with the port where one is written; empty for what is no origin, such as ``null``."""
+    """The host alone, and with the port if there is one; empty if it is not an origin, such as ``null``."""
     try:
         parts = urlsplit(origin)
         return parts.hostname or "", parts.netloc.lower()

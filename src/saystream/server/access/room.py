@@ -1,4 +1,4 @@
-"""The room of one server: who may come in at any of its doors, how many at once, and how it empties."""
+"""The room of one server: who may enter by any of its doors, how many at once, and how it empties."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["Guest", "Place", "Room"]
 
 _FAREWELL_S = 2.0
-"""Where the time to drain is over, how long guests have to say why they are cut off."""
+"""How long guests have to say why they are cut off, once the time to drain is over."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Guest(Protocol):
-    """What is open in a place: a connection, or a request that is being spoken."""
+    """What occupies a place: a connection, or a request that is being spoken."""
 
     def drain(self) -> None:
-        """The server is about to stop: come to an end by yourself."""
+        """The server is about to stop: finish what is being spoken, then end."""
 
     def cut_off(self) -> None:
-        """The server stops now: end, and leave the place soon."""
+        """The server is stopping now: end, and leave the place soon."""
 
 
 class Place:
-    """A place that is taken, until it is left. Leaving twice is harmless."""
+    """A place that is taken until it is left. Leaving twice is harmless."""
 
     def __init__(self, permit: Permit, leave: Callable[[Place], None]) -> None:
         self.guest: Guest | None = None
@@ -43,11 +43,11 @@ class Place:
         self._leave = leave
 
     def seat(self, guest: Guest) -> None:
-        """Have ``guest`` told when the room is emptied. Without one, who has the place is only waited for."""
+        """Notify ``guest`` when the room is emptied. Without a guest, the room only waits for the place to be left."""
         self.guest = guest
 
     def leave(self) -> None:
-        """It has ended: another may have the place."""
+        """Give the place up, so that another can take it."""
         self._permit.release()
         self._leave(self)
 
@@ -63,7 +63,7 @@ class Room:
 
     def __init__(self, authenticator: Authenticator, limiter: Limiter, *, max_sessions: int) -> None:
         self.draining = False
-        """Nothing new is taken."""
+        """Nothing new is admitted."""
         self._authenticator = authenticator
         self._limiter = limiter
         self._max_sessions = max_sessions
@@ -73,7 +73,7 @@ class Room:
 
     @property
     def num_taken(self) -> int:
-        """Places."""
+        """Number of places taken."""
         return len(self._places)
 
     @property
@@ -83,7 +83,7 @@ class Room:
     # --- coming in -------------------------------------------------------------------------------------------------
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Who sent ``headers``, if there is room for them now.
+        """Who sent ``headers``, if there is room now.
 
         Raises what the authenticator raises, then Draining or LimitReached.
         """
@@ -92,13 +92,13 @@ class Room:
         return principal
 
     async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Place:
-        """A place for a connection, or for a request of ``characters``. The caller leaves it.
+        """A place for a connection, or for a request of ``characters``. The caller must leave it.
 
         Raises what the limiter raises, Draining or LimitReached; then no place is taken.
         """
         permit = await self._limiter.admit(principal, model, characters=characters)
         try:
-            self._check()  # others came meanwhile
+            self._check()  # others may have entered meanwhile
         except SaystreamError:
             permit.release()
             raise
@@ -119,7 +119,7 @@ class Room:
     # --- emptying --------------------------------------------------------------------------------------------------
 
     async def drain(self, timeout_s: float) -> None:
-        """Take nothing new; let what is open end, at most for ``timeout_s``, then cut it off."""
+        """Admit nothing new; let what is open end within ``timeout_s``, then cut it off."""
         self.draining = True
         for guest in self.guests:
             guest.drain()

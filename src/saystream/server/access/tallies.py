@@ -1,7 +1,7 @@
-"""What keys have used in the last minute and have open now: counted in this process, or by Redis for several.
+"""What keys have used in the last minute and have open now: counted in this process, or in Redis for several.
 
-Rates are sliding windows of a minute, as ``limits`` keeps them: the count of this window, and of the one before it the
-share that still overlaps the last minute. That is two numbers for each key, and never more than a limit in one window.
+Rates are sliding windows of a minute, as in the ``limits`` package: the count of this window, plus the share of the
+window before that still overlaps the last minute. This needs two numbers for each key, and no window exceeds a limit.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["LocalTally", "SharedTally", "Tally"]
 
 WINDOW_S = 60
-"""Limits are for a minute."""
+"""Limits are per minute."""
 
 ANSWER_WITHIN_S = 1.0
-"""What takes Redis longer counts as no answer: a reader of the realtime door waits for it."""
+"""If Redis takes longer, that counts as no answer: a reader of the realtime door is waiting."""
 
 ASK_AGAIN_AFTER_S = 5.0
-"""Without an answer, Redis is left alone for this long and every process counts by itself."""
+"""Without an answer, Redis is not asked again for this long, and every process counts by itself."""
 
 LEASE_S = 60
 """An open session of a process that died counts for at most this long."""
@@ -65,20 +65,20 @@ class Tally(Protocol):
     """Counts for keys. Nothing here is secret or text: ``key_id`` and ``kind`` are names."""
 
     async def take(self, kind: str, key_id: str, *, limit: int, amount: int) -> float | None:
-        """Counts ``amount``, at most ``limit``, if the last minute has room for it: then ``None``.
+        """Counts ``amount``, at most ``limit``, and returns ``None`` if the last minute has room for it.
 
-        Else nothing is counted, and the answer is how many seconds it takes until there is room.
+        Else it counts nothing, and returns the seconds until there is room.
         """
 
     async def enter(self, key_id: str, *, limit: int) -> str | None:
-        """Counts a session as open, if fewer than ``limit`` are: its name, to ``leave`` it by. Else ``None``."""
+        """Counts a session as open if fewer than ``limit`` are, and returns its name for ``leave``; else ``None``."""
 
     def leave(self, key_id: str, session: str) -> None:
-        """The session is not open any more."""
+        """The session is no longer open."""
 
 
 class LocalTally:
-    """Counts in this process. Nothing of it waits."""
+    """Counts in this process, without ever waiting."""
 
     def __init__(self) -> None:
         self._storage = MemoryStorage()
@@ -95,7 +95,7 @@ class LocalTally:
         return session
 
     def add(self, key_id: str, session: str) -> None:
-        """A session that was let in elsewhere."""
+        """Add a session that was admitted elsewhere."""
         self._open[key_id].add(session)
 
     def leave(self, key_id: str, session: str) -> None:
@@ -105,14 +105,14 @@ class LocalTally:
             self._open.pop(key_id, None)
 
     def open_sessions(self) -> dict[str, set[str]]:
-        """The names of those that are open, by their key."""
+        """The names of the open sessions by key."""
         return self._open
 
 
 class SharedTally:
-    """Counts in one Redis for all processes that name it.
+    """Counts in Redis, for all processes that use the same one.
 
-    While Redis does not answer, each process counts by itself, so keys are held to their limits in each of them; the
+    While Redis does not answer, each process counts by itself, so limits apply in each of them separately; the
     log says when that begins and ends. A session is a lease that its process renews.
     """
 
@@ -131,7 +131,7 @@ class SharedTally:
     @classmethod
     @asynccontextmanager
     async def connected(cls, url: str) -> AsyncIterator[SharedTally]:
-        """Counts in the Redis of ``url``, which need not answer yet. Raises ConfigurationError."""
+        """Counts in the Redis at ``url``, which need not answer yet. Raises ConfigurationError."""
         redis = _client(url)
         tally = cls(redis)
         keeper = asyncio.create_task(tally.keep_leases())
@@ -168,7 +168,7 @@ class SharedTally:
         self._work.set()
 
     async def keep_leases(self) -> None:
-        """Renews the leases of open sessions, and ends those of sessions that were left, until cancelled."""
+        """Until cancelled, renews the leases of open sessions and ends those of sessions that were left."""
         renew_at_s = self._clock() + _RENEW_S
         while True:
             with suppress(TimeoutError):
@@ -180,7 +180,7 @@ class SharedTally:
                 await self.renew()
 
     async def settle(self) -> None:
-        """Ends the leases of sessions that were left. Where Redis does not answer, they run out."""
+        """Ends the leases of sessions that were left. If Redis does not answer, they expire."""
         self._work.clear()
         with suppress(_NoAnswer):
             while self._left:
@@ -190,7 +190,7 @@ class SharedTally:
         self._left.clear()
 
     async def renew(self) -> None:
-        """Renews the leases of all open sessions, also of those that Redis does not know (any more)."""
+        """Renews the leases of all open sessions, including any that Redis does not know or has lost."""
         for key_id, sessions in list(self._local.open_sessions().items()):
             with suppress(_NoAnswer):
                 async with self._asking():
@@ -198,7 +198,7 @@ class SharedTally:
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
-        """Raises _NoAnswer where Redis gives none, or gave none a moment ago."""
+        """Raises _NoAnswer if Redis does not answer, or did not a moment ago."""
         from redis.exceptions import RedisError
 
         if self._clock() < self._asked_again_at_s:
@@ -229,9 +229,9 @@ async def _take(storage: MemoryStorage | RedisStorage, name: str, limit: int, am
     before, before_ttl_s, now, now_ttl_s = await storage.get_sliding_window(name, WINDOW_S)
     room = limit - amount - now
     if room >= 0:
-        # The window before this one fades until what is left of it leaves room.
+        # There is room once the window before this one has faded enough.
         return max(0.0, before_ttl_s - WINDOW_S * room / before) if before else 0.0
-    # This window has to end, and to fade in its turn.
+    # This window has to end, and then to fade too.
     return now_ttl_s - WINDOW_S + WINDOW_S * (1 - (limit - amount) / now)
 
 
@@ -253,10 +253,10 @@ def _client(url: str) -> Redis:
             url,
             max_connections=_CONNECTIONS,
             timeout=ANSWER_WITHIN_S,
-            retry=Retry(NoBackoff(), 1),  # once: a connection may be of a Redis that was started again since
+            retry=Retry(NoBackoff(), 1),  # once: the connection may be to a Redis that has restarted since
         )
     except ValueError:
-        # Not chained: that message may quote the URL, and with it the password.
+        # Not chained: its message may quote the URL, and so the password.
         raise ConfigurationError(
             "limits_url is not a Redis URL; an example is 'redis://127.0.0.1:6379/0'", param="limits_url"
         ) from None
@@ -267,7 +267,7 @@ def _redis_storage(redis: Redis) -> RedisStorage:
     from limits.aio.storage import RedisStorage
 
     return RedisStorage(
-        "async+redis://",  # not used: the connections are those of ``redis``
+        "async+redis://",  # not used: ``redis`` supplies the connections
         implementation="redispy",
         key_prefix=_PREFIX,
         connection_pool=redis.connection_pool,  # type: ignore[arg-type]

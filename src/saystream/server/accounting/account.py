@@ -1,4 +1,4 @@
-"""The responses of one connection or request: measured, and accounted for once, however they end."""
+"""The responses of one connection or request: measured, and accounted for once, no matter how they end."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _log = structlog.get_logger(__name__)
 
 
 class ResponseAccount:
-    """Reports each response to the metrics, and adds one row of usage for it."""
+    """Reports each response to the metrics, and adds one usage row for it."""
 
     def __init__(self, recorder: UsageRecorder, metrics: Metrics, *, door: str, principal: Principal) -> None:
-        """Made in the task that serves the request."""
+        """Create it in the task that serves the request."""
         self.request_id = request_id()
         self.timer = ResponseTimer(metrics)
         self._recorder = recorder
@@ -40,12 +40,12 @@ class ResponseAccount:
         self._open: tuple[str, Model, str] | None = None
 
     def open(self, id: str, model: Model, voice: str) -> None:
-        """A response begins."""
+        """Begin a response."""
         self.timer.started()
         self._open = (id, model, voice)
 
     def follow(self, event: ResponseAudio | ResponseEnded) -> None:
-        """Measure the open response. It is closed by ``close`` alone."""
+        """Measure the open response. Only ``close`` closes it."""
         if isinstance(event, ResponseAudio):
             self.timer.audio_came(event)
         else:
@@ -54,7 +54,7 @@ class ResponseAccount:
     async def following(
         self, events: AsyncGenerator[SpeechEvent, None], *, model: Model, voice: str
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """The ``events`` of the only response of a request, whose text is there: they are measured on their way."""
+        """Measures ``events`` on their way: those of a request's only response, whose text is complete."""
         self.timer.text_came()
         async with aclosing(events):
             async for event in events:
@@ -65,7 +65,7 @@ class ResponseAccount:
                 yield event
 
     def close(self, text: str, outcome: Outcome, fault: SaystreamError | None = None) -> None:
-        """The open response has ended, which is logged; does nothing where none is open."""
+        """End the open response and log it; does nothing if none is open."""
         if self._open is None:
             return
         id, model, voice = self._open

@@ -16,7 +16,7 @@ __all__ = ["CharacterBill", "TokenBill", "bill"]
 
 @dataclass(frozen=True, slots=True)
 class CharacterBill:
-    """Of a Qwen3-TTS model."""
+    """What a Qwen3-TTS model bills."""
 
     characters: int
 
@@ -26,7 +26,7 @@ class CharacterBill:
 
 @dataclass(frozen=True, slots=True)
 class TokenBill:
-    """Of a Qwen-TTS model, and of every model at OpenAI's interface, which counts nothing else."""
+    """What a Qwen-TTS model bills, and any model at OpenAI's interface, which counts only tokens."""
 
     text_tokens: int
     audio_tokens: int

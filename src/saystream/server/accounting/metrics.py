@@ -1,4 +1,4 @@
-"""The name and the type of every metric, in one place. Labels never hold text, keys or peers."""
+"""The name and type of every metric, in one place. Labels never hold text, keys or peers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FACTOR_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 3
 
 
 class Metrics:
-    """What the doors report. The engines' part is read from their hosting when somebody asks."""
+    """What the doors report. Engine metrics are read from their hosting on request."""
 
     def __init__(self, hosting: Hosting) -> None:
         self.registry = CollectorRegistry()
@@ -74,7 +74,7 @@ class Metrics:
         self.registry.register(_HostingCollector(hosting))
 
     def exposition(self) -> bytes:
-        """Everything in the text format of Prometheus."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
@@ -86,25 +86,25 @@ class ResponseTimer:
         self._metrics = metrics
         self._clock = clock
         self._text_at_s: float | None = None
-        """When the text of the next response came."""
+        """When the text of the next response arrived."""
         self._due_since_s: float | None = None
-        """Since when the first audio of the open response is waited for."""
+        """Since when the open response has been waiting for its first audio."""
         self._started_at_s = 0.0
         self._last_audio_at_s = 0.0
         self._free_at_s = 0.0
-        """When the last response had ended."""
+        """When the last response ended."""
         self.audio_ms = 0.0
-        """Audio of the last response that was started."""
+        """Audio of the most recently started response."""
         self.first_audio_ms: float | None = None
-        """From its text to its first audio."""
+        """Time from its text to its first audio."""
 
     def text_came(self) -> None:
-        """Text for the next response: its first counts."""
+        """Text arrived for the next response; only the first time counts."""
         if self._text_at_s is None:
             self._text_at_s = self._clock()
 
     def text_committed(self) -> None:
-        """``commit`` mode: what came before was not yet to be spoken."""
+        """``commit`` mode: the text that came before was not to be spoken until now."""
         self._text_at_s = self._clock()
 
     def text_dropped(self) -> None:

@@ -1,7 +1,7 @@
-"""What was spoken for whom: every response leaves one row in the database, never its text.
+"""What was spoken for whom: each response adds one row to the database, never its text.
 
-A door adds a row and goes on. One task writes them in batches: a database that is slow or gone keeps nobody from being
-spoken to, and rows that found no room meanwhile are lost, counted and told of once.
+A door adds a row and goes on. One task writes the rows in batches: a slow or missing database never delays speech,
+and rows that find no room meanwhile are lost, counted and reported once.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ __all__ = [
 Outcome = Literal["completed", "cancelled", "failed"]
 
 _MAX_WAITING = 10_000
-"""Rows kept for a database that does not answer, about 1 KB each."""
+"""Rows kept while the database does not answer, about 1 KB each."""
 
 _BATCH = 500
 _LINGER_S = 0.2
-"""How long the first row of a batch waits for others: one transaction costs as much as a hundred rows."""
+"""How long the first row of a batch waits for others: a transaction costs as much as a hundred rows."""
 
 _RETRY_S = 5.0
 _WRITE_TIMEOUT_S = 30.0
 _FLUSH_TIMEOUT_S = 5.0
-"""How long the end of the process waits for the database."""
+"""How long the process waits for the database when it ends."""
 
 _REMOVED_AT_ONCE = 2000
-"""Rows, in one transaction: on SQLite nobody else writes meanwhile."""
+"""Rows removed in one transaction: on SQLite nobody else can write meanwhile."""
 
 _SWEEP_INTERVAL_S = 86_400.0
 
@@ -65,24 +65,24 @@ class UsageRow:
     """One response; the fields are the columns."""
 
     id: str
-    """Of the response, at the realtime door; else of the request."""
+    """The response's at the realtime door, else the request's."""
     request_id: str
-    """As its header and the log have it; at the realtime door that of the handshake."""
+    """The id in the answer's header and in the log; at the realtime door, the handshake's."""
     created_at: datetime
     """When the response ended."""
     door: str
-    """As it calls itself."""
+    """The door's ``name``."""
     key_id: str | None
     workspace: str | None
     model: str
     voice: str
     characters: int | None = None
-    """What is billed: characters or tokens, as the model has it. The others are ``None``."""
+    """What is billed: characters or tokens, depending on the model. The others are ``None``."""
     text_tokens: int | None = None
     audio_tokens: int | None = None
     audio_ms: float
     first_audio_ms: float | None
-    """From the text to its first audio; ``None`` where none came."""
+    """Time from the text to its first audio; ``None`` if there was no audio."""
     outcome: Outcome
     error_code: str | None
 
@@ -102,7 +102,7 @@ class UsageRow:
         outcome: Outcome,
         error_code: str | None,
     ) -> UsageRow:
-        """The row of a response that ends now. Of ``text`` only its count is kept."""
+        """The row for a response that ends now. Only the count of ``text`` is kept."""
         return cls(
             id=id,
             request_id=request_id,
@@ -122,7 +122,7 @@ class UsageRow:
 
 @dataclass(slots=True)
 class UsageRecorder:
-    """Takes rows, and writes them when it can. Belongs to one event loop."""
+    """Collects rows, and writes them when it can. Belongs to one event loop."""
 
     engine: AsyncEngine
     metrics: Metrics
@@ -133,12 +133,12 @@ class UsageRecorder:
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _closing: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _losing: bool = field(default=False, init=False)
-    """Rows were lost since the last that was written."""
+    """Rows have been lost since the last one was written."""
     _failing: bool = field(default=False, init=False)
 
     @asynccontextmanager
     async def running(self, *, retention_days: int) -> AsyncIterator[UsageRecorder]:
-        """Writes meanwhile, and at its end what is left; removes rows older than ``retention_days`` every day."""
+        """Writes rows until its end, then those that are left; removes rows older than ``retention_days`` every day."""
         writer = asyncio.create_task(self._write())
         sweeper = asyncio.create_task(self._sweep(timedelta(days=retention_days)))
         try:
@@ -154,7 +154,7 @@ class UsageRecorder:
             self._waiting.clear()
 
     def add(self, row: UsageRow) -> None:
-        """Keep ``row`` to be written. Never waits and never fails; without room, the row is lost and counted."""
+        """Queue ``row`` to be written. Never waits and never fails; without room, the row is lost and counted."""
         if self._closing.is_set() or len(self._waiting) >= self.max_waiting:
             self._lose(1)
             return
@@ -195,14 +195,14 @@ class UsageRecorder:
                 await self._closing.wait()
 
     async def _insert(self, batch: list[UsageRow]) -> bool:
-        """Whether ``batch`` is done with: in the database, but for rows that it will never take."""
+        """Whether ``batch`` is finished: in the database, except for rows that it will never accept."""
         dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        # A batch whose answer was lost is sent again.
+        # A batch is sent again if its answer was lost.
         statement = dialect.insert(table).on_conflict_do_nothing()
         try:
             async with asyncio.timeout(_WRITE_TIMEOUT_S), self.engine.begin() as connection:
                 await connection.execute(statement, [asdict(row) for row in batch])
-        except Exception as error:  # whatever it is, the next batch is tried
+        except Exception as error:  # whatever it is, try the next batch
             if _is_of_a_row(error):
                 return await self._insert_parts(batch)
             if not self._failing:
@@ -215,7 +215,7 @@ class UsageRecorder:
         return True
 
     async def _insert_parts(self, batch: list[UsageRow]) -> bool:
-        """Halves until the rows that are refused are alone: each would else hold up all that come after it."""
+        """Halves the batch until each refused row is alone: otherwise it would hold up all later rows."""
         if len(batch) == 1:
             self._lose(1)
             return True
@@ -228,7 +228,7 @@ class UsageRecorder:
         while True:
             try:
                 removed = await remove_usage_before(self.engine, datetime.now(UTC) - age)
-            except Exception as error:  # whatever it is, tomorrow is tried again
+            except Exception as error:  # whatever it is, try again tomorrow
                 _log.warning("old usage rows cannot be removed", error=error)
             else:
                 if removed:
@@ -237,16 +237,16 @@ class UsageRecorder:
 
 
 def _is_of_a_row(error: Exception) -> bool:
-    """Whether a value is refused, so that trying again is of no use."""
+    """Whether a value was refused, so that trying again is useless."""
     if isinstance(error, DataError | IntegrityError):
         return True
-    # asyncpg has no class for a value out of its range, only the classes 22 and 23 of SQLSTATE.
+    # asyncpg has no exception class for a value out of range, only SQLSTATE classes 22 and 23.
     state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
     return state is not None and state[:2] in ("22", "23")
 
 
 async def remove_usage_before(engine: AsyncEngine, moment: datetime) -> int:
-    """Removes the rows of responses that ended before ``moment``, and says how many. Raises SQLAlchemyError."""
+    """Removes the rows of responses that ended before ``moment``; returns how many. Raises SQLAlchemyError."""
     old = select(table.c.id).where(table.c.created_at < moment).limit(_REMOVED_AT_ONCE)
     removed = 0
     while True:

@@ -1,4 +1,4 @@
-"""What the usage rows of a database add up to."""
+"""Reports on the usage rows of a database."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ ANONYMOUS = "anonymous"
 """Stands for requests without a key."""
 
 COLUMNS = tuple(column.name for column in table.c)
-"""Of a row, in order."""
+"""Columns of a row, in order."""
 
 GroupedBy = Literal["day", "key", "model", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows; ``None`` is all."""
+    """Which rows; ``None`` selects all."""
 
     since: datetime | None = None
     until: datetime | None = None
-    """The first moment that is left out."""
+    """End of the period, itself excluded."""
     key_id: str | None = None
-    """``ANONYMOUS``: those without a key."""
+    """``ANONYMOUS`` selects rows without a key."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
@@ -53,12 +53,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The rows of one group together."""
+    """Totals for one group of rows."""
 
     group: str
-    """A day in UTC, the id of a key or ``ANONYMOUS``, a model, or empty for all."""
+    """A day in UTC, a key id or ``ANONYMOUS``, a model, or empty for all."""
     label: str | None
-    """Of the key."""
+    """The key's label."""
     responses: int
     cancelled: int
     failed: int
@@ -67,11 +67,11 @@ class Totals:
     audio_tokens: int
     audio_s: float
     first_audio_ms: float | None
-    """The mean of those that had any."""
+    """The mean over rows that had audio."""
 
 
 async def totals(connection: AsyncConnection, chosen: Selection, by: GroupedBy) -> list[Totals]:
-    """One for each group that has rows, in order; ``none`` gives always one. Raises SQLAlchemyError."""
+    """Totals for each group that has rows, in order; ``none`` always gives one. Raises SQLAlchemyError."""
     group = _group(connection.dialect.name, by)
     statement = select(
         group.label("group"),
@@ -88,12 +88,12 @@ async def totals(connection: AsyncConnection, chosen: Selection, by: GroupedBy) 
     if by != "none":
         statement = statement.group_by(group).order_by(group)
     rows = (await connection.execute(statement)).mappings().all()
-    # PostgreSQL adds whole numbers up to a Decimal.
+    # PostgreSQL sums integers to a Decimal.
     return [Totals(**{**row, **{name: int(row[name]) for name in _SUMMED}}) for row in rows]
 
 
 async def usage_rows(connection: AsyncConnection, chosen: Selection) -> AsyncIterator[dict[str, Any]]:
-    """Every row, oldest first, read as they are wanted. Raises SQLAlchemyError."""
+    """Every row, oldest first, read as needed. Raises SQLAlchemyError."""
     statement = select(table).where(*chosen.conditions()).order_by(table.c.created_at, table.c.id)
     async with connection.stream(statement) as result:
         async for row in result:
@@ -110,7 +110,7 @@ def _count_of(outcome: str) -> ColumnElement[int]:
 def _group(dialect: str, by: GroupedBy) -> ColumnElement[str]:
     match by:
         case "key":
-            # Not a literal that is bound: PostgreSQL would not see that it groups by what it selects.
+            # Not a bound literal: PostgreSQL would not see that it groups by what it selects.
             return func.coalesce(table.c.key_id, literal(ANONYMOUS, literal_execute=True))
         case "model":
             return table.c.model.expression
