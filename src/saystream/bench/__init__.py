@@ -1,4 +1,4 @@
-"""``saystream bench``: real sessions over real sockets, timed by a listener who plays what comes."""
+"""``saystream bench``: real sessions over real sockets, timed by a listener who plays the audio as it arrives."""
 
 from saystream.bench.load import Load, run_load
 from saystream.bench.report import Report, summarise, table

@@ -1,8 +1,7 @@
-"""Opens sessions, sends them text, and notes when each piece of audio came.
+"""Opens sessions, sends them text, and records when each piece of audio arrived.
 
-The listener begins to play at the first delta. The lag of a delta is how much later it came than its place in that
-playback. Where there are several sessions, each stays open until its playback is over, so that they really are
-concurrent.
+The listener begins to play at the first delta. The lag of a delta is how much later it arrived than it was due in that
+playback. If there are several sessions, each stays open until its playback is over, so that they really are concurrent.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ __all__ = ["Load", "SessionTiming", "run_load"]
 
 _BYTES_PER_SAMPLE = 2
 _WORD_OR_SPACE = re.compile(r"\S{1,6}\s*")
-"""A token of a language model is about a short word or a piece of a longer one."""
+"""A language model's token is about a short word or a piece of a longer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is asked of a server."""
+    """The load to put on a server."""
 
     url: str
     text: str
@@ -42,7 +41,7 @@ class Load:
 
 @dataclass(slots=True)
 class SessionTiming:
-    """What one listener noted. Times are seconds of the loop's clock."""
+    """What one listener recorded. Times are seconds of the loop's clock."""
 
     first_append_s: float = 0.0
     first_delta_s: float | None = None

@@ -1,4 +1,4 @@
-"""From timings to the numbers that say whether a server is good enough."""
+"""Turns timings into the numbers that say whether a server is good enough."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from saystream.errors import RemoteProtocolError
 __all__ = ["Report", "percentile", "summarise", "table"]
 
 _MAX_CHUNK_LAG_MS = 100.0
-"""A session with a chunk later than this stutters; C100 is the share of those without."""
+"""A session with a chunk later than this stutters; C100 is the share of sessions without one."""
 _PLAUSIBLE_S_PER_CHARACTER = (0.03, 0.4)
 """From fast Latin to slow Chinese speech: a server that speaks something else is not measured."""
 _DURATION_TOLERANCE = 0.1
-"""Time cuts fall elsewhere in every run and a segment's length is rounded; anything beyond is a wrong answer."""
+"""Time cuts differ from run to run, and a segment's length is rounded; anything beyond this is a wrong answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     sessions: int
     failed: int
-    """Sessions with an error, without sound, or with another length of sound than most."""
+    """Sessions with an error, without audio, or with audio of another length than most."""
     first_audio_ms: dict[str, float]
     """From the first append to the first delta: p50, p95, p99."""
     chunk_lag_ms: dict[str, float]
-    """How much later than its place in playback a delta came: p50, p95, p99, max."""
+    """How much later than due in playback a delta arrived: p50, p95, p99, max."""
     c100_percent: float
     """Sessions with no delta more than 100 ms late."""
     real_time_factor: dict[str, float]
-    """First append to last delta, by the length of the audio: p50, p95."""
+    """First append to last delta, divided by the length of the audio: p50, p95."""
     audio_s: float
     errors: list[str]
-    """The different ones."""
+    """The distinct ones."""
 
 
 def summarise(timings: Sequence[SessionTiming], *, num_characters: int) -> Report:
@@ -70,7 +70,7 @@ def summarise(timings: Sequence[SessionTiming], *, num_characters: int) -> Repor
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value that ``percent`` of ``values`` do not exceed; 0 for none."""
+    """The value that ``percent`` of ``values`` do not exceed; 0 if there are none."""
     if not values:
         return 0.0
     rank = math.ceil(len(values) * percent / 100)
@@ -78,7 +78,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def table(numbers: dict[str, Any]) -> Table:
-    """Two columns for people; nested figures one to a row."""
+    """Two columns for people; nested numbers one per row."""
     result = Table("figure", "value", box=None)
     for name, value in numbers.items():
         if isinstance(value, dict):

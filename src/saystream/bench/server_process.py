@@ -25,16 +25,16 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a server has used up to now, and holds now."""
+    """What a server has used so far, and holds now."""
 
     gateway_cpu_s: float
     engines_cpu_s: float
     gateway_memory_bytes: int
-    """Unique to the gateway: what would be free again if it ended."""
+    """Memory that only the gateway uses: what would be free again if it ended."""
 
 
 class ServerProcess:
-    """``saystream serve`` on a free port of the loopback interface, as long as the ``with`` block lasts."""
+    """``saystream serve`` on a free port of the loopback interface, while the ``with`` block lasts."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._port = _free_port()

@@ -1,4 +1,4 @@
-"""``saystream quality``: a corpus spoken through a running server and scored by programs of others."""
+"""``saystream quality``: a corpus spoken through a running server and scored by other people's programs."""
 
 from saystream.quality.corpus import Sentence, load_corpus
 from saystream.quality.measure import Heard, Measurement, measure

@@ -13,9 +13,9 @@ __all__ = ["Sentence", "load_corpus"]
 @dataclass(frozen=True, slots=True)
 class Sentence:
     text: str
-    """As it is sent."""
+    """As sent."""
     spellings: tuple[str, ...]
-    """How it may be heard; the first is ``text``."""
+    """Spellings that count as correct; the first is ``text``."""
 
 
 @functools.cache

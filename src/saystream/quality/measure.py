@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Heard", "Measurement", "measure"]
 
 _PAUSE_S = 0.5
-"""Between sentences that are joined."""
+"""Between sentences joined in one recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One recording that was not heard as it was written."""
+    """One recording that was not heard as written."""
 
     language: str
     voice: str
@@ -40,7 +40,7 @@ class Measurement:
     rows: list[Row] = field(default_factory=list)
     differences: list[Heard] = field(default_factory=list)
     embeddings: dict[str, list[Sequence[float]]] = field(default_factory=dict)
-    """Of each voice, by recording, over all its languages."""
+    """By voice, one for each recording, in all its languages."""
 
     def add(self, other: Measurement) -> None:
         self.rows += other.rows
@@ -63,8 +63,8 @@ def measure(
 ) -> Measurement:
     """``sentences`` of one language by one voice. ``step`` is called after each; the recordings stay in ``folder``.
 
-    So many sentences ``together`` make one recording. The recogniser takes as long for one sentence as for half a
-    minute, so that several save time; but an error of one may then bring on an error in the next.
+    Each recording holds ``together`` sentences. The recogniser takes as long for one sentence as for half a minute, so
+    several save time; but an error in one may then cause an error in the next.
     """
     found = Measurement()
     scored: list[Score] = []
@@ -101,7 +101,7 @@ def _record(
     language: str,
     step: Callable[[], None],
 ) -> float:
-    """Each sentence is spoken by itself, the recordings are joined; the seconds of speech."""
+    """Speaks each sentence separately and joins the recordings; returns the seconds of speech."""
     joined: list[Samples] = []
     num_samples, sample_rate = 0, 0
     for sentence in sentences:

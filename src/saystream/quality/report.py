@@ -1,4 +1,4 @@
-"""From the scores of sentences to a row for each voice in each language, and to how far voices are apart."""
+"""Turns the scores of sentences into a row for each voice in each language, and into how different the voices are."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Row:
     error_percent: float | None
     """Of all sentences together."""
     exact: int | None
-    """Recordings that were heard without an error."""
+    """Recordings heard without an error."""
     mos: float | None
     """DNSMOS overall, mean."""
     mos_least: float | None
     pitch_hz: float | None
-    """Median over the recordings of their medians."""
+    """Median of the recordings' medians."""
     pitch_spread: float | None
     loudness_lufs: float | None
-    """Mean over the recordings."""
+    """Mean of the recordings."""
     seconds: float
-    """Of sound."""
+    """Of speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceSpread:
-    """How alike some voices are: the cosine of their speaker embeddings, 1 for the same."""
+    """How similar some voices are: the cosine of their speaker embeddings, 1 if they are the same."""
 
     voices: int
     mean_similarity: float
@@ -51,13 +51,13 @@ class VoiceSpread:
     max_similarity: float
     closest: tuple[str, str]
     nearest: dict[str, tuple[str, float]]
-    """For each voice the one most like it."""
+    """For each voice the one most similar to it."""
 
 
 def summarise(
     scores: Sequence[Score], *, language: str, voice: str, path: str, sentences: int, seconds: float
 ) -> Row:
-    """``scores`` are those of the recordings, of one sentence or more each."""
+    """``scores`` are those of the recordings, each of one or more sentences."""
     counted = [(score.errors, score.length) for score in scores if score.errors is not None and score.length]
     errors, length = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
     opinions = [score.mos for score in scores if score.mos is not None]
@@ -83,7 +83,7 @@ def summarise(
 
 
 def spread(embeddings: Mapping[str, Sequence[Sequence[float]]]) -> VoiceSpread:
-    """``embeddings`` holds those of the sentences of each voice, at least two voices; a voice is their mean."""
+    """``embeddings`` holds those of the sentences of each voice, for at least two voices; a voice is their mean."""
     names = list(embeddings)
     means = np.array([np.mean(embeddings[name], axis=0) for name in names])
     means /= np.linalg.norm(means, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Starts the programs that score, in their own environment, and asks them. The other end is ``worker.py``."""
+"""Starts the scoring programs in their own environment and asks them. The other end is ``worker.py``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from saystream.errors import ScoringUnavailable
 __all__ = ["SCORES", "Score", "Scorer", "scorer_python"]
 
 SCORES = ("words", "mos", "speaker", "pitch", "loudness")
-"""What can be asked for; ``worker.py`` says what each is."""
+"""The scores that can be asked for; ``worker.py`` explains them."""
 
 _WORKER = Path(__file__).with_name("worker.py")
 _ENVIRONMENT = Path(".venvs/quality/bin/python")
@@ -27,12 +27,12 @@ _ANSWER_TIMEOUT_S = 120.0
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Of one recording; ``None`` is what was not asked for, or what there is none of."""
+    """Of one recording; ``None`` if it was not asked for or does not exist."""
 
     transcript: str | None = None
     errors: int | None = None
     length: int | None = None
-    """Of the text, in characters or words; ``errors`` of them were heard otherwise."""
+    """Of the text, in characters or words; ``errors`` of them were heard differently."""
     mos: float | None = None
     """DNSMOS overall, 1 to 5."""
     speaker: tuple[float, ...] | None = None
@@ -44,7 +44,7 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def scorer_python(given: Path | None = None) -> Path:
-    """The interpreter that has the scoring programs: ``given``, else that of ``scripts/setup --foreign``.
+    """The interpreter that has the scoring programs: ``given``, else the one made by ``scripts/setup --foreign``.
 
     Raises ScoringUnavailable with the command that makes one.
     """
@@ -60,16 +60,16 @@ def scorer_python(given: Path | None = None) -> Path:
 
 
 class Scorer:
-    """The scoring programs, as long as the ``with`` block lasts. One question at a time."""
+    """The scoring programs, while the ``with`` block lasts. One question at a time."""
 
     def __init__(self, python: Path, whisper: Path, *, threads: int = 1) -> None:
         """``whisper`` is the folder of the model ``whisper-small``."""
         self._command = [str(python), str(_WORKER), str(whisper), "--threads", str(threads)]
         self.versions: dict[str, str] = {}
-        """Of what scores; known inside the block."""
+        """Of the scoring programs; known inside the block."""
 
     def __enter__(self) -> Self:
-        # They would use every core for the smallest product of matrices; --threads says what they may have.
+        # They would use every core even for tiny matrix products; --threads says how many they may use.
         environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
@@ -107,7 +107,7 @@ class Scorer:
 
     def _answer(self, timeout_s: float) -> dict[str, Any]:
         assert self._process.stdout is not None
-        # A question has one line for an answer: whatever can be read is the beginning of it.
+        # A question is answered with one line: whatever can be read is its beginning.
         if not select.select([self._process.stdout], [], [], timeout_s)[0]:
             raise ScoringUnavailable(f"The programs that score speech gave no answer within {timeout_s:g} s.")
         line = self._process.stdout.readline()
@@ -128,6 +128,6 @@ class Scorer:
             if stream is not None and not stream.closed:
                 try:
                     stream.close()
-                except BrokenPipeError:  # what was left to write went nowhere
+                except BrokenPipeError:  # what was left to write is lost
                     pass
         self._process.wait()

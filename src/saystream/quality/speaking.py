@@ -1,4 +1,4 @@
-"""Has sentences spoken: over the wire, as a client hears them, or by an engine in this process, as the ceiling."""
+"""Has sentences spoken: over the wire, as a client hears them, or by an engine in this process, as the upper limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WIRE_RATE = 24000
 
 
 class Speaker(Protocol):
-    """Whoever says a sentence."""
+    """Something that speaks a sentence."""
 
     path: str
     """How it is spoken: ``wire`` or ``direct``."""
@@ -46,7 +46,7 @@ class WireSpeaker:
         self._url = url
 
     def speak(self, text: str, *, voice: str, language: str) -> tuple[Samples, int]:
-        """Raises ClientError when the server refuses or is not there."""
+        """Raises ClientError if the server refuses or is not there."""
         audio = asyncio.run(self._audio(text, voice, LANGUAGE_NAMES[language]))
         if not audio:
             raise RemoteProtocolError(f"the server sent no audio for a sentence of {len(text)} characters")
@@ -65,8 +65,8 @@ class WireSpeaker:
 class DirectSpeaker:
     """The engines that the settings would choose, in this process: one call for a whole sentence.
 
-    Text is read as for the wire, so that the same phonemes are spoken; what is missing is the segmenter, the chain of
-    the audio and the protocol.
+    Text is read as on the wire, so that the same phonemes are spoken; only the segmenter, the audio chain and the
+    protocol are missing.
     """
 
     path = "direct"
@@ -85,8 +85,8 @@ class DirectSpeaker:
         self._casting = Casting(order, known, catalog=catalog.load())
 
     def speak(self, text: str, *, voice: str, language: str) -> tuple[Samples, int]:
-        """Raises EngineUnavailable when no engine here speaks the language."""
-        # Its grammars take a while to load, and only a comparison needs them in this process.
+        """Raises EngineUnavailable if no engine here speaks the language."""
+        # Its grammars take a while to load, and in this process only a comparison needs them.
         from saystream.text.normalizer import normalize
 
         role = self._casting.role(voice=voice, language=language)

@@ -1,23 +1,23 @@
-"""Scores recorded speech with programs of others. Runs in an environment of its own, not in saystream's.
+"""Scores recorded speech with other people's programs. Runs in its own environment, not in saystream's.
 
     python worker.py WHISPER_FOLDER [--threads N]
 
 ``tests/environments/quality.txt`` lists what it imports; WHISPER_FOLDER holds the files of Whisper-small in ONNX. It
-reads one JSON object a line and answers each with one:
+reads one JSON object per line and answers each with one:
 
     {"wav": PATH, "language": "fr", "expected": [TEXT, …], "scores": ["words", "mos", …]}
 
-    words    ``transcript`` by Whisper told the language, and ``errors`` of ``length`` against that one of the expected
-             spellings that fits best: characters for Chinese, Japanese and Korean, else words
+    words    ``transcript`` by Whisper, which is told the language, and ``errors`` of ``length`` against the expected
+             spelling that fits best: characters for Chinese, Japanese and Korean, else words
     mos      ``mos``, DNSMOS overall (P.835), 1 to 5
     speaker  ``speaker``, the embedding of Resemblyzer's encoder: 256 numbers of length 1
-    pitch    ``pitch_hz``, the median fundamental frequency by Praat, and ``pitch_spread``, the distance of the 10th to
-             the 90th percentile in semitones; null in a recording without a voice
-    loudness ``loudness_lufs``, integrated (ITU-R BS.1770-4); null in a recording of silence
+    pitch    ``pitch_hz``, the median fundamental frequency by Praat, and ``pitch_spread``, the distance from the 10th
+             to the 90th percentile in semitones; null if the recording has no voice
+    loudness ``loudness_lufs``, integrated (ITU-R BS.1770-4); null if the recording is silent
 
-What scores is imported where it is used: each takes a while to load, and the type checker knows none of it.
-A WAV file is mono and 16-bit. A request that fails is answered by ``{"error": TEXT}``. The first line out, before any
-request, names the versions of what scores: ``{"versions": {…}}``.
+Scoring programs are imported where they are used: each takes a while to load, and the type checker knows none of them.
+A WAV file is mono and 16-bit. A request that fails is answered by ``{"error": TEXT}``. The first line of output, before
+any request, names the versions of the programs: ``{"versions": {…}}``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 
 _RATE = 16000
-"""Hz; of everything that listens here."""
+"""Hz, for every program that listens here."""
 _BY_CHARACTER = ("zh", "ja", "ko")
 _PITCH_RANGE_HZ = (60.0, 600.0)
 """From the lowest man to the highest child."""
@@ -60,12 +60,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     scorer = Scorer(arguments.whisper, arguments.threads)
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a program of others prints is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # what other people's programs print is not an answer
     _answer(answers, {"versions": {name: metadata.version(name) for name in _PACKAGES}})
     for line in sys.stdin:
         try:
             _answer(answers, scorer.score(**json.loads(line)))
-        except Exception as error:  # whatever a program of others raises is an answer too, and not the end
+        except Exception as error:  # whatever other people's programs raise is an answer too, not the end
             _answer(answers, {"error": f"{type(error).__name__}: {error}"})
 
 
@@ -107,7 +107,7 @@ class Scorer:
 
 
 def read_wav(path: Path) -> Samples:
-    """At 16 kHz, -1 to 1; of a file shorter than its header says, what there is."""
+    """At 16 kHz, -1 to 1; if a file is shorter than its header says, what there is."""
     import librosa
 
     with wave.open(str(path)) as file:
@@ -120,8 +120,7 @@ def read_wav(path: Path) -> Samples:
 def compare(heard: str, expected: list[str], language: str) -> tuple[int, int]:
     """Errors and length against the spelling with the fewest errors.
 
-    What was heard counts as it was written and with its numerals in words: Whisper chooses between the two as it
-    likes, and both are the same sound.
+    The transcript counts both as written and with its numerals in words: Whisper uses either, and both sound the same.
     """
     import jiwer
 
@@ -147,7 +146,7 @@ def normalised(text: str, language: str) -> str:
 
 
 def in_words(text: str, language: str) -> str:
-    """With numerals as words of the language, as somebody reads them out."""
+    """With numerals as words of the language, as a person reads them aloud."""
     if language == "zh":
         import cn2an
 
@@ -215,8 +214,8 @@ def loudness(samples: Samples) -> float | None:
 def speaker(samples: Samples) -> Samples:
     """The same as ``VoiceEncoder.embed_utterance(preprocess_wav(samples))`` of Resemblyzer, to 1e-6.
 
-    Weights and audio half are Resemblyzer's. Its network is computed here, because it wants gigabytes of torch for
-    three small LSTM layers.
+    The weights and the audio part are Resemblyzer's. Its network is computed here, because it needs gigabytes of torch
+    for three small LSTM layers.
     """
     audio, tensors = _resemblyzer()
     speech = audio.preprocess_wav(samples)
@@ -269,9 +268,9 @@ def _resemblyzer() -> tuple[types.ModuleType, dict[str, Samples]]:
 
 
 def read_tensors(file: IO[bytes]) -> dict[str, Samples]:
-    """The tensors of ``model_state`` in a file that ``torch.save`` of before 2020 wrote.
+    """The tensors of ``model_state`` in a file written by ``torch.save`` before 2020.
 
-    Three pickles of no interest, one of the objects, one of the storages' keys, then each storage: its length as an
+    Three pickles that do not matter, one of the objects, one of the storages' keys, then each storage: its length as an
     int64 and its numbers.
     """
     for _ in range(3):
@@ -286,7 +285,7 @@ def read_tensors(file: IO[bytes]) -> dict[str, Samples]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Takes tensors for arrays over buffers that are filled later, and nothing but what such a file needs."""
+    """Turns tensors into arrays over buffers that are filled later, and allows only what such a file needs."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
