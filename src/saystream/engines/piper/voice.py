@@ -1,4 +1,4 @@
-"""One Piper voice: a VITS model in ONNX, which turns a sentence of phonemes into sound in one pass."""
+"""One Piper voice: a VITS model in ONNX, which turns a sentence of phonemes into audio in one pass."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 __all__ = ["PiperVoice"]
 
 _LOUDNESS = 0.08
-"""Root mean square of what is not silence, as of hibari: voices differ by 10 dB."""
+"""Root mean square of what is not silence, the same as hibari's: voices differ by 10 dB."""
 _MAX_GAIN = 4.0
 _MAX_PEAK = 0.9
 
 _COUNTING = "1 2 3 4 5 6 7 8 9."
-"""Every language of eSpeak reads it; without commas, at which a voice rises, it is as high as other sentences."""
+"""eSpeak reads it in every language; without commas, at which a voice rises, its pitch is that of other sentences."""
 
 
 class PiperVoice:
-    """Built from ``NAME.onnx`` with ``NAME.onnx.json`` beside it. ``speak`` may be called by several threads.
+    """Created from ``NAME.onnx`` with ``NAME.onnx.json`` beside it. ``speak`` may be called by several threads.
 
-    Raises EngineUnavailable where a file is missing or is not what it should be.
+    Raises EngineUnavailable if a file is missing or invalid.
     """
 
     def __init__(
         self, path: Path, *, threads: int, noise_scale: float | None = None, noise_w: float | None = None
     ) -> None:
-        """``noise_scale`` and ``noise_w`` replace those of the voice's file: with both 0 it has no chance in it."""
+        """``noise_scale`` and ``noise_w`` replace those of the voice's file: with both 0 nothing is random."""
         self.name = path.name.removesuffix(".onnx")
         self.config: VoiceConfig = read_config(path.with_name(f"{path.name}.json"))
         inference = self.config.inference
@@ -61,7 +61,7 @@ class PiperVoice:
             reason = error if isinstance(error, SaystreamError) else type(error).__name__
             raise EngineUnavailable(f"The Piper voice of {path} cannot speak: {reason}") from error
         self.pitch_hz = median_pitch_hz(sound, self.sample_rate)
-        """Median of the default speaker; ``None`` where none is to be found."""
+        """Median of the default speaker; ``None`` if none is found."""
         self._gain = np.float32(_gain(sound))
 
     @property
@@ -102,7 +102,7 @@ class PiperVoice:
         return np.asarray(self._session.run(None, inputs)[0], np.float32).reshape(-1)
 
     def _report_unknown(self) -> None:
-        """Once for each phoneme; of letters only the script, for letter by letter they would be the text."""
+        """Once for each phoneme; for letters only the script, because letter by letter they would be the text."""
         for symbol in list(self._phonemes.unknown):
             if self.config.phoneme_type == "text":
                 what = f"some characters of the kind {unicodedata.name(symbol[0], 'UNNAMED').split()[0]}"
@@ -115,7 +115,7 @@ class PiperVoice:
 
 
 def _gain(sound: Samples) -> float:
-    """What makes a voice as loud as the others."""
+    """The factor that makes a voice as loud as the others."""
     magnitude = np.abs(sound)
     audible = magnitude[magnitude > QUIETEST]
     if not len(audible):
@@ -129,7 +129,7 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Threads that spin while they wait take the cores from the other streams.
+    # Threads that spin while they wait take the cores from other streams.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

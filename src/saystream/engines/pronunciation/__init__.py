@@ -1,1 +1,1 @@
-"""How writing is pronounced: what several engines share."""
+"""How text is pronounced: shared by several engines."""

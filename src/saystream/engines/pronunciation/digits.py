@@ -1,4 +1,4 @@
-"""What has to be done to a text before hibari's phonemiser can read it, whatever it holds."""
+"""What must be done to any text before hibari's phonemiser can read it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import unicodedata
 __all__ = ["readable"]
 
 _LONG_NUMBER = re.compile(r"((?:\d[.,]*){24})(?=\d)")
-"""From 31 digits on its number reader raises IndexError."""
+"""From 31 digits on, its number reader raises IndexError."""
 
 _LONG_WORD = re.compile(r"(\S{60})(?=\S)")
 """Its reader of unknown words takes 0.1 s for 90 characters and 48 s for 900."""
 
 
 def readable(text: str) -> str:
-    """``text`` with plain digits, and with spaces in numbers and words that have no end."""
+    """``text`` with plain digits, and with spaces in very long numbers and words."""
     return _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1 ", _with_plain_digits(text)))
 
 

@@ -1,6 +1,6 @@
-"""The library of eSpeak NG, which speaks and says how words are pronounced, for all engines that need either.
+"""The library of eSpeak NG, which speaks and tells how words are pronounced, for all engines that need either.
 
-It comes in the wheel ``espeakng-loader`` and is one set of global variables: whoever calls it holds ``library_in_use``.
+It comes in the wheel ``espeakng-loader`` and is one set of global variables: every caller holds ``library_in_use``.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 MAX_PHONEMIZED_CHARACTERS = 20_000
-"""Of one call of ``phonemize``, during which nobody else can use the library: 30 ms or so."""
+"""In one call of ``phonemize``, during which nothing else can use the library: about 30 ms."""
 
 _PREFERRED = {"en": "gmw/en-US", "pt": "roa/pt-BR", "zh": "sit/cmn"}
-"""Where the library ranks another accent first, or a Mandarin that takes Latin letters for Pinyin."""
+"""Where the library prefers another accent, or a Mandarin that takes Latin letters for Pinyin."""
 
 _NOT_ISO_639_1 = frozenset({"py"})
-"""Pyash calls itself by two letters that stand for no language."""
+"""Pyash identifies itself by two letters that stand for no language."""
 
 _NO_TEXT = frozenset({"Cc", "Cs"})
 """Unicode categories: control characters and lone surrogates."""
@@ -48,7 +48,7 @@ _LANGUAGE_SWITCH = re.compile(r"\([a-z][a-z0-9-]*\)")
 
 _LONG_NUMBER = re.compile(r"(\d{30})(?=\d)")
 _LONG_WORD = re.compile(r"([^\s.,;:!?…、。，；：！？-]{50})(?=\w)")
-"""Of longer ones, such as a Japanese or Thai sentence, the library leaves out the rest (measured)."""
+"""In longer ones, such as a Japanese or Thai sentence, the library drops the rest (measured)."""
 
 _MARKS = {
     **{mark: mark for mark in ".,?!:;"},
@@ -59,10 +59,10 @@ _MARKS = {
     **dict.fromkeys("：፥", ":"),
     **dict.fromkeys("；؛፤·–—", ";"),
 }
-"""Marks that end a clause, as the one of the six that is most like them."""
+"""Marks that end a clause, each as the most similar of the six."""
 
 _CLOSING = frozenset({"Pe", "Pf", "Pi", "Zs", "Cc"})
-"""Unicode categories of what may follow such a mark: brackets and quotation marks, blanks."""
+"""Unicode categories of what may follow such a mark: brackets, quotation marks and spaces."""
 
 # From speak_lib.h.
 _SYNCHRONOUS_RETRIEVAL = 2
@@ -76,32 +76,32 @@ _BUFFER_MS = 100
 RetrieveSamples = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
-"""What the library calls with samples; it returns 0 to go on and 1 to stop."""
+"""Called by the library with samples; returns 0 to continue and 1 to stop."""
 
 library_in_use = threading.Lock()
-"""Held by whoever calls a method of ``library()``."""
+"""Held by every caller of a method of ``library()``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A stretch of speech between two marks."""
+    """A piece of speech between two marks."""
 
     phonemes: str
     """International Phonetic Alphabet with stress marks, words separated by a space."""
     punctuation: str
-    """The mark that ended it: one of ``. , ? ! : ;``, "" where there was none."""
+    """The mark that ended it: one of ``. , ? ! : ;``, "" if there was none."""
 
 
 def phonemize(text: str, voice: str) -> list[Clause]:
     """How ``text`` is pronounced, clause by clause; clauses without a sound are left out.
 
     ``voice`` is a name or identifier of the library, such as ``fr`` or ``roa/fr``, or a language tag, such as
-    ``fr-fr``. Words that the library takes for another language are pronounced in that language; the library's marks
-    of the switch are removed. An abbreviation before a capital letter ends a clause, as "Mr." in "Mr. Smith".
+    ``fr-fr``. Words that the library assigns to another language are pronounced in that language; its marks of the
+    switch are removed. An abbreviation before a capital letter ends a clause, as "Mr." in "Mr. Smith".
 
     Any thread may call it, but not while it reads audio from an engine that speaks with the library in this process:
-    the library does one thing at a time. Raises InvalidValue for a voice that there is not, TextTooLong for more than
-    ``MAX_PHONEMIZED_CHARACTERS``, EngineUnavailable where the library does not start.
+    the library does one thing at a time. Raises InvalidValue for an unknown voice, TextTooLong for more than
+    ``MAX_PHONEMIZED_CHARACTERS``, EngineUnavailable if the library does not start.
     """
     if len(text) > MAX_PHONEMIZED_CHARACTERS:
         problem = f"{len(text)} characters are too many to pronounce at once; at most {MAX_PHONEMIZED_CHARACTERS} are."
@@ -112,7 +112,7 @@ def phonemize(text: str, voice: str) -> list[Clause]:
 
 @cache
 def library() -> Library:
-    """The one of this process, started at the first call. Raises EngineUnavailable where it does not start."""
+    """The one of this process, started by the first call. Raises EngineUnavailable if it does not start."""
     return Library()
 
 
@@ -135,7 +135,7 @@ class Library:
             raise EngineUnavailable(f"eSpeak NG cannot read its voices in {self.voice_folder}.")
 
     def speak(self, text: str, voice: str, parameters: Mapping[int, int], callback: Any) -> None:
-        """Return when ``callback``, a ``RetrieveSamples``, has got all of it, or has returned 1."""
+        """Returns when ``callback``, a ``RetrieveSamples``, has received all of it or has returned 1."""
         call = self._functions
         if not self._set_voice(voice):
             raise EngineUnavailable(f"eSpeak NG has lost its voice '{voice}'.")
@@ -176,7 +176,7 @@ class Library:
             start = end
 
     def voices(self) -> Iterator[tuple[str, list[tuple[int, str]]]]:
-        """Identifier of each voice, and its languages, each with a number that is low where it suits well."""
+        """The identifier of each voice and its languages, each with a number that is lower the better it suits."""
         listed = self._functions.espeak_ListVoices(None)
         position = 0
         while voice := listed[position]:
@@ -205,8 +205,8 @@ def spoken_languages() -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """``text`` without what the library takes for commands of its own, its end, or no text at all, and with
-    words and numbers cut that are too long for it."""
+    """``text`` without what the library takes for its own commands or for its end, and without what is not text at all;
+    words and numbers that are too long for the library are cut."""
     kept = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
     return _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1, ", kept)).strip()
 
@@ -220,15 +220,14 @@ class _Voice(ctypes.Structure):
 
 
 def _has_dictionary(folder: Path, identifier: str) -> bool:
-    """The wheel lacks the dictionaries of a few languages that it lists, without which they are spelt out."""
+    """The wheel lacks the dictionaries of a few languages that it lists; without them words are spelt out."""
     language = identifier.rpartition("/")[2].split("-")[0].lower()
     names = {"nb": "no", "hyw": "hy"}
     return (folder / f"{names.get(language, language)}_dict").exists()
 
 
 def _tags(languages: Any) -> list[tuple[int, str]]:
-    """Language tags with their priorities: for each one byte and then a string that ends in 0; a 0 after
-    all."""
+    """Language tags with their priorities: for each one byte, then a string that ends in 0; a 0 after all."""
     tags, position = [], 0
     while priority := languages[position]:
         tag = ctypes.string_at(ctypes.addressof(languages.contents) + position + 1)
@@ -238,7 +237,7 @@ def _tags(languages: Any) -> list[tuple[int, str]]:
 
 
 def _mark(read: str) -> str:
-    """The last mark at the end of the text of a clause; of several, such as "?!", a question mark comes first."""
+    """The last mark at the end of a clause; of several, such as "?!", a question mark takes precedence."""
     end = len(read)
     marks: list[str] = []
     while end and (

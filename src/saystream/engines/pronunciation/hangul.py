@@ -1,8 +1,8 @@
 """Korean as it is pronounced, for engines that read hangul letter by letter.
 
-A syllable's last consonant and the first of the next change each other; these are the regular changes of the Standard
-Pronunciation of Korean (articles 8 to 30 of the appendix to the Standard Language Regulations, 1988), not its
-exceptions word by word. Within a word only: where a speaker pauses is not known here.
+The last consonant of a syllable and the first of the next change each other; these are the regular changes of the
+Standard Pronunciation of Korean (articles 8 to 30 of the appendix to the Standard Language Regulations, 1988), not its
+exceptions for single words. Only within a word: where a speaker pauses is not known here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CLOSED = {
     **dict.fromkeys("ㄵㄶ", "ㄴ"),
     "ㄻ": "ㅁ",
 }
-"""What is left of a last consonant when no vowel follows."""
+"""What remains of a last consonant when no vowel follows."""
 _ASPIRATED = {"ㄱ": "ㅋ", "ㄷ": "ㅌ", "ㅂ": "ㅍ", "ㅈ": "ㅊ"}
 _TENSE = {"ㄱ": "ㄲ", "ㄷ": "ㄸ", "ㅂ": "ㅃ", "ㅅ": "ㅆ", "ㅈ": "ㅉ"}
 _NASAL = {"ㄱ": "ㅇ", "ㄷ": "ㄴ", "ㅂ": "ㅁ"}
@@ -48,7 +48,7 @@ class _Syllable(NamedTuple):
 
 
 def as_pronounced(text: str) -> str:
-    """``text`` with its hangul spelt as it sounds; the rest as it is."""
+    """``text`` with its hangul spelt as it sounds; the rest unchanged."""
     return _SYLLABLES.sub(lambda word: _respelt(word[0]), text)
 
 
@@ -90,13 +90,13 @@ def _joined(final: str, initial: str, vowel: int) -> tuple[str, str]:
 
 
 def _letters(final: str) -> tuple[str, str]:
-    """The last two letters of a syllable; the first is none where there is one."""
+    """The last two letters of a syllable; the first is empty if there is only one."""
     pair = _PAIRS.get(final, _NONE + final)
     return pair[0], pair[1]
 
 
 def _linked(final: str, vowel: int) -> tuple[str, str]:
-    """A last consonant moves to the vowel that follows; "h" is lost on the way."""
+    """A last consonant moves to the vowel that follows; "h" is dropped."""
     if final in (_NONE, _SILENT):
         return final, _SILENT
     kept, moved = _letters(final)
