@@ -1,12 +1,11 @@
-"""Where text may be cut: a scanner that takes one character at a time and names the ends that it is sure of.
+"""Where text may be cut: a scanner that takes one character at a time and reports the ends that it is sure of.
 
-It never looks ahead. An end is named when the character that makes it certain arrives, so what is found
-does not depend on how the text was split on its way here. How large a segment should be is not decided
-here.
+It never looks ahead. An end is reported when the character that makes it certain arrives, so the result does not depend
+on how the text was split on its way here. How large a segment should be is not decided here.
 
-A sentence end is named only where two independent segmenters, sentencex and livekit-blingfire, both put
-one; for Latin text, whose language is not known here, sentencex must put it under the rules of every Latin
-language of the service. A blank line ends a sentence without asking them.
+A sentence end is reported only where two independent segmenters, sentencex and livekit-blingfire, both put one; for
+Latin text, whose language is not known here, sentencex must put it under the rules of every Latin language of the
+service. A blank line ends a sentence without asking them.
 """
 
 from __future__ import annotations
@@ -35,13 +34,12 @@ from saystream.text.language import script_language
 __all__ = ["Boundary", "BoundaryKind", "BoundaryScanner"]
 
 _WINDOW_CHARACTERS = 200
-"""How much text before an end the two segmenters are shown: bounded, so that a decision costs the same
-everywhere."""
+"""How much text before an end the two segmenters see: bounded, so that a decision costs the same everywhere."""
 _MAX_ORDINAL_DIGITS = 2
-"""A full stop after a bare number up to this long is no end: it makes a list number or, in German, an
+"""A full stop after a bare number of up to this many digits is not an end: it makes a list number or, in German, an
 ordinal."""
 _NEW_SENTENCE = "Ab"
-"""Stands for the next line where a line break is all that follows a full stop so far."""
+"""Stands for the next line while a line break is all that follows a full stop."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MARKS = STOPS | WIDE_STOPS | CLAUSE_MARKS | WIDE_CLAUSE_MARKS
 _SPACED_CLOSERS = frozenset("»›")
@@ -53,8 +51,7 @@ class BoundaryKind(Enum):
     SENTENCE = "sentence"
     CLAUSE = "clause"
     PHRASE = "phrase"
-    """A space between Thai words. Thai puts it between clauses and sentences and has no other mark for
-    either."""
+    """A space between Thai words. Thai puts it between clauses and sentences and has no other mark for either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class Boundary:
 
     kind: BoundaryKind
     position: int
-    """Index into the scanned characters: the first one that no longer belongs to what ended."""
+    """Index into the scanned characters: the first one that does not belong to what ended."""
     weight: int
     """Speech before it, in the unit of ``Character.weight``."""
 
@@ -78,7 +75,7 @@ class _Rule(Enum):
 
 @dataclass(slots=True)
 class _Mark:
-    """Punctuation that may turn out to be an end."""
+    """Punctuation that may prove to be an end."""
 
     rule: _Rule
     start: int
@@ -90,13 +87,13 @@ class _Mark:
     following: int = 0
     """Visible characters seen after it."""
     next_start: int = 0
-    """Where the first of them stands."""
+    """Index of the first of them."""
 
 
 class BoundaryScanner:
     """Scans one stretch of text, from just after the last cut.
 
-    After a cut make a new scanner and step what was left through it.
+    After a cut make a new scanner and step the remaining text through it.
     """
 
     def __init__(self) -> None:
@@ -105,7 +102,7 @@ class BoundaryScanner:
         self.first_spoken: int | None = None
         """Index of the first letter or digit."""
         self.word_start = 0
-        """Index behind the last character that no word goes on behind (``Character.ends_word``)."""
+        """Index after the last character that always ends a word (``Character.ends_word``)."""
         self._weight = 0
         self._mark: _Mark | None = None
         self._last_visible = ""
@@ -113,7 +110,7 @@ class BoundaryScanner:
         self._sentence_start = 0
 
     def step(self, character: str) -> Boundary | None:
-        """Take one code point; the end that it made certain, if any."""
+        """Take one code point; returns the end that it made certain, if any."""
         facts = describe(character)
         position = len(self.characters)
         self.characters.append(character)
@@ -137,7 +134,7 @@ class BoundaryScanner:
         elif mark.following == 0:
             mark.spaced = True
         elif mark.following == 1 and self._last_visible in _SPACED_CLOSERS:
-            # A spaced closing quote, as French writes it: the sentence ends behind it.
+            # A spaced closing quote, as in French: the sentence ends after it.
             mark.end, mark.following, mark.weight = position, 0, self._weight
         return self._step_newline(position) if facts.is_newline else None
 
@@ -145,7 +142,7 @@ class BoundaryScanner:
         if facts.is_newline:
             self._open(_Rule.SPACED_CLAUSE, position, spaced=True)
         elif self._last_visible != "ๆ" and describe(self._last_visible).script is Script.THAI:
-            # The repetition mark is always followed by a space, which says nothing.
+            # The repetition mark is always followed by a space, which means nothing.
             self._open(_Rule.PHRASE, position, spaced=True)
 
     def _step_newline(self, position: int) -> Boundary | None:
@@ -204,9 +201,9 @@ class BoundaryScanner:
         return 0 < len(number) <= _MAX_ORDINAL_DIGITS and number.isdecimal()
 
     def _resolve(self, mark: _Mark, character: str, facts: Character) -> Boundary | None:
-        """Decide ``mark`` now that one more visible character is there, or leave it open."""
+        """Decide ``mark`` now that one more visible character has arrived, or leave it open."""
         if not mark.spaced and character in _MARKS:
-            # "?," and the like: what follows goes on with the same clause.
+            # "?," and the like: what follows continues the same clause.
             self._mark = None
             return None
         if mark.rule is _Rule.WIDE_STOP:
@@ -226,12 +223,12 @@ class BoundaryScanner:
     def _resolve_stop(self, mark: _Mark, facts: Character) -> Boundary | None:
         is_wide = facts.script in _WIDE_SCRIPTS
         if not mark.spaced:
-            # Without a space only between two wide characters: "Yahoo!ニュース" and "v2.1" go on.
+            # Without a space, only between two wide characters: "Yahoo!ニュース" and "v2.1" go on.
             if is_wide and describe(mark.before).script in _WIDE_SCRIPTS:
                 return self._decide_stop(mark)
             self._mark = None
             return None
-        # Two characters of what follows tell a capital letter and an opening quote from the rest.
+        # The next two characters are enough to tell a capital letter and an opening quote from the rest.
         return self._decide_stop(mark) if mark.following == 2 or is_wide else None
 
     def _decide_stop(self, mark: _Mark) -> Boundary | None:
@@ -244,8 +241,7 @@ class BoundaryScanner:
         return Boundary(BoundaryKind.CLAUSE, mark.next_start, mark.weight)
 
     def _agreed(self, position: int, continuation: str = "") -> bool:
-        """Whether both segmenters begin a sentence at ``position``; if so, later ones are judged from there
-        on."""
+        """Whether both segmenters begin a sentence at ``position``; if so, later ends are judged from there on."""
         start = max(self._sentence_start, position - _WINDOW_CHARACTERS)
         window = "".join(self.characters[start:]) + continuation
         # A lone surrogate is a character here, but not for native code.
@@ -272,7 +268,7 @@ def _ends_at(offset: int, window: str, language: str) -> bool:
 
 
 def _extends(mark: _Mark, character: str) -> bool:
-    """Whether ``character``, which stands directly behind ``mark``, is part of it."""
+    """Whether ``character``, which stands directly after ``mark``, is part of it."""
     if character in CLOSERS:
         return True
     if mark.rule in (_Rule.STOP, _Rule.WIDE_STOP):

@@ -1,4 +1,4 @@
-"""Where to cut text that gave no better place: the length limit and the last complete word."""
+"""Where to cut text that offers no better place: at the length limit or after the last complete word."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _MARKS = STOPS | CLAUSE_MARKS | CLOSERS
 def length_break(
     characters: list[str], limit: int, last_sentence: int | None, last_clause: int | None
 ) -> int:
-    """The best place to cut ``characters``, of which there are more than ``limit``: above 0, at most
-    ``limit``.
+    """The best place to cut ``characters``, of which there are more than ``limit``: above 0, at most ``limit``.
 
-    A place in the first quarter is taken only where a later one would break a word.
+    A place in the first quarter is used only if a later one would break a word.
     """
     if last_sentence is not None:
         return last_sentence
@@ -48,11 +47,11 @@ def length_break(
 
 
 def growing_word_start(characters: list[str], word_start: int) -> int:
-    """Where the last word begins if it may go on in the text still to come; the length if it is complete.
+    """Where the last word begins, if it may continue in the text still to come; the length, if it is complete.
 
-    ``word_start`` is where the characters after the last one that ends a word begin. Complete is what ends with a
-    space, a han or hiragana character, or punctuation that is not inside a number or an address so far. Of Thai
-    without spaces only the last syllable part may go on.
+    ``word_start`` is the index after the last character that ends a word. Text is complete if it ends with a space, a
+    han or hiragana character, or punctuation that is not inside a number or an address so far. In Thai without spaces
+    only the last syllable part may continue.
     """
     length = len(characters)
     if word_start == length:
@@ -66,7 +65,7 @@ def growing_word_start(characters: list[str], word_start: int) -> int:
 
 
 def _is_complete(word: list[str]) -> bool:
-    """Whether a word that ends with punctuation ends there: not "3." or "www.example."."""
+    """Whether a word that ends with punctuation is complete: not "3." or "www.example."."""
     end = len(word)
     while end > 0 and word[end - 1] in _MARKS:
         end -= 1

@@ -30,7 +30,7 @@ WIDE_STOPS = frozenset("。！？｡")
 CLAUSE_MARKS = frozenset(",;:")
 """End a clause only when a space follows."""
 WIDE_CLAUSE_MARKS = frozenset("，、；：､—")
-"""End a clause without a space. The em dash is one of them: it is written closed up as well as spaced."""
+"""End a clause without a space. The em dash is one of them: it is written both without and with spaces."""
 CLOSERS = frozenset("\"'”’»›«“)]}」』）】》〉〕〗］｝＂＇*_`")
 """Belong to what stands before them. Quotes that close in one language and open in another are here too."""
 OPENERS = frozenset("([{“‘«‹„‚「『（【《〈〔〖［｛¿¡#$€£¥")
@@ -44,7 +44,7 @@ _ZERO_WIDTH_JOINER = "\u200d"
 
 
 class Script(Enum):
-    """The scripts that are told apart; everything else is ``OTHER``."""
+    """The scripts that are distinguished; everything else is ``OTHER``."""
 
     LATIN = "latin"
     CYRILLIC = "cyrillic"
@@ -83,9 +83,9 @@ class Character:
     """Belongs to the character before it: combining marks, joiners, variation selectors, emoji skin tones."""
 
     is_unspaced: bool
-    """Han or hiragana: words are not parted by spaces and may be parted between any two characters."""
+    """Han or hiragana: words are not separated by spaces, and text may be cut between any two characters."""
     ends_word: bool
-    """No word goes on behind it: spaces, han, hiragana and full-width marks."""
+    """No word continues after it: spaces, han, hiragana and full-width marks."""
 
 
 def is_ideograph(character: str) -> bool:
@@ -99,7 +99,7 @@ def is_ideograph(character: str) -> bool:
         or 0x3400 <= code <= 0x4DBF
         or code == 0x3007
         or 0xF900 <= code <= 0xFAFF
-        # Planes 2 and 3 are set aside for ideographs.
+        # Planes 2 and 3 are reserved for ideographs.
         or 0x20000 <= code <= 0x3FFFD
     )
 
@@ -140,10 +140,10 @@ def describe(character: str) -> Character:
 
 
 def may_cut(characters: list[str], position: int) -> bool:
-    """Whether text may be parted before ``position`` without breaking what is seen as one character.
+    """Whether text may be cut before ``position`` without breaking what is seen as one character.
 
-    Kept whole: combining sequences, Thai syllable parts, joined emoji, flags, conjoining jamo, surrogate
-    pairs and CR LF.
+    Kept whole: combining sequences, Thai syllable parts, joined emoji, flags, conjoining jamo, surrogate pairs and CR
+    LF.
     """
     before, after = characters[position - 1], characters[position]
     if describe(after).extends or before == _ZERO_WIDTH_JOINER:
@@ -163,8 +163,8 @@ def may_cut(characters: list[str], position: int) -> bool:
 
 
 def may_start_unspaced(characters: list[str], position: int) -> bool:
-    """Whether text without spaces may be parted before ``position``: next to a han or hiragana character or
-    wide mark, not before a mark that may not begin a line and not after an opening one."""
+    """Whether text without spaces may be cut before ``position``: next to a han or hiragana character or wide mark, not
+    before a mark that may not begin a line and not after an opening one."""
     before, after = characters[position - 1], characters[position]
     if after in CLOSERS or after in STOPS or after in WIDE_STOPS or after in _NOT_AT_LINE_START:
         return False

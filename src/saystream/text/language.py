@@ -1,7 +1,7 @@
 """The language of a text: by its script, and for Latin letters by common words and letter statistics.
 
-A script is certain. Among the languages in Latin letters a short text often is not: it then has the language that
-was spoken before it, so that an "OK." does not make a German session English for a moment.
+A script is certain. Among the languages in Latin letters a short text often is not: it then gets the language that was
+spoken before it, so that an "OK." does not make a German session English for a moment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 FOLLOWING_CHARACTERS = 200
-"""Of the text behind a segment: enough to tell the language of what is being said."""
+"""Characters of the text after a segment: enough to tell the language being spoken."""
 
 SCRIPT_LANGUAGES = {
     **{
@@ -42,7 +42,7 @@ SCRIPT_LANGUAGES = {
     },
     "thai": "th",
 }
-"""Of the scripts that tell the language by themselves; Thai is told, so that nobody takes it for another."""
+"""Languages of the scripts that have only one; Thai is included, so that it is not taken for another language."""
 
 _OTHER_SCRIPTS = {language.code for language in LANGUAGES if language.script != "Latin"} | {"th"}
 _WEIGHTS = {
@@ -57,15 +57,15 @@ _WEIGHTS = {
 }
 
 _SAMPLE_CHARACTERS = 300
-"""More tell no more, and every one takes time."""
+"""More characters tell no more, and each one takes time."""
 
 _FIRST_PROBABILITY = 0.6
-"""Enough where no language was spoken before."""
+"""Enough if no language was spoken before."""
 
 _SWITCHING_PROBABILITY = 0.9
 _SWITCHING_WORDS = 3
-"""What it takes to leave the language that was spoken before: names and titles in another language have fewer words
-than that, or are less clear."""
+"""Words needed to leave the language that was spoken before: names and titles in another language have fewer, or are
+less clear."""
 
 COMMON_WORDS = {
     "en": "yes hello hi thanks the and you is are what with this that of sure how my your we they have please ok okay",
@@ -75,7 +75,7 @@ COMMON_WORDS = {
     "it": "sì ciao grazie gli che sono è allora certo perché prego buongiorno buonasera anche della molto bene",
     "pt": "sim não olá obrigado obrigada você os uma então muito também tudo oi bom boa isso está tchau",
 }
-"""Words that tell each of ``LATIN_LANGUAGES`` from the others, for texts too short for statistics."""
+"""Words that distinguish each of ``LATIN_LANGUAGES`` from the others, for texts too short for statistics."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # "c'est" is one word
 
@@ -95,9 +95,9 @@ _LANGUAGE_OF_WORD = _languages_of_words()
 def script_language(text: str, default: str) -> str:
     """The ISO 639-1 code of the script that most of ``text`` is written in.
 
-    Han and kana count together: any kana makes it ``ja``, unless they are few among characters that Japanese does not
-    have; none ``zh``, or ``ja`` where that is the default. Latin gives ``default``, or ``en`` where the default is not
-    written in Latin letters. Text without letters gives ``default``.
+    Han and kana count together: any kana makes the text ``ja``, unless there are few among characters that Japanese
+    does not have; without kana it is ``zh``, or ``ja`` if that is the default. Latin gives ``default``, or ``en`` if
+    the default is not written in Latin letters. Text without letters gives ``default``.
     """
     weights = dict.fromkeys(_WEIGHTS, 0)
     for character in text:
@@ -121,7 +121,7 @@ def _east_asian(text: str, kana: int, han: int, default: str) -> str:
 
 
 def is_written_in_japan(text: str) -> bool:
-    """Whether the Japanese character set has all Han characters of ``text``: many simplified ones are not in it."""
+    """Whether the Japanese character set has all han characters of ``text``: many simplified ones are not in it."""
     try:
         "".join(filter(_is_han, text)).encode("cp932")
     except UnicodeEncodeError:
@@ -134,8 +134,8 @@ def _is_han(character: str) -> bool:
 
 
 def detect(text: str, default: str) -> str:
-    """The language (ISO 639-1) of ``text``: by its script, and where that is Latin, the one of ``LATIN_LANGUAGES``
-    that it clearly is in; else ``default``, or ``en`` where the default is not written in Latin letters."""
+    """The language (ISO 639-1) of ``text``: by its script, and for Latin script the one of ``LATIN_LANGUAGES`` that it
+    clearly is in; else ``default``, or ``en`` if the default is not written in Latin letters."""
     language = script_language(text, default)
     return latin_language(text, language) if language in LATIN_LANGUAGES else language
 
@@ -150,17 +150,17 @@ def latin_language(text: str, default: str, among: Iterable[str] = LATIN_LANGUAG
 
 
 def embedded_language(text: str) -> str:
-    """The language of words in Latin letters inside a text of another script: English, unless they clearly are of
+    """The language of words in Latin letters inside a text of another script: English, unless they are clearly in
     another of ``LATIN_LANGUAGES``."""
     words = _WORD.findall(text[:_SAMPLE_CHARACTERS])
     hints = {_LANGUAGE_OF_WORD.get(word.lower().replace("’", "'")) for word in words} - {None, "en"}
-    # Most are English names and phrases: without a hint nothing has to be loaded to know that.
+    # Most are English names and phrases: without a hint, nothing has to be loaded to decide.
     return latin_language(text, "en") if hints or not "".join(words).isascii() else "en"
 
 
 def _first_language(text: str, among: Iterable[str]) -> str | None:
-    """The likeliest of ``among`` for a text in Latin letters that nothing was spoken before; ``None`` where it could
-    be any."""
+    """The likeliest of ``among`` for a text in Latin letters with nothing spoken before it; ``None`` if it could be
+    any."""
     words = _WORD.findall(text[:_SAMPLE_CHARACTERS])
     if not words:
         return None
@@ -172,19 +172,19 @@ def _first_language(text: str, among: Iterable[str]) -> str | None:
 
 
 def _most_likely(words: list[str]) -> tuple[str, float]:
-    # Without digits and signs, in which it sees letters of some language or other.
+    # Without digits and signs, which it takes for letters of some language.
     language, probability = _identifier().classify(" ".join(words))
     return str(language), float(probability)
 
 
 def load_detector() -> None:
-    """Load what tells Latin languages apart, so that the first text does not wait for it: half a second."""
+    """Load what distinguishes Latin languages, so that the first text does not wait half a second for it."""
     _identifier()
 
 
 @lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
-    # Imported here, for it takes 80 MB, and who asks about other scripts alone needs none of it.
+    # Imported here because it takes 80 MB, and callers who ask only about other scripts do not need it.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
@@ -193,27 +193,27 @@ def _identifier() -> LanguageIdentifier:
 
 
 class SpokenLanguage:
-    """The language of each segment of one session, which remembers what it spoke where a segment does not tell.
+    """The language of each segment of one session. If a segment does not tell, it uses the language spoken before.
 
-    A declared language decides wherever its script allows it. The vendor's own samples declare Chinese and send
-    English sentences.
+    A declared language decides wherever its script allows it. The vendor's own samples declare Chinese and send English
+    sentences.
     """
 
     def __init__(self, declared: str | None, spoken: Iterable[str] = LATIN_LANGUAGES) -> None:
-        """``declared`` is an ISO 639-1 code, ``None`` where the session declares none. Of the languages in Latin
-        letters only those in ``spoken`` are looked for: those that some engine speaks."""
+        """``declared`` is an ISO 639-1 code, ``None`` if the session declares none. Of the languages in Latin letters
+        only those in ``spoken`` are considered: those that some engine speaks."""
         self._declared = declared
         self._spoken = frozenset(spoken)
         self._latin: str | None = declared if declared in LATIN_LANGUAGES else None
         self._east_asian: str | None = declared if declared in ("zh", "ja") else None
 
     def of(self, text: str, following: str = "") -> str:
-        """The language of ``text``, of which ``following`` is what is known of the rest."""
+        """The language of ``text``; ``following`` is what is known of the text after it."""
         language, _ = self._decide(text, following)
         return language
 
     def speak(self, text: str, following: str = "") -> str:
-        """The same, and it is remembered, if ``text`` tells it."""
+        """The same, and remember it if ``text`` tells it."""
         language, is_told = self._decide(text, following)
         if is_told and language in LATIN_LANGUAGES:
             self._latin = language

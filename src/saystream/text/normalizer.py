@@ -1,7 +1,7 @@
 """Numbers, dates, money, units, abbreviations and addresses as words, for engines that do not read them themselves.
 
-Each language of ``saystream.languages`` has a module in ``normalization``, and in it a class, of its name. What they
-cannot make out stays as it is written.
+Each language of ``saystream.languages`` has a module of its name in ``normalization``, with a class of its name. What
+these do not recognise stays as it is written.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def load_grammars(languages: Iterable[str]) -> None:
 
 
 def normalize(text: str, language: str) -> str:
-    """``text`` in ``language`` (ISO 639-1) with words for what is not one. It never raises, and it drops nothing that
-    is spoken but the scheme of a web address; spaces at the ends stay."""
+    """``text`` in ``language`` (ISO 639-1) with words for what is not a word. Never raises, and drops nothing that is
+    spoken except the scheme of a web address; spaces at the ends stay."""
     core = text.strip()
     if language not in LANGUAGE_NAMES or not core:
         return text

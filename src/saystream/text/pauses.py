@@ -10,7 +10,7 @@ _SENTENCE_MS = 300
 _CLAUSE_MS = 200
 _COMMA_MS = 150
 _NO_MARK_MS = 40
-"""Text that was cut between two words goes on."""
+"""Text that was cut between two words continues."""
 
 _PAUSES_MS = {
     **dict.fromkeys(".!?…。！？｡।؟۔", _SENTENCE_MS),
@@ -22,7 +22,7 @@ _IGNORED = "".join(CLOSERS) + "\"'"
 
 def pause_after_ms(text: str) -> int:
     """Milliseconds at speed 1.0 between ``text`` and what follows it. Spaces and closing quotes at its end do not
-    count; a line break there is the end of a sentence."""
+    count; a line break there ends a sentence."""
     without_spaces = text.rstrip()
     if "\n" in text[len(without_spaces) :]:
         return _SENTENCE_MS

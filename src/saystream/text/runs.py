@@ -1,8 +1,8 @@
-"""Parts a text into runs of one language each, so that every word is read by the rules of its own.
+"""Splits a text into runs of one language each, so that every word is read by the rules of its own language.
 
 The script decides. Han, kana, hangul, Cyrillic and Thai letters name their language; Latin ones have the language of
-the text where that is written in Latin letters, and else are English unless they clearly are another of the six. A
-number has the language that surrounds it, and one that is written together with letters ("GPT-4", "4K") theirs.
+the text if that is written in Latin letters, and otherwise are English unless they are clearly in another of the six. A
+number has the language that surrounds it; one joined to letters ("GPT-4", "4K") has their language.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _CLASSES = {
     Script.THAI: "T",
 }
 _JOINERS = frozenset("-‐‑._'’/&@+:#~=?")
-"""Part no word where letters or digits stand on both sides, as in "user@example.com"."""
+"""Do not split a word if letters or digits stand on both sides, as in "user@example.com"."""
 _SIGNS = frozenset("$€£¥￥₩₽№%‰°℃℉−±")
 """Part of the number beside them."""
 _TOKEN = re.compile(
     r"(?P<han>(?:[HK]E*)+)"
-    r"|(?P<temperature>M*DE*(?:J{0,3}DE*)*M+L(?!L))"  # "25 °C" without its space: the letter is no word
+    r"|(?P<temperature>M*DE*(?:J{0,3}DE*)*M+L(?!L))"  # "25 °C" without its space: the letter is not a word
     r"|(?P<word>M*(?:[LD]E*)+(?:J{1,3}(?:[LD]E*)+)*M*)"
     r"|(?P<cyrillic>(?:CE*)+(?:J(?:CE*)+)*)"
     r"|(?P<hangul>(?:GE*)+)"
@@ -40,10 +40,10 @@ _TOKEN = re.compile(
     r"|(?P<other>(?:OE*)+)"
     r"|(?P<neutral>[JMSPE]+)"
 )
-"""Over the classes of the characters, one letter each. No class can be taken in two ways at one place, so that the
-time grows with the length alone."""
+"""Over the classes of the characters, one letter each. No class can be matched in two ways at one place, so that the
+time grows only with the length."""
 _MANY_KANA = 3
-"""Inside Chinese, a stretch is Japanese where every third character of it, at least, is a kana."""
+"""Within Chinese, a stretch is Japanese if at least every third character of it is a kana."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ class _Token:
     start: int
     end: int
     language: str | None
-    """``None`` where the neighbours decide."""
+    """``None`` if the neighbours decide."""
     kind: str
 
 
 def language_runs(text: str, language: str) -> list[Run]:
     """The maximal runs of one language in ``text``, whose own language is ``language`` (ISO 639-1).
 
-    Spaces and marks belong to what stands before them, opening ones to what follows. The texts of the runs, joined,
-    are ``text``; there are none for an empty text.
+    Spaces and marks belong to what stands before them, opening ones to what follows. The texts of the runs, joined, are
+    ``text``; an empty text has none.
     """
     if not text:
         return []
@@ -111,7 +111,7 @@ def _tokens(text: str, language: str) -> Iterator[_Token]:
 
 
 def _han_tokens(text: str, start: int, classes: str, *, japanese: bool) -> Iterator[_Token]:
-    """Han and kana without anything between them."""
+    """Han and kana with nothing between them."""
     kana = classes.count("K")
     if japanese or not kana or (kana * _MANY_KANA >= len(classes) and is_written_in_japan(text)):
         yield _Token(start, start + len(text), "ja" if japanese or kana else "zh", "han")
@@ -122,7 +122,7 @@ def _han_tokens(text: str, start: int, classes: str, *, japanese: bool) -> Itera
 
 
 def _decide_latin(text: str, tokens: list[_Token], language: str) -> None:
-    """Gives words in Latin letters their language; those with only numbers and marks between them have one."""
+    """Gives words in Latin letters their language; words with only numbers and marks between them share one."""
     if language in LATIN_LANGUAGES:
         for token in tokens:
             if token.kind == "word":
@@ -140,7 +140,7 @@ def _decide_latin(text: str, tokens: list[_Token], language: str) -> None:
 
 
 def _decide_numbers(tokens: list[_Token], language: str) -> None:
-    """A number between two words of one language is of that language, any other of the language of the text."""
+    """A number between two words of one language is in that language, any other is in the language of the text."""
     following: list[str | None] = []
     last: str | None = None
     for token in reversed(tokens):
@@ -169,7 +169,7 @@ def _joined(text: str, tokens: list[_Token], language: str) -> Iterator[Run]:
 
 
 def _without_openers(text: str, start: int, end: int) -> int:
-    """Where the opening marks begin that stand before ``end``."""
+    """Where the opening marks before ``end`` begin."""
     while end > start + 1 and text[end - 1] in OPENERS:
         end -= 1
     return end

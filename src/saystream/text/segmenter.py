@@ -1,21 +1,20 @@
 """Cuts a stream of text into segments to speak: the first one early, later ones growing, nothing ever lost.
 
-The rules, with ``first`` for ``first_min_characters``. Sizes are visible characters, of which a han, kana or
-hangul one counts twice:
+The rules, with ``first`` for ``first_min_characters``. Sizes are visible characters; a han, kana or hangul character
+counts twice:
 
 1. The first segment ends at a sentence end from 5 on, or at a clause end from ``first`` on. Later ones end at a
    sentence end: from 2, 4 and then 8 times ``first`` on, but never later than half of ``max_characters``.
-2. A Thai space, which parts clauses and sentences alike, ends a segment as a sentence end does, from ``first`` on.
-3. No segment is longer than ``max_characters`` code points. One that would be is cut at its last sentence end,
-   else clause end, else space, else beside a han or hiragana character, else beside a symbol, else between two
-   characters.
-4. What was not cut within ``max_wait_ms`` is cut by ``poll``: at the last sentence end, or clause end from
-   ``first`` on, that leaves nothing late behind, else at the last complete word. A word that may still be growing
-   may wait once more as long. Text has then come more slowly than it should: the next segment ends at a sentence or
+2. A Thai space, which separates clauses and sentences alike, ends a segment as a sentence end does, from ``first`` on.
+3. No segment is longer than ``max_characters`` code points. A longer one is cut at its last sentence end, else
+   clause end, else space, else beside a han or hiragana character, else beside a symbol, else between two characters.
+4. Text that was not cut within ``max_wait_ms`` is cut by ``poll``: at the last sentence end, or clause end from
+   ``first`` on, that leaves no late text behind, else at the last complete word. A word that may still be growing
+   may wait as long once more. Text has then come more slowly than it should: the next segment ends at a sentence or
    clause end from ``first`` on, and later ones grow again.
 
-Which punctuation ends what is decided in ``boundaries``. A cut made by ``push`` depends on the text since
-the last cut alone, character by character; it never depends on how that text was split into pushes.
+Which punctuation ends what is decided in ``boundaries``. A cut made by ``push`` depends only on the text since the last
+cut, character by character; it never depends on how that text was split into pushes.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from saystream.text.breaks import growing_word_start, length_break
 __all__ = ["Segment", "Segmenter", "is_speakable"]
 
 _OPENING_SENTENCE_WEIGHT = 5
-"""As short as "Hello." or "你好。": enough to speak, and a list number or an "Ok." is not."""
+"""As short as "Hello." or "你好。", which is enough to speak; a list number or an "Ok." is not."""
 _MAX_DOUBLINGS = 3
 _SMALLEST_LENGTH_LIMIT = 20
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is a letter or a digit in it. Blanks and symbols alone give nothing to hear."""
+    """Whether it contains a letter or a digit. Blanks and symbols alone give nothing to hear."""
     return any(map(str.isalnum, text))
 
 
@@ -46,17 +45,16 @@ class Segment:
 
     text: str
     index: int
-    """Counts up from 0 over the life of the segmenter."""
+    """Counts up from 0 for as long as the segmenter lives."""
 
     @property
     def speakable(self) -> bool:
-        """Whether it need go to an engine at all."""
+        """Whether it has to go to an engine at all."""
         return is_speakable(self.text)
 
 
 class Segmenter:
-    """Give every piece of text to ``push``, call ``poll`` when ``deadline_ms`` has come, and ``flush`` at
-    the end.
+    """Give every piece of text to ``push``, call ``poll`` when ``deadline_ms`` has come, and ``flush`` at the end.
 
     All times are milliseconds of one monotonic clock, the caller's. At most ``max_characters`` are held back.
     """
@@ -78,9 +76,9 @@ class Segmenter:
         self._next_index = 0
         self._doublings = 0
         self._is_opening = True
-        """Nothing was given out yet since the start, a flush or a clear."""
+        """Nothing has been returned since the start, a flush or a clear."""
         self._scanned = 0
-        """Code points given out or dropped: where the pending text starts in all text."""
+        """Code points returned or dropped: where the pending text starts in the whole text."""
         self._arrival_starts: list[int] = []
         self._arrival_times: list[float] = []
         self._restart()
@@ -96,7 +94,7 @@ class Segmenter:
         return "".join(self._scanner.characters)
 
     def push(self, text: str, now_ms: float) -> list[Segment]:
-        """Take more text; the segments that it completed."""
+        """Take more text; returns the segments that it completed."""
         if text and (not self._arrival_times or self._arrival_times[-1] != now_ms):
             self._arrival_starts.append(self._scanned + self.pending_characters)
             self._arrival_times.append(now_ms)
@@ -114,7 +112,7 @@ class Segmenter:
         return segments
 
     def deadline_ms(self) -> float | None:
-        """When ``poll`` will give something; ``None`` while nothing that can be spoken waits."""
+        """When ``poll`` will return something; ``None`` while nothing that can be spoken waits."""
         first_spoken = self._scanner.first_spoken
         if first_spoken is None:
             return None
@@ -123,7 +121,7 @@ class Segmenter:
         return arrived + waits * self._max_wait_ms
 
     def flush(self) -> list[Segment]:
-        """All the rest, however small; what comes next starts at rule 1 again."""
+        """All the rest, however small; the next text starts at rule 1 again."""
         segments: list[Segment] = []
         if self.pending_characters:
             self._cut(self.pending_characters, segments)
@@ -132,7 +130,7 @@ class Segmenter:
         return segments
 
     def clear(self) -> None:
-        """Drop what was not given out yet; what comes next starts at rule 1 again."""
+        """Drop what has not been returned yet; the next text starts at rule 1 again."""
         self._scanned += self.pending_characters
         self._doublings = 0
         self._is_opening = True
@@ -146,7 +144,7 @@ class Segmenter:
         self._last_clause: int | None = None
 
     def _scan(self, text: str, segments: list[Segment]) -> None:
-        # A stack: what a cut leaves over is scanned again, before the text that comes after it.
+        # A stack: what a cut leaves over is scanned again, before the text after it.
         waiting = list(reversed(text))
         while waiting:
             position = self._step(waiting.pop())
@@ -154,7 +152,7 @@ class Segmenter:
                 waiting.extend(reversed(self._cut(position, segments)))
 
     def _step(self, character: str) -> int | None:
-        """Where to cut now that ``character`` is there."""
+        """Where to cut now that ``character`` has arrived."""
         scanner = self._scanner
         boundary = scanner.step(character)
         if boundary is not None and boundary.position <= self._max_characters:
@@ -196,7 +194,7 @@ class Segmenter:
         return word_start if first_spoken is not None and first_spoken < word_start else len(characters)
 
     def _cut(self, position: int, segments: list[Segment]) -> str:
-        """Give out the text before ``position``; what is left, which is to be scanned again."""
+        """Add the text before ``position`` to ``segments``; returns the rest, which must be scanned again."""
         characters = self._scanner.characters
         segment = Segment("".join(characters[:position]), self._next_index)
         segments.append(segment)

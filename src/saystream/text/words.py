@@ -1,4 +1,4 @@
-"""Where the words of a text are, for those who say when each of them sounds."""
+"""Where the words of a text are, for code that says when each of them sounds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _APOSTROPHES = "'’"
 def word_spans(text: str, start: int = 0) -> Iterator[tuple[int, int]]:
     """``(start, end)`` of each word of ``text`` from ``start`` on, which must not be inside a word.
 
-    A word is a run of letters, digits, their accents and apostrophes; han and hiragana, which have no spaces between
-    words, are words character by character.
+    A word is a run of letters, digits, their accents and apostrophes; in han and hiragana, which have no spaces between
+    words, each character is a word.
     """
     position = start
     while position < len(text):
@@ -34,7 +34,7 @@ def word_spans(text: str, start: int = 0) -> Iterator[tuple[int, int]]:
 
 
 def complete_length(text: str) -> int:
-    """How much of ``text`` stays as it is whatever follows: all of it but a word that reaches to its end."""
+    """How much of ``text`` stays the same whatever follows: all of it except a word that reaches to its end."""
     length = len(text)
     while length:
         last = text[length - 1]
@@ -48,7 +48,8 @@ def complete_length(text: str) -> int:
 
 
 def _belongs(character: str, *, alone: bool) -> bool:
-    """Whether a word goes on with ``character``; ``alone``: only what belongs to its one character."""
+    """Whether a word continues with ``character``; ``alone``: the word is a single character, so only its accents
+    belong to it."""
     facts = describe(character)
     if facts.extends or alone:
         return facts.extends

@@ -1,1 +1,1 @@
-"""What is not a word, as words: one module for each language."""
+"""Turns what is not a word into words: one module for each language."""

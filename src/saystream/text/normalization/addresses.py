@@ -1,4 +1,4 @@
-"""Web and mail addresses, read part by part, and signs that stand by themselves."""
+"""Web and mail addresses, read part by part, and signs that stand alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCHEME = re.compile(r"^[a-z]+://")
 
 
 _RULE_LENGTH = 3
-"""So many of one sign are no text but a line, as in "=====": nobody reads it."""
+"""This many of one sign in a row are not text but a line, as in "=====": it is not read."""
 
 
 def signs_pattern(signs: Iterable[str]) -> str:
@@ -36,19 +36,19 @@ def signs_pattern(signs: Iterable[str]) -> str:
 
 
 def named_signs(written: str, signs: Mapping[str, str], space: str) -> str:
-    """What ``written``, which the pattern matched, is called."""
+    """The words for ``written``, which the pattern matched."""
     if len(written) >= _RULE_LENGTH:
         return space
     return "".join(f"{space}{signs[sign]}{space}" for sign in written)
 
 
 def without_scheme(address: str) -> str:
-    """Nobody reads "https" and its slashes aloud."""
+    """The address without "https" and its slashes, which nobody reads aloud."""
     return _SCHEME.sub("", address)
 
 
 def spoken(address: str, letters: Mapping[str, str], digits: Callable[[str], str], space: str = " ") -> str:
-    """``letters`` names the signs; ``digits`` reads digits one by one; ``space`` parts the words. "www" is spelled."""
+    """``letters`` names the signs; ``digits`` reads digits one by one; ``space`` separates words. "www" is spelled."""
     parts = (
         " ".join(part)
         if part.lower() == "www"

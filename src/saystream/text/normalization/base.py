@@ -1,8 +1,8 @@
-"""The rules that languages share, and what each has to say of its own.
+"""The rules that languages share, and what each language has to define.
 
-A rule is a regular expression and a method that reads what it matched, or gives ``None`` to leave it. They are tried in
-order, the longest things first: a date is no longer there when the numbers are read. No expression repeats what another
-repetition inside it can also match, so that none takes longer than the text is long.
+A rule is a regular expression and a method that reads what it matched, or returns ``None`` to leave it. They are tried
+in order, the longest things first: dates are already replaced when numbers are read. No expression repeats what another
+repetition inside it can also match, so that the time never grows faster than the text.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _LATEST_HOUR = 24
 _MONTHS = 12
 _LONGEST_MONTH = 31
 _LARGEST_IMPROPER = 9
-"""Below the line of a fraction that is not below one, such as 5/4."""
+"""Largest denominator of a fraction not below one, such as 5/4."""
 _FEWEST_PHONE_DIGITS = 7
 _FIRST_CENTURY_OF_YEARS = range(1100, 2100)
 _SHORT_YEARS_OF_THIS_CENTURY = 50
-"""Of years of two digits, those below this are 20xx."""
+"""Years of two digits below this are 20xx."""
 
 _GROUPED = re.compile(r"\d{1,3}(?:\.\d{3})+")
 
@@ -40,7 +40,7 @@ class Noun:
     """Something that is counted: a unit or a currency."""
 
     forms: tuple[str, ...]
-    """For one and for many; where a language has more forms, its own ``form`` says which is which."""
+    """Singular and plural; in a language with more forms, its own ``form`` says which is which."""
     feminine: bool = False
     minor: Noun | None = None
     """The hundredth part of a currency."""
@@ -61,29 +61,29 @@ def nouns(written: Mapping[str, str]) -> dict[str, Noun]:
 
 
 def alternatives(words: Iterable[str]) -> str:
-    """A regular expression for any of ``words``, the longest first; a space in one may be missing or not break."""
+    """A regular expression for any of ``words``, the longest first; a space in one may be missing or non-breaking."""
     longest_first = sorted(words, key=len, reverse=True)
     return "|".join(re.escape(word).replace(r"\ ", r"[ \u00a0\u202f]?") for word in longest_first)
 
 
 class Grammar(ABC):
-    """Reads what is not a word, in one language. ``normalize`` is all that others call."""
+    """Reads what is not a word, in one language. Other modules call only ``normalize``."""
 
     code: ClassVar[str]
-    """As num2words names it."""
+    """Its name in num2words."""
     decimal: ClassVar[str] = ","
-    """The class of marks before decimals."""
+    """The marks before decimals, for a character class."""
     groups: ClassVar[str] = r".\u00a0\u202f "
-    """The class of marks between groups of three digits."""
+    """The marks between groups of three digits, for a character class."""
     month_first: ClassVar[bool] = False
     """12/25/2024 rather than 25/12/2024."""
     fraction_is_number: ClassVar[bool] = False
-    """Decimals are read as a number ("comma fourteen") and not digit by digit."""
+    """Decimals are read as a number ("comma fourteen"), not digit by digit."""
 
     point: ClassVar[str]
-    """What the decimal mark is called."""
+    """The word for the decimal mark."""
     version_point: ClassVar[str]
-    """What the full stop in a version number is called."""
+    """The word for the full stop in a version number."""
     minus: ClassVar[str]
     plus: ClassVar[str] = "plus"
     to: ClassVar[str]
@@ -93,13 +93,13 @@ class Grammar(ABC):
     squared: ClassVar[str]
     cubed: ClassVar[str]
     times: ClassVar[str]
-    """The x of "3 x 4"."""
+    """The x in "3 x 4"."""
     tables: ClassVar[str]
     """The data file beside this one with the rest: names of months, units, currencies, abbreviations and signs."""
     of_magnitude: ClassVar[str] = ""
     """Between "million" and a currency, as in "millions *of* euros", with its spaces."""
     unit_end: ClassVar[str] = r"(?!\w)"
-    """Behind a unit."""
+    """After a unit."""
 
     def __init__(self) -> None:
         tables = read_tables(self.tables)
@@ -117,9 +117,9 @@ class Grammar(ABC):
         self.signs: dict[str, str] = tables["signs"]
         """Read wherever they stand."""
         self.letters: dict[str, str] = tables["letters"]
-        """What the signs in an address are called."""
+        """The words for the signs in an address."""
         self.lists: dict[str, str] = tables.get("lists", {})
-        """Words, parted by spaces, that a rule of this language asks for."""
+        """Words, separated by spaces, for rules of this language."""
         self._rules = [(re.compile(expression), read) for expression, read in self.rules()]
 
     def normalize(self, text: str) -> str:
@@ -130,7 +130,7 @@ class Grammar(ABC):
     # --- rules -----------------------------------------------------------------------------------------------------
 
     def rules(self) -> Iterator[Rule]:
-        """All of them, in order. A language adds its own through the methods that this one calls."""
+        """All of them, in order. A language adds its own through the methods called here."""
         yield addresses.EMAIL, self._address
         yield addresses.URL, self._url
         yield from self.special_rules()
@@ -161,7 +161,7 @@ class Grammar(ABC):
 
     @abstractmethod
     def special_rules(self) -> Iterator[Rule]:
-        """What no other language has, before anything else is read."""
+        """Rules that no other language has, before anything else is read."""
 
     def ordinal_rules(self) -> Iterator[Rule]:
         """Ordinals and Roman numerals."""
@@ -230,7 +230,7 @@ class Grammar(ABC):
         return self.date(day, month, int(year), match)
 
     def _written_date(self, match: re.Match[str]) -> str | None:
-        """A day ``d``, a month ``m`` by its name, and a year ``y`` where there is one."""
+        """A day ``d``, a month ``m`` by name, and a year ``y`` if there is one."""
         if not 1 <= int(match["d"]) <= _LONGEST_MONTH:
             return None
         return self.date(
@@ -303,7 +303,7 @@ class Grammar(ABC):
 
     @staticmethod
     def _ends_sentence(match: re.Match[str]) -> bool:
-        """Whether the full stop of an abbreviation is also that of its sentence."""
+        """Whether the full stop of an abbreviation also ends its sentence."""
         return match[0].endswith(".") and not match.string[match.end() :].strip()
 
     def counted(self, number: Number, unit: Noun) -> str:
@@ -313,7 +313,7 @@ class Grammar(ABC):
         return f"{words}{self._between(words)}{self.form(unit, amount)}"
 
     def _between(self, words: str) -> str:
-        """What stands between a number and a noun: "un millón *de* euros"."""
+        """The word between a number and a noun: "un millón *de* euros"."""
         is_magnitude = any(words.endswith(form) for noun in self.magnitudes.values() for form in noun.forms)
         return (self.of_magnitude or " ") if is_magnitude else " "
 
@@ -382,12 +382,12 @@ class Grammar(ABC):
         return self.number(number)
 
     def _left_over(self, digits: str) -> str:
-        """Digits that no other rule could make out, as in "9001:2015"."""
+        """Digits that no other rule recognised, as in "9001:2015"."""
         number = Number(digits)
         return self.digits(digits) if number.is_spelled else self.year_or_number(number)
 
     def plain(self, value: int, following: str) -> str:
-        """A number that stands by itself, before the word ``following``."""
+        """A number that stands alone, before the word ``following``."""
         return self.year_or_number(Number(str(value)))
 
     def month(self, name: str) -> int:
@@ -397,7 +397,7 @@ class Grammar(ABC):
     # --- numbers ---------------------------------------------------------------------------------------------------
 
     def number(self, number: Number, feminine: bool = False, *, counts: bool = False) -> str:
-        """Words of a whole or decimal number; with ``counts`` a noun follows."""
+        """Words for a whole or decimal number; with ``counts`` a noun follows."""
         if number.is_spelled and (len(number.whole) > 1 and not number.fraction):
             words = self.digits(number.whole)
         elif number.fraction:
@@ -418,12 +418,12 @@ class Grammar(ABC):
         return " ".join(self.cardinal(int(digit)) for digit in digits)
 
     def roman(self, numeral: str) -> int | None:
-        """The value of a Roman numeral that is no word or abbreviation by itself."""
+        """The value of a Roman numeral that is not itself a word or abbreviation."""
         return roman_value(numeral)
 
 
 def _put(read: Callable[[re.Match[str]], str | None], match: re.Match[str]) -> str:
-    """What it reads in place of the match, parted from letters that it was written together with."""
+    """The words for the match, separated from letters that were written next to it."""
     words = read(match)
     if words is None:
         return match[0]

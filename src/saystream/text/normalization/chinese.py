@@ -22,7 +22,7 @@ _LABELLED = re.compile(
     r"((?:QQ|邮编|验证码|密码|号码|编号|单号|卡号|账号|学号|工号|房号|代码|电话|手机|热线)[号是为：:]{0,2}\s?)"
     r"(\d{3,20})(?![\d年月日个元]|[.,]\d)"
 )
-"""What stands behind such words is no amount."""
+"""A number after these words is not an amount."""
 _BEHIND = {"¥": "元", "￥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
 _PLACES = ("", "十", "百", "千")
 _MYRIADS = ("", "万", "亿", "万亿")
@@ -58,7 +58,7 @@ class Chinese(Han):
         return super()._read(_AMOUNT.sub(self._amount, text))
 
     def _spelled(self, digits: str) -> str:
-        """As on the telephone, where "yi" could be taken for "qi"."""
+        """As on the telephone, where "yi" could be heard as "qi"."""
         return self.digits(re.sub(r"\D", "", digits)).replace("一", "幺")
 
     def _amount(self, match: re.Match[str]) -> str:

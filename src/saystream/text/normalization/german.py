@@ -44,7 +44,7 @@ class German(Grammar):
         return in_words(value, "de", "ordinal") + ending
 
     def _ordinal_in(self, value: int, match: re.Match[str]) -> str:
-        """With the ending that the words before the match ask for."""
+        """With the ending that the words before the match require."""
         *_, earlier, before = [
             "",
             "",

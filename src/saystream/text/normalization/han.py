@@ -1,7 +1,8 @@
-"""What Chinese and Japanese share: the grammars of wetext, with what they must not touch kept from them.
+"""What Chinese and Japanese share: the grammars of wetext, protected from text that they must not touch.
 
-wetext reads everything that has digits in it, also names: "GPT-4" would become "GPT minus four". Addresses are read
-here; names of Latin letters and digits stay as they are, for whoever reads them reads the letters too.
+wetext reads everything that contains digits, even names: "GPT-4" would become "GPT minus four". Addresses are read
+here; names made of Latin letters and digits stay as they are, because whatever reads their letters reads the digits
+too.
 """
 
 from __future__ import annotations
@@ -27,30 +28,30 @@ _NAME = (
 _CODE = re.compile(r"(?<![\d.,:/-])0\d+(?![\d.:/年月日时点分秒時号-])")
 """Read digit by digit; wetext takes them for numbers."""
 GROUPED = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!\d)"
-"""Behind a sign, wetext stops at the first comma of a number."""
+"""After a sign, wetext stops at the first comma of a number."""
 _ENDS = re.compile("([，。！？；、…\n\x00-\x08\ud800-\udfff]+)")
 """Also what wetext cannot take."""
 _LONGEST = 100
-"""Characters that wetext is given at once: its time grows with them, about 0.1 s for 200 of digits."""
+"""Most characters given to wetext at once: its time grows with them, about 0.1 s for 200 digits."""
 NUMERALS = "零一二三四五六七八九"
 _DIGIT = re.compile(r"\d")
 
 
 class Han:
-    """One of the two. ``normalize`` is all that others call."""
+    """One of the two. Other modules call only ``normalize``."""
 
     code: ClassVar[str]
     tables: ClassVar[str]
     """The data file beside this one that names the signs, and the units that wetext does not know."""
     before: ClassVar[tuple[tuple[str, str], ...]]
-    """What is put into another form before wetext sees it, as regular expressions and what replaces them."""
+    """What is rewritten before wetext sees it: regular expressions and their replacements."""
 
     def __init__(self) -> None:
         tables = read_tables(self.tables)
         self.letters = tables["letters"]
-        """What the signs in an address are called."""
+        """The words for the signs in an address."""
         self.signs = tables["signs"]
-        """Read wherever they still stand when wetext is done."""
+        """Read wherever they remain after wetext."""
         self._kept = re.compile(f"(?P<email>{addresses.EMAIL})|(?P<url>{addresses.URL})|(?P<name>{_NAME})")
         self._before = [
             *((re.compile(expression), written) for expression, written in self.before),
@@ -63,7 +64,7 @@ class Han:
 
     @cached_property
     def _wetext(self) -> Normalizer:
-        # It loads the grammars of three languages in both directions: 0.6 s and 42 MB, for who speaks one of them.
+        # It loads the grammars of three languages in both directions, 0.6 s and 42 MB, to speak one of them.
         from wetext import Normalizer
 
         return Normalizer(lang=self.code)

@@ -1,4 +1,4 @@
-"""Korean. Things, people, ages and hours are counted in native numbers, all else in those of Chinese origin."""
+"""Korean. Things, people, ages and hours are counted in native numbers, everything else in Sino-Korean ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Korean(Grammar):
         return in_words(value, "ko").replace(" ", "")
 
     def native(self, value: int) -> str:
-        """As it is said before a counter."""
+        """In the form used before a counter."""
         hundreds, rest = value - value % 100, value % 100
         words = "스무" if rest == 20 else _TENS[rest // 10] + _ONES[rest % 10]
         return (self.cardinal(hundreds) if hundreds else "") + words

@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["Number", "in_words", "parse", "pattern", "roman_value"]
 
 MOST_DIGITS = 15
-"""A longer number is read digit by digit, as people read one."""
+"""A longer number is read digit by digit, as people read it."""
 
 _NO_DIGITS = re.compile(r"\D")
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
@@ -24,18 +24,18 @@ class Number:
     whole: str
     """Digits; may begin with zeros."""
     fraction: str = ""
-    """Digits behind the decimal mark; may end in zeros."""
+    """Digits after the decimal mark; may end in zeros."""
     sign: str = ""
     """``-``, ``+``, ``±`` or nothing."""
 
     @property
     def value(self) -> int:
-        """Of the whole part, without the sign."""
+        """The whole part, without the sign."""
         return int(self.whole)
 
     @property
     def is_spelled(self) -> bool:
-        """Whether it is read digit by digit: one too long for words, or with a zero in front, as codes have."""
+        """Whether it is read digit by digit: too long for words, or with a leading zero, as in codes."""
         return len(self.whole) > MOST_DIGITS or (self.whole.startswith("0") and len(self.whole) > 1)
 
 
@@ -58,14 +58,14 @@ def parse(text: str, decimal: str) -> Number:
 
 @lru_cache(maxsize=4096)
 def in_words(value: int, language: str, kind: str = "cardinal", **forms: Any) -> str:
-    """As num2words reads it in ``language``, without the commas that it puts into long ones."""
-    from num2words import num2words  # it imports every language: 0.1 s, for those that speak one of them
+    """As num2words writes it in ``language``, without the commas that it puts into long numbers."""
+    from num2words import num2words  # imports every language: 0.1 s, only for languages that use it
 
     return str(num2words(value, lang=language, to=kind, **forms)).replace(",", "")
 
 
 def roman_value(numeral: str) -> int | None:
-    """``None`` for what is no Roman numeral as it is written today."""
+    """``None`` for anything that is not a Roman numeral as written today."""
     if not numeral or _ROMAN.fullmatch(numeral) is None:
         return None
     values = [_ROMAN_VALUES[letter] for letter in numeral]

@@ -22,13 +22,13 @@ class Romance(Grammar):
     conjunction: ClassVar[str]
     """The word for "and"."""
     over: ClassVar[str]
-    """Between the numbers of a fraction that has no part of its own."""
+    """Between the numbers of a fraction whose part has no name."""
     parts: ClassVar[Mapping[int, tuple[str, str]]]
-    """The irregular parts, one and many: a half, halves."""
+    """The irregular parts, singular and plural: a half, halves."""
 
     @abstractmethod
     def part(self, below: int) -> tuple[str, str]:
-        """One and many of the ``below``-th part, where it is regular."""
+        """Singular and plural of the ``below``-th part, if it is regular."""
 
     @abstractmethod
     def ordinal(self, value: int, *, feminine: bool = False) -> str: ...

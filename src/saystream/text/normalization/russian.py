@@ -1,4 +1,4 @@
-"""Russian. Numbers agree with what is counted, and years and centuries with the case of the word behind them; other
+"""Russian. Numbers agree with what is counted, and years and centuries with the case of the word after them; other
 numbers stay in the nominative, because nothing here knows the grammar of the sentence."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CASES = {
     **{"год": "n", "года": "g", "году": "p", "годом": "i", "годе": "p", "г.": ""},
     **{"век": "n", "века": "g", "веку": "d", "веком": "i", "веке": "p", "в.": ""},
 }
-"""An abbreviation has none of its own."""
+"""An abbreviation has no forms of its own."""
 _WHOLE_WORDS = {"г.": {"n": "год", "g": "года", "p": "году"}, "в.": {"n": "век", "g": "века", "p": "веке"}}
 _PREPOSITIONS = {
     "в": "p",
@@ -47,7 +47,7 @@ _ENDINGS = {
     "ой": ("g", "f"),
     "х": ("g", "p"),
 }
-"""Case and gender that the letters behind a number stand for."""
+"""Case and gender that the letters after a number stand for."""
 
 
 class Russian(Grammar):
