@@ -44,13 +44,13 @@ async def connect(
 ) -> AsyncIterator[Session]:
     """A session that the server has created; the connection is closed when the block is left.
 
-    ``url`` is a server's base (``ws://host:port``) or a full URL. ``api_key`` is else taken from
-    ``SAYSTREAM_API_KEY`` or ``DASHSCOPE_API_KEY``; a name in ``headers`` wins over what is sent by itself.
-    ``opener`` is the network seam.
+    ``url`` is a server's base (``ws://host:port``) or a full URL. Without ``api_key`` the key is taken from
+    ``SAYSTREAM_API_KEY`` or ``DASHSCOPE_API_KEY``; ``headers`` replace those that would be sent by default. ``opener``
+    is the network seam.
 
-    Raises InvalidValue for a URL that cannot work, ConnectionFailed where there is no connection
-    (HandshakeRefused where trying again is of no use), and RemoteError where the server accepts and then says
-    what is wrong, such as an unknown model.
+    Raises InvalidValue for a URL that cannot work, ConnectionFailed if there is no connection (HandshakeRefused if
+    there is no use in trying again), and RemoteError if the server accepts and then reports what is wrong, such as an
+    unknown model.
     """
     full_url = realtime_url(url, model)
     request = request_headers(api_key or api_key_from(os.environ), headers)

@@ -57,7 +57,7 @@ def open_blocking(
     url: str, headers: Mapping[str, str], timeouts: Timeouts, limits: Limits
 ) -> BlockingWebSocket:
     """Connect to ``url``, a full URL. Raises ConnectionFailed, also for a refused handshake."""
-    # The library means its connect() for a with statement alone; the stack stands in for one.
+    # The library offers connect() only for a with statement; the stack stands in for one.
     closing = ExitStack()
     try:
         connection = closing.enter_context(

@@ -1,4 +1,4 @@
-"""What the opening handshake asks for, and what a refused one says. No I/O here."""
+"""What the opening handshake sends, and what a refusal says. No I/O here."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = [
 
 REALTIME_PATH = "/api-ws/v1/realtime"
 DEFAULT_URL = f"ws://127.0.0.1:8321{REALTIME_PATH}"
-"""Where ``saystream serve`` listens unless it is told otherwise."""
+"""Where ``saystream serve`` listens by default."""
 
 API_KEY_VARIABLES = ("SAYSTREAM_API_KEY", "DASHSCOPE_API_KEY")
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAX_MESSAGE_CHARACTERS = 500
-"""Of a refusal's own text: an error page of a proxy in between is not worth more."""
+"""Limit for a refusal's own text: an error page of a proxy in between is not worth more."""
 
 
 def realtime_url(url: str, model: str) -> str:
     """The full URL for ``model``, from a full URL or from the server's base, which may have a prefix.
 
-    Raises InvalidValue for a URL that is none of ours, and for one that already names another model.
+    Raises InvalidValue for a URL that is not one of ours, and for one that already names another model.
     """
     parts = _split(url)
     path = parts.path.rstrip("/")
@@ -43,7 +43,7 @@ def realtime_url(url: str, model: str) -> str:
 
 
 def add_model(url: str, model: str) -> str:
-    """``url`` with ``model`` in its query, escaped, beside what is there already; the path stays as it is.
+    """``url`` with ``model`` added to its query, escaped; the path stays as it is.
 
     Raises InvalidValue as ``realtime_url`` does.
     """
@@ -60,7 +60,7 @@ def _split(url: str) -> SplitResult:
     expected = "ws://host:port or wss://host:port, with or without the path"
     try:
         parts = urlsplit(url)
-        _ = parts.port  # the standard library reads it late: a bad port raises here, not at the connect
+        _ = parts.port  # the standard library checks it late: a bad port raises here, not on connecting
     except ValueError as error:
         raise InvalidValue("url", "unreadable", expected) from error
     if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
@@ -105,7 +105,7 @@ def refusal(status: int, body: bytes, retry_after: str | None) -> ConnectionFail
 
 
 def _error_body(body: bytes) -> tuple[str | None, str]:
-    """``code`` and ``message`` of an error body, else nothing and the text that came."""
+    """``code`` and ``message`` of an error body, else nothing and the text received."""
     text = body.decode("utf-8", "replace").strip()
     try:
         fields = json.loads(text)

@@ -12,7 +12,7 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """A queue with a limit that its writer keeps: put, and wait for ``room()`` before reading on.
+    """A queue whose writer keeps its limit: put, and wait for ``room()`` before reading on.
 
     One task may wait in ``next()`` and one in ``room()``.
     """
@@ -30,7 +30,7 @@ class Inbox:
         return len(self._events) >= self._max_events and not self._ended
 
     def put(self, event: ServerEvent) -> None:
-        """Queue ``event``; after the end it is dropped."""
+        """Queue ``event``; dropped after the end."""
         if not self._ended:
             self._events.append(event)
             _wake(self._reader)
@@ -45,7 +45,7 @@ class Inbox:
                 self._writer = None
 
     async def next(self) -> ServerEvent | None:
-        """The next event; after the last one ``None``, or what ``end`` was given is raised, each time.
+        """The next event. After the last one, each call returns ``None`` or raises what ``end`` was given.
 
         Raises InvalidState while another task waits here.
         """
@@ -65,7 +65,8 @@ class Inbox:
         return self._events.popleft()
 
     def end(self, error: ClientError | None, *, drop: bool = False) -> None:
-        """No more events: ``next()`` gives what is queued, unless ``drop``, and the end. The first counts."""
+        """No more events: ``next()`` returns what is queued, unless ``drop``, and then the end. Only the first call
+        counts."""
         if drop:
             self._events.clear()
         if not self._ended:

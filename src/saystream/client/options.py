@@ -9,19 +9,19 @@ __all__ = ["DEFAULT_LIMITS", "DEFAULT_TIMEOUTS", "Limits", "Timeouts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds. Each wait of the client is bounded by one of these."""
+    """Seconds. Each wait of the client is limited by one of these."""
 
     open_s: float = 10.0
     """From the first packet to ``session.created``."""
     reply_s: float = 10.0
     """For the answer to ``session.update``."""
     send_s: float = 30.0
-    """For a server that reads nothing to take one frame."""
+    """For a server that does not read to take one frame."""
     receive_s: float | None = 90.0
-    """For anything at all to come. A server ends an idle session after 60 s, so that longer silence is a dead
+    """For anything at all to arrive. A server ends an idle session after 60 s, so longer silence means a dead
     connection; ``None`` waits for ever."""
     close_s: float = 3.0
-    """For the server's side of the closing handshake; after this the socket is dropped."""
+    """For the server's side of the closing handshake; then the socket is dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Limits:
     max_frame_bytes: int = 16 * 1024 * 1024
     """A larger frame from the server ends the connection."""
     max_queued_events: int = 64
-    """Events that wait for the caller; above this the socket is not read until the caller has taken some."""
+    """Events that wait for the caller; above this, the socket is not read until the caller has taken some."""
 
 
 DEFAULT_TIMEOUTS = Timeouts()

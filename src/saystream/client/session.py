@@ -34,10 +34,10 @@ __all__ = ["Session"]
 
 
 class Session:
-    """What ``connect`` yields. Calls may come from several tasks; events are read by one task at a time.
+    """What ``connect`` yields. Calls may come from several tasks; only one task at a time may read events.
 
-    Events are read from the socket in the background until ``Limits.max_queued_events`` of them wait to be
-    iterated; then the socket is left alone, and a server that keeps sending is slowed down.
+    Events are read from the socket in the background until ``Limits.max_queued_events`` of them are waiting for the
+    caller; then the socket is no longer read, which slows down a server that keeps sending.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Session:
 
     @property
     def config(self) -> SessionFields:
-        """What the server said last of the session: its model, its id and the configuration in force."""
+        """The server's latest word on the session: its model, its id and the configuration in force."""
         if self._protocol.session is None:
             raise InvalidState("the session has not been created yet")
         return self._protocol.session
@@ -71,8 +71,8 @@ class Session:
     async def start(self) -> None:
         """Read until ``session.created``.
 
-        Raises RemoteError where the server sends an error instead (it knows no such model), else what ended
-        the connection.
+        Raises RemoteError if the server sends an error instead (for example, an unknown model), else what ended the
+        connection.
         """
         loop = asyncio.get_running_loop()
         self._created = created = loop.create_future()
@@ -81,10 +81,10 @@ class Session:
         await created
 
     async def update(self, **settings: Unpack[SessionSettings]) -> SessionFields:
-        """Ask for a configuration and wait for the answer, which is returned.
+        """Request a configuration, wait for the answer and return it.
 
-        Raises RemoteError where the server refuses, and the session lives on unchanged; ConnectionLost where
-        no answer comes within ``Timeouts.reply_s``.
+        Raises RemoteError if the server refuses, and the session continues unchanged; ConnectionLost if no answer comes
+        within ``Timeouts.reply_s``.
         """
         if self._updated is not None:
             raise InvalidState("an update of this session is still waiting for its answer")
@@ -121,10 +121,10 @@ class Session:
         await self._send(self._protocol.finish())
 
     async def __aiter__(self) -> AsyncIterator[ServerEvent]:
-        """Every event but the answers to ``connect`` and ``update``, up to ``session.finished``.
+        """Every event except the answers to ``connect`` and ``update``, up to ``session.finished``.
 
-        Raises ConnectionLost where the connection ends before that, and RemoteProtocolError where the server
-        violated the protocol. After one's own ``close`` it just ends.
+        Raises ConnectionLost if the connection ends before that, and RemoteProtocolError if the server violated the
+        protocol. After the caller's own ``close`` it just ends.
         """
         while (event := await self._inbox.next()) is not None:
             yield event
@@ -132,10 +132,10 @@ class Session:
                 return
 
     async def audio(self) -> AsyncIterator[bytes]:
-        """The bytes of every delta, up to ``session.finished``; other events are passed over.
+        """The bytes of every delta, up to ``session.finished``; other events are skipped.
 
-        Raises RemoteError for an ``error`` event, and what iterating the session raises. The session may live
-        on: call it again for what follows.
+        Raises RemoteError for an ``error`` event, and whatever iterating the session raises. The session may continue
+        after an error: call this again for what follows.
         """
         while (event := await self._inbox.next()) is not None:
             if type(event) is AudioDelta:
@@ -146,7 +146,7 @@ class Session:
                 return
 
     async def close(self) -> None:
-        """End the connection; what was not read is dropped. Idempotent."""
+        """End the connection; events that were not read are dropped. Idempotent."""
         self._inbox.end(None, drop=True)
         self._alarm.stop()
         await self._transport.close()
@@ -179,7 +179,7 @@ class Session:
             self._inbox.end(None)
 
     async def _abandon(self, code: int, reason: str) -> None:
-        """Close while dropping what still comes: the server's close frame is behind it."""
+        """Close, and drop what still arrives: the server's close frame comes after it."""
         closing = asyncio.ensure_future(self._transport.close(code, reason))
         try:
             while True:
@@ -230,7 +230,7 @@ class Session:
     def _is_refusal(self, event: Error) -> bool:
         """An error before ``session.created`` answers ``connect``; one that names the update answers that.
 
-        The oldest published shape of an error names no event: while an update waits, it is about the update.
+        The oldest published form of an error names no event: while an update waits, it counts as the answer.
         """
         error = _remote_error(event)
         if _fail(self._created, error):
@@ -238,7 +238,7 @@ class Session:
         return event.error.event_id in (None, "", self._update_id) and _fail(self._updated, error)
 
     def _end(self, error: ClientError | None) -> None:
-        """Nothing more will come: whoever waits is told."""
+        """Nothing more will come: tell every task that waits."""
         self._ended = error or ConnectionLost("the connection was closed after session.finished")
         for waiting in (self._created, self._updated):
             _fail(waiting, self._ended)

@@ -1,4 +1,4 @@
-"""Noticing that nothing comes any more."""
+"""Notices when nothing arrives any more."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["SilenceAlarm"]
 
 
 class SilenceAlarm:
-    """Calls ``ring`` once when nothing was heard for ``limit_s`` seconds; never where that is ``None``.
+    """Calls ``ring`` once when nothing was heard for ``limit_s`` seconds; never if that is ``None``.
 
-    ``heard`` is called for every frame, so it only notes the time: the timer looks when it is due, instead of
-    being set anew (measured: 5 µs a frame less).
+    ``heard`` is called for every frame, so it only notes the time: the timer checks when it is due, instead of being
+    set anew (measured: 5 µs less for each frame).
     """
 
     def __init__(self, limit_s: float | None, ring: Callable[[], None]) -> None:
@@ -28,11 +28,11 @@ class SilenceAlarm:
         self._look()
 
     def heard(self) -> None:
-        """Something came: the time starts again."""
+        """Something arrived: the time starts again."""
         self._heard_s = asyncio.get_running_loop().time()
 
     def hold(self) -> None:
-        """Nobody listens now: the time stands still until the next ``heard``."""
+        """Nobody is listening now: the time stands still until the next ``heard``."""
         self._heard_s = math.inf
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """The seam between the client and the network: frames out, frames in, a close.
 
-Tests give a session a transport of their own; nothing else in the client touches a socket.
+Tests give a session their own transport; nothing else in the client touches a socket.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from saystream.errors import ConnectionFailed, ConnectionLost
 __all__ = ["Transport", "WebSocketTransport", "failure", "keep_alive", "lost", "open_transport", "proxy_for"]
 
 _RECEIVE_QUEUE_FRAMES = 4
-"""Held below the session's own queue, which is the one that a caller sets."""
+"""Held in addition to the session's own queue, whose limit the caller sets."""
 
 _PROBE_AFTER_S = 20
 _PROBE_EVERY_S = 10
@@ -103,7 +103,7 @@ def failure(error: OSError | WebSocketException, url: str) -> ConnectionFailed:
 
 
 def lost(closed: ConnectionClosed) -> ConnectionLost:
-    """What a closed connection raises: the server's close frame, where one came."""
+    """What a closed connection raises: the server's close frame, if one came."""
     frame = closed.rcvd
     if frame is None:
         return ConnectionLost("the connection was dropped without a close frame")
@@ -116,7 +116,7 @@ def lost(closed: ConnectionClosed) -> ConnectionLost:
 
 
 def proxy_for(url: str) -> Literal[True] | None:
-    """``True`` takes the proxy of the environment; this machine itself is never behind one."""
+    """``True`` uses the proxy of the environment; this machine itself is never behind one."""
     host = urlsplit(url).hostname or ""
     try:
         loopback = ipaddress.ip_address(host).is_loopback
@@ -129,13 +129,13 @@ def keep_alive(sock: socket.socket) -> None:
     """Let the kernel probe a silent peer, so that a dead network is noticed in less than a minute."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    with suppress(OSError):  # the server may have closed it already; what it said is still to be read
+    with suppress(OSError):  # the server may have closed it already; what it sent can still be read
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in (
             ("TCP_KEEPIDLE", _PROBE_AFTER_S),
             ("TCP_KEEPINTVL", _PROBE_EVERY_S),
             ("TCP_KEEPCNT", _PROBES),
         ):
-            option = getattr(socket, name, None)  # not every system has the three
+            option = getattr(socket, name, None)  # not every system has all three
             if option is not None:
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
