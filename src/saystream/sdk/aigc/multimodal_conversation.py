@@ -25,7 +25,7 @@ _OF_THE_REQUEST = ("headers", "base_address", "request_timeout")
 
 
 class MultiModalConversation:
-    """Speech of one text. Of the vendor's class only what Qwen-TTS uses: no ``messages``."""
+    """Speech for one text. Of the vendor's class only what Qwen-TTS uses: no ``messages``."""
 
     @classmethod
     def call(
@@ -42,8 +42,8 @@ class MultiModalConversation:
     ) -> MultiModalConversationResponse | Generator[MultiModalConversationResponse, None, None]:
         """The answer, or with ``stream`` a generator of answers, each with some audio and the last with the URL.
 
-        What the server refuses is an answer too, see ``status_code``. Other keywords are sent in ``parameters``.
-        Raises ModelRequired, ValueError where there is nothing to send, and RequestFailed where no answer comes.
+        A refusal by the server is an answer too, see ``status_code``. Other keywords are sent in ``parameters``. Raises
+        ModelRequired, ValueError if there is nothing to send, and RequestFailed if no answer comes.
         """
         spoken = {"text": text, "voice": voice, "language_type": language_type}
         request = _request(model, messages, spoken, api_key, workspace, bool(stream), kwargs)

@@ -1,1 +1,1 @@
-"""What calls give back."""
+"""What calls return."""

@@ -1,6 +1,6 @@
-"""Answers as the vendor's SDK shows them: mappings whose keys are attributes too.
+"""Answers as the vendor's SDK shows them: mappings whose keys are also attributes.
 
-An error of the server is an answer like any other: ``status_code`` is not 200, ``code`` and ``message`` say what was
+An error from the server is an answer like any other: ``status_code`` is not 200, ``code`` and ``message`` say what was
 wrong, ``output`` is ``None``.
 """
 
@@ -23,7 +23,7 @@ _USAGE: Final = {"input_tokens": 0, "output_tokens": 0, "characters": 0}
 
 
 class DictMixin(dict[str, Any]):
-    """A mapping: ``answer.output`` is ``answer["output"]``. Printed, it is JSON."""
+    """A mapping: ``answer.output`` is ``answer["output"]``. It prints as JSON."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -43,7 +43,7 @@ class DashScopeAPIResponse(DictMixin):
 
     @classmethod
     def from_body(cls, status: int, body: Mapping[str, Any]) -> Self:
-        """``body`` is what the server sent, an error body where ``status`` is not 200."""
+        """``body`` is what the server sent: an error body if ``status`` is not 200."""
         shown = cls(
             status_code=status,
             request_id=body.get("request_id") or "",
@@ -63,7 +63,7 @@ class DashScopeAPIResponse(DictMixin):
 
 
 class MultiModalConversationResponse(DashScopeAPIResponse):
-    """Of ``MultiModalConversation``: every key is there, ``None`` where the server sent nothing."""
+    """From ``MultiModalConversation``: every key is there, ``None`` if the server did not send it."""
 
     @staticmethod
     def _output(output: Mapping[str, Any]) -> DictMixin:
@@ -74,7 +74,7 @@ class MultiModalConversationResponse(DashScopeAPIResponse):
 
 
 class TextToSpeechResponse(DashScopeAPIResponse):
-    """Of ``qwen_tts.SpeechSynthesizer``: ``output`` as the server sent it."""
+    """From ``qwen_tts.SpeechSynthesizer``: ``output`` as the server sent it."""
 
     @staticmethod
     def _output(output: Mapping[str, Any]) -> DictMixin:

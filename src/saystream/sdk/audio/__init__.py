@@ -14,7 +14,7 @@ __all__ = ["qwen_tts", "qwen_tts_realtime"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what needs an HTTP client when it is first asked for."""
+    """Import what needs an HTTP client only when it is first used."""
     if name == "qwen_tts":
         return import_module("saystream.sdk.audio.qwen_tts")
     raise AttributeError(f"module 'saystream.sdk.audio' has no attribute {name!r}")

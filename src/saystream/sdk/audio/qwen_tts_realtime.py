@@ -1,6 +1,6 @@
-"""Realtime Qwen-TTS in the shape of the vendor's SDK: its names, signatures, callbacks and wire JSON.
+"""Realtime Qwen-TTS in the form of the vendor's SDK: its names, signatures, callbacks and wire JSON.
 
-Where this differs on purpose is told in ``docs/howto/use-the-sdk.md``.
+``docs/howto/use-the-sdk.md`` lists the intended differences.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ __all__ = ["AudioFormat", "QwenTtsRealtime", "QwenTtsRealtimeCallback"]
 _log = logging.getLogger(__name__)
 
 _TIMEOUTS = Timeouts(open_s=5.0, close_s=1.0)
-"""``open_s`` is the vendor's own."""
+"""``open_s`` is the vendor's value."""
 _NO_STATUS = 1005
-"""What the WebSocket library says for a close frame without a code."""
+"""What the WebSocket library reports for a close frame without a code."""
 
 
 class QwenTtsRealtimeCallback:
@@ -42,10 +42,10 @@ class QwenTtsRealtimeCallback:
         """The connection is open; on the thread that called ``connect()``."""
 
     def on_close(self, close_status_code: int | None, close_msg: str | None) -> None:
-        """The connection ended. Both are ``None`` after a drop and after one's own ``close()``."""
+        """The connection ended. Both arguments are ``None`` after a drop and after the caller's own ``close()``."""
 
     def on_event(self, message: Any) -> None:
-        """One event of the server, as a ``dict``."""
+        """One event from the server, as a ``dict``."""
 
 
 class _Link:
@@ -54,7 +54,7 @@ class _Link:
     def __init__(self, transport: BlockingTransport) -> None:
         self.transport = transport
         self.closing = False
-        """The caller closed it: what still comes is not the caller's any more."""
+        """The caller closed it: what still arrives is no longer for the caller."""
         self.settled = threading.Event()
         """``session.created`` was handled, or the connection ended."""
         self.ended: ConnectionLost | None = None
@@ -71,9 +71,9 @@ _links: set[_Link] = set()
 
 @atexit.register
 def _end_links() -> None:
-    """A program that ends while connected is still told of the close, on which many close their file.
+    """Report the close even to a program that exits while connected: many close their file on it.
 
-    Documented samples leave right after ``session.finished``; with daemon threads alone their last bytes are lost.
+    Documented samples exit right after ``session.finished``; with daemon threads alone their last bytes would be lost.
     """
     for link in tuple(_links):
         link.close()
@@ -83,7 +83,7 @@ def _end_links() -> None:
 
 @unique
 class AudioFormat(Enum):
-    """Formats that ``update_session`` takes; its ``audio_format`` and ``sample_rate`` ask for any other."""
+    """Formats for ``update_session``; its ``audio_format`` and ``sample_rate`` request any other."""
 
     PCM_24000HZ_MONO_16BIT = ("pcm", 24000, "mono", "16bit", "pcm16")
 
@@ -106,15 +106,15 @@ class AudioFormat(Enum):
 
 
 class QwenTtsRealtime:
-    """A realtime session. Every method may be called from any thread, also from inside a callback."""
+    """A realtime session. Every method may be called from any thread, even from inside a callback."""
 
     _open_transport: Callable[[str, Mapping[str, str], Timeouts, Limits], BlockingTransport] = staticmethod(
         open_blocking
     )
-    """The network seam: a subclass may bring another."""
+    """The network seam: a subclass may replace it."""
     _first_event_s = 1.0
-    """``connect()`` waits this long for ``session.created``, so that ``get_session_id()`` knows it afterwards:
-    the vendor's SDK polls every 0.1 s, and in that time the event had come."""
+    """``connect()`` waits this long for ``session.created``, so that ``get_session_id()`` knows it afterwards: the
+    vendor's SDK polls every 0.1 s, which gave the event time to arrive."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class QwenTtsRealtime:
         url: str | None = None,
         additional_params: Mapping[str, Any] | None = None,
     ) -> None:
-        """``url`` is the full URL of the door without its query; ``additional_params`` is taken and not used.
+        """``url`` is the full URL of the door without its query; ``additional_params`` is accepted and ignored.
 
         Raises ModelRequired without a model and InvalidValue for a ``url`` that cannot work.
         """
@@ -154,7 +154,7 @@ class QwenTtsRealtime:
     def connect(self) -> None:
         """Connect and wait, for at most a second, until ``session.created`` has been handled.
 
-        Raises ConnectFailed, a TimeoutError, with what the server said when it refused.
+        Raises ConnectFailed, a TimeoutError, with the server's message if it refused.
         """
         if self._link is not None:
             raise InvalidState("connect() was called on a connected object; call close() first")
@@ -192,10 +192,10 @@ class QwenTtsRealtime:
         optimize_instructions: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        """Ask for a configuration; the server answers with ``session.updated`` or ``error``.
+        """Request a configuration; the server answers with ``session.updated`` or ``error``.
 
-        ``audio_format`` and ``sample_rate`` (Hz) win over ``response_format``; ``bit_rate`` is in kbit/s.
-        What is ``None`` is not sent; ``kwargs`` are sent as they are.
+        ``audio_format`` and ``sample_rate`` (Hz) override ``response_format``; ``bit_rate`` is in kbit/s. Arguments
+        that are ``None`` are not sent; ``kwargs`` are sent as they are.
         """
         self.config = {
             "voice": voice,
@@ -241,11 +241,11 @@ class QwenTtsRealtime:
         self._send(self._connected(), raw_data)
 
     def finish(self) -> None:
-        """No more text: the server speaks the rest, then sends ``session.finished``. Waits for nothing."""
+        """No more text: the server speaks the rest, then sends ``session.finished``. Does not wait."""
         self._send_event("session.finish")
 
     def close(self) -> None:
-        """End the connection; ``on_close(None, None)`` follows. Does nothing where there is none."""
+        """End the connection; ``on_close(None, None)`` follows. Does nothing if there is none."""
         link, self._link = self._link, None
         if link is not None:
             link.close()
@@ -334,9 +334,9 @@ class QwenTtsRealtime:
             _log.exception("on_close failed")
 
     def _why_ended(self, lost: ConnectionLost) -> str:
-        """A server that knows no such model accepts, says why in an ``error`` event, and closes.
+        """A server that does not know the model accepts, says why in an ``error`` event, and closes.
 
-        The reason of its close frame may hold the same, cut to the 123 bytes that fit.
+        The reason in its close frame may say the same, cut to the 123 bytes that fit.
         """
         match self.last_message:
             case {"type": "error", "error": {"message": str(message)}}:
@@ -353,7 +353,7 @@ def _event(type: str, **fields: Any) -> str:
 
 
 def _decoded(frame: str | bytes) -> dict[str, Any] | None:
-    """The event in ``frame``; ``None`` for what is no event, which is logged and left out."""
+    """The event in ``frame``; ``None`` if it is not an event, which is logged and skipped."""
     if isinstance(frame, bytes):
         _log.error("a binary frame of %d bytes was received; only text frames are allowed", len(frame))
         return None

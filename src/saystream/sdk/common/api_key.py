@@ -1,4 +1,4 @@
-"""Where the SDK takes its key from."""
+"""Where the SDK gets its key."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["get_default_api_key"]
 
 
 def get_default_api_key() -> str | None:
-    """``saystream.sdk.api_key``, else what the file ``saystream.sdk.api_key_file_path`` holds, else ``None``.
+    """``saystream.sdk.api_key``, else the content of the file ``saystream.sdk.api_key_file_path``, else ``None``.
 
-    No key is no error: a server that listens on its own machine alone asks for none. Raises OSError where a
+    Having no key is not an error: a server that listens only on its own machine does not need one. Raises OSError if a
     file is named and cannot be read.
     """
     if saystream.sdk.api_key:

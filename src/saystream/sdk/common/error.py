@@ -1,4 +1,4 @@
-"""The errors of the SDK: the vendor's by name, and ours in a shape that its callers already catch."""
+"""The errors of the SDK: the vendor's by name, and ours as subclasses of what its callers already catch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class DashScopeException(Exception):
 
 
 class ModelRequired(DashScopeException):
-    """An object was made without a model."""
+    """An object was created without a model."""
 
 
 class InputRequired(DashScopeException):
-    """A call without text."""
+    """A call was made without text."""
 
 
 class RequestFailed(ConnectionFailed, ConnectionError):
-    """An HTTP request got no answer, or lost it on the way. What the server itself refuses is an answer."""
+    """An HTTP request got no answer, or lost it on the way. A refusal by the server itself is an answer."""
 
 
 class ConnectFailed(ConnectionFailed, TimeoutError, ConnectionError):
-    """``connect()`` did not reach a session. A TimeoutError, because the vendor's SDK raises that here.
+    """``connect()`` did not reach a session. A TimeoutError, because that is what the vendor's SDK raises here.
 
-    ``status``, ``remote_code`` and ``retry_after_s`` tell of a refused handshake; ``__cause__`` is the error
-    of our client.
+    ``status``, ``remote_code`` and ``retry_after_s`` describe a refused handshake; ``__cause__`` is the error of our
+    client.
     """
 
     @classmethod

@@ -21,7 +21,7 @@ from saystream.sdk.common.error import RequestFailed
 __all__ = ["Answer", "Request", "generation_request", "send", "send_async", "stream", "stream_async"]
 
 _TIMEOUT_S = 300.0
-"""The vendor's own, between two pieces of an answer."""
+"""The vendor's value, between two pieces of an answer."""
 _CONNECT_TIMEOUT_S = 10.0
 _MAX_EVENT_BYTES = 16 << 20
 
@@ -51,7 +51,7 @@ def generation_request(
 ) -> Request:
     """A request for ``body``, to be sent by one of the functions below.
 
-    ``headers`` win over ours. ``base_address`` stands for ``saystream.sdk.base_http_api_url``.
+    ``headers`` override ours. ``base_address`` replaces ``saystream.sdk.base_http_api_url``.
     """
     ours = {
         "Accept": "text/event-stream" if streamed else "application/json; charset=utf-8",
@@ -71,14 +71,14 @@ def generation_request(
 
 
 def send(request: Request) -> Answer:
-    """The answer to ``request``. Raises RequestFailed where none comes."""
+    """The answer to ``request``. Raises RequestFailed if none comes."""
     with _failures(), httpx.Client(**_options(request)) as client:
         answer = client.post(request.url, content=request.body, headers=request.headers)
         return answer.status_code, _body(answer.content)
 
 
 def stream(request: Request) -> Generator[Answer, None, None]:
-    """The answers to ``request``, one for each event. Raises RequestFailed where the connection does not last."""
+    """The answers to ``request``, one for each event. Raises RequestFailed if the connection breaks."""
     parser = EventParser(max_event_bytes=_MAX_EVENT_BYTES)
     with (
         _failures(),
@@ -94,7 +94,7 @@ def stream(request: Request) -> Generator[Answer, None, None]:
 
 
 async def send_async(request: Request) -> Answer:
-    """As ``send``."""
+    """Like ``send``."""
     with _failures():
         async with httpx.AsyncClient(**_options(request)) as client:
             answer = await client.post(request.url, content=request.body, headers=request.headers)
@@ -102,7 +102,7 @@ async def send_async(request: Request) -> Answer:
 
 
 async def stream_async(request: Request) -> AsyncGenerator[Answer, None]:
-    """As ``stream``."""
+    """Like ``stream``."""
     parser = EventParser(max_event_bytes=_MAX_EVENT_BYTES)
     with _failures():
         async with (
@@ -131,7 +131,7 @@ def _failures() -> Generator[None, None, None]:
 
 @functools.cache
 def _ssl_context() -> ssl.SSLContext:
-    """Made once: reading the certificates takes longer than a short answer."""
+    """Created once: reading the certificates takes longer than a short answer."""
     return httpx.create_ssl_context()
 
 
@@ -157,7 +157,7 @@ def _answer_in(event: ServerSentEvent) -> Answer:
 
 
 def _body(content: bytes) -> Mapping[str, Any]:
-    """A page of a proxy in between becomes the message."""
+    """A page from a proxy in between becomes the message."""
     try:
         body = json.loads(content)
     except ValueError:

@@ -16,7 +16,7 @@ _OF_THE_REQUEST = ("headers", "base_address", "request_timeout")
 
 
 class SpeechSynthesizer:
-    """Speech of one text; newer programs use ``MultiModalConversation``."""
+    """Speech for one text; newer programs use ``MultiModalConversation``."""
 
     @classmethod
     def call(
@@ -24,8 +24,8 @@ class SpeechSynthesizer:
     ) -> TextToSpeechResponse | Generator[TextToSpeechResponse, None, None]:
         """The answer, or with ``stream=True`` a generator of answers.
 
-        ``voice`` goes into the input, other keywords, ``language_type`` among them, into the parameters. Raises
-        ModelRequired, InputRequired, and RequestFailed where no answer comes.
+        ``voice`` goes into the input; other keywords, including ``language_type``, go into the parameters. Raises
+        ModelRequired, InputRequired, and RequestFailed if no answer comes.
         """
         if not model:
             raise ModelRequired("Model is required!")
