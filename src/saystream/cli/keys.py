@@ -88,7 +88,7 @@ def create(
     if as_json:
         typer.echo(json.dumps({**_as_json(made.key), "key": made.secret}, ensure_ascii=False))
         return
-    # The key alone goes to stdout, so that KEY=$(saystream keys create NAME) works.
+    # Only the key goes to stdout, so that KEY=$(saystream keys create NAME) works.
     typer.echo(
         f"Created key {made.key.id} for {made.key.label}. Store it now: it is never shown again.", err=True
     )
@@ -166,7 +166,7 @@ def _with_store(data_dir: Path | None, action: Callable[[KeyStore], Awaitable[_R
 
 
 def _changes(**options: str | None) -> KeyChanges:
-    """What the options that were given choose. Raises InvalidValue."""
+    """The changes that the given options make. Raises InvalidValue."""
     from saystream.errors import InvalidValue
 
     changes: dict[str, Any] = {}

@@ -107,7 +107,7 @@ def engines(as_json: _Json = False) -> None:
 
 
 def _quiet_settings() -> Settings:
-    """The log of engines that start is not what was asked for."""
+    """The settings, with a log of errors only: nobody asked for the log of starting engines."""
     configure(LogSettings(level="error"))
     return settings_with()
 
@@ -120,7 +120,7 @@ async def _started(settings: Settings, names: Sequence[str]) -> AsyncIterator[Ho
 
 
 async def _casting(settings: Settings) -> Casting:
-    """Who speaks what on the server."""
+    """Which engine speaks what on the server."""
     async with _started(settings, settings.wanted_engines) as hosting:
         return _casting_of(settings, hosting)
 
@@ -146,7 +146,7 @@ def _by_quality(languages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _print_advice(choices: Iterable[Choice]) -> None:
-    """Each command that helps, with the languages that it makes better."""
+    """Each command that helps, with the languages that it improves."""
     advice: dict[str, list[str]] = {}
     for choice in choices:
         if choice.advice:

@@ -112,7 +112,7 @@ def rm(names: _Names) -> None:
 
 
 def _each(names: Iterable[str], act: Callable[[str], None]) -> None:
-    """One model that fails leaves the others alone; the exit code tells."""
+    """A failure of one model does not affect the others; the exit code reports it."""
     failed = False
     for name in names:
         try:
@@ -132,7 +132,7 @@ def _row(store: ModelStore, name: str) -> dict[str, Any]:
     try:
         model = store.manifest.model(name)
     except ModelUnknown:
-        # Of another version of saystream: it can only be removed.
+        # From another version of saystream: it can only be removed.
         return dict.fromkeys(_COLUMNS, "") | {"model": name, "here": "of no use"}
     record = store.record(name)
     size = sum(file.size for file in record.files.values()) if record else model.size
@@ -157,7 +157,7 @@ def _state(store: ModelStore, name: str) -> str:
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
-    """What fits a terminal; the rest is in the JSON."""
+    """The part that fits a terminal; the rest is in the JSON."""
     languages = row["languages"].split()
     more = f" and {len(languages) - _SHOWN_LANGUAGES} more" if len(languages) > _SHOWN_LANGUAGES else ""
     shown = {**row, "languages": " ".join(languages[:_SHOWN_LANGUAGES]) + more}
@@ -166,7 +166,7 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Bars(PullWatcher):
-    """A bar for each download on a terminal; elsewhere one line when it begins."""
+    """On a terminal a bar for each download; elsewhere one line when it begins."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

@@ -140,7 +140,7 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
 
 
 def languages_of(text: str, config: SessionConfig, settings: Settings) -> set[str]:
-    """All languages (ISO 639-1) that ``text`` will be spoken in, told as the spine tells them."""
+    """All languages (ISO 639-1) that ``text`` will be spoken in, detected as the spine does it."""
     spoken = SpokenLanguage(LANGUAGE_CODES.get(config.language_type))
     languages = {spoken.of(text)}
     segmenter = Segmenter(**settings.segmenter.model_dump())
@@ -171,7 +171,7 @@ async def _feed(
 
 
 async def _pour(audio: AsyncGenerator[bytes, None], sink: Sink, sample_rate: int) -> None:
-    """Write ``audio`` to ``sink`` as it comes, and tell a person at a terminal how far it is."""
+    """Write ``audio`` to ``sink`` as it comes, and show its progress on a terminal."""
     started_s = time.monotonic()
     first_ms: float | None = None
     num_bytes = 0

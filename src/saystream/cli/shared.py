@@ -23,9 +23,9 @@ __all__ = ["circumstances", "errors_in_one_line", "print_rows", "settings_with"]
 
 
 def settings_with(**flags: Any) -> Settings:
-    """The settings in force, with the flags that were given; ``None`` means a flag was not.
+    """The settings in force, with the given flags; ``None`` means that a flag was not given.
 
-    Raises ConfigurationError that names the setting at fault.
+    Raises ConfigurationError that names the wrong setting.
     """
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -46,7 +46,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def circumstances(load_before: float) -> dict[str, Any]:
-    """On what, by what and when something was measured; ``load_before`` is the load average at its start."""
+    """On what machine, with what and when something was measured; ``load_before`` is the load average at the start."""
     return {
         "load_average": [round(load_before, 2), round(os.getloadavg()[0], 2)],
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",

@@ -14,23 +14,23 @@ from saystream.errors import ConfigurationError, InvalidValue
 __all__ = ["Sink", "format_of", "open_sink"]
 
 _FORMATS = {".pcm": "pcm", ".wav": "wav", ".mp3": "mp3", ".opus": "opus", ".ogg": "opus"}
-"""By the extension of a file."""
+"""By file extension."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
     name: str
-    """As a person knows it."""
+    """The name shown to a person."""
     stream_format: str
-    """What ``write`` wants: the ``response_format`` to ask for."""
+    """What ``write`` needs: the ``response_format`` to request."""
     write: Callable[[bytes], object]
-    """Takes the next bytes of the stream; may block while it is played."""
+    """Takes the next bytes of the stream; may block while they are played."""
 
 
 def format_of(output: str | None, wanted: str | None) -> str:
-    """What is to be written: ``wanted``, else what the extension of ``output`` says, else pcm.
+    """The format to write: ``wanted``, else what the extension of ``output`` says, else pcm.
 
-    Raises InvalidValue for a file whose extension says nothing, and for a loudspeaker that is to play what is not pcm.
+    Raises InvalidValue for a file without a known extension, and for a format other than pcm if it is to be played.
     """
     if output is None and wanted not in (None, "pcm"):
         raise InvalidValue("--format", wanted, "'pcm' for the loudspeaker; name a file with -o FILE")
@@ -46,7 +46,7 @@ def format_of(output: str | None, wanted: str | None) -> str:
 def open_sink(output: str | None, *, wanted: str | None, sample_rate: int) -> Iterator[Sink]:
     """The sink that ``--output`` names: a path, ``-``, or ``None`` for the loudspeaker; ``wanted`` is ``--format``.
 
-    Raises what ``format_of`` does, and ConfigurationError where there is nothing to play on.
+    Raises what ``format_of`` raises, and ConfigurationError if there is nothing to play on.
     """
     written = format_of(output, wanted)
     if output is None:
@@ -81,7 +81,7 @@ def _file(path: Path, written: str, sample_rate: int) -> Iterator[Sink]:
 def _loudspeaker(sample_rate: int) -> Iterator[Sink]:
     try:
         import sounddevice
-    except (ImportError, OSError):  # OSError: the package is there, the PortAudio library is not
+    except (ImportError, OSError):  # OSError: the package is there, but the PortAudio library is not
         raise ConfigurationError(
             "nothing to play on: name a file with -o FILE.wav, or install saystream[play] (on Debian also"
             " libportaudio2)",

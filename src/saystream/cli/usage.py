@@ -85,7 +85,7 @@ def usage(
 
 
 def _moment(option: str, given: str | None, *, ends: bool = False) -> datetime | None:
-    """With ``ends``, a day means the end of it. Raises InvalidValue."""
+    """With ``ends``, a day means its end. Raises InvalidValue."""
     from saystream.errors import InvalidValue
 
     if given is None:
@@ -142,7 +142,7 @@ async def _export(data_dir: Path | None, chosen: Selection, path: str) -> int:
 
 @contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
-    """Raises ConfigurationError where it cannot be written."""
+    """Raises ConfigurationError if it cannot be written."""
     from saystream.errors import ConfigurationError
 
     if path == "-":
