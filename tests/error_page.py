@@ -1,4 +1,4 @@
-"""The reference page of the errors, drawn from their classes."""
+"""The reference page of the errors, made from their classes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from saystream.errors import SaystreamError
 INTRODUCTION = """\
 # Errors
 
-Every error is a class of `saystream.errors` and says whose fault it was. `code` is what a realtime error event and our
-own HTTP interfaces call it, *HTTP code* what Qwen-TTS over HTTP calls it. *Close* is the WebSocket code of an error
-that ends its connection. The same call may work later where *Retry* says yes. A table leaves out what none of its
+Every error is a class in `saystream.errors` that says whose fault it was. *Code* is its name in realtime error events
+and in our own HTTP interfaces, *HTTP code* its name in Qwen-TTS over HTTP. *Close* is the WebSocket close code, if the
+error ends the connection. If *Retry* says yes, the same call may work later. A table has no column for what none of its
 errors has. This page is generated from `src/saystream/errors/` by `scripts/docs`.
 """
 
@@ -36,7 +36,7 @@ def error_page() -> str:
 
 
 def children(error: type[SaystreamError]) -> list[type[SaystreamError]]:
-    """In the order of the source; a test may derive errors of its own, which are none of ours."""
+    """In the order of the source, without errors that tests derive."""
     return [child for child in error.__subclasses__() if child.__module__.startswith("saystream.errors.")]
 
 

@@ -17,48 +17,48 @@ _OPENING = """\
 
 <!-- Made from src/saystream/catalog by scripts/docs. Do not edit by hand. -->
 
-These are the models and voices of the catalogue and what each model takes. Names are case-sensitive. A
-value that a model does not take is refused with an `invalid_value` error that says what it does take; a
-parameter left at its default is taken by every model. The languages are
+These are the models and voices of the catalogue, and what each model takes. Names are case-sensitive. A value that a
+model does not take is refused with an `invalid_value` error that names the allowed ones; every model takes any
+parameter at its default. The languages are
 {languages}.
 """
 
 _PARAMETERS = """\
 ## Parameters
 
-Besides voice, format, sample rate and language. Where it says *listed*, a model takes another value than the default
-only if the parameter stands under "Also takes". [The realtime protocol](realtime.md#session-fields) has all fields.
+These are the parameters besides voice, format, sample rate and language. *Listed* means that a model takes values other
+than the default only if it has the parameter under "Also takes". [The realtime
+protocol](realtime.md#session-fields) lists all fields.
 
 """
 
 _OPEN_WEIGHTS = """\
 ## Open weights
 
-Which released checkpoints are of the same kind as a hosted model, best first. The first engine of the settings that
-speaks a language speaks every model; [Qwen3-TTS](../topics/qwen3.md) says how these engines are set up.
+The released checkpoints of the same kind as each hosted model, best first. Whatever the model, a language is spoken by
+the first engine in the settings that can; [Qwen3-TTS](../topics/qwen3.md) says how to set up these engines.
 
 """
 
 _VOICES = """\
-Marked are the models that take the voice:
+The last column says which models take the voice:
 
 * **I**: `qwen3-tts-instruct-flash*`
-* **F**: `qwen3-tts-flash*`, but for the snapshots of 2025-09-18
+* **F**: `qwen3-tts-flash*`, except the snapshots of 2025-09-18
 * **S**: those snapshots
 * **Q**: every `qwen-tts*`
-* **L**: every `qwen-tts*` but `qwen-tts` and `qwen-tts-2025-04-10`
+* **L**: every `qwen-tts*` except `qwen-tts` and `qwen-tts-2025-04-10`
 
-The realtime model of a name takes the same voices, and `qwen-tts-realtime*` takes Q and L. The models for
-cloned and designed voices take none of these.
+The realtime model of the same name takes the same voices, and `qwen-tts-realtime*` takes Q and L. The models for cloned
+and designed voices take none of these.
 
-`Ebona` is in older voice tables and not in the current one; she is taken where F stands.
+`Ebona` is in older voice tables but not in the current one; the models marked F take her.
 
-The age is our reading of the character. It guides the recipe by which an engine with other voices speaks
-this one.
+The age is our estimate from the character. It guides the recipe by which an engine with other voices imitates this one.
 """
 
 _OF_EACH_MODEL = ("voice", "response_format", "sample_rate", "language_type")
-"""Parameters of which each model has its own choice."""
+"""Parameters for which each model has its own values."""
 
 _MARKS = (
     ("I", "qwen3-tts-instruct-flash"),

@@ -1,4 +1,4 @@
-"""Reference pages that follow from the code: ``scripts/docs`` writes them, ``test_docs.py`` compares them."""
+"""Reference pages made from the code: ``scripts/docs`` writes them, ``test_docs.py`` compares them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ SETTINGS_INTRODUCTION = """\
 
 A setting is taken from the first of these places that has it:
 
-1. a flag of the command line, see [cli.md](cli.md);
-2. the environment: `SAYSTREAM_PORT=9000`, and for a setting of a section two underscores,
+1. a command-line flag, see [cli.md](cli.md);
+2. the environment: `SAYSTREAM_PORT=9000`, with two underscores after the name of a section,
    `SAYSTREAM_LIMITS__MAX_SESSIONS=50`;
 3. the file `saystream.toml` in the folder where the server is started;
 4. the default below.
@@ -41,7 +41,7 @@ port = 9000
 max_sessions = 50
 ```
 
-An unknown or impossible setting stops the start and is named. Times end in `_s` (seconds) or `_ms`
+The server does not start with an unknown or invalid setting, and names it. Times end in `_s` (seconds) or `_ms`
 (milliseconds). This page is generated from `src/saystream/config.py` by `scripts/docs`.
 """
 
@@ -119,7 +119,7 @@ def in_markdown(text: str) -> str:
 
 
 def cli_page() -> str:
-    """What Typer writes of the commands' own help."""
+    """Typer's page of the commands' help."""
     options = ["utils", "docs", "--name", "saystream", "--title", "Command line"]
     command = [sys.executable, "-m", "typer", "saystream.cli", *options]
     page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -152,7 +152,7 @@ def _delay_ms(container: Container, sample_rate: int, effects: Effects) -> float
 
 
 def audio_page() -> str:
-    """The page as it is, with the table of delays made anew."""
+    """The page as it is, with a new table of delays."""
     head, _, rest = AUDIO.read_text("utf-8").partition("<!-- delays -->\n")
     tail = rest.partition("<!-- /delays -->")[2]
     return f"{head}<!-- delays -->\n\n{delays()}\n\n<!-- /delays -->{tail}"
