@@ -1,9 +1,9 @@
 """Which sessions take part in the next step. Pure: no tensors, no clock, no threads.
 
-A session is spoken as one or more *takes*: a take is one prompt in one slot with text that is fed to it while it
+A session is spoken as one or more *takes*: a take is one prompt in one slot, with text that is fed to it while it
 speaks. Takes join and leave between any two steps. A take whose next text is not known yet, or whose listener has
-enough, is held: it keeps its slot and its state and is simply not in the batch, so that its codes are those of a run
-in which everything was known at once.
+enough, is held: it keeps its slot and its state and is simply not in the batch, so its codes are those of a run in
+which everything was known from the start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from saystream.engines.qwen3.text_queue import TextQueue
 __all__ = ["Batch", "Ending", "Plan", "Take"]
 
 Ending = Literal["spoken", "cut off", "full", "cancelled"]
-"""``spoken``: the model said that it has ended. ``cut off``: it did not, for far more frames than its text can need.
+"""``spoken``: the model said that it has finished. ``cut off``: it did not, for far more frames than its text can need.
 ``full``: its positions are used up."""
 
 
@@ -36,19 +36,19 @@ class Take:
         ids_in_prompt: int = 0,
     ) -> None:
         """``prompt_rows`` come first and need no text, then ``text_rows`` with one id each. ``lead_ids`` come before
-        those of ``text``: the text of a reference. ``ids_in_prompt`` of its text are in the prompt already.
-        ``frame_limit(num_ids)``: frames after which speech of so many ids is a runaway."""
+        those of ``text``: the text of a reference. ``ids_in_prompt`` ids of its text are already in the prompt.
+        ``frame_limit(num_ids)``: frames after which speech of that many ids is a runaway."""
         self.prompt_rows = prompt_rows
         self.text_rows = text_rows
         self.text = text
         self.paused = False
-        """Its listener has enough for now."""
+        """Its listener has enough audio for now."""
         self.slot: int | None = None
-        """Its own while it speaks."""
+        """Its own slot while it speaks."""
         self.position = 0
         """Rows in its cache."""
         self.frames = 0
-        """Frames it has given."""
+        """Frames that it has given."""
         self.ending: Ending | None = None
         self._frame_limit = frame_limit
         self._lead_ids = deque(lead_ids)
@@ -62,12 +62,12 @@ class Take:
 
     @property
     def frame_limit(self) -> int:
-        """By the text that it was given so far."""
+        """For the text that it has received so far."""
         return self._frame_limit(self._ids_in_prompt + self.text.given - self._given_before)
 
     @property
     def can_start(self) -> bool:
-        # Without anything to hear the model would make something up.
+        # With nothing to say the model would make something up.
         anything = self._ids_in_prompt > 0 or self.text.speakable
         return anything and not self.paused and self._knows(self.text_rows)
 
@@ -76,7 +76,7 @@ class Take:
         return not self.paused and self._knows(1)
 
     def take_ids(self, count: int) -> list[int]:
-        """The next ids of text, for so many rows. Raises RuntimeError where they are not known yet."""
+        """The next ids of text, for ``count`` rows. Raises RuntimeError if they are not known yet."""
         lead = [self._lead_ids.popleft() for _ in range(min(count, len(self._lead_ids)))]
         return lead + self.text.take(count - len(lead))
 
@@ -89,9 +89,9 @@ class Plan:
     """What to do next."""
 
     starts: list[Take] = field(default_factory=list)
-    """To be given their prompts; they have their slots."""
+    """Takes that get their prompts now; they have their slots."""
     steps: list[Take] = field(default_factory=list)
-    """To be given one frame each, after the starts; those are not among them."""
+    """Takes that get one frame each, after the starts; the starts are not among them."""
 
     def __bool__(self) -> bool:
         return bool(self.starts or self.steps)
@@ -101,8 +101,8 @@ class Batch:
     """The takes of one engine and its slots."""
 
     def __init__(self, *, num_slots: int, max_positions: int, max_start_rows: int) -> None:
-        """``max_start_rows``: prompt rows computed before one step, so that those who speak already wait little for
-        those who join; a longer prompt comes alone."""
+        """``max_start_rows``: prompt rows computed before one step, so that takes that already speak wait little for
+        those that join; a longer prompt is computed alone."""
         self.num_slots = num_slots
         self._max_positions = max_positions
         self._max_start_rows = max_start_rows
@@ -119,7 +119,7 @@ class Batch:
         return len(self._speaking)
 
     def join(self, take: Take) -> None:
-        """Let it wait for a slot and its first text. Raises ValueError for a prompt that leaves no room to speak."""
+        """Let it wait for a slot and its first text. Raises ValueError if its prompt leaves no room to speak."""
         if take.rows >= self._max_positions:
             raise ValueError(
                 f"a prompt of {take.rows} rows leaves no room in {self._max_positions} positions"
@@ -127,7 +127,7 @@ class Batch:
         self._waiting.append(take)
 
     def leave(self, take: Take, ending: Ending = "cancelled") -> None:
-        """Free its slot at once; harmless once it has ended."""
+        """Free its slot at once; has no effect once it has ended."""
         if take.ending is not None:
             return
         take.ending = ending
@@ -139,7 +139,7 @@ class Batch:
             take.slot = None
 
     def plan(self) -> Plan:
-        """Who starts and who steps now. Follow it with ``started`` and ``stepped`` for each of them."""
+        """Which takes start and step now. Call ``started`` and ``stepped`` for each of them afterwards."""
         plan = Plan(steps=[take for take in self._speaking if take.can_step])
         rows = 0
         for take in [take for take in self._waiting if take.can_start]:
@@ -157,7 +157,7 @@ class Batch:
         take.position = take.rows
 
     def stepped(self, take: Take, *, ended: bool) -> None:
-        """It gave one frame and was given one id; ``ended`` where the model said that this was the last."""
+        """It gave one frame and received one id; ``ended`` if the model said that this was the last."""
         take.position += 1
         take.frames += 1
         if ended:

@@ -1,4 +1,4 @@
-"""Loading: a folder of the released shape to a model ready to run, by the names that the tensors have in its files."""
+"""Loading: from a folder in the released format to a model ready to run, by the names of the tensors in its files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_checkpoint(
 ) -> Qwen3Model:
     """The model in ``folder``, without caches: call ``allocate`` next.
 
-    Talker and predictor are kept in ``dtype``, the codec in ``codec_dtype`` (the same, unless given), and what reads
+    Talker and predictor are kept in ``dtype``, the codec in ``codec_dtype`` (by default the same), and what reads
     reference audio in float32. Raises CheckpointInvalid, which names the file and what is wrong with it.
     """
     config, tokens = read_config(folder), Tokens.read(folder)
@@ -52,7 +52,7 @@ _PREFIXES = {
     "speaker_encoder": "speaker_encoder.",
     "reference_encoder": "encoder.",
 }
-"""Our module -> what its tensors' names begin with."""
+"""Our module -> the prefix of its tensors' names."""
 
 
 def _parts(model: Qwen3Model) -> dict[str, nn.Module]:
@@ -82,7 +82,7 @@ def _load(module: nn.Module, folder: Path, prefix: str, device: torch.device, dt
 
 
 def materialise(module: nn.Module, device: torch.device) -> None:
-    """Make the buffers of a module built without memory that no file has: angles anew, caches empty."""
+    """Create the buffers that are in no file, for a module built without memory: angles computed anew, caches empty."""
     for part in module.modules():
         for name, buffer in part.named_buffers(recurse=False):
             if buffer.is_meta:

@@ -1,8 +1,8 @@
-"""The codec's decoder as a stream: each step makes the audio of its frames and nothing is computed twice.
+"""The codec's decoder as a stream: each step makes the audio of its frames, and nothing is computed twice.
 
 Every convolution is causal and keeps the samples that the next step needs; the transformer keeps a window of keys and
-values as a ring. So a session of any length costs the same at each step, and its audio is that of the whole decoded at
-once. The state of a slot is one row of each buffer: reset, snapshot and restore are copies.
+values as a ring. So each step costs the same however long the session is, and the audio is the same as if all of it
+were decoded at once. The state of a slot is one row of each buffer: reset, snapshot and restore are copies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["StreamingCodec"]
 
 
 class _Stateful(nn.Module):
-    """Something that remembers the last ``context`` columns of what it was given, for each slot."""
+    """A module that remembers the last ``context`` columns of its input for each slot."""
 
     def __init__(self, channels: int, context: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class _Stateful(nn.Module):
         self.register_buffer("state", torch.empty(0), persistent=False)
 
     def with_past(self, x: Tensor, slots: Tensor) -> Tensor:
-        """``x`` [B, C, T] behind what came before it, [B, C, context + T]; what comes next is kept."""
+        """``x`` [B, C, T] after the columns before it, [B, C, context + T]; keeps what the next call needs."""
         if not self.context:
             return x
         x = torch.cat((self.state[slots], x), -1)
@@ -53,8 +53,8 @@ class _CausalConv(_Stateful):
 class _Upsampling(_Stateful):
     """A transposed convolution whose kernel is one or two strides long, written as a plain one.
 
-    Each output of a stride is made of this input and, where the kernel is two strides long, of the one before: a
-    convolution of kernel 2 with a channel for each place within the stride. It computes only what is kept.
+    Each output of a stride depends on this input and, if the kernel is two strides long, on the one before: a
+    convolution of kernel 2 with a channel for each position in the stride. Only what is kept is computed.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
@@ -154,7 +154,7 @@ class _Codebook(nn.Module):
 
 
 class _Quantizers(nn.Module):
-    """Codebooks that share an output projection. The input projection is the encoder's and is only kept."""
+    """Codebooks that share an output projection. The input projection belongs to the encoder and is only kept."""
 
     def __init__(self, count: int, entries: int, size: int) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class _Quantizers(nn.Module):
             layer._codebook = _Codebook(entries, size // 2)
 
     def tables(self) -> Iterator[Tensor]:
-        """Of each codebook, its vectors already projected, [entries, size]."""
+        """For each codebook, its vectors already projected, [entries, size]."""
         for layer in cast("nn.ModuleList", self.vq.layers):
             yield functional.linear(
                 cast("_Codebook", layer._codebook).vectors(), self.output_proj.weight[..., 0]
@@ -174,7 +174,7 @@ class _Quantizers(nn.Module):
 
 
 class _Quantizer(nn.Module):
-    """Sixteen codes of a frame to one vector: sixteen rows of one table, summed."""
+    """Sixteen codes of a frame to one vector: the sum of sixteen rows of one table."""
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ class StreamingCodec(nn.Module):
     """Frames of sixteen codes in, 1920 samples for each out, for many sessions at once."""
 
     MAX_FRAMES = 25
-    """Frames of one row in one step: two seconds."""
+    """Frames per row in one step: two seconds."""
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
@@ -226,12 +226,12 @@ class StreamingCodec(nn.Module):
         blocks = (_Block(widths[index], widths[index + 1], rate) for index, rate in enumerate(config.rates))
         last = (_Snake(widths[-1]), _CausalConv(widths[-1], 1, 7))
         self.decoder = nn.ModuleList((_CausalConv(config.latent, widths[0], 7), *blocks, *last))
-        # The first frame of a step sees the window that ends with it while the step's last is already written. Rounded
-        # up to what attention kernels like.
+        # The first frame of a step sees the window that ends with it, while the last one is already written. Rounded up
+        # to a size that attention kernels like.
         self._ring = -(-(window + self.MAX_FRAMES - 1) // 16) * 16
 
     def prepare(self) -> None:
-        """Compute what follows from the weights. Called once, after they were loaded or changed."""
+        """Compute what depends on the weights only. Called once, after they are loaded or changed."""
         for module in self.modules():
             if isinstance(module, _Upsampling | _Snake | _Quantizer):
                 module.prepare()
@@ -248,7 +248,7 @@ class StreamingCodec(nn.Module):
     def step(self, codes: Tensor, slots: Tensor, positions: Tensor) -> Tensor:
         """Audio [B, T * 1920] in -1 to 1 for ``codes`` [B, 16, T], T <= MAX_FRAMES, of the sessions ``slots`` [B].
 
-        ``positions`` [B] says how many frames each session was given before. A slot may stand only once in a step.
+        ``positions`` [B]: how many frames each session has had before. A slot may occur only once in a step.
         """
         if codes.shape[2] > self.MAX_FRAMES:
             raise ValueError(f"{codes.shape[2]} frames in one step; at most {self.MAX_FRAMES}")
@@ -264,7 +264,7 @@ class StreamingCodec(nn.Module):
         return out.clamp(-1, 1)[:, 0]
 
     def feed(self, codes: Tensor, slot: int, position: int) -> None:
-        """Run ``codes`` [16, N] of any length through a slot for their state alone, from frame ``position`` on."""
+        """Run ``codes`` [16, N] of any length through a slot for their state only, from frame ``position`` on."""
         slots = torch.tensor([slot], device=codes.device)
         for start in range(0, codes.shape[1], self.MAX_FRAMES):
             part = codes[None, :, start : start + self.MAX_FRAMES]
@@ -276,11 +276,11 @@ class StreamingCodec(nn.Module):
             part.zero_()
 
     def snapshot(self, slot: int) -> Tensor:
-        """The state of ``slot`` as one vector, good for any slot at the same position."""
+        """The state of ``slot`` as one vector, valid for any slot at the same position."""
         return torch.cat([part.reshape(-1) for part in self._parts(slot)])
 
     def restore(self, slot: int, snapshot: Tensor) -> None:
-        """Put a state that ``snapshot`` gave into ``slot``."""
+        """Put a state from ``snapshot`` into ``slot``."""
         parts = self._parts(slot)
         for part, values in zip(parts, snapshot.split([part.numel() for part in parts]), strict=True):
             part.copy_(values.view(part.shape))

@@ -1,7 +1,7 @@
-"""What a checkpoint says of itself: ``config.json`` and ``speech_tokenizer/config.json`` of the released shape.
+"""What a checkpoint says about itself: ``config.json`` and ``speech_tokenizer/config.json`` in the released format.
 
-Only what inference needs is read. A key that every released file has is required; a key that the published code gives
-a default is optional here with the same default.
+Only what inference needs is read. A key that every released file has is required; a key with a default in the published
+code is optional here, with the same default.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SAMPLE_RATE = 24_000
-"""Of everything that goes in or comes out, in Hz."""
+"""For all audio in and out, in Hz."""
 FRAME_SAMPLES = 1920
 """Samples of one codec frame: 80 ms."""
 CODEBOOKS = 16
@@ -40,7 +40,7 @@ Kind = Literal["custom_voice", "voice_design", "base"]
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """A stack of decoder layers of the Llama family, as the talker, the predictor and the codec have it."""
+    """A stack of decoder layers of the Llama family, as in the talker, the predictor and the codec."""
 
     hidden: int
     feed_forward: int
@@ -51,7 +51,7 @@ class StackConfig:
     rope_theta: float
     norm_epsilon: float
     window: int | None = None
-    """Positions that a query sees, itself included; None for all before it."""
+    """Positions that a query sees, including itself; None for all before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class CodecConfig:
     stack: StackConfig
     codebook_entries: int
     codebook_size: int
-    """Of the sum of codebooks; each codebook itself has half of it."""
+    """For the sum of codebooks; each codebook itself has half of it."""
     latent: int
     channels: int
     upsampling: tuple[int, ...]
@@ -156,7 +156,7 @@ class Config:
 
 
 class _Section:
-    """A JSON object whose keys are read with their types checked; says where it stands when one is wrong."""
+    """A JSON object whose keys are read and type-checked; an error says where in the file it is."""
 
     def __init__(self, values: object, where: str) -> None:
         if not isinstance(values, dict):

@@ -51,28 +51,28 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 
 
 class Qwen3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the checkpoint is, where it runs, and how it draws."""
+    """Where the checkpoint is, where it runs, and how it samples."""
 
     folder: str = ""
-    """Of a checkpoint; empty takes ``model`` from the store of weights."""
+    """Of a checkpoint; if empty, ``model`` from the store of weights."""
     model: str = ""
-    """A name of ``saystream models list``; empty is the smallest that fits the engine."""
+    """A name from ``saystream models list``; empty is the smallest that fits the engine."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of talker and predictor; ``auto`` is bfloat16 on a GPU. The codec is float32 always: it makes the samples."""
+    """Of talker and predictor; ``auto`` is bfloat16 on a GPU. The codec is always float32: it makes the samples."""
     slots: Count = 0
-    """Sessions at once; 0: on a GPU what its memory holds, up to 64, on a CPU 4."""
+    """Sessions at once; 0: on a GPU as many as its memory holds, up to 64; on a CPU 4."""
     max_positions: Annotated[int, msgspec.Meta(ge=256, le=32_768)] = 2048
     """Rows of prompt, text and frames that one stretch of speech may have: 2048 are 2½ minutes."""
     threads: Count = 0
     """Of a CPU; 0 leaves it to torch."""
     graphs: bool = True
-    """Record the steps as CUDA graphs, where there is CUDA."""
+    """Record the steps as CUDA graphs, if there is CUDA."""
     text_layout: Literal["streaming", "whole"] = "streaming"
     """``whole`` puts all of the text before the first frame: speech begins when the text has ended."""
     seed: int = 0
-    """The same text sounds the same again; with a negative one, never quite."""
+    """With the same seed a text always sounds the same; with a negative one, never quite."""
     greedy: bool = False
     temperature: Positive | None = None
     """This and the next three are the checkpoint's own by default."""
@@ -80,9 +80,9 @@ class Qwen3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     top_p: Share | None = None
     repetition_penalty: Positive | None = None
     max_packet_frames: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
-    """Frames of 80 ms that leave together once speech is under way."""
+    """Frames of 80 ms that are sent together once speech is under way."""
     voice_cache_bytes: Annotated[int, msgspec.Meta(ge=0)] = 64 << 20
-    """For prompts of voices that were used."""
+    """For prompts of voices that have been used."""
     voices: str = ""
     """Base: the folder with recordings to clone."""
     descriptions: dict[str, str] = {}
@@ -101,7 +101,7 @@ class Qwen3Engine(Engine):
     native_voices: ClassVar[tuple[str, ...]] = (
         "Serena", "Vivian", "Ryan", "Aiden", "Sohee", "Ono Anna", "Dylan", "Eric",
     )  # fmt: skip
-    """The system voices whose names its speakers bear; Dylan and Eric speak their dialects."""
+    """The system voices that its speakers are named after; Dylan and Eric speak their dialects."""
 
     def __init__(self, **options: Any) -> None:
         self.options = read_options(self.name, Qwen3Options, options)
@@ -180,7 +180,7 @@ class Qwen3Engine(Engine):
     def _runner(self, device: torch.device, num_slots: int) -> Runner:
         positions = self.options.max_positions
         recorded = device.type == "cuda" and self.options.graphs
-        # Padding is free where launching is what takes time, and costs what it adds where computing does.
+        # Padding is free where launching takes the time, and costs what it adds where computing does.
         buckets = Buckets.doubling if device.type == "cuda" else Buckets.fine
         runner = Runner(
             self._model,
@@ -199,11 +199,11 @@ class Qwen3Engine(Engine):
     def _run(self, device: torch.device) -> None:
         assert self._loop is not None
         if device.type == "cuda":
-            torch.cuda.set_device(device)  # each thread has one of its own
+            torch.cuda.set_device(device)  # every thread has its own
         self._loop.run()
 
     def _warm_up(self) -> None:
-        """What is slow the first time, such as choosing kernels, is slow before anybody listens."""
+        """Whatever is slow the first time, such as choosing kernels, is slow before anyone listens."""
         stream = self.open(
             SynthesisRequest(voice=self.info.voices[0], language=next(iter(self.info.languages)))
         )
@@ -219,7 +219,7 @@ class Qwen3Engine(Engine):
         os._exit(_BROKEN_EXIT_STATUS)
 
     def close(self) -> None:
-        """End all streams and the thread. For programs that go on without the engine."""
+        """End all streams and the thread. For programs that continue without the engine."""
         if self._loop is not None:
             self._loop.close()
             self._thread.join()
@@ -269,8 +269,8 @@ class Qwen3Engine(Engine):
 
 
 class Qwen3DesignEngine(Qwen3Engine):
-    """A VoiceDesign checkpoint: its voices are the option ``descriptions``; the instructions of a session, where there
-    are some, describe another one."""
+    """A VoiceDesign checkpoint: its voices are the option ``descriptions``; the instructions of a session, if any,
+    describe another one."""
 
     name = "qwen3-design"
     kind = "voice_design"
@@ -302,7 +302,7 @@ class Qwen3BaseEngine(Qwen3Engine):
 
 
 def _device(wanted: str) -> torch.device:
-    """Raises ConfigurationError for a name that is none, and EngineUnavailable where there is no such device."""
+    """Raises ConfigurationError for an invalid name, and EngineUnavailable if there is no such device."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -324,7 +324,7 @@ def _dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def _sampling(folder: Path, options: Qwen3Options) -> Sampling:
-    """The checkpoint's ``generation_config.json``, and what the options change of it."""
+    """The checkpoint's ``generation_config.json``, as changed by the options."""
     own = Sampling()
     file = folder / "generation_config.json"
     given: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}

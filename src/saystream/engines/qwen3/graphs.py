@@ -1,9 +1,9 @@
 """Work of fixed shape on fixed tensors, recorded once on a GPU and replayed with one launch.
 
 A step of a few hundred kernels takes longer to launch than to compute while the batch is small. Recorded as a CUDA
-graph it is launched at once. What is recorded may read and write only tensors that stay where they are, and may
-depend on nothing else: numbers that change from step to step have to be in a tensor. On a CPU, and wherever nothing is
-recorded, the same function is called.
+graph, it is launched at once. Recorded work may read and write only tensors that stay where they are, and may depend on
+nothing else: numbers that change from step to step must be in a tensor. On a CPU, and wherever nothing is recorded, the
+same function is called.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ __all__ = ["Capture", "Graphs", "capture_on", "no_capture"]
 
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
-"""Runs the work once or more, and gives what does the same again."""
+"""Runs the work once or more, and returns a function that does the same again."""
 
 _WARM_UP_RUNS = 2
-"""Before recording: libraries choose their kernels and make their workspaces in the first."""
+"""Before recording: libraries choose their kernels and allocate their workspaces in the first runs."""
 
 
 def no_capture(work: Work) -> Work:
@@ -29,7 +29,8 @@ def no_capture(work: Work) -> Work:
 
 
 def capture_on(device: torch.device) -> Capture:
-    """The best that ``device`` can. All recordings of one ``Capture`` share their memory: only one runs at a time."""
+    """The best that ``device`` can do. All recordings of one ``Capture`` share their memory: only one runs at a
+    time."""
     if device.type != "cuda":
         return no_capture
     pool = torch.cuda.graph_pool_handle()
@@ -50,7 +51,7 @@ def capture_on(device: torch.device) -> Capture:
 
 
 class Graphs:
-    """The recorded works of one runner, each known by a key."""
+    """The recorded work of one runner, by key."""
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture

@@ -1,8 +1,8 @@
 """Decoder layers over static caches, shared by the talker, the predictor and the codec.
 
-A cache is allocated once and never changes its shape, and what is attended to is cut by a length that the caller
-chooses, so that one step has the same shapes for the same batch: it can be captured in a CUDA graph. Nothing here reads
-a tensor on the host.
+A cache is allocated once and never changes its shape, and attention is limited to a length that the caller chooses, so
+a step has the same shapes for the same batch: it can be captured in a CUDA graph. Nothing here reads a tensor on the
+host.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm; the mean is taken in float32, as the published model does."""
+    """Root-mean-square norm; the mean is taken in float32, as in the published model."""
 
     def __init__(self, size: int, epsilon: float) -> None:
         super().__init__()
@@ -40,10 +40,10 @@ class RMSNorm(nn.Module):
 
 
 class Rotary(nn.Module):
-    """Rotary embedding of positions. The angles are computed in float32 whatever the model's type is.
+    """Rotary embedding of positions. The angles are computed in float32 whatever the model's type.
 
-    The talker's checkpoints name three interleaved sections of positions; in speech the three rows are always
-    equal, which is this plain form (the parity tests show it).
+    The talker's checkpoints have three interleaved sections of positions; in speech the three rows are always equal,
+    which is this plain form (the parity tests show it).
     """
 
     def __init__(self, head_size: int, theta: float) -> None:
@@ -59,19 +59,19 @@ class Rotary(nn.Module):
         self.frequencies = 1.0 / (self.theta**exponents)
 
     def forward(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What ``rotated`` takes for ``positions`` [B, T], each [B, T, 1, head_size]."""
+        """The arguments of ``rotated`` for ``positions`` [B, T], each [B, T, 1, head_size]."""
         angles = positions[..., None, None].float() * self.frequencies
         cos, sin = angles.cos(), angles.sin()
         return torch.cat((cos, cos), -1).to(dtype), torch.cat((-sin, sin), -1).to(dtype)
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """``x`` [B, T, heads, head_size] turned by its positions. The halves change places, the sine has the signs."""
+    """``x`` [B, T, heads, head_size] rotated by its positions. The halves are swapped; the signs are in the sine."""
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 def attention_mask(seen: Tensor, config: StackConfig, dtype: torch.dtype) -> Tensor:
-    """For ``grouped_attention``, from which places each query sees, [B, T, S]: a number to add, made once for all
+    """For ``grouped_attention``, which places each query sees, [B, T, S]: a number to add, computed once for all
     layers."""
     group = config.heads // config.kv_heads
     mask = torch.zeros((), dtype=dtype, device=seen.device).where(seen, -torch.inf)
@@ -81,8 +81,8 @@ def attention_mask(seen: Tensor, config: StackConfig, dtype: torch.dtype) -> Ten
 def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Attention with fewer key heads than query heads: q [B, T, H, D], k and v [B, K, S, D] -> [B, T, H * D].
 
-    The queries that share a key head are laid behind one another in time, so that the kernels for equal numbers of
-    heads take it and no key or value is repeated. Without a ``mask`` every query sees every place.
+    The queries that share a key head are placed one after another in time, so that the kernels for equal numbers of
+    heads accept it and no key or value is repeated. Without a ``mask`` every query sees every place.
     """
     batch, steps, heads, size = q.shape
     kv_heads = k.shape[1]
@@ -146,7 +146,7 @@ class _Scale(nn.Module):
 
 
 class Layer(nn.Module):
-    """One decoder layer: attention and a gated feed-forward, each after a norm and added to what came in."""
+    """One decoder layer: attention and a gated feed-forward, each after a norm and added to its input."""
 
     def __init__(self, config: StackConfig, *, normed: bool, scaled: bool) -> None:
         super().__init__()
@@ -158,14 +158,14 @@ class Layer(nn.Module):
         self.mlp_layer_scale = _Scale(config.hidden) if scaled else None
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        """From what came in [B, T, hidden] and the attention's answer [B, T, heads * D] to what goes out."""
+        """From the layer's input [B, T, hidden] and the output of attention [B, T, heads * D] to the layer's output."""
         x = _added(x, attended, self.self_attn.o_proj, self.self_attn_layer_scale)
         inner = self.mlp.inner(self.post_attention_layernorm(x))
         return _added(x, inner, self.mlp.down_proj, self.mlp_layer_scale)
 
 
 def _added(x: Tensor, y: Tensor, projection: nn.Linear, scale: _Scale | None) -> Tensor:
-    """``x`` and the projection of ``y``, in one kernel where nothing comes between."""
+    """``x`` and the projection of ``y``, in one kernel if nothing comes between."""
     if scale is not None:
         return x + scale(projection(y))
     return torch.addmm(x.flatten(0, 1), y.flatten(0, 1), projection.weight.T).view(x.shape)
@@ -174,8 +174,8 @@ def _added(x: Tensor, y: Tensor, projection: nn.Linear, scale: _Scale | None) ->
 class Stack(nn.Module):
     """Layers over one cache of keys and one of values, each [layer, slot, kv_head, position, head_size].
 
-    A slot is one session's place. With ``config.window`` the cache is a ring: position p lies at p modulo its size,
-    so that a session may be of any length; without, at p.
+    A slot is the place of one session. With ``config.window`` the cache is a ring: position p is stored at p modulo its
+    size, so a session may be of any length; without, at p.
     """
 
     def __init__(self, config: StackConfig, *, normed: bool = True, scaled: bool = False) -> None:
@@ -202,7 +202,7 @@ class Stack(nn.Module):
         return self.config.kv_heads, positions, self.config.head_size
 
     def allocate(self, slots: int, positions: int) -> None:
-        """Make room for ``slots`` sessions of ``positions`` each; what was there is dropped."""
+        """Make room for ``slots`` sessions of ``positions`` each; previous contents are dropped."""
         shape = (self.config.layers, slots, *self.cache_shape(positions))
         for layer in self.layers:
             layer.self_attn.prepare()
@@ -228,13 +228,13 @@ class Stack(nn.Module):
         return out
 
     def _view(self, at: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """Where positions ``at`` [B, T] lie, and which of the first ``length`` places they see, [B, T, S]."""
+        """Where positions ``at`` [B, T] are stored, and which of the first ``length`` places they see, [B, T, S]."""
         place = torch.arange(length, device=at.device)
         if self.config.window is None:
             return at, place <= at[..., None]
         size = self.keys.shape[3]
         last = at[:, -1:, None]
-        # The newest position that lies at each place once this step is written; negative: nothing was there yet.
+        # The newest position stored at each place once this step is written; negative: nothing was there yet.
         held = last - (last - place) % size
         seen = (held >= 0) & (held <= at[..., None]) & (held > at[..., None] - self.config.window)
         return at % size, seen
@@ -244,13 +244,13 @@ _FUSED = {
     "self_attn.qkv.weight": ("self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"),
     "mlp.gate_up.weight": ("mlp.gate_proj.weight", "mlp.up_proj.weight"),
 }
-"""Our matrix -> the checkpoint's, one below the other."""
+"""Our matrix -> the checkpoint's, one below another."""
 
 
 def fuse(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights by the names of our modules: matrices that are multiplied with the same vectors become one.
 
-    Raises KeyError with the name of a part that is missing.
+    Raises KeyError with the name of a missing part.
     """
     fused = dict(weights)
     for ours, theirs in _FUSED.items():
@@ -261,7 +261,7 @@ def fuse(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def unfuse(weights: dict[str, Tensor], config: StackConfig) -> dict[str, Tensor]:
-    """The opposite of ``fuse``, for writing checkpoints: weights of one stack by the names that are published."""
+    """The opposite of ``fuse``, for writing checkpoints: weights of one stack by their published names."""
     apart = dict(weights)
     kv = config.kv_heads * config.head_size
     sizes = {

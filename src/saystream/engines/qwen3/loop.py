@@ -1,4 +1,4 @@
-"""The thread that owns the device: it takes in what streams were told, plans a step, and does it, for ever."""
+"""The thread that owns the device: it takes in what streams were told, plans a step, runs it, and repeats."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class LoopLimits:
 
     max_packet_frames: int = 4
     max_unread_frames: int = 100
-    """Audio of one stream that nobody reads, 8 s; above this it is held."""
+    """Audio of one stream that has not been read, 8 s; above this the stream is held."""
     max_start_rows: int = 512
     """Prompt rows computed between two steps, unless one prompt has more."""
 
 
 class VoicePrompt(Protocol):
-    """What a stream speaks with. Made on the thread of the engine."""
+    """What a stream speaks with. Created on the engine's thread."""
 
     prompt: Prompt
 
     def prepare_codec(self, slot: int) -> int:
-        """Put the codec's slot into the state that comes before the first frame; how many frames it was given."""
+        """Put the codec's slot into the state before the first frame; returns how many frames it has had."""
 
 
 @dataclass(slots=True)
@@ -60,11 +60,11 @@ class _Session:
     voice: VoicePrompt
     sampling: Sampling
     prompt: Prompt
-    """Of its present take: that of the voice, with the text where it is whole."""
+    """Of its current take: that of the voice, with the text if the layout is whole."""
 
 
 class SpeechLoop:
-    """Speaks the streams of one model. ``run`` in one thread; everything else may be called from any."""
+    """Speaks the streams of one model. ``run`` in one thread; everything else may be called from any thread."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class SpeechLoop:
         limits: LoopLimits,
         on_broken: Callable[[BaseException], None],
     ) -> None:
-        """``on_broken`` is called when a step of the device failed: no stream goes on then."""
+        """``on_broken`` is called when a step of the device failed: no stream continues then."""
         self._runner = runner
         self._limits = limits
         self._on_broken = on_broken
@@ -95,15 +95,15 @@ class SpeechLoop:
     def open(
         self, make_voice: Callable[[], VoicePrompt], sampling: Sampling, stages: Sequence[Stage] = ()
     ) -> SpeechStream:
-        """A new stream, its audio sent through ``stages``. ``make_voice`` is called on the thread of the engine; what
-        it raises, the reader of the stream gets."""
+        """A new stream whose audio passes through ``stages``. ``make_voice`` is called on the engine's thread; whatever
+        it raises is raised to the reader of the stream."""
         stream = SpeechStream(self._wake, stages)
         self._opened.append((stream, make_voice, sampling))
         self._wake()
         return stream
 
     def close(self) -> None:
-        """Let ``run`` return; streams that are open end there."""
+        """Let ``run`` return; open streams end there."""
         self._closed = True
         self._wake()
 
@@ -123,11 +123,11 @@ class SpeechLoop:
         self._end_all(None)
 
     def turn(self) -> bool:
-        """Take in what is new and do one step; False where there was nothing to do until something new comes."""
+        """Take in what is new and do one step; False if there was nothing to do until something new comes."""
         try:
             return self._turn()
         except Exception as error:
-            # Whatever it was: a thread that has ended would leave every stream without a word.
+            # Whatever it was: if this thread ended, every stream would wait for ever.
             _log.exception("step failed")
             self._closed = True
             self._end_all(error)
@@ -158,7 +158,7 @@ class SpeechLoop:
                 session.speech.accept_text()
                 if take is None or (take.slot is None and take.text.spoken):
                     self._next_take(session)
-            except Exception as error:  # of one text, or one voice: the others have nothing to do with it
+            except Exception as error:  # of one text or voice: the others are not affected
                 _log.exception("stream failed")
                 self._end(session, error)
                 continue
@@ -171,7 +171,7 @@ class SpeechLoop:
             return
         try:
             voice = make_voice()
-        except Exception as error:  # a voice that cannot be had is the fault of its stream
+        except Exception as error:  # a voice that is not available is a fault of its own stream
             stream.end(error)
             return
         model = self._runner.model
@@ -188,7 +188,7 @@ class SpeechLoop:
         self._sessions[stream] = _Session(speech, voice, sampling, voice.prompt)
 
     def _next_take(self, session: _Session) -> None:
-        """A take for the text that is left; the end of the stream where there is none."""
+        """A take for the text that is left, or the end of the stream if there is none."""
         speech = session.speech
         if (old := speech.take) is not None:
             self._batch.leave(old)
@@ -277,13 +277,13 @@ class SpeechLoop:
             speech.count_text()
 
     def _after(self, take: Take) -> None:
-        """A take has ended by itself: its stream goes on with the text that is left, if any."""
+        """A take has ended by itself: its stream continues with the text that is left, if any."""
         if take.ending != "spoken":
             _log.warning("speech cut off", reason=take.ending, frames=take.frames)
         self._next_take(self._by_take[take])
 
     def _flush_held(self) -> None:
-        """Who waits for text must not wait with sound in hand."""
+        """A stream that waits for text must not hold back audio."""
         for session in self._sessions.values():
             speech = session.speech
             waits = speech.take is None or speech.take.slot is None or not speech.take.can_step

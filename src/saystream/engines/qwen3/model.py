@@ -1,4 +1,4 @@
-"""One checkpoint in memory: what the loop calls (the package's page lists it)."""
+"""One checkpoint in memory: what the loop calls (listed in the package's docstring)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Qwen3Model"]
 
 
 class Qwen3Model(nn.Module):
-    """The networks of one checkpoint, its tokenizer and its prompts. Made by ``checkpoint.load_checkpoint``."""
+    """The networks of one checkpoint, its tokenizer and its prompts. Created by ``checkpoint.load_checkpoint``."""
 
     def __init__(self, config: Config, tokens: Tokens) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ class Qwen3Model(nn.Module):
 
     @property
     def scratch_slot(self) -> int:
-        """A slot beyond those that sessions have, for rows that only fill up a batch."""
+        """A slot besides those of sessions, for rows that only fill up a batch."""
         return self.slots
 
     def prepare(self) -> None:
-        """Compute what follows from the weights; called once by the loader."""
+        """Compute what depends on the weights only; called once by the loader."""
         self.codec.prepare()
         ids = torch.tensor([self.config.tts_pad, self.config.tts_eos], device=self.device)
         self.pad_vector, self.eos_vector = self.text_vectors(ids)
@@ -61,7 +61,7 @@ class Qwen3Model(nn.Module):
         )
 
     def allocate(self, slots: int, max_positions: int) -> None:
-        """Make the caches of ``slots`` sessions (and the scratch slot); the talker's hold ``max_positions`` each."""
+        """Create the caches of ``slots`` sessions (and the scratch slot); the talker's hold ``max_positions`` each."""
         self.slots, self.max_positions = slots, max_positions
         self.talker.model.allocate(slots + 1, max_positions)
         self.predictor.allocate(slots + 1)
@@ -79,9 +79,9 @@ class Qwen3Model(nn.Module):
         return vectors
 
     def reference(self, samples: Samples, text: str = "") -> Reference:
-        """A voice to clone from float32 mono audio at 24 kHz; with the ``text`` it says, by continuing it.
+        """A voice to clone from float32 mono audio at 24 kHz; with the ``text`` that it says, by continuing it.
 
-        Raises ValueError for a checkpoint that is not Base, and for audio shorter than half a second.
+        Raises ValueError if the checkpoint is not Base or the audio is shorter than half a second.
         """
         if self.speaker_encoder is None:
             raise ValueError(f"a {self.config.kind} checkpoint clones no voices; Base does")

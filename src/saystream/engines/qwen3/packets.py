@@ -1,4 +1,4 @@
-"""How many frames of one stream leave together: few at first, so that sound begins at once, then more."""
+"""How many frames of one stream are sent together: few at first, so that audio begins at once, then more."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Packetizer"]
 
 
 class Packetizer:
-    """Joins the frames of one stream to packets of 1, 1, 2, 4… frames, up to ``max_frames``.
+    """Joins the frames of one stream into packets of 1, 1, 2, 4… frames, up to ``max_frames``.
 
-    The first frame leaves alone; so does the second, because a listener who has only 80 ms must not wait longer than
-    that for more. Every later packet is as long as all before it, which the listener is still hearing meanwhile.
+    The first frame is sent alone; so is the second, because a listener who has only 80 ms must not wait longer than
+    that for more. Every later packet is as long as all before it, which the listener is still hearing.
     """
 
     def __init__(self, max_frames: int) -> None:
@@ -28,16 +28,16 @@ class Packetizer:
 
     @property
     def next_frames(self) -> int:
-        """Frames of the next packet."""
+        """Frames in the next packet."""
         return min(max(1, self._sent_frames), self._max_frames)
 
     def push(self, frame: Samples) -> Samples | None:
-        """The next packet, where ``frame`` makes it full."""
+        """The next packet, if ``frame`` completes it."""
         self._frames.append(frame)
         return self.flush() if len(self._frames) >= self.next_frames else None
 
     def flush(self) -> Samples | None:
-        """What is there, however short: nothing comes for a while, or ever."""
+        """The frames so far, however few: no more will come for a while, or at all."""
         if not self._frames:
             return None
         packet = np.concatenate(self._frames)

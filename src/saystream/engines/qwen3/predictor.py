@@ -1,7 +1,7 @@
 """The predictor: the fifteen other codes of a frame, one after another, from the talker's vector and the first code.
 
-Its sixteen positions begin anew in each frame, so its cache belongs to rows of the batch and not to sessions, and every
-position is a Python number: the whole loop has fixed shapes.
+Its sixteen positions start again in each frame, so its cache belongs to rows of the batch and not to sessions, and
+every position is a Python number: the whole loop has fixed shapes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Predictor"]
 
 
 class _Model(Stack):
-    """The stack with the embeddings that the checkpoint keeps beside it, one for each group after the first."""
+    """The stack with the embeddings that the checkpoint stores beside it, one for each group after the first."""
 
     def __init__(self, config: PredictorConfig, talker_hidden: int) -> None:
         super().__init__(config.stack)
@@ -56,12 +56,12 @@ class _Model(Stack):
 
 
 class Predictor(nn.Module):
-    """One call makes a frame's codes."""
+    """One call makes the codes of a frame."""
 
     def __init__(
         self, config: PredictorConfig, embed_first: Callable[[Tensor], Tensor], talker_hidden: int
     ) -> None:
-        """``embed_first`` gives the talker's vectors of first codes."""
+        """``embed_first`` returns the talker's vectors of first codes."""
         super().__init__()
         self.config = config
         self.model = _Model(config, talker_hidden)
@@ -90,14 +90,14 @@ class Predictor(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """All codes [B, 16] of a frame and the sum of their vectors [B, H].
 
-        ``hidden`` [B, H] is the talker's last, ``code0`` [B] was chosen from its logits. ``choose`` is given logits
-        [B, 2048] and their group, 1 to 15, and gives codes [B]; it must stay on the device too.
+        ``hidden`` [B, H] is the talker's last, ``code0`` [B] was chosen from its logits. ``choose`` takes logits [B,
+        2048] and their group, 1 to 15, and returns codes [B]; it must stay on the device too.
         """
         codes = [code0]
         summed = self.embedding(0, code0)
         x = torch.stack((hidden, summed), 1)
         for group in range(1, CODEBOOKS):
-            # Positions 0 and 1 are the talker's vector and the first code; the code of group g comes to stand at g + 1.
+            # Positions 0 and 1 are the talker's vector and the first code; the code of group g is stored at g + 1.
             out = self.model.step(self.small_to_mtp_projection(x), 0 if group == 1 else group)
             code = choose(self.lm_head[group - 1](out[:, -1]), group)
             vector = self.embedding(group, code)

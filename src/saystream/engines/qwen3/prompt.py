@@ -38,7 +38,7 @@ LANGUAGES = {code: name.lower() for code, name in LANGUAGE_NAMES.items()}
 
 
 class Layout(enum.Enum):
-    """Where the text stands."""
+    """Where the text goes."""
 
     STREAMING = "streaming"
     """One text id beside each frame: speech begins with the first word. The package's default for cloned voices."""
@@ -47,7 +47,7 @@ class Layout(enum.Enum):
 
 
 def frame_limit(text_ids: int) -> int:
-    """Frames after which the speech of so many ids is cut off: a model in 300 runs does not end by itself.
+    """Frames after which the speech of this many ids is cut off: a model does not end by itself in one of 300 runs.
 
     Twelve frames for each id and at least 192 (15 s) are the limits that vLLM-Omni ships for these checkpoints.
     """
@@ -56,23 +56,23 @@ def frame_limit(text_ids: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """One session's beginning; the package's page says how to go on from it."""
+    """The beginning of one session; the package's docstring says how to continue from it."""
 
     prefix: Tensor
     """[P, H]: rows that need no text."""
     forced: Tensor
-    """[K, H]: codec sides that each wait for a text vector; none once the text is in the prefix."""
+    """[K, H]: codec sides that each wait for a text vector; empty once the text is in the prefix."""
     text_ids: tuple[int, ...] = ()
-    """Ids that the text side begins with: what the reference says."""
+    """Ids at the start of the text side: what the reference says."""
     codes: Tensor | None = None
     """[N, 16]: the reference's codes, for the codec."""
     instruct_dropped: bool = False
-    """An instruction was given that this checkpoint does not follow."""
+    """An instruction was given, but this checkpoint does not follow it."""
     layout: Layout = Layout.STREAMING
     _whole: Callable[[Prompt, Sequence[int]], Prompt] | None = None
 
     def with_text(self, ids: Sequence[int]) -> Prompt:
-        """For ``Layout.WHOLE``: the prompt with the user's ``ids`` in it. Raises InvalidValue for none."""
+        """For ``Layout.WHOLE``: the prompt with the user's ``ids`` in it. Raises InvalidValue if there are none."""
         if self._whole is None:
             raise ValueError("the text of a streaming prompt comes beside its frames")
         if not ids:
@@ -107,7 +107,7 @@ class PromptBuilder:
     def custom_voice(
         self, speaker: str, *, language: str = "", instruct: str = "", layout: Layout = Layout.STREAMING
     ) -> Prompt:
-        """A speaker of the checkpoint; ``language`` is an ISO 639-1 code, "" lets the model tell.
+        """A speaker of the checkpoint; ``language`` is an ISO 639-1 code, "" lets the model decide.
 
         Raises InvalidValue for a speaker or language that the checkpoint does not have.
         """
@@ -135,7 +135,7 @@ class PromptBuilder:
         instruct: str = "",
         layout: Layout = Layout.STREAMING,
     ) -> Prompt:
-        """A voice taken from a recording: by its vector, and where the reference has codes by continuing it."""
+        """A voice from a recording: by its vector and, if the reference has codes, by continuing it."""
         vector = reference.x_vector.to(self._device)[None]
         return self._prompt(self._language(language), vector, instruct, layout, reference)
 

@@ -1,7 +1,7 @@
-"""Checkpoints with random weights in the shape of the released ones: tiny for tests, of real size to measure speed.
+"""Checkpoints with random weights in the released format: tiny for tests, full-size to measure speed.
 
-What they say is noise, and everything about them is real: the files and their names, the ids, the sixteen codebooks,
-the tokenizer's kind. Sampled speech ends after a number of frames that is chosen, and its level is that of speech.
+What they say is noise, but everything about them is real: the files and their names, the ids, the sixteen codebooks,
+the kind of tokenizer. Sampled speech ends after a chosen number of frames, and its level is that of speech.
 
     scripts/make-tiny-qwen3 FOLDER                              three checkpoints of 15 MB each, in seconds
     scripts/make-tiny-qwen3 FOLDER --real-shape 0.6B            one of 2.5 GB (1.7B: 4.5 GB)
@@ -38,10 +38,10 @@ CONTROL = (
 )  # fmt: skip
 
 CORPUS = ("hello world the quick brown fox speech", "你好世界 今天天气", "你好 世界 你好世界今天")
-"""What the tokenizer of a tiny checkpoint has words for; every other text is bytes to it."""
+"""What the tokenizer of a tiny checkpoint has words for; it splits any other text into bytes."""
 
 REAL_CONTROL_IDS = (*range(151_643, 151_657), *range(151_669, 151_676))
-"""Of the released tokenizer; what lies between belongs to tools."""
+"""Of the released tokenizer; the ids in between belong to tools."""
 REAL_VOCABULARY = 151_936
 """Rows of its text embedding."""
 
@@ -62,10 +62,10 @@ _EXTRACTOR = {
 def make_tokenizer(
     folder: Path, *, corpus: tuple[str, ...] = CORPUS, size: int = 400, control: Sequence[int] = ()
 ) -> int:
-    """Train a byte-level BPE and write its files; gives the number of ids.
+    """Train a byte-level BPE and write its files; returns the number of ids.
 
-    ``assistant``, ``user`` and a line feed are one token each, as in the released one. Control tokens get the ids
-    ``control``, or without them those behind the vocabulary.
+    ``assistant``, ``user`` and a line feed are one token each, as in the released one. Control tokens get the ids in
+    ``control``, or by default those after the vocabulary.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -145,7 +145,7 @@ def _write(path: Path, settings: Mapping[str, object]) -> None:
 
 
 def _fill(module: nn.Module, generator: torch.Generator) -> None:
-    """Random matrices that keep levels as they are; everything else neutral."""
+    """Random matrices that preserve levels; everything else neutral."""
     for name, tensor in module.state_dict().items():
         last = name.rsplit(".", 1)[-1]
         if last in ("embedding_sum", "embed_sum"):
@@ -161,7 +161,7 @@ def _fill(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def _calibrate_level(model: Qwen3Model, generator: torch.Generator) -> None:
-    """Scale the codec's last convolution to a level like speech: clipping would make rounding audible."""
+    """Scale the codec's last convolution to the level of speech: clipping would make rounding audible."""
     codes = torch.randint(
         0, model.config.codec.codebook_entries, (1, 16, 20), generator=generator, device=model.device
     )
@@ -178,8 +178,8 @@ _TEMPERATURE, _BEST = 0.9, 50
 def _calibrate_end(model: Qwen3Model, mean_frames: float, generator: torch.Generator) -> None:
     """Give the end of speech a logit that is drawn once in ``mean_frames`` steps.
 
-    Every row that the talker is given carries one text vector. A constant in their projection's bias gives its
-    hidden vectors a constant direction, and the row of the end in the head reads that.
+    Every row of the talker's input contains one text vector. A constant in the bias of their projection gives its
+    hidden vectors a constant direction, and the head's row for the end reads that.
     """
     talker, eos = model.talker, model.config.talker.eos
     talker.text_projection.linear_fc2.bias[0] = 4.0
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="where the random numbers are drawn")
     options = parser.parse_args()
     if options.real_shape is None:
-        torch.set_num_threads(1)  # tiny steps are shorter than it takes to wake a second thread
+        torch.set_num_threads(1)  # tiny steps take less time than waking a second thread
     kinds: tuple[Kind, ...] = ("custom_voice", "voice_design", "base")
     if options.kind or options.real_shape:
         kinds = (options.kind or "custom_voice",)

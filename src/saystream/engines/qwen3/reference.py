@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["MIN_SAMPLES", "MimiEncoder", "Reference", "read_reference"]
 
 MIN_SAMPLES = 12_000
-"""Half a second: below, the networks' margins would be longer than the voice."""
+"""Half a second: in anything shorter, the networks' margins would be longer than the voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A voice to speak with. Small enough to keep: about 4 KiB, and 1.6 KiB for each second with codes."""
+    """A voice to speak with. Small enough to keep: about 4 KiB, plus 1.6 KiB for each second with codes."""
 
     x_vector: Tensor
     """[H], float32."""
     codes: Tensor | None = None
-    """[N, 16] long; None: the voice is taken from the vector alone."""
+    """[N, 16] long; None: only the vector of the voice is used."""
     text: str = ""
     """What is said in the codes; needed with them."""
 
@@ -118,7 +118,7 @@ class _Layer(nn.Module):
 
 
 class _Transformer(nn.Module):
-    """Attention to everything before: with these kernels the published code leaves Mimi's window of 250 out."""
+    """Attention to everything before: with these kernels the published code ignores Mimi's window of 250."""
 
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class _Quantizers(nn.Module):
             layer.codebook = _Codebook(config.codebook_entries, config.codebook_size)
 
     def encode(self, x: Tensor, count: int) -> list[Tensor]:
-        """The nearest entry of each of the first ``count`` codebooks to what the ones before left over, each [N]."""
+        """For each of the first ``count`` codebooks, the entry nearest to the remainder of those before, each [N]."""
         left = self.input_proj(x)[0].T
         codes = []
         for layer in list(self.layers)[:count]:
@@ -193,7 +193,7 @@ class MimiEncoder(nn.Module):
 def read_reference(
     samples: Samples, text: str, speaker: SpeakerEncoder, encoder: MimiEncoder | None
 ) -> Reference:
-    """A voice from float32 mono audio at 24 kHz; with ``encoder`` and the ``text`` that is said also its codes.
+    """A voice from float32 mono audio at 24 kHz; with ``encoder`` and the ``text`` that is said, its codes as well.
 
     Raises ValueError for less than half a second.
     """

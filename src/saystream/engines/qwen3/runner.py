@@ -1,7 +1,7 @@
-"""The slots of one model on its device, and the two things that are done with them: begin sessions, and step them.
+"""The slots of one model on its device, and the two operations on them: start sessions, and step them.
 
-Every step has the shapes of its bucket: rows that only fill it up belong to a slot that nobody owns. Within a step
-nothing is read back to the host; what it gave is copied to the host once, at its end.
+Every step has the shapes of its bucket: rows that only fill it up belong to a slot that no session owns. Within a step
+nothing is read back to the host; its results are copied to the host once, at its end.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 __all__ = ["MIN_FRAMES", "Buckets", "Runner", "Start", "StepResult", "StepRow"]
 
 MIN_FRAMES = 2
-"""The reference's ``min_new_tokens``: the model may not end before."""
+"""The reference's ``min_new_tokens``: the model may not end earlier."""
 
 _PROMPT_BUCKET = 16
-"""Prompts are padded to a multiple of so many rows."""
+"""Prompts are padded to a multiple of this many rows."""
 
 _NO_SPEECH_FROM = 2048
-"""Codes of the first codebook from here on are no sound: only the end is ever drawn of them."""
+"""Codes of the first codebook from here on are not audio: of them only the end is ever drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """The shapes that steps have."""
+    """The shapes of steps."""
 
     batch: tuple[int, ...]
     """Numbers of rows, ascending; the last is that of all slots."""
     length: tuple[int, ...]
-    """Numbers of positions that are attended to, ascending; the last is that of all positions."""
+    """Numbers of positions attended to, ascending; the last is that of all positions."""
 
     @classmethod
     def doubling(cls, num_slots: int, max_positions: int) -> Buckets:
@@ -72,7 +72,7 @@ def _fitting(buckets: Sequence[int], size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A session to begin."""
+    """A session to start."""
 
     slot: int
     prompt: Tensor
@@ -82,15 +82,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """A session to be given a frame."""
+    """A session that gets a frame."""
 
     slot: int
     position: int
     """Rows in its cache."""
     codec_position: int
-    """Frames that its codec was given, those of its reference among them."""
+    """Frames that its codec has had, including those of its reference."""
     frame: int
-    """Frames it has given."""
+    """Frames that it has given."""
     text_id: int
 
 
@@ -138,8 +138,8 @@ class Runner:
         filters_top_p: bool = False,
         capture: Capture = no_capture,
     ) -> None:
-        """Allocates what ``num_slots`` sessions of ``max_positions`` rows need. ``max_top_k`` and ``filters_top_p`` say
-        what their sampling may ask for."""
+        """Allocates what ``num_slots`` sessions of ``max_positions`` rows need. ``max_top_k`` and ``filters_top_p``
+        limit what their sampling may ask for."""
         self.model = model
         self.max_positions = max_positions
         self._buckets = buckets
@@ -150,7 +150,7 @@ class Runner:
         self._hidden_size = model.config.talker.stack.hidden
         codes = model.config.talker.codec_vocabulary
         self._hidden = torch.zeros(num_rows, self._hidden_size, dtype=self._dtype, device=self._device)
-        """Of the last talker step."""
+        """From the last talker step."""
         self._code = torch.zeros(num_rows, dtype=torch.int64, device=self._device)
         """The first code of the next frame."""
         self._seen = torch.zeros(num_rows, codes, dtype=torch.bool, device=self._device)
@@ -168,12 +168,12 @@ class Runner:
 
     @property
     def num_recorded(self) -> int:
-        """Graphs that steps are replayed from."""
+        """Graphs from which steps are replayed."""
         return len(self._graphs)
 
     @torch.inference_mode()
     def record(self) -> None:
-        """Record the steps of all buckets. Before the first session: it writes into the slot that nobody owns."""
+        """Record the steps of all buckets. Before the first session: it writes into the slot that no session owns."""
         for rows in self._buckets.batch:
             buffers = self._buffers_of(rows)
             self._graphs.record(("sound", rows), partial(self._sound, buffers))
@@ -184,7 +184,7 @@ class Runner:
 
     @torch.inference_mode()
     def start(self, starts: Sequence[Start]) -> None:
-        """Put complete prompts into their slots. The codec of each slot is the caller's to reset or restore."""
+        """Put complete prompts into their slots. The caller resets or restores the codec of each slot."""
         for start in starts:
             self._sampling.put(start.slot, start.sampling)
             self._seen[start.slot] = False
@@ -202,7 +202,7 @@ class Runner:
 
     @torch.inference_mode()
     def step(self, rows: Sequence[StepRow]) -> StepResult:
-        """One frame of each row, and the talker's step that follows on it."""
+        """One frame for each row, and the talker's step that follows it."""
         buffers = self._buffers_of(_fitting(self._buckets.batch, len(rows)))
         self._fill(buffers, rows)
         length = _fitting(self._buckets.length, max(row.position for row in rows) + 1)
@@ -261,7 +261,7 @@ class Runner:
         buffers.codes[:, CODEBOOKS].copy_(self._code[slots])
 
     def _keep(self, hidden: Tensor, slots: Tensor, frames: Tensor) -> None:
-        """The talker's answer for the frame of that number, and its first code."""
+        """The talker's output for the frame of that number, and its first code."""
         logits = self.model.talker.logits(hidden).float()
         logits = penalize(logits, self._seen[slots], self._sampling.repetition_penalty[slots])
         too_early = (frames < MIN_FRAMES)[:, None] & self._is_end

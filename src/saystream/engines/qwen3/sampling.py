@@ -1,13 +1,13 @@
-"""Draws codes on the device, the same ones for a session whoever shares its batch.
+"""Draws codes on the device, the same ones for a session whatever else is in its batch.
 
-The random numbers are no stream that sessions take turns at. Each is a function of the session's seed, of the number
-of its frame, of the codebook and of the code, so that nothing is kept between two draws, nothing is read back to the
-host, and a captured graph draws as the eager code does.
+The random numbers are not a stream that sessions share. Each is a function of the session's seed, the number of its
+frame, the codebook and the code, so nothing is kept between two draws, nothing is read back to the host, and a captured
+graph draws the same codes as the eager code.
 
-A code is drawn by adding Gumbel noise of its own to each score and taking the best (Maddison et al. 2014), which is a
-draw by the shares of a softmax. Scores of one session differ in their last bits with the shape of the batch that it is
-in; here that changes a draw only where the two best are equal but for those bits. Drawing by a running sum over sorted
-shares would change with every two candidates that swap places.
+A code is drawn by adding its own Gumbel noise to each score and taking the best (Maddison et al. 2014), which is a draw
+by the shares of a softmax. A session's scores differ in their last bits with the shape of its batch; here that changes
+a draw only if the two best are equal except for those bits. Drawing by a running sum over sorted shares would change
+with every two candidates that swap places.
 
 The order of the filters is that of the reference: repetition penalty, bans, temperature, top-k, top-p (``transformers``
 4.57, ``generation/logits_process.py``).
@@ -31,12 +31,12 @@ class Sampling:
 
     temperature: float = 0.9
     top_k: int = 50
-    """0 leaves all."""
+    """0 keeps all."""
     top_p: float = 1.0
     repetition_penalty: float = 1.05
-    """On the first codebook, for codes that this session had already."""
+    """On the first codebook, for codes that this session has already had."""
     greedy: bool = False
-    """The likeliest code, always."""
+    """Always the likeliest code."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,8 +53,8 @@ class Sampling:
 def _mixed(words: Tensor) -> Tensor:
     """A bijection of 32-bit words, held in int64, that leaves no trace of their order.
 
-    The constants are those that the "hash prospector" search (Wellons, 2018-2022) found for two rounds; both are
-    below 2**31, so that no product overflows.
+    The constants are those that the "hash prospector" search (Wellons, 2018-2022) found for two rounds; both are below
+    2**31, so no product overflows.
     """
     words = (words ^ (words >> 16)) & _MASK
     words = (words * 0x21F0AAAD) & _MASK
@@ -64,7 +64,7 @@ def _mixed(words: Tensor) -> Tensor:
 
 
 def session_key(seed: int) -> int:
-    """What ``gumbel`` takes for the seed of a session: any integer, of which 64 bits count."""
+    """The ``gumbel`` key for a session's seed: any integer, of which 64 bits count."""
     low, high = seed & _MASK, (seed >> 32) & _MASK
     mixed = _mixed(_mixed(torch.tensor([low])) ^ high)
     return int(mixed.item())
@@ -74,7 +74,7 @@ def gumbel(keys: Tensor, frames: Tensor, codebooks: Tensor, num_codes: int) -> T
     """Noise for each code, float32 (rows, codebooks, codes); ``keys`` and ``frames`` are int64 (rows)."""
     words = _mixed(_mixed(keys ^ frames)[:, None] + codebooks)
     words = _mixed(words[:, :, None] ^ torch.arange(num_codes, device=keys.device))
-    # Halves of the last bit keep both ends off 0 and 1, where the logarithms have no value.
+    # Adding half of the last bit keeps values away from 0 and 1, where the logarithms are undefined.
     shares = ((words >> 9).to(torch.float32) + 0.5) * 2**-23
     return -(-shares.log()).log()
 
@@ -85,8 +85,8 @@ class SamplingRows:
     def __init__(
         self, num_slots: int, device: torch.device, *, max_top_k: int, filters_top_p: bool = False
     ) -> None:
-        """``max_top_k`` candidates are looked at, whatever a row asks for. Only with ``filters_top_p`` may a row ask
-        for a ``top_p`` below 1."""
+        """``max_top_k`` candidates are considered, whatever a row asks for. A row may ask for a ``top_p`` below 1 only
+        with ``filters_top_p``."""
         self.max_top_k = max_top_k
         self.filters_top_p = filters_top_p
         self.temperature = torch.ones(num_slots, 1, device=device)
@@ -94,11 +94,11 @@ class SamplingRows:
         self.top_p = torch.ones(num_slots, 1, device=device)
         self.repetition_penalty = torch.ones(num_slots, 1, device=device)
         self.chance = torch.zeros(num_slots, 1, device=device)
-        """0 where the likeliest code is taken, else 1."""
+        """0 if the likeliest code is taken, else 1."""
         self.keys = torch.zeros(num_slots, dtype=torch.int64, device=device)
 
     def put(self, slot: int, sampling: Sampling) -> None:
-        """Raises ValueError for a ``top_k`` or ``top_p`` that these rows were not built for."""
+        """Raises ValueError for a ``top_k`` or ``top_p`` that these rows were not created for."""
         top_k = sampling.top_k or self.max_top_k
         if top_k > self.max_top_k:
             raise ValueError(f"top_k is {top_k}; this engine supports at most {self.max_top_k}")
@@ -119,8 +119,8 @@ def penalize(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 
 
 def pick(logits: Tensor, rows: SamplingRows, slots: Tensor, noise: Tensor) -> Tensor:
-    """One code for each row of ``logits`` (rows, codes), by the sampling of its slot and its own ``noise``, shaped as
-    ``logits``."""
+    """One code for each row of ``logits`` (rows, codes), by the sampling of its slot and its own ``noise``, which has
+    the shape of ``logits``."""
     num_candidates = min(rows.max_top_k, logits.shape[-1])
     values, codes = (logits.float() / rows.temperature[slots]).topk(num_candidates, dim=-1)
     ranks = torch.arange(num_candidates, device=logits.device)

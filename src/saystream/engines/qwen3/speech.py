@@ -1,4 +1,4 @@
-"""One stream of speech: its text as it comes, the takes that speak it, and its audio as it goes."""
+"""One stream of speech: its text as it arrives, the takes that speak it, and its audio as it leaves."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["Speech", "SpeechStream", "Tokenizer", "Wake"]
 
 _CHARACTERS_AT_ONCE = 2048
-"""Cut and tokenized in a few milliseconds: a book in one push keeps nobody else waiting."""
+"""Cut and tokenized in a few milliseconds: a book in one push delays no other stream."""
 
 Wake = Callable[[], None]
-"""Tells the thread of the engine that there may be something to do."""
+"""Tells the engine's thread that there may be something to do."""
 
 
 class Tokenizer(Protocol):
-    """Gives ids as soon as no later text can change them."""
+    """Gives ids as soon as later text can no longer change them."""
 
     def push(self, text: str) -> list[int]: ...
 
@@ -36,10 +36,10 @@ class Tokenizer(Protocol):
 
 
 class SpeechStream(EngineStream):
-    """The side of a stream that other threads see; the thread of the engine takes its text and gives it audio."""
+    """The side of a stream that other threads see; the engine's thread takes its text and gives it audio."""
 
     def __init__(self, wake: Wake, stages: Sequence[Stage] = ()) -> None:
-        """What is read has gone through ``stages``."""
+        """Audio passes through ``stages`` before it is read."""
         self._wake = wake
         self._stages = stages
         self._changed = threading.Condition()
@@ -99,17 +99,17 @@ class SpeechStream(EngineStream):
                 raise self._fault
             return None
 
-    # For the thread of the engine.
+    # For the engine's thread.
 
     @property
     def unread_samples(self) -> int:
-        """Audio that was given and not read."""
+        """Audio given but not yet read."""
         with self._changed:
             return self._unread_samples
 
     def take_text(self, num_characters: int) -> tuple[str, bool]:
-        """The next text, at most so much of it, and whether it was the last."""
-        ended = self.input_ended  # first: what is pushed before the end is there once the end is seen
+        """The next text, at most ``num_characters`` of it, and whether it was the last."""
+        ended = self.input_ended  # first: if the end is seen, everything pushed before it is seen too
         parts = []
         with self._changed:
             while self._text and num_characters > 0:
@@ -123,11 +123,11 @@ class SpeechStream(EngineStream):
 
     @property
     def has_text(self) -> bool:
-        """Text was pushed and not taken."""
+        """Whether text was pushed and not yet taken."""
         return bool(self._text)
 
     def text_waits(self, num_characters: int) -> None:
-        """So much of the text that was taken is not spoken yet."""
+        """This much of the text that was taken is not spoken yet."""
         with self._changed:
             untaken = sum(map(len, self._text))
             self._taken_characters = self._pushed_characters - untaken - num_characters
@@ -139,7 +139,7 @@ class SpeechStream(EngineStream):
             self._changed.notify_all()
 
     def end(self, fault: BaseException | None = None) -> None:
-        """No more audio comes; ``fault`` is raised to its reader after what it has."""
+        """No more audio will come; ``fault`` is raised to the reader after the audio so far."""
         with self._changed:
             self._ended = True
             self._fault = fault
@@ -147,11 +147,10 @@ class SpeechStream(EngineStream):
 
 
 class Speech:
-    """What the thread of the engine keeps of one stream.
+    """What the engine's thread keeps of one stream.
 
-    Its text is cut into stretches, each with a queue of ids. A take speaks the first of them; where it ends before
-    its text does, the next one goes on with what is left. So the codes depend on the text alone, and not on when it
-    came.
+    Its text is cut into stretches, each with a queue of ids. A take speaks the first of them; if it ends before its
+    text does, the next one continues with the rest. So the codes depend only on the text, not on when it arrived.
     """
 
     def __init__(
@@ -168,7 +167,7 @@ class Speech:
         self.takes = 0
         """How many it has had."""
         self.codec_frames = 0
-        """Frames that the codec of its slot was given."""
+        """Frames that the codec of its slot has had."""
         self.packetizer = packetizer
         self._new_tokenizer = new_tokenizer
         self._new_queue = new_queue
@@ -176,23 +175,23 @@ class Speech:
         self._tokenizer = new_tokenizer()
         self._queues = deque([new_queue()])
         self._blank = True
-        """Nothing but white space has come since the last stretch began."""
+        """Only white space has come since the last stretch began."""
 
     @property
     def text(self) -> TextQueue:
-        """What the present take speaks, or the next."""
+        """What the current take speaks, or the next one."""
         return self._queues[0]
 
     @property
     def spoken(self) -> bool:
-        """There is nothing left to say."""
+        """Whether there is nothing left to say."""
         return len(self._queues) == 1 and self.text.spoken
 
     def accept_text(self) -> None:
-        """Take some of what was pushed since."""
+        """Take some of the text pushed since."""
         text, ended = self.stream.take_text(_CHARACTERS_AT_ONCE)
         if not text.isascii():
-            text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+            text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is not text
         open_queue = self._queues[-1]
         if not open_queue.closed:
             for part, ends in self._cutter.push(text):
@@ -207,20 +206,20 @@ class Speech:
         self.count_text()
 
     def go_on(self) -> bool:
-        """Turn to the text of the next take; False where nothing is left to say."""
+        """Move on to the text of the next take; False if nothing is left to say."""
         self.text.restart()
         while self.text.spoken and len(self._queues) > 1:
             self._queues.popleft()
         return not self.text.spoken
 
     def count_text(self) -> None:
-        """Say how much of the text is not spoken yet."""
+        """Report how much of the text is not spoken yet."""
         self.stream.text_waits(sum(queue.waiting_characters for queue in self._queues))
 
     def _push(self, text: str) -> None:
         spaces = 0
         if self._blank:
-            # A prompt begins with a word, as the reference's users write it.
+            # A prompt begins with a word, as users of the reference write it.
             spaces = len(text) - len(text.lstrip())
             self._blank = spaces == len(text)
         if not self._blank:

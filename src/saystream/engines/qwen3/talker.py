@@ -23,7 +23,7 @@ class _TextProjection(nn.Module):
 
 
 class _Model(Stack):
-    """The stack with the two embeddings that the checkpoint keeps beside it."""
+    """The stack with the two embeddings that the checkpoint stores beside it."""
 
     def __init__(self, config: TalkerConfig) -> None:
         super().__init__(config.stack)
@@ -44,7 +44,7 @@ class Talker(nn.Module):
     def forward(self, x: Tensor, slots: Tensor, positions: Tensor, length: int) -> Tensor:
         """Hidden vectors [B, T, H] for ``x`` [B, T, H] of the sessions in ``slots`` [B].
 
-        ``positions`` [B] is where each row's first vector stands; positions + T <= ``length``, what is attended to.
+        ``positions`` [B] is the position of each row's first vector; positions + T <= ``length``, which is attended to.
         """
         hidden: Tensor = self.model(x, slots, positions, length)
         return hidden

@@ -12,37 +12,37 @@ _SENTENCE_END = re.compile(r"[.!?…](?=\s)|[。！？]|\n")
 
 
 class TextQueue:
-    """The ids of one text, in order, then the end of the text for one row, then padding for ever."""
+    """The ids of one text, in order, then the end of the text for one row, then padding without end."""
 
     def __init__(self, *, eos_id: int, pad_id: int, is_speakable: Callable[[int], bool]) -> None:
-        """``is_speakable(id)``: there is something to hear in it."""
+        """``is_speakable(id)``: whether it contains something to hear."""
         self._eos_id = eos_id
         self._pad_id = pad_id
         self._is_speakable = is_speakable
         self._speakable_left = 0
         self._ids: deque[int] = deque()
         self._pieces: deque[list[int]] = deque()
-        """Ids and characters of every push that are left, in order."""
+        """Remaining ids and characters of every push, in order."""
         self._loose_characters = 0
-        """Pushed, and no id came of them yet."""
+        """Pushed, but no id has come from them yet."""
         self._eos_given = False
         self.given = 0
-        """Ids of text that were given out."""
+        """Ids of text given out so far."""
         self.closed = False
         self.waiting_characters = 0
-        """Pushed characters whose ids were not given out; within a push each id has an equal share of them."""
+        """Pushed characters whose ids have not been given out; in a push each id has an equal share of them."""
 
     def __len__(self) -> int:
-        """Ids of text that were not given out."""
+        """Ids of text not yet given out."""
         return len(self._ids)
 
     @property
     def speakable(self) -> bool:
-        """Whether there is something to hear in what was not given out."""
+        """Whether the ids not yet given out contain something to hear."""
         return self._speakable_left > 0
 
     def push(self, ids: Iterable[int], characters: int) -> None:
-        """``ids`` came of the text up to here, ``characters`` more than at the last push."""
+        """``ids`` come from the text up to here, ``characters`` more than at the last push."""
         if self.closed:
             raise RuntimeError("push after close")
         before = len(self._ids)
@@ -63,15 +63,15 @@ class TextQueue:
 
     @property
     def spoken(self) -> bool:
-        """Nothing more comes, and there is nothing to hear in what was not given out."""
+        """Nothing more will come, and the ids not yet given out contain nothing to hear."""
         return self.closed and not self._speakable_left
 
     def has(self, count: int) -> bool:
-        """Whether ``take(count)`` may be called: what would come next is known."""
+        """Whether ``take(count)`` may be called: the next ids are known."""
         return self.closed or len(self._ids) >= count
 
     def take(self, count: int) -> list[int]:
-        """The next ``count`` ids. Raises RuntimeError where they are not known yet."""
+        """The next ``count`` ids. Raises RuntimeError if they are not known yet."""
         if not self.has(count):
             raise RuntimeError(f"{count} ids were asked for, and {len(self._ids)} are known")
         taken = [self._ids.popleft() for _ in range(min(count, len(self._ids)))]
@@ -84,7 +84,7 @@ class TextQueue:
         return taken + [self._pad_id] * (count - len(taken))
 
     def take_all(self) -> list[int]:
-        """All ids of a text that is closed, for a prompt that holds them with their end: padding is what follows."""
+        """All ids of a closed text, for a prompt that contains them and their end: only padding follows."""
         if not self.closed:
             raise RuntimeError("the text is still open")
         taken = self.take(len(self))
@@ -92,7 +92,7 @@ class TextQueue:
         return taken
 
     def restart(self) -> None:
-        """What is left is spoken by another prompt, which needs an end of its own."""
+        """The rest is spoken by another prompt, which needs its own end."""
         self._eos_given = False
 
     def _count_taken(self, num_ids: int) -> None:
@@ -113,8 +113,8 @@ class TextCutter:
 
     A stretch ends with the first sentence that ends after ``soft_bytes`` of it, else with the first word after
     ``hard_bytes``, else in the middle of a word of the same length again. UTF-8 bytes, because speech of a byte lasts
-    about a frame in every script: 15 letters or 4 Chinese characters a second, at 12.5 frames. Where it cuts does not
-    depend on how the text was split into pushes.
+    about a frame in every script: 15 letters or 4 Chinese characters a second, at 12.5 frames. The cuts do not depend
+    on how the text was split into pushes.
     """
 
     def __init__(self, *, soft_bytes: int, hard_bytes: int) -> None:
@@ -126,7 +126,7 @@ class TextCutter:
         self._hard_bytes = hard_bytes
         self._bytes = 0
         self._before = ""
-        """The last character, which may turn out to have ended a sentence."""
+        """The last character, which may turn out to end a sentence."""
 
     def push(self, text: str) -> list[tuple[str, bool]]:
         """``text`` in parts, each with whether a stretch ends with it."""

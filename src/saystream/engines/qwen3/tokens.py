@@ -1,7 +1,7 @@
 """Text to ids: the byte-level BPE of ``vocab.json`` and ``merges.txt``, whole or piece by piece.
 
-User text never becomes a control token: the tokenizer of text knows none, and their spellings are taken out so that
-nobody hears them.
+User text never becomes a control token: the tokenizer of text has none, and their spellings are removed so that they
+are not spoken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""How Qwen2's tokenizer cuts text into words before BPE; no token reaches over such a cut."""
+"""How Qwen2's tokenizer cuts text into words before BPE; no token crosses such a cut."""
 
 _BYTE_LEVEL = decoders.ByteLevel()
 
@@ -41,7 +41,7 @@ class Tokens:
         self.control = control
         self._speakable: dict[int, bool] = {}
         self._control = re.compile("|".join(map(re.escape, control)) or r"(?!)")
-        # Every beginning of a spelling that is not yet the whole: text that ends so may become one.
+        # Every incomplete beginning of a spelling: text that ends with one may become that spelling.
         self._begun = {spelling[:end] for spelling in control for end in range(1, len(spelling))}
         self._longest_control = max(map(len, control), default=0)
         self._sorted = sorted(self._bpe.get_vocab())
@@ -61,15 +61,15 @@ class Tokens:
             raise CheckpointInvalid(f"{settings} does not list the control tokens correctly.") from None
         try:
             return cls(folder / "vocab.json", folder / "merges.txt", control)
-        except Exception as error:  # tokenizers raises nothing more special for files that it cannot read
+        except Exception as error:  # tokenizers raises nothing more specific for files that it cannot read
             raise CheckpointInvalid(f"{folder}: vocab.json or merges.txt cannot be read: {error}") from None
 
     def encode(self, text: str) -> list[int]:
-        """Ids of user text, without control tokens; empty for text that is nothing else."""
+        """Ids of user text, without control tokens; empty for text that contains nothing else."""
         return self.encode_clean(self._control.sub("", text))
 
     def is_speakable(self, identity: int) -> bool:
-        """Whether there is something to hear in a text id: a letter, digit or symbol, or a part of the bytes of one."""
+        """Whether a text id contains something to hear: a letter, digit or symbol, or some of its bytes."""
         if identity not in self._speakable:
             token = self._bpe.id_to_token(identity) or ""
             text = _BYTE_LEVEL.decode([token])
@@ -77,23 +77,23 @@ class Tokens:
         return self._speakable[identity]
 
     def decode(self, ids: list[int]) -> str:
-        """The text of ids; bytes that are no whole character become U+FFFD."""
+        """The text of ids; bytes that are not a whole character become U+FFFD."""
         spelled = [self._bpe.id_to_token(identity) or "" for identity in ids]
         return self._text_of.decode(spelled)
 
     def incremental(self) -> IncrementalTokenizer:
-        """For one text that comes in pieces."""
+        """For one text that arrives in pieces."""
         return IncrementalTokenizer(self)
 
     def encode_clean(self, text: str) -> list[int]:
-        """Ids of text as it stands: a control token's spelling, should one be left, gives ids of plain characters."""
+        """Ids of text as it is: the spelling of a control token, if one is left, gives ids of plain characters."""
         ids: list[int] = self._bpe.encode(unicodedata.normalize("NFC", text)).ids
         return ids
 
     def split_control(self, text: str) -> tuple[str, str]:
         """Text without the spellings of control tokens, and its end that may still become one.
 
-        What closes up to a spelling when another is taken out is text and stays.
+        Text that forms a spelling only because another was removed stays.
         """
         last = max((match.end() for match in self._control.finditer(text)), default=0)
         head, tail = self._control.sub("", text[:last]), text[last:]
@@ -103,7 +103,7 @@ class Tokens:
         return head + tail, ""
 
     def words(self, text: str) -> list[str]:
-        """The words of ``text``, whose concatenation it is; no token reaches from one into the next."""
+        """The words that add up to ``text``; no token crosses from one into the next."""
         return [word for word, _ in self._words.pre_tokenize_str(text)]
 
     def spell(self, word: str) -> str:
@@ -123,21 +123,21 @@ class Tokens:
         return [(token.id, token.value) for token in self._bpe.model.tokenize(spelled)]
 
     def begins_a_token(self, spelled: str) -> bool:
-        """Whether some longer token begins so."""
+        """Whether a longer token begins like this."""
         place = bisect.bisect_right(self._sorted, spelled)
         return place < len(self._sorted) and self._sorted[place].startswith(spelled)
 
 
 def _joins_nothing_before(character: str) -> bool:
-    """Whether it can neither combine with nor be reordered before what stands in front of it (Unicode's NFC)."""
+    """Whether it can neither combine with nor be reordered before what precedes it (Unicode's NFC)."""
     return not unicodedata.category(character).startswith("M") and not "\u1100" <= character <= "\u11ff"
 
 
 class IncrementalTokenizer:
-    """Ids as soon as no text to come can change them; together exactly ``Tokens.encode`` of the whole.
+    """Ids as soon as later text can no longer change them; together exactly ``Tokens.encode`` of the whole.
 
-    Held back are the end of the last word, white space at the end (it joins with more of it), what may combine with a
-    mark to come, and an end that may be the beginning of a control token.
+    Held back are the end of the last word, white space at the end (it joins with more of it), characters that may
+    combine with a later mark, and an end that may be the beginning of a control token.
     """
 
     def __init__(self, tokens: Tokens) -> None:
@@ -146,7 +146,7 @@ class IncrementalTokenizer:
         self._text = ""  # free of control tokens, not yet given out as ids
 
     def push(self, text: str) -> list[int]:
-        """Take more text; give the ids that are settled by it."""
+        """Take more text; return the ids that are now final."""
         clean, self._raw = self._tokens.split_control(self._raw + text)
         self._text = unicodedata.normalize("NFC", self._text + clean)
         words = self._settled_words()
@@ -158,27 +158,27 @@ class IncrementalTokenizer:
         return ids + more
 
     def finish(self) -> list[int]:
-        """The text has ended: give the rest."""
+        """The text has ended: return the rest."""
         ids = self._tokens.encode_clean(self._text + self._raw)
         self._raw = self._text = ""
         return ids
 
     def _settled_words(self) -> list[str]:
-        """All words but the last, and but those that text to come can still reach."""
+        """All words except the last and those that later text can still change."""
         words = self._tokens.words(self._text)
         while words:
             last = words.pop()
-            # White space is cut by what follows all of it.
+            # White space is cut depending on what follows all of it.
             if not last.isspace() and _joins_nothing_before(last[0]):
                 break
         return words
 
     def _settled_in_word(self) -> tuple[list[int], int]:
-        """Ids at the beginning of the last word that hold for whatever comes, and the characters they stand for.
+        """Ids at the beginning of the last word that hold whatever comes, and the characters they stand for.
 
-        Chinese has no spaces: what lies between two marks is one word, too long to wait for. BPE's ids up to a cut
-        are those of the text up to it. Of the text to come, one token covers or touches the present end; it begins
-        where the text from there to the end begins some token. What the ids up to all such places share is settled.
+        Chinese has no spaces: the text between two marks is one word, too long to wait for. BPE's ids up to a cut are
+        those of the text up to it. One token of the later text covers or touches the present end; it begins where the
+        text from there to the end begins some token. What the ids up to all such places have in common is final.
         """
         word = self._text[:-1]  # the last character may still combine
         if len(word) < 2 or not all(

@@ -1,4 +1,4 @@
-"""What a voice needs before its first frame: made once, kept while it is used, within a bound of bytes."""
+"""What a voice needs before its first frame: made once, and kept while in use, up to a limit in bytes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class VoiceCache(Generic[_Voice]):
         return len(self._voices)
 
     def get(self, key: Hashable, make: Callable[[], _Voice]) -> _Voice:
-        """The voice kept under ``key``, else what ``make`` gives. One larger than the bound is given and not kept."""
+        """The voice kept under ``key``, else what ``make`` returns. One larger than the limit is returned but not
+        kept."""
         if (kept := self._voices.get(key)) is not None:
             self._voices.move_to_end(key)
             return kept
@@ -67,7 +68,7 @@ class PreparedVoice:
     """A prompt, and the state in which the codec begins: after the codes of its reference, if it has any."""
 
     def __init__(self, model: Qwen3Model, prompt: Prompt) -> None:
-        """Runs the reference's codes through the slot that nobody owns, whose sound is thrown away."""
+        """Runs the reference's codes through the slot that no session owns and discards the audio."""
         self.prompt = prompt
         self._codec = model.codec
         self._snapshot: Tensor | None = None
@@ -86,7 +87,7 @@ class PreparedVoice:
 
     @torch.inference_mode()
     def prepare_codec(self, slot: int) -> int:
-        """Put the codec's ``slot`` into that state; how many frames it was given."""
+        """Put the codec's ``slot`` into that state; returns how many frames it has had."""
         if self._snapshot is None:
             self._codec.reset(slot)
         else:
@@ -95,10 +96,10 @@ class PreparedVoice:
 
 
 def read_references(model: Qwen3Model, folder: Path) -> dict[str, Reference]:
-    """The voices of a folder: ``<name>.wav`` (or flac, mp3, ogg, m4a), up to a minute long.
+    """The voices in a folder: ``<name>.wav`` (or flac, mp3, ogg, m4a), up to a minute long.
 
     With ``<name>.txt`` beside it, which holds what is said, speech continues the recording; without, only the sound of
-    the voice is taken. Raises ConfigurationError, which names the file, for what cannot be a voice.
+    the voice is used. Raises ConfigurationError, which names the file, if it cannot be a voice.
     """
     if not folder.is_dir():
         raise ConfigurationError(
