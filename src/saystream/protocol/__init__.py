@@ -1,1 +1,1 @@
-"""The wire protocols, network taken out: text in, events out. No asyncio, sockets, clock or random source."""
+"""The wire protocols without the network: text in, events out. No asyncio, sockets, clock or random source."""

@@ -1,4 +1,4 @@
-"""JSON as the doors read it: what came, and why it is none. Whoever refuses it says so in the error of its protocol."""
+"""How the doors read JSON: what was sent, and why it is invalid. Callers refuse it with their protocol's own error."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["NOT_JSON", "decode_body", "decode_body_object", "type_name", "why_no
 _Wanted = TypeVar("_Wanted")
 
 NOT_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
-"""What a decoder raises: broken JSON or another shape than the wanted one, JSON nested too deeply, text with a lone
-surrogate, bytes that are not UTF-8."""
+"""What a decoder raises: for broken JSON or the wrong shape, JSON nested too deeply, text with a lone surrogate, and
+bytes that are not UTF-8."""
 
 _TYPE_NAMES: Final = {
     str: "a string",
@@ -28,12 +28,12 @@ _TYPE_NAMES: Final = {
 
 
 def type_name(value: object) -> str:
-    """The JSON type of ``value``, which was decoded without a type, such as ``an array``."""
+    """The JSON type, such as ``an array``, of a ``value`` that was decoded without a type."""
     return _TYPE_NAMES[type(value)]
 
 
 def why_not_json(error: BaseException) -> str:
-    """What ``error``, one of ``NOT_JSON``, says; of bounded length."""
+    """The message of ``error``, one of ``NOT_JSON``, with a limited length."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
@@ -44,8 +44,8 @@ def why_not_json(error: BaseException) -> str:
 
 
 def decode_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
-    """The body of a request. Raises InvalidBody where it is no JSON, and msgspec's ValidationError where it is JSON of
-    another shape than ``wanted``, which the caller explains."""
+    """The body of a request. Raises InvalidBody if it is not JSON, and msgspec's ValidationError, which the caller
+    explains, if its shape is not that of ``wanted``."""
     try:
         return msgspec.json.decode(body, type=wanted)
     except msgspec.ValidationError:
@@ -57,7 +57,7 @@ def decode_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
 
 
 def decode_body_object(body: bytes) -> dict[str, Any]:
-    """The fields of the body of a request, their values of any type. Raises InvalidBody where it is no JSON object."""
+    """The fields of a request's body, with values of any type. Raises InvalidBody if it is not a JSON object."""
     fields = decode_body(body, object)
     if not isinstance(fields, dict):
         raise InvalidBody(f"The body must be a JSON object; {type_name(fields)} came.")

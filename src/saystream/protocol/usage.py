@@ -31,18 +31,18 @@ class _Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Usage(_Counts, frozen=True, kw_only=True, omit_defaults=True):
-    """What is billed. Made by one of the class methods."""
+    """What is billed. Created by one of the class methods."""
 
     output_tokens_details: OutputTokenDetails | UnsetType = UNSET
 
     @classmethod
     def of_characters(cls, characters: int) -> Usage:
-        """Of a Qwen3-TTS model."""
+        """Usage of a Qwen3-TTS model."""
         return cls(characters=characters)
 
     @classmethod
     def of_tokens(cls, *, text_tokens: int, audio_tokens: int) -> Usage:
-        """Of a Qwen-TTS model: ``text_tokens`` went in, ``audio_tokens`` came out."""
+        """Usage of a Qwen-TTS model: ``text_tokens`` went in, ``audio_tokens`` came out."""
         return cls(
             total_tokens=text_tokens + audio_tokens,
             input_tokens=text_tokens,
@@ -53,7 +53,7 @@ class Usage(_Counts, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class HttpUsage(_Counts, frozen=True, kw_only=True, omit_defaults=True):
-    """The same over HTTP, which documents the details of the output in the other order."""
+    """The same over HTTP, which documents the output details in the other order."""
 
     output_tokens_details: HttpOutputTokenDetails | UnsetType = UNSET
 

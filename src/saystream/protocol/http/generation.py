@@ -1,7 +1,7 @@
 """Request and response bodies of Qwen-TTS over HTTP (protocol reference, http §2).
 
-What a peer sends gives a request or raises an error that names the field at fault; it never quotes what is
-spoken.
+What a peer sends becomes a request or raises an error that names the field at fault; spoken text is never
+quoted.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class GenerationRequest:
     text: str
     voice: str
     language_type: str = "Auto"
-    """In the spelling of ``LANGUAGE_TYPES``."""
+    """Spelled as in ``LANGUAGE_TYPES``."""
     instructions: str = ""
     optimize_instructions: bool = False
     unknown_fields: tuple[str, ...] = ()
-    """Ignored, but worth a line in the log. Cut to a bounded length."""
+    """Ignored, but worth a line in the log. Cut to a limited length."""
 
     def parameters(self) -> dict[str, Any]:
         """The values of the parameters that this interface shares with a session."""
@@ -59,10 +59,10 @@ def decode_request(body: bytes) -> GenerationRequest:
     """The request in ``body``.
 
     ``language_type``, ``instructions`` and ``optimize_instructions`` may stand in ``input`` or in
-    ``parameters``; ``input`` wins (ruling 19). A field that is null is a field that is not there.
+    ``parameters``; ``input`` wins (ruling 19). A null field counts as missing.
 
-    Raises InvalidBody where it is no JSON object, MissingModel, MissingInput, and InvalidValue whose ``param``
-    is the path of the field at fault.
+    Raises InvalidBody if the body is not a JSON object, MissingModel, MissingInput, and InvalidValue whose
+    ``param`` is the path of the field at fault.
     """
     fields = decode_body_object(body)
     model = _string(fields, "model", "model")
@@ -91,22 +91,22 @@ def decode_request(body: bytes) -> GenerationRequest:
 
 class AudioBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: str
-    """Base64; empty where the audio is behind ``url``."""
+    """Base64; empty if the audio is at ``url``."""
     expires_at: int
-    """Unix seconds, after which ``url`` does not work."""
+    """Unix seconds, after which ``url`` no longer works."""
     id: str
     url: str | UnsetType = UNSET
-    """Of the whole file; only when it is complete."""
+    """Link to the whole file, only once it is complete."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: Literal["null", "stop"]
-    """The *word* null while there is more to come."""
+    """The *word* null while more is to come."""
     audio: AudioBody
 
 
 class GenerationAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an answer without SSE, and the data of the last frame with it."""
+    """The body of an answer without SSE; with SSE, the data of the last frame."""
 
     output: Output
     usage: HttpUsage
@@ -177,7 +177,7 @@ def _language_type(given: dict[str, Any], parameters: dict[str, Any]) -> str:
 
 
 def _unknown(given: dict[str, Any], parameters: dict[str, Any]) -> tuple[str, ...]:
-    """``stream`` is known: one class of the official SDK sends it, and it means nothing."""
+    """``stream`` counts as known: one class of the official SDK sends it, and it has no meaning."""
     names = [f"input.{name}" for name in given if name not in ("text", *_PARAMETERS)]
     names += [f"parameters.{name}" for name in parameters if name not in (*STYLE_PARAMETERS, "stream")]
     return tuple(quote(name) for name in names[:10])

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_INPUT_CHARACTERS: Final = 4096
-"""Of one text."""
+"""Limit for one text."""
 
 SPEED_RANGE: Final = (0.25, 4.0)
 
@@ -49,7 +49,7 @@ _PLACED = re.compile(r"(?P<problem>.*) - at `\$\.(?P<field>[^`]*)`", re.DOTALL)
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _NO_CHOICE = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
-"""What msgspec says. A sentence that it changes some day would be passed on as it is."""
+"""msgspec's message. If it ever changes, it is passed on as it is."""
 
 
 class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,8 +114,8 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 def decode_speech_request(body: bytes) -> SpeechRequest:
     """The request in ``body``.
 
-    Raises InvalidBody where it is no JSON object, TextTooLong, or another InvalidRequest whose ``param`` is the
-    field at fault, also where that is missing or unknown. What stands in ``input`` is never quoted.
+    Raises InvalidBody if the body is not a JSON object, TextTooLong, or another InvalidRequest whose ``param`` is
+    the field at fault, also if it is missing or unknown. The content of ``input`` is never quoted.
     """
     try:
         request = decode_body(body, SpeechRequest)
@@ -150,7 +150,7 @@ def _check_texts(request: SpeechRequest) -> None:
 
 
 def _explained(message: str) -> InvalidRequest:
-    """msgspec's sentence, with the field as ``param`` and, where there are few choices, with all of them."""
+    """msgspec's message, with the field as ``param`` and, if there are only a few choices, all of them."""
     if (unknown := _UNKNOWN_FIELD.fullmatch(message)) is not None:
         name = quote(unknown["name"])
         return InvalidRequest(f"There is no field '{name}'.", param=name)

@@ -1,7 +1,7 @@
 r"""Server-sent events, framed as the service does (protocol reference, http §2).
 
 Each frame has four lines and an empty one, and no space after a colon, because the official SDK compares
-``event:error`` by the letter::
+``event:error`` literally::
 
     id:1
     event:result
@@ -20,38 +20,38 @@ __all__ = ["EventParser", "ServerSentEvent", "encode_frame"]
 
 
 def encode_frame(number: int, event: Literal["result", "error"], status: int, body: bytes) -> bytes:
-    """One frame. ``number`` counts from 1, ``body`` is JSON in one line."""
+    """One frame. ``number`` counts from 1; ``body`` is JSON on one line."""
     return b"id:%d\nevent:%s\n:HTTP_STATUS/%d\ndata:%s\n\n" % (number, event.encode(), status, body)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """One frame as it was received."""
+    """One frame as received."""
 
     data: str
-    """Of several ``data`` lines, joined by line ends."""
+    """Several ``data`` lines are joined by line ends."""
     event: str = "message"
     id: str = ""
     status: int = 200
-    """From a line ``:HTTP_STATUS/…`` or ``status:…``, which are the service's own."""
+    """From a line ``:HTTP_STATUS/…`` or ``status:…``, which only this service sends."""
 
 
 class EventParser:
-    """Bytes in, events out; however the bytes are cut. Spaces after colons and CR LF are taken too."""
+    """Bytes in, events out, no matter how the bytes are split. Spaces after colons and CR LF are accepted too."""
 
     def __init__(self, *, max_event_bytes: int) -> None:
         self._max_event_bytes = max_event_bytes
         self._buffer = bytearray()
         self._searched = 0
-        """No line end lies before this."""
+        """There is no line end before this position."""
         self._lines: list[str] = []
         self._lines_bytes = 0
 
     def push(self, received: bytes) -> list[ServerSentEvent]:
         """The events that ``received`` completes.
 
-        Raises :class:`~saystream.errors.RemoteProtocolError` for an event over the size limit and for what is
-        no UTF-8.
+        Raises :class:`~saystream.errors.RemoteProtocolError` for an event over the size limit and for invalid
+        UTF-8.
         """
         self._buffer += received
         events = []
@@ -88,7 +88,7 @@ class EventParser:
 
 
 def _event(lines: list[str]) -> ServerSentEvent | None:
-    """``None`` where there is nothing but comments."""
+    """``None`` if there are only comments."""
     data: list[str] = []
     fields = {"event": "message", "id": "", "status": ""}
     for line in lines:

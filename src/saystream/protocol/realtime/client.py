@@ -1,7 +1,7 @@
 """The client's end of a realtime connection, without the connection.
 
-A method gives the frame to send; ``receive_text`` takes a frame that came and gives its event. The same
-tables as the server's end uses decide what is legal (``state.py``).
+Methods return the frame to send; ``receive_text`` takes a received frame and returns its event. The same
+tables as at the server's end decide what is legal (``state.py``).
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ __all__ = ["ClientConnection"]
 
 
 class ClientConnection:
-    """What a client may send, and what it may be sent.
+    """What a client may send and receive.
 
     The methods that send raise ``InvalidState`` and change nothing when the event is not allowed now. They
-    may be called before ``session.created`` has come: the server reads them when it is ready.
+    may be called before ``session.created`` arrives: the server reads the frames when it is ready.
     """
 
     def __init__(self, *, new_id: Callable[[str], str]) -> None:
-        """``new_id("event")`` gives an id that begins with ``event_`` and that no event had yet."""
+        """``new_id("event")`` returns a new, unique id that begins with ``event_``."""
         self.session: Session | None = None
-        """What the server last said of the session."""
+        """The session as the server last described it."""
         self.response_id = ""
         """The open response, or the last one."""
         self._new_id = new_id
         self._states = ConnectionState()
         self._item_id = ""
         self._restart_id = ""
-        """The last update that asked for a new session and was not answered."""
+        """The last update that asked for a new session and has not been answered."""
 
     @property
     def state(self) -> SessionState:
@@ -88,9 +88,9 @@ class ClientConnection:
     def receive_text(self, frame: str) -> ServerEvent:
         """The event in ``frame``.
 
-        Raises ``RemoteProtocolError`` when the frame is no event, or one that the server may not send now, or
-        one of another response than the open one. Nothing has changed then, but the two ends no longer agree:
-        close the connection.
+        Raises ``RemoteProtocolError`` when the frame is not an event, or the server may not send it now, or it
+        belongs to a response that is not open. Nothing has changed then, but the two ends no longer agree: close
+        the connection.
         """
         event = decode_server_event(frame)
         self._check_ids(event)
@@ -102,7 +102,7 @@ class ClientConnection:
         return event
 
     def closed(self) -> None:
-        """The connection has ended: nothing can be sent or received any more."""
+        """The connection has ended: nothing more can be sent or received."""
         self._states.closed()
 
     def _send(self, event: ClientEvent) -> str:

@@ -1,8 +1,7 @@
-"""JSON text to events and back, with every fault of a peer named.
+"""JSON text to events and back; every mistake of a peer is named.
 
-Whatever a peer sends, ``decode_client_event`` gives an event or raises an error that it documents. The quick
-way decodes straight into the typed structs; only a refused frame is read again, to say which field is at
-fault.
+Whatever a peer sends, ``decode_client_event`` returns an event or raises a documented error. The fast path
+decodes straight into the typed structs; only a refused frame is read again, to say which field is at fault.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def check_frame_size(frame: str, max_frame_bytes: int) -> None:
 def decode_client_event(frame: str) -> ClientEvent:
     """The event in ``frame``.
 
-    Raises ``InvalidEvent`` when it is no event (not JSON, not an object, nested too deeply, a lone surrogate,
+    Raises ``InvalidEvent`` when it is not an event (not JSON, not an object, nested too deeply, a lone surrogate,
     an unknown ``type``) and ``InvalidValue``, whose ``param`` is the path of the field, when a field is
     missing or of the wrong type.
     """
@@ -78,7 +77,7 @@ def decode_client_event(frame: str) -> ClientEvent:
 
 
 def decode_server_event(frame: str) -> ServerEvent:
-    """The event in ``frame``. Raises ``RemoteProtocolError`` when it is none that the protocol knows."""
+    """The event in ``frame``. Raises ``RemoteProtocolError`` when the protocol does not know it."""
     try:
         return _SERVER_DECODER.decode(frame)
     except NOT_JSON as error:
@@ -102,9 +101,9 @@ def event_id_of(frame: str) -> str:
 
 
 def unknown_session_keys(frame: str) -> tuple[str, ...]:
-    """The keys of a ``session.update`` that are no fields: ignored, but worth a line in the log.
+    """The keys of a ``session.update`` that are not fields: ignored, but worth a line in the log.
 
-    Raises ``InvalidEvent`` when a key is no text.
+    Raises ``InvalidEvent`` when a key is not text.
     """
     try:
         update = _KEYS_DECODER.decode(frame)
@@ -116,8 +115,8 @@ def unknown_session_keys(frame: str) -> tuple[str, ...]:
 class DeltaFrames:
     """The ``response.audio.delta`` frames of one response.
 
-    A server writes more of these than of all other events together, so a frame is put together from text made
-    once; it is equal to what ``encode`` makes of an ``AudioDelta``. No id may need escaping in JSON.
+    A server sends more of these than of all other events together, so frames are assembled from text made
+    once; the result equals what ``encode`` makes of an ``AudioDelta``. Ids must not need escaping in JSON.
     """
 
     def __init__(self, *, response_id: str, item_id: str) -> None:
@@ -132,7 +131,7 @@ class DeltaFrames:
 
 
 def _object_in(frame: str) -> dict[str, Any]:
-    """``frame`` without regard to events. Raises ``InvalidEvent`` when it is no JSON object."""
+    """``frame`` as any JSON object. Raises ``InvalidEvent`` when it is not one."""
     try:
         value = msgspec.json.decode(frame)
     except NOT_JSON as error:
@@ -156,7 +155,7 @@ def _explained(frame: str) -> InvalidRequest:
         known = ", ".join(CLIENT_EVENT_TYPES)
         return InvalidEvent(f"Unknown event type '{quote(kind)}'. A client may send: {known}.", param="type")
     fault = _first_fault(_CLIENT_CLASSES[kind], event, "")
-    # A key that occurs twice can be right the second time, which is the one that an untyped reading keeps.
+    # A key that occurs twice may be right the second time, which is the one that untyped decoding keeps.
     return fault or InvalidEvent(f"A field of {kind} has the wrong type.")
 
 
@@ -173,7 +172,7 @@ def _first_fault(event: type[msgspec.Struct], fields: dict[str, Any], path: str)
         except msgspec.ValidationError:
             if event is SessionUpdate and field.type is SessionPatch and isinstance(value, dict):
                 return _first_fault(SessionPatch, value, f"{param}.")
-            # What came is named by its type: it may be the text to speak.
+            # Only the type of the value is named: the value may be the text to speak.
             return InvalidValue(param, type_name(value), _expected(param))
     return None
 

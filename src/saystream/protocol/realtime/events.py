@@ -3,7 +3,7 @@
 Fields follow the protocol's published tables. A field with a default here is one that a peer may leave out;
 everything but ``UNSET`` is always written.
 
-Events are keyword-only. Unknown keys of a peer are ignored: the published shapes have grown over time.
+Events are keyword-only. Unknown keys from a peer are ignored: the published shapes have grown over time.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     event_id: str = ""
-    """Unique within the connection. Clients may leave it out; every event of a server has one."""
+    """Unique within the connection. Clients may leave it out; every server event has one."""
 
 
 # --- client events -------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class ResponseCancel(_Event, frozen=True, kw_only=True, tag="response.cancel"):
 
 
 class SessionFinish(_Event, frozen=True, kw_only=True, tag="session.finish"):
-    """No more text: what remains is spoken, then ``session.finished`` comes."""
+    """No more text: what remains is spoken, then ``session.finished`` is sent."""
 
 
 # --- parts of server events ----------------------------------------------------------------------------
@@ -102,11 +102,11 @@ class ContentPart(msgspec.Struct, frozen=True, kw_only=True):
     text: str | UnsetType = UNSET
     """In the events of the part and the item."""
     transcript: str | UnsetType = UNSET
-    """In ``response.done``, which calls it so."""
+    """Its name in ``response.done``."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """What a response puts out: one message with one audio part."""
+    """The output of a response: one message with one audio part."""
 
     id: str
     """``item_…``"""
@@ -118,7 +118,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """One stretch of audio. ``modalities`` and ``usage`` are sent in ``response.done`` alone."""
+    """One stretch of audio. ``modalities`` and ``usage`` are sent only in ``response.done``."""
 
     id: str
     """``resp_…``"""
@@ -129,11 +129,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     voice: str = ""
     output: tuple[Item, ...] = ()
     usage: Usage | UnsetType = UNSET
-    """Left out only where a fault came before anything was counted."""
+    """Left out only if a fault occurred before anything was counted."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The published shapes differ; a server of ours fills all five fields (ruling 3)."""
+    """The published shapes differ; our server fills all five fields (ruling 3)."""
 
     type: str = ""
     """``invalid_request_error`` or ``server_error``."""
@@ -188,11 +188,11 @@ class ContentPartAdded(_PartEvent, frozen=True, kw_only=True, tag="response.cont
 
 class AudioDelta(_PartEvent, frozen=True, kw_only=True, tag="response.audio.delta"):
     delta: str
-    """Base64; ``audio`` is what it stands for."""
+    """Base64; ``audio`` decodes it."""
 
     @property
     def audio(self) -> bytes:
-        """The decoded audio. Raises ``RemoteProtocolError`` when ``delta`` is no base64."""
+        """The decoded audio. Raises ``RemoteProtocolError`` when ``delta`` is not base64."""
         try:
             return pybase64.b64decode(self.delta, validate=True)
         except ValueError as error:
@@ -245,7 +245,7 @@ ServerEvent = (
 
 
 def wire_type(event: ClientEvent | ServerEvent | type[ClientEvent] | type[ServerEvent]) -> str:
-    """The ``type`` of an event or of its class, as it is on the wire."""
+    """The ``type`` on the wire of an event or of its class."""
     return str(event.__struct_config__.tag)
 
 

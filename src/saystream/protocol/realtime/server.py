@@ -1,11 +1,11 @@
 """The server's end of a realtime connection, without the connection.
 
-The owner feeds it frames, acts on the events that it returns, tells it what is spoken, and after every call
-sends what ``frames_to_send`` gives; when ``close`` is set, that is the last thing to do.
+The owner passes it frames, acts on the events that it returns, tells it what is spoken, and after every call
+sends what ``frames_to_send`` returns, then closes the connection if ``close`` is set.
 
-The core holds no text. It keeps what it needs to refuse: whether something waits to be committed, which
-commits wait for their response, and the states of ``state.py``. One commit is one response: the owner starts
-a response for each commit, in order, also when nothing comes of its text.
+The core holds no text. It keeps only what it needs to refuse events: whether text waits to be committed, how
+many commits wait for their response, and the states of ``state.py``. One commit is one response: the owner
+starts a response for each commit, in order, even if its text gives no audio.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ UPDATE_REFUSED: Final = "Session update error: session already started or finish
 """The documented text for a ``session.update`` that comes too late."""
 
 _MAX_REASON_BYTES: Final = 123
-"""A WebSocket close frame carries no more (RFC 6455, section 5.5)."""
+"""The most that a WebSocket close frame carries (RFC 6455, section 5.5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """How the WebSocket is to be closed."""
+    """How to close the WebSocket."""
 
     code: int
     reason: str
@@ -94,7 +94,7 @@ class _OpenResponse:
         self.item_id = item_id
         self.voice = voice
         self.committed = committed
-        """It takes no more text: what comes now belongs to the next one."""
+        """It takes no more text: later text belongs to the next response."""
         self.deltas = DeltaFrames(response_id=response_id, item_id=item_id)
 
     def item(self, status: ResponseStatus, *content: ContentPart) -> Item:
@@ -102,9 +102,9 @@ class _OpenResponse:
 
 
 class ServerConnection:
-    """What a server may do, and what a client gets for what it does.
+    """What a server may do, and how it answers what a client does.
 
-    Nothing that a peer sends makes it raise. ``RuntimeError`` and ``ValueError`` are mistakes of its owner.
+    Nothing that a peer sends makes it raise. ``RuntimeError`` and ``ValueError`` mean a mistake of its owner.
     """
 
     def __init__(
@@ -121,15 +121,15 @@ class ServerConnection:
     ) -> None:
         """``config`` is what every session of the connection begins with.
 
-        ``new_id("event")`` gives an id nobody had yet, of letters, digits, ``_`` and ``-``, that begins with
-        ``event_``; other prefixes are ``sess``, ``resp`` and ``item``. ``check`` raises ``InvalidRequest``
-        for a configuration that the model does not take. ``is_speakable`` says whether a piece of text, never
-        empty, gives a commit something to speak.
+        ``new_id("event")`` returns a new id of letters, digits, ``_`` and ``-`` that begins with ``event_``; other
+        prefixes are ``sess``, ``resp`` and ``item``. ``check`` raises ``InvalidRequest`` for a configuration that
+        the model does not take. ``is_speakable`` says whether a piece of text, never empty, gives a commit
+        something to speak.
         """
         self.config = config
         self.session_id = ""
         self.ignored_keys: tuple[str, ...] = ()
-        """Keys of the last accepted ``session.update`` that are no fields (ruling 5)."""
+        """Keys of the last accepted ``session.update`` that are not fields (ruling 5)."""
         self.close: Close | None = None
         self._model = model
         self._initial_config = config
@@ -144,13 +144,13 @@ class ServerConnection:
         self._committed_items: deque[str] = deque()
         self._response: _OpenResponse | None = None
         self._text_waits = False
-        """Speakable text that belongs to no response yet."""
+        """Whether there is speakable text that belongs to no response yet."""
         self._append_can_be_undone = False
-        """The last event was an append, and is why ``_text_waits``."""
+        """Whether the last event was an append and the reason for ``_text_waits``."""
         self._errors_in_row = 0
         self._refused_last = False
         self._unknown_keys: tuple[str, ...] = ()
-        """Of the last ``session.update`` that was received."""
+        """Unknown keys of the last received ``session.update``."""
 
     @property
     def state(self) -> SessionState:
@@ -166,17 +166,17 @@ class ServerConnection:
         return len(self._committed_items)
 
     def frames_to_send(self) -> list[str]:
-        """Takes what is queued, in the order in which it must be sent."""
+        """Take what is queued, in the order in which it must be sent."""
         frames, self._outbox = self._outbox, []
         return frames
 
     # --- what the peer does ------------------------------------------------------------------------------
 
     def receive_text(self, frame: str) -> ClientEvent | None:
-        """The event in ``frame``, or ``None`` where it was refused.
+        """The event in ``frame``, or ``None`` if it was refused.
 
-        Before the next frame, the owner gives it to ``accept`` or, for reasons of its own, to ``refuse``; it may take
-        its time. After ``close`` is set, frames are ignored.
+        Before the next frame, the owner passes it to ``accept`` or, for reasons of its own, calls ``refuse``; it may
+        take its time. After ``close`` is set, frames are ignored.
         """
         if self.close is not None:
             return None
@@ -203,7 +203,7 @@ class ServerConnection:
         return event
 
     def accept(self, event: ClientEvent) -> ClientEvent | None:
-        """The event that ``receive_text`` gave, to act on, or ``None`` where it was refused or changes nothing.
+        """The event from ``receive_text``, to act on, or ``None`` if it was refused or changes nothing.
 
         A refusal queues an error and leaves everything as it was. After ``close`` is set, events are ignored.
         """
@@ -216,16 +216,15 @@ class ServerConnection:
             return None
 
     def receive_binary(self) -> None:
-        """A binary frame came: error, close 1003."""
+        """A binary frame arrived: send an error, close with 1003."""
         if self.close is None:
             self._abort(BinaryFrame("Frames are text with one JSON object each; a binary frame came."))
 
     def refuse(self, error: SaystreamError, event_id: str = "") -> None:
-        """Answer the last event with an error; the session lives on unless it is one error too many.
+        """Answer the last event with an error; the session continues unless it is one error too many.
 
-        For the mistakes that only the owner can see. A refused append is taken back here as well, so call it
-        before the next ``receive_text``; no other event that ``accept`` returned can be taken back.
-        Does nothing when ``close`` is set.
+        For mistakes that only the owner can see. It also undoes a refused append, so call it before the next
+        ``receive_text``; no other event that ``accept`` returned can be undone. Does nothing when ``close`` is set.
         """
         if self.close is not None:
             return
@@ -278,7 +277,7 @@ class ServerConnection:
         return event
 
     def _refuse_change(self, event: SessionUpdate) -> None:
-        """Once started, an update may ask only for what is in force; once finishing, for nothing."""
+        """Once started, an update may only ask for the values in force; once finishing, for nothing."""
         try:
             self._states.check_client_event("session.update")
             changes = self.config.merged(event.session) != self.config
@@ -288,7 +287,7 @@ class ServerConnection:
             raise InvalidRequest(UPDATE_REFUSED, param="session")
 
     def _append(self, text: str) -> bool:
-        # Text joins the open response until the client commits that one; only other text waits for a commit.
+        # Text joins the open response until the client commits it; only other text waits for a commit.
         joins = self.config.mode == "server_commit" and self._response and not self._response.committed
         if text and not joins and not self._text_waits and self._is_speakable(text):
             self._text_waits = True
@@ -316,13 +315,13 @@ class ServerConnection:
     def _finish(self) -> bool:
         if self._states.client is not ClientState.OPEN:
             return False
-        # The last text is always taken, also over the limit of commits: nothing can follow it.
+        # The last text is always accepted, even over the limit of commits: nothing can follow it.
         if not self._close_open_response() and self._text_waits:
             self._commit_item()
         return True
 
     def _close_open_response(self) -> bool:
-        """``server_commit``: the open response takes no more text. ``False`` where none was taking any."""
+        """``server_commit``: the open response takes no more text. ``False`` if none was taking any."""
         if self.config.mode == "commit" or self._response is None or self._response.committed:
             return False
         self._response.committed = True
@@ -390,8 +389,8 @@ class ServerConnection:
     def take_no_more_text(self) -> None:
         """``server_commit``: the open response takes no more text, as if the client had committed it.
 
-        For a response that the owner ends by itself: text that comes from now on waits for the next one, and a
-        commit is for that text. Does nothing where no response was taking text.
+        For a response that the owner ends by itself: text from now on waits for the next response, and a commit
+        applies to that text. Does nothing if no response was taking text.
         """
         self._close_open_response()
 
@@ -400,7 +399,7 @@ class ServerConnection:
     ) -> None:
         """Queue the closing events of the open response.
 
-        ``usage`` is left out of ``response.done`` where nothing was counted.
+        ``usage`` is left out of ``response.done`` if nothing was counted.
         """
         self._require("response.audio.done")
         response = self._response
@@ -434,14 +433,14 @@ class ServerConnection:
         self._send(ResponseDone(event_id=self._event_id(), response=done))
 
     def finish_session(self) -> None:
-        """Everything was spoken: ``session.finished``. The client must have asked for it."""
+        """Everything has been spoken: send ``session.finished``. The client must have asked for it."""
         self._require("session.finished")
         if self._committed_items:
             raise RuntimeError(f"{len(self._committed_items)} commits have had no response")
         self._send(SessionFinished(event_id=self._event_id()))
 
     def fail(self, fault: SaystreamError, usage: Usage | None = None) -> None:
-        """End the connection for ``fault``: an error, the end of an open response, then close with its code.
+        """End the connection because of ``fault``: send an error, end an open response, close with the fault's code.
 
         ``usage`` is that of the open response. May be called before ``open``. Does nothing when ``close`` is
         set.
@@ -454,7 +453,7 @@ class ServerConnection:
         self._close(fault.close_code or 1011, fault.message)
 
     def shut(self, code: int, reason: str) -> None:
-        """Close in good order, after what is queued. Does nothing when ``close`` is set."""
+        """Close normally, after what is queued. Does nothing when ``close`` is set."""
         if self.close is None:
             self._close(code, reason)
 
@@ -482,7 +481,7 @@ class ServerConnection:
 
     def _close(self, code: int, reason: str) -> None:
         encoded = reason.encode()
-        if len(encoded) > _MAX_REASON_BYTES:  # the error event before it has the whole message
+        if len(encoded) > _MAX_REASON_BYTES:  # the error event before it has the full message
             encoded = reason.partition(". ")[0].encode()[:_MAX_REASON_BYTES]
         self.close = Close(code, encoded.decode(errors="ignore"))
         self._response = None

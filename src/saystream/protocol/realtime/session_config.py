@@ -1,7 +1,7 @@
-"""The configuration of a session in its four shapes: in force, asked for, shown by a server, given by a caller.
+"""The configuration of a session in its four shapes: in force, requested, shown by a server, given by a caller.
 
-What each field takes is said in ``saystream.parameters``; the fields are written out here for the type checker, and
-tests hold them equal to that table.
+``saystream.parameters`` says what each field takes; the fields are written out here for the type checker, and tests
+compare them with that table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Session", "SessionConfig", "SessionPatch", "SessionSettings"]
 
 
 class SessionPatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The ``session`` object of a ``session.update``: only what the client names.
+    """The ``session`` object of a ``session.update``: only the fields that the client names.
 
     Types are checked when it is decoded, values when it is merged. Unknown keys are ignored (ruling 5).
     """
@@ -43,7 +43,7 @@ class SessionPatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole configuration in force. A bad value is refused when it is made: ``InvalidValue``."""
+    """The whole configuration in force. Creating it with a bad value raises ``InvalidValue``."""
 
     voice: str = ""
     """Empty only before the first update, for a model that has no voice of its own."""
@@ -52,14 +52,14 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = 24000
     """Hz."""
     language_type: str = "Auto"
-    """A client may write it in any case; kept in the spelling of ``LANGUAGE_TYPES``."""
+    """A client may write it in any case; stored as spelled in ``LANGUAGE_TYPES``."""
     speech_rate: float = 1.0
     """Speed: 2.0 is twice as fast."""
     volume: int = 50
-    """50 is the voice as it is."""
+    """50 leaves the voice unchanged."""
     pitch_rate: float = 1.0
     bit_rate: int = 128
-    """kbit/s; of use only in formats that compress."""
+    """kbit/s; only for formats that compress."""
     enable_tn: bool = True
     """Text normalisation: numbers and symbols become words before they are spoken."""
     instructions: str = ""
@@ -82,9 +82,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in self.fields().items() if value != PARAMETERS[name].default}
 
     def merged(self, patch: SessionPatch) -> SessionConfig:
-        """This configuration with the fields of ``patch`` put in.
+        """This configuration with the fields of ``patch`` applied.
 
-        Raises ``InvalidValue`` whose ``param`` is ``session.<field>``; then nothing of the patch is in force.
+        Raises ``InvalidValue`` whose ``param`` is ``session.<field>``; then nothing of the patch is applied.
         """
         changes = {name: _kept(name, value) for name, value in patch.fields_set().items()}
         return msgspec.structs.replace(self, **changes)
@@ -114,7 +114,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def created(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
-        """The short form of ``session.created``: the documented example and no field more."""
+        """The short form for ``session.created``: the fields of the documented example, no more."""
         return cls(
             mode=config.mode,
             model=model,
@@ -126,7 +126,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def updated(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
-        """The whole configuration in force; what few models have is left out unless it is set."""
+        """The whole configuration in force; fields that few models have are left out unless set."""
         changes = config.changes()
         shown = {
             name: value
@@ -137,7 +137,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionSettings(TypedDict, total=False):
-    """What a caller of the client may ask for, by keyword; values and ranges are those of the protocol."""
+    """What callers of the client may request by keyword; values and ranges are those of the protocol."""
 
     voice: str
     mode: str

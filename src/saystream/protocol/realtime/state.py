@@ -1,14 +1,13 @@
 """Which event may come when, as data; both ends of a connection use the same tables.
 
-Rule 1: everything that says whether an event is legal *by its type* lives here. What depends on the contents
-of an event (a blank buffer, a value that is not allowed, an id that does not fit) is decided in ``server.py``
-and ``client.py``.
+Rule 1: everything that says whether an event is legal *by its type* is here. What depends on the content of an
+event (a blank buffer, a value that is not allowed, an id that does not match) is decided in ``server.py`` and
+``client.py``.
 
 Rule 2: there are three machines. The client's says what the client may send, the server's what the server may
-send, the response's in which order the events of one response come. Each end runs all three: its own it
-advances when it sends, the other's when it receives. They are separate because the two ends act at the same
-time: a client may finish before it has seen ``session.created``, and a server may still be answering a clear
-when it does.
+send, the response's in which order the events of one response come. Each end runs all three: it advances its
+own when it sends, the other's when it receives. They are separate because the two ends act at the same time: a
+client may finish before it has seen ``session.created``, while the server may still be answering a clear.
 
 Rule 3: an event is legal when its sender's table lists it under the sender's state and, if the response table
 knows the event at all, that one lists it too. An illegal event raises ``InvalidState`` and changes nothing.
@@ -21,8 +20,7 @@ Rule 5: a session stops being configurable with the first text committed for syn
 server leaves BEFORE_TEXT (ruling 2). A ``session.update`` is still legal then; it may ask only for what is in
 force.
 
-Rule 6: when the connection ends, every machine is CLOSED, from wherever it was, and nothing is legal any
-more.
+Rule 6: when the connection ends, every machine becomes CLOSED from any state, and nothing is legal any more.
 """
 
 from __future__ import annotations
@@ -47,17 +45,17 @@ __all__ = [
 
 
 class ClientState(Enum):
-    """What the client has said."""
+    """What the client has sent."""
 
     OPEN = "open"
     FINISHING = "finishing"
-    """``session.finish`` was sent, ``session.finished`` has not come."""
+    """``session.finish`` was sent, ``session.finished`` has not arrived."""
     FINISHED = "finished"
     CLOSED = "closed"
 
 
 class ServerState(Enum):
-    """What the server has said."""
+    """What the server has sent."""
 
     CREATING = "creating"
     """No ``session.created`` yet."""
@@ -83,7 +81,7 @@ class ResponseState(Enum):
 
 
 class SessionState(Enum):
-    """The client's and the server's state in one word."""
+    """The state of client and server combined."""
 
     CREATING = "creating"
     BEFORE_TEXT = "before_text"
@@ -133,7 +131,7 @@ SERVER_TABLE: Final = _frozen(
             "session.updated": ServerState.BEFORE_TEXT,
             "input_text_buffer.cleared": ServerState.BEFORE_TEXT,
             "input_text_buffer.committed": ServerState.STARTED,
-            # Not every server is known to announce a response of its own making with a committed.
+            # Some servers may not announce a response that they start by themselves with a committed.
             "response.created": ServerState.STARTED,
             "session.finished": ServerState.FINISHED,
             "error": ServerState.BEFORE_TEXT,
@@ -185,7 +183,7 @@ RESPONSE_TABLE: Final = _frozen(
         ResponseState.CLOSED: {},
     }
 )
-"""Events that it does not list under any state are legal during every response."""
+"""Events that it lists under no state are legal during every response."""
 
 _RESPONSE_EVENTS: Final = frozenset(kind for row in RESPONSE_TABLE.values() for kind in row)
 
