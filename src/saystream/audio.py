@@ -1,4 +1,4 @@
-"""Audio values that every layer shares. Light to import: NumPy is needed only by those who hold samples."""
+"""Audio types that every layer shares. Light to import: NumPy is needed only by code that holds samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLE_RATES = (8000, 16000, 22050, 24000, 44100, 48000)
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What a listener receives: the container and the rate of its mono audio."""
+    """What a listener receives: the container and sample rate of mono audio."""
 
     container: Container = "pcm"
     sample_rate: int = 24000
@@ -33,46 +33,46 @@ class AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a listener wants changed about the voice. The defaults leave it as it is."""
+    """Changes to the voice that a listener wants. The defaults leave it unchanged."""
 
     speech_rate: float = 1.0
     """2.0 is twice as fast."""
     pitch_rate: float = 1.0
     """2.0 is an octave higher."""
     volume: int = 50
-    """0 is silence, 50 the voice as it is, 100 twice the amplitude."""
+    """0 is silence, 50 leaves the voice unchanged, 100 is twice the amplitude."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in the text and the time at which it sounds."""
+    """A place in the text and the time at which it is heard."""
 
     start: int
-    """Of the place: ``text[start:end]`` of the whole response, in code points."""
+    """The place is ``text[start:end]`` of the whole response, in code points."""
     end: int
     start_ms: float
-    """Time in the audio: from the first sample of the engine's stream, or of the response, whichever the audio is."""
+    """Time in the audio, from the first sample of the engine's stream or of the response, whichever the audio is."""
     end_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechChunk:
-    """A stretch of speech as an engine gives it: mono, at the engine's rate."""
+    """A stretch of speech as an engine produces it: mono, at the engine's rate."""
 
     samples: Samples
     marks: tuple[Mark, ...] = ()
-    """In the order of the text. None of them begins before this chunk; one may begin after it."""
+    """In the order of the text. None begins before this chunk; one may begin after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A stretch of mono audio that knows its own rate."""
+    """A stretch of mono audio with its sample rate."""
 
     samples: Samples
     sample_rate: int
     """Hz."""
     marks: tuple[Mark, ...] = ()
-    """Those of the ``SpeechChunk`` that it is, or is the first part of."""
+    """Those of the ``SpeechChunk`` of which it is the whole or the first part."""
 
     @property
     def duration_ms(self) -> float:

@@ -1,4 +1,4 @@
-"""The languages of the service: the one table that says what they are called and how they are written."""
+"""The languages of the service: the one table of their names, codes and scripts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Language(NamedTuple):
     code: str
     """ISO 639-1."""
     script: Script
-    """What tells it from the others; Japanese is told by its kana."""
+    """Distinguishes it from the others; Japanese is recognised by its kana."""
 
 
 LANGUAGES: Final = (
@@ -45,7 +45,7 @@ LANGUAGES: Final = (
 """In the order of the protocol reference."""
 
 AUTO: Final = "Auto"
-"""The ``language_type`` of a session whose text tells the language."""
+"""The ``language_type`` of a session whose language is detected from its text."""
 
 LANGUAGE_TYPES: Final = (AUTO, *(language.name for language in LANGUAGES))
 """Every word of ``session.language_type``."""
@@ -57,4 +57,4 @@ LANGUAGE_NAMES: Final = MappingProxyType({language.code: language.name for langu
 """ISO 639-1 to names."""
 
 LATIN_LANGUAGES: Final = tuple(language.code for language in LANGUAGES if language.script == "Latin")
-"""The codes of those that are written in Latin letters."""
+"""The codes of the languages written in Latin letters."""

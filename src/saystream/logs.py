@@ -1,13 +1,13 @@
 """One stream of log lines for people or machines, which never holds spoken text or a key.
 
-Any module logs through ``structlog.get_logger(__name__)``: a literal event and named fields. ``configure`` is
-called once, first thing in a process. What stands in a line:
+Every module logs through ``structlog.get_logger(__name__)``: a literal event and named fields. ``configure`` is
+called first in every process. A line holds:
 
-* numbers, under any name: a number says nothing that was spoken;
+* numbers, under any name: a number reveals nothing that was spoken;
 * strings, only under the names in ``STRING_FIELDS`` and cut short; other fields are dropped and named;
-* of an error (``error=fault``, ``exc_info``) its type, and its message where it is one of ours, which never
-  quote text or keys;
-* of other packages' lines, uvicorn's without query strings, of the rest the fixed beginning, and none below
+* for an error (``error=fault``, ``exc_info``) its type, and its message if it is one of ours, which never quote
+  text or keys;
+* from other packages, uvicorn's lines without query strings and only the fixed beginning of the rest, none below
   level info: at debug, uvicorn prints whole frames and headers.
 
 Ids of the session or request are bound with ``structlog.contextvars.bound_contextvars(session_id=…)``.
@@ -69,7 +69,7 @@ STRING_FIELDS = frozenset(
 """Fields that may hold a string. A new one must never be able to hold text or a key."""
 
 _LONG_FIELDS = frozenset({"error", "lines", "reason"})
-"""Those of them that are sentences of ours."""
+"""Those of them that hold our own sentences."""
 _MAX_CHARACTERS = 64
 _MAX_LONG_CHARACTERS = 500
 
@@ -84,9 +84,9 @@ _MAX_CHAIN = 5
 
 
 def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
-    """Sends every log line of the process to ``stream``, standard error unless given. May be called again.
+    """Sends every log line of the process to ``stream``, by default standard error. May be called again.
 
-    uvicorn must be left to it: ``uvicorn.Config(log_config=None, log_level=None, access_log=False)``.
+    uvicorn must not configure its own: ``uvicorn.Config(log_config=None, log_level=None, access_log=False)``.
     """
     stream = sys.stderr if stream is None else stream
     level = _LEVELS[settings.level]
@@ -127,7 +127,7 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
 def _renderer(settings: LogSettings, stream: TextIO) -> Processor:
     if settings.json_lines:
         return structlog.processors.JSONRenderer()
-    # Not the formatter that structlog takes by itself: with rich installed, that one prints local variables.
+    # Not structlog's default formatter: with rich installed, it prints local variables.
     return structlog.dev.ConsoleRenderer(
         colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
@@ -141,7 +141,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 def _is_let_in(record: logging.LogRecord) -> bool:
     if record.name.partition(".")[0] == "saystream":
         return True
-    # Levels are set by configure too, but whoever sets uvicorn to debug must not get its frames printed.
+    # configure sets levels too, but setting uvicorn to debug must not print its frames.
     return record.levelno >= logging.INFO and record.name != "uvicorn.access"
 
 
@@ -170,7 +170,7 @@ def _guard_foreign(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDic
     if record.name.partition(".")[0] == "uvicorn":
         line = _QUERY.sub(_model_only, " ".join(event_dict["event"].split()))
     else:
-        # Unformatted, and no further than the first bracket or quote: asyncio puts the repr of a task there.
+        # Unformatted, and only up to the first bracket or quote: asyncio puts the repr of a task there.
         line = re.split(r"[<(\[{'\":\n]", str(record.msg), maxsplit=1)[0]
     event_dict["event"] = _clean(line)[:_MAX_LINE_CHARACTERS].strip()
     return event_dict
@@ -193,7 +193,7 @@ def _tell_exception(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDi
 
 
 def _story(error: BaseException, depth: int) -> list[str]:
-    """The stack of an error, after those that led to it, before those that it groups."""
+    """The stack of an error, after those of its causes, before those of the errors it groups."""
     if depth == 0:
         return ["…"]
     lines = []
@@ -228,11 +228,11 @@ def _shown_error(error: BaseException) -> str:
         return _clean(f"{name}: {error.message}")
     if isinstance(error, OSError) and error.strerror:
         return _clean(f"{name}: {error.strerror}")
-    # Its message may quote what it could not handle.
+    # The message may quote what could not be handled.
     return name
 
 
 def _clean(line: str) -> str:
-    """``line`` without keys, and without characters that would start another line or command a terminal."""
+    """``line`` without keys, and without characters that would start a new line or control a terminal."""
     line = _SECRET.sub("…", line)
     return "".join(character if character.isprintable() else "�" for character in line)

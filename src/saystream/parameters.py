@@ -1,7 +1,7 @@
-"""The parameters of a session: the one table that says what each takes, what it is by default, and who has it.
+"""The parameters of a session: the one table of what each takes, its default, and the doors that have it.
 
 Session fields, the catalogue's checks, the OpenAPI document, command-line help and the reference pages follow from
-``PARAMETERS``, or are tested equal to it. Which model takes which parameter is said in ``catalog/models.toml``.
+``PARAMETERS``, or are tested equal to it. ``catalog/models.toml`` says which model takes which parameter.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _JSON_TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boo
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """One of some values."""
+    """One of several values."""
 
     values: tuple[str | int, ...]
     any_case: bool = False
-    """A client may write it in any case; it is kept as it stands in ``values``."""
+    """A client may write it in any case; it is stored as spelled in ``values``."""
 
     def kept(self, value: Any) -> Any:
-        """``value`` as it comes into force; ``None`` where it is not allowed."""
+        """``value`` as it is stored; ``None`` if it is not allowed."""
         if value in self.values or not self.any_case:
             return value if value in self.values else None
         return next((own for own in self.values if str(own).lower() == str(value).lower()), None)
@@ -54,7 +54,7 @@ class Choices(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """A number within two ends, which are allowed."""
+    """A number between two limits, inclusive."""
 
     lowest: float
     highest: float
@@ -67,12 +67,12 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Words(msgspec.Struct, frozen=True):
-    """Any value of the type, but for a blank one where the parameter has to say something."""
+    """Any value of the type, except a blank one if the parameter must not be blank."""
 
     allowed: str
-    """What it may be, in words."""
+    """The allowed values, in words."""
     blank: bool = True
-    """Whether it may be a text of nothing but blanks."""
+    """Whether it may be text of blanks alone."""
 
     def kept(self, value: Any) -> Any:
         return value if self.blank or value.strip() else None
@@ -85,19 +85,19 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """What one parameter of a session takes."""
 
     name: str
-    """Of the field on the wire."""
+    """The name of the field on the wire."""
     default: str | int | float | bool
-    """Its type is that of the parameter; an empty text is none at all."""
+    """Its type is the parameter's type; empty text means none."""
     values: Choices | Range | Words
     unit: str = ""
     meaning: str
     """One line of text."""
     doors: tuple[str, ...] = ("realtime",)
-    """Those of ``realtime``, ``generation`` and ``openai`` that have it by this name and with these values."""
+    """Which of ``realtime``, ``generation`` and ``openai`` have it by this name and with these values."""
     is_listed: bool = False
-    """A model takes another value than the default only if ``models.toml`` lists the parameter for it."""
+    """A model takes values other than the default only if ``models.toml`` lists the parameter for it."""
     is_rare: bool = False
-    """Few models have it: ``session.updated`` shows it only where it is not the default."""
+    """Few models have it: ``session.updated`` shows it only if it is not the default."""
 
     @property
     def wire_type(self) -> str:
@@ -107,7 +107,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed(self) -> tuple[str | int, ...] | str:
-        """The values one by one, or a sentence that says which."""
+        """The allowed values, or a sentence that describes them."""
         match self.values:
             case Choices(values):
                 return values
@@ -125,13 +125,13 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.wire_type}, one of {', '.join(map(str, self.allowed))}"
 
     def kept(self, value: Any, *, param: str) -> Any:
-        """``value``, which has the right type, as it comes into force.
+        """``value``, which has the right type, as it is stored.
 
-        Raises InvalidValue, which names ``param``, where it is not allowed.
+        Raises InvalidValue for ``param`` if it is not allowed.
         """
         kept = self.values.kept(value)
         if kept is None:
-            # Python refuses to print integers of thousands of digits; no allowed number needs more than 64 bits.
+            # Python refuses to print integers with thousands of digits; no allowed number needs more than 64 bits.
             is_long = isinstance(value, int) and value.bit_length() > 64
             raise InvalidValue(param, "an integer of more than 64 bits" if is_long else value, self.allowed)
         return kept
@@ -157,7 +157,7 @@ _BIT_RATES: Final = Range(6, 510)
 _TABLE: Final = (
     Parameter(
         name="voice",
-        default="",  # that of the model
+        default="",  # the model's own
         values=Words("the name of a voice", blank=False),
         meaning="See `saystream voices`.",
         doors=("realtime", "generation", "openai"),

@@ -1,4 +1,4 @@
-"""Where things are kept unless a setting says otherwise."""
+"""Where files are kept unless a setting says otherwise."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def default_data_dir() -> Path:
 
 
 def default_models_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """Weights: what ``SAYSTREAM_MODELS_DIR`` says, else a folder of the data.
+    """Weights: ``SAYSTREAM_MODELS_DIR`` if set, else a folder in the data directory.
 
-    An engine's process has no settings: its gateway tells it by that variable.
+    An engine's process has no settings: the server passes the folder in that variable.
     """
     return Path(environment.get("SAYSTREAM_MODELS_DIR") or default_data_dir() / "models")

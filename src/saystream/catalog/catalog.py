@@ -1,6 +1,6 @@
-"""Answers whether a model takes a voice, a format, a rate or a parameter; refuses with what it does take.
+"""Says whether a model takes a voice, format, rate or parameter; a refusal lists what it does take.
 
-The facts are in ``models.toml`` and ``voices.toml``. What this build can make of a format is not asked here.
+The facts are in ``models.toml`` and ``voices.toml``. Which formats this build can encode is not checked here.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from saystream.parameters import PARAMETERS
 __all__ = ["Catalog", "load"]
 
 _MAX_NAME_CHARACTERS = 64
-"""Longer names get no suggestion: comparing them is slow and they are no slip of the pen."""
+"""Longer names get no suggestion: comparing them is slow, and they are not typing errors."""
 
 
 class Catalog:
-    """The models and voices of Qwen-TTS. ``load()`` gives the one that is shipped."""
+    """The models and voices of Qwen-TTS. ``load()`` returns the one that is shipped."""
 
     def __init__(
         self, models: Iterable[Model], voices: Iterable[Voice], elsewhere: Mapping[str, str]
     ) -> None:
-        """``elsewhere`` maps the beginning of a foreign model's name to the path that serves it."""
+        """``elsewhere`` maps the beginning of a name of a foreign model to the path that serves it."""
         self.models = tuple(models)
         self.system_voices = tuple(voices)
         self._elsewhere = dict(elsewhere)
@@ -41,7 +41,7 @@ class Catalog:
         }
 
     def model(self, name: str, *, door: Door) -> Model:
-        """The model of that name at ``door``. Raises ModelNotFound, which names the right path or model."""
+        """The model with that name at ``door``. Raises ModelNotFound, which names the right path or model."""
         model = self._model_by_name.get(name)
         if model is None:
             raise self._unknown_model(name, [known for known in self.models if known.door == door])
@@ -52,29 +52,29 @@ class Catalog:
         return model
 
     def voice(self, name: str, *, param: str = "voice") -> Voice:
-        """The system voice of that name. Raises InvalidValue."""
+        """The system voice with that name. Raises InvalidValue."""
         voice = self._voice_by_name.get(name)
         if voice is None:
             raise _unknown_voice(name, self._voice_by_name, "", param)
         return voice
 
     def voices(self, model: str) -> tuple[Voice, ...]:
-        """The system voices that ``model`` takes: none where its voices are cloned or designed."""
+        """The system voices that ``model`` takes: none if its voices are cloned or designed."""
         return tuple(self._voices_by_model[self._any_door(model).name].values())
 
     def check_voice(self, model: str, voice: str, *, param: str = "voice") -> None:
-        """Raises InvalidValue, which names ``param``, for a voice that ``model`` does not take, or ModelNotFound."""
+        """Raises InvalidValue for ``param`` if ``model`` does not take the voice, or ModelNotFound."""
         self._check_voice(self._any_door(model), voice, param)
 
     def default_voice(self, model: str) -> str:
-        """The voice of a session that names none; empty where the model has no voice of its own."""
+        """The voice of a session that names none; empty if the model has no voice of its own."""
         return self._any_door(model).default_voice
 
     def check(self, model: str, asked: Mapping[str, Any], *, prefix: str = "session.") -> None:
-        """Refuse what ``model`` does not take of ``asked``, parameters of a session and their values.
+        """Check that ``model`` takes ``asked``, parameters of a session and their values.
 
-        The values are those that ``saystream.parameters`` allows; what is left out is not checked. Every model takes
-        a parameter that it does not list, if it is at its default.
+        The values must be ones that ``saystream.parameters`` allows; missing parameters are not checked. Every model
+        takes a parameter that it does not list if it has its default value.
 
         Raises InvalidValue for the first field at fault, its ``param`` beginning with ``prefix``, or
         ModelNotFound.
@@ -147,7 +147,7 @@ class Catalog:
 
 def _shown(value: object) -> str:
     if isinstance(value, str):
-        # The words of an instruction may be private; their number is enough to recognise them.
+        # Instructions may be private; their length is enough to recognise them.
         return f"{len(value)} characters" if value else "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -176,7 +176,7 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def _patterns(models: Iterable[Model], door: Door) -> str:
-    """The models of ``door``, their versions drawn together: ``qwen-tts-realtime*``."""
+    """The models of ``door``, with their versions combined: ``qwen-tts-realtime*``."""
     undated = dict.fromkeys(model.undated for model in models if model.door == door)
     return ", ".join(f"{name}*" for name in undated)
 

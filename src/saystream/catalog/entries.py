@@ -1,4 +1,4 @@
-"""What the catalogue says of one model and of one voice."""
+"""What the catalogue says about a model and about a voice."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Model:
     door: Door
     """The protocol that serves it."""
     path: str
-    """Of that door, such as ``/api-ws/v1/realtime``."""
+    """The door's path, such as ``/api-ws/v1/realtime``."""
     family: str
     """``instruct-flash``, ``flash``, ``vc``, ``vd`` or ``qwen-tts``."""
     summary: str
     stands_for: str | None
-    """The dated model that an undated name means today; ``None`` for a dated one."""
+    """The dated model that an undated name currently means; ``None`` for a dated name."""
     voice_kind: VoiceKind
     voice_set: str | None
     """Which system voices it takes; ``None`` unless ``voice_kind`` is ``system``."""
     default_voice: str
-    """Empty where the model has no voice of its own."""
+    """Empty if the model has no voice of its own."""
     languages: tuple[str, ...]
     """Words of ``language_type``; every model also takes ``Auto``."""
     response_formats: tuple[Container, ...]
@@ -45,13 +45,13 @@ class Model:
     parameters: tuple[str, ...]
     """The parameters it takes beyond those of every model."""
     usage: Literal["characters", "tokens"]
-    """What its usage counts."""
+    """The unit of its usage."""
     max_characters: int | None
-    """Of one text; ``None`` where nothing, or tokens, are limited."""
+    """Limit for one text; ``None`` if there is none, or it is in tokens."""
     max_tokens: int | None
-    """Of one text; ``None`` where nothing, or characters, are limited."""
+    """Limit for one text; ``None`` if there is none, or it is in characters."""
     checkpoints: tuple[str, ...] = ()
-    """Open weights of the same kind, by their names in ``saystream models``, best first."""
+    """Open weights of the same kind, by name in ``saystream models``, best first."""
 
     @property
     def undated(self) -> str:
@@ -64,14 +64,14 @@ class Voice:
     """One system voice."""
 
     name: str
-    """As it goes over the wire; case matters."""
+    """As sent on the wire; case matters."""
     chinese_name: str
     sex: Sex
     age: Age
     character: str
-    """A few words."""
+    """A description in a few words."""
     dialect: str | None
-    """What its Chinese is, where that is not Mandarin."""
+    """Its Chinese dialect, if that is not Mandarin."""
     languages: tuple[str, ...]
     """Words of ``language_type``; the model may speak fewer."""
     models: tuple[str, ...]

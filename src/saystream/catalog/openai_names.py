@@ -12,12 +12,12 @@ __all__ = ["model_names", "voice_names"]
 
 
 def model_names() -> Mapping[str, str]:
-    """OpenAI's name of a model to ours."""
+    """Maps OpenAI's model names to ours."""
     return _written()["models"]
 
 
 def voice_names() -> Mapping[str, str]:
-    """OpenAI's name of a voice to ours."""
+    """Maps OpenAI's voice names to ours."""
     return _written()["voices"]
 
 

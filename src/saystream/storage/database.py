@@ -29,22 +29,22 @@ _BUSY_TIMEOUT_S = 15.0
 """How long one SQLite writer waits for another: longer than a migration takes."""
 
 _POSTGRESQL_TIMES_S = {"timeout": 10.0, "command_timeout": 60.0}
-"""How long a connection, and one statement, may take: a server that a network swallowed must not hold a handshake for
-ever. The second is longer than a migration, for which other processes wait."""
+"""How long a connection, and a statement, may take: a server lost behind a network must not hold a handshake forever.
+The second is longer than a migration, for which other processes wait."""
 
 _BEGIN = "sqlite_begin"
-"""Execution option: how a transaction begins on SQLite."""
+"""Execution option: how to begin a transaction on SQLite."""
 
 _MIGRATION_LOCK = 0x73617973
-"""Any number that nothing else on the PostgreSQL server is likely to lock."""
+"""A number that nothing else on the PostgreSQL server is likely to lock."""
 
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """The engine of the database that ``settings`` name, its tables up to date; closed at the end.
+    """The engine of the database that ``settings`` name, with its tables up to date; closed at the end.
 
     An SQLite file gets mode 0600, a directory made for it 0700. Several processes may open one at once.
-    Raises ConfigurationError where the database cannot be opened or was written by a newer saystream.
+    Raises ConfigurationError if the database cannot be opened or was written by a newer saystream.
     """
     url = _database_url(settings)
     engine = _create_engine(url)
@@ -65,7 +65,7 @@ def _database_url(settings: Settings) -> URL:
     try:
         url = make_url(settings.database_url)
     except (ArgumentError, ValueError):
-        # Not chained: that message may quote the URL, and with it the password.
+        # Not chained: its message may quote the URL, and so the password.
         raise ConfigurationError(
             "database_url is not a URL; an example is 'sqlite+aiosqlite:///saystream.db'",
             param="database_url",
@@ -84,7 +84,7 @@ def _database_url(settings: Settings) -> URL:
 
 def _create_engine(url: URL) -> AsyncEngine:
     is_sqlite = url.get_backend_name() == "sqlite"
-    # Else sqlite3 opens transactions by itself, and not before DDL: a migration would not be all or nothing.
+    # Otherwise sqlite3 begins transactions itself, but not before DDL: a migration would not be all or nothing.
     sqlite_arguments = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
     connect_args = sqlite_arguments if is_sqlite else _POSTGRESQL_TIMES_S
     try:
@@ -120,7 +120,7 @@ def _prepare_sqlite_file(url: URL) -> None:
         path.parent.mkdir(parents=True, mode=0o700)
     with _locked(path.parent):
         if not path.exists():
-            # Before SQLite makes it with the umask's mode. The side files (-wal, -shm) take the mode of this one.
+            # Before SQLite creates it with the umask's mode. The side files (-wal, -shm) get the same mode.
             path.touch(mode=0o600)
         elif path.stat().st_mode & 0o077:
             path.chmod(0o600)
@@ -132,7 +132,7 @@ def _prepare_sqlite_file(url: URL) -> None:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """One process at a time. The directory is locked: a lock on the file would be lost to SQLite's own."""
+    """One process at a time. Locks the directory, because SQLite's own locks would release one on the file."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -142,7 +142,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 async def _migrate(engine: AsyncEngine) -> None:
-    # The write lock is taken before the version is read: the second of two processes finds the work done.
+    # The write lock is taken before the version is read, so the second of two processes finds the work done.
     async with engine.execution_options(**{_BEGIN: "IMMEDIATE"}).begin() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})

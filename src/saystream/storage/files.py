@@ -1,4 +1,4 @@
-"""Audio files, kept in a folder or in a bucket and removed when they are old or too many."""
+"""Audio files, kept in a folder or a bucket and removed when they are old or too many."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["FileStore", "StoredFile"]
 
 _NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.wav")
-"""What we write: the day, and the id of the request. Nothing else in the store is read or removed."""
+"""The paths that we write: the day and the request id. Nothing else in the store is read or removed."""
 
 _READ_BYTES = 1 << 20
 _KEPT_AFTER_END_S = 60.0
-"""A download that began in time may end."""
+"""A download that began in time may finish."""
 _QUOTA_REFILL = 0.9
-"""Where the quota is reached, files are removed down to this part of it: not one by one with each new one."""
+"""When the quota is reached, files are removed down to this share of it, not one for each new file."""
 
 _log = structlog.get_logger(__name__)
 
@@ -43,16 +43,16 @@ class StoredFile:
     size: int
     """Bytes."""
     tag: str
-    """Another one for each content; may be empty."""
+    """Differs for different content; may be empty."""
     modified_at: datetime
-    """In UTC."""
+    """UTC."""
 
 
 class FileStore:
     """The files of one server, or of several that share a store.
 
-    The store is used from threads: the asynchronous interface of obstore 0.12 may end the process with SIGABRT when
-    the interpreter stops right after a call.
+    The store is used from threads, because the asynchronous interface of obstore 0.12 may end the process with SIGABRT
+    when the interpreter stops right after a call.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class FileStore:
         self._settings = settings
         self._clock = clock
         self._total_bytes = 0
-        """As of the last sweep, and what this process stored since."""
+        """As of the last sweep, plus what this process has stored since."""
         self._full = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[FileStore]:
-        """The files that ``settings`` name; expired ones are removed for as long as it is open.
+        """The store that ``settings`` name; while it is open, expired files are removed.
 
-        Raises ConfigurationError where the store cannot be opened.
+        Raises ConfigurationError if the store cannot be opened.
         """
         files = cls(_open_store(settings), settings.files)
         sweeper = asyncio.create_task(files._sweep_for_ever())
@@ -85,13 +85,13 @@ class FileStore:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def new_path(self, file_id: str) -> str:
-        """Where the file of ``file_id``, a UUID, is to be stored today."""
+        """Where to store the file with ``file_id``, a UUID, today."""
         return f"{datetime.fromtimestamp(self._clock(), UTC):%Y%m%d}/{file_id}.wav"
 
     async def put(self, path: str, file: IO[bytes], num_bytes: int) -> None:
-        """Store ``file``, at a path of ``new_path``: all of it or nothing. Raises StoreUnavailable."""
+        """Store ``file`` at a path from ``new_path``, all or nothing. Raises StoreUnavailable."""
         try:
-            # In one piece: a file is a few megabytes at most, and pieces cost a third of the time of a short answer.
+            # In one piece: a file has at most a few megabytes, and pieces would cost a third of a short answer's time.
             await asyncio.to_thread(obstore.put, self._store, path, file, use_multipart=False)
         except (obstore.exceptions.BaseError, OSError) as error:
             raise StoreUnavailable(f"the audio file cannot be stored ({type(error).__name__})") from error
@@ -102,11 +102,11 @@ class FileStore:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def holds(self, path: str) -> bool:
-        """Whether a file of ours may be at ``path``. The other methods take no other."""
+        """Whether ``path`` may hold one of our files. The other methods take no other path."""
         return _NAME.fullmatch(path) is not None
 
     async def describe(self, path: str) -> StoredFile:
-        """What is at ``path``. Raises NoSuchFile or StoreUnavailable."""
+        """Describe the file at ``path``. Raises NoSuchFile or StoreUnavailable."""
         try:
             meta = await asyncio.to_thread(obstore.head, self._store, path)
         except FileNotFoundError:
@@ -125,7 +125,7 @@ class FileStore:
     # --- removing --------------------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
-        """Remove what has expired, and, where the rest is over the quota, the oldest of it."""
+        """Remove expired files and, if the rest exceeds the quota, the oldest of the rest."""
         kept, removed = await asyncio.to_thread(self._list)
         total_bytes = sum(meta["size"] for meta in kept)
         if total_bytes > self._settings.max_total_bytes:
@@ -142,7 +142,7 @@ class FileStore:
             _log.info("files removed", files=len(removed), left_bytes=total_bytes)
 
     def _list(self) -> tuple[list[ObjectMeta], list[str]]:
-        """What is within its time, and the paths of what is not."""
+        """The files that have not expired, and the paths of those that have."""
         oldest = self._clock() - self._settings.url_ttl_s - _KEPT_AFTER_END_S
         kept, expired = [], []
         for batch in obstore.list(self._store):
@@ -179,7 +179,7 @@ def _open_store(settings: Settings) -> ObjectStore:
         return from_url(url)
     except (obstore.exceptions.BaseError, OSError, ValueError) as error:
         where = "data_dir" if url is None else "files.url"
-        # Not chained, nor quoted: the message may hold the URL, and the URL a password.
+        # Neither chained nor quoted: the message may hold the URL, and the URL a password.
         raise ConfigurationError(
             f"the audio file store cannot be opened ({type(error).__name__}): check {where}", param=where
         ) from None

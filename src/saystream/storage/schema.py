@@ -48,7 +48,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# Constraints get the same names in every database, so that a later migration can address them.
+# Constraints get the same names in every database, so that later migrations can refer to them.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -83,14 +83,14 @@ monthly_characters = Table(
     Column("month", String(7), primary_key=True),  # in UTC, such as 2030-01
     Column("characters", BigInteger, nullable=False),
 )
-"""What keys with a limit for the month have used of it."""
+"""What keys with a monthly limit have used of it."""
 
 usage = Table(
     "usage",
     metadata,
-    # The response of the realtime door, else the request.
+    # The response's at the realtime door, else the request's.
     Column("id", String(64), primary_key=True),
-    # As the header and the log have it: of the request, or of the connection.
+    # As in the header and the log: the request's or the connection's.
     Column("request_id", String(64), nullable=False),
     Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("door", String(16), nullable=False),
@@ -99,7 +99,7 @@ usage = Table(
     Column("workspace", String(WORKSPACE_MAX_CHARACTERS), nullable=True),
     Column("model", String(128), nullable=False),
     Column("voice", String(128), nullable=False),
-    # What a model is billed by; the others are NULL.
+    # What the model bills; the others are NULL.
     Column("characters", BigInteger, nullable=True),
     Column("text_tokens", BigInteger, nullable=True),
     Column("audio_tokens", BigInteger, nullable=True),

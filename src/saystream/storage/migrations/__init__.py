@@ -1,1 +1,1 @@
-"""Alembic's folder: ``env.py`` is run by it, ``versions`` holds the migrations in order."""
+"""Alembic's folder: Alembic runs ``env.py``; ``versions`` holds the migrations in order."""

@@ -1,4 +1,4 @@
-"""Limits of the API keys, and the characters that they used in a month."""
+"""Limits of the API keys, and the characters that they use in a month."""
 
 from __future__ import annotations
 
