@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import psutil
 
 from saystream.audio import SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
@@ -19,6 +20,21 @@ REQUEST = SynthesisRequest(voice="tone", language="en")
 
 PATIENCE_S = 10.0
 """How long a test waits for what has to come."""
+
+
+def engine_processes() -> list[psutil.Process]:
+    """Those that this process has started, including any that ended and were not waited for.
+
+    Servers that other tests keep running, and their engines, do not count.
+    """
+    return [child for child in psutil.Process().children() if _is_engine(child)]
+
+
+def _is_engine(child: psutil.Process) -> bool:
+    try:
+        return "saystream.hosting.worker" in child.cmdline()
+    except psutil.ZombieProcess:
+        return True
 
 
 class SpeakingEngine(SegmentEngine):

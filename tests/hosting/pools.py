@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import numpy as np
-import psutil
 
 from saystream.config import PoolSettings
 from saystream.engines.base import Span, SynthesisRequest
@@ -17,18 +16,16 @@ from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
 from saystream.hosting.streams import PoolStream
 
+from .engines_for_tests import engine_processes
+
 REQUEST = SynthesisRequest(voice=ToneEngine().info.voices[0], language="en")
 LONG_TEXT = "This goes on and on. " * 60
 PATIENCE_S = 20.0
 
 
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
-
-
-def the_child() -> int:
-    (pid,) = children()
-    return pid
+def the_engine_process() -> int:
+    (process,) = engine_processes()
+    return process.pid
 
 
 @asynccontextmanager
@@ -41,7 +38,7 @@ async def pool_of(settings: PoolSettings | None = None, **tone_options: object) 
             yield pool
         finally:
             await pool.aclose()
-    assert not children()
+    assert not engine_processes()
 
 
 async def until(condition: Callable[[], object]) -> None:

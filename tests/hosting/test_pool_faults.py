@@ -28,17 +28,17 @@ from saystream.hosting.front import EngineLoad
 from saystream.hosting.playback import Playback
 from saystream.hosting.pool import EnginePool
 
+from .engines_for_tests import engine_processes
 from .pools import (
     LONG_TEXT,
     PATIENCE_S,
     REQUEST,
-    children,
     heard,
     load_of,
     pool_of,
     say,
     spoken,
-    the_child,
+    the_engine_process,
     until,
 )
 
@@ -74,14 +74,14 @@ async def test_a_crash_after_the_first_audio_ends_the_stream_after_what_it_said(
 async def test_a_stream_without_audio_runs_again_when_its_process_is_killed() -> None:
     async with pool_of(first_chunk_delay_ms=200) as pool:
         stream = say(pool, "text")
-        os.kill(the_child(), signal.SIGKILL)
+        os.kill(the_engine_process(), signal.SIGKILL)
         np.testing.assert_array_equal(await heard(stream), spoken("text"))
         assert (stream.attempts, load_of(pool).restarts) == (2, 1)
 
 
 async def test_streams_without_audio_move_to_a_process_that_is_up() -> None:
     async with pool_of(PoolSettings(hosts_per_engine=2), first_chunk_delay_ms=200) as pool:
-        before = children()
+        before = {process.pid for process in engine_processes()}
         streams = [say(pool, str(n)) for n in range(2)]
         os.kill(min(before), signal.SIGKILL)
         for n, stream in enumerate(streams):
@@ -101,13 +101,13 @@ async def test_a_text_that_always_crashes_is_given_up_after_its_attempts() -> No
 async def test_a_silent_engine_is_killed_and_its_stream_tried_again_then_failed() -> None:
     settings = PoolSettings(first_chunk_timeout_s=0.5, max_attempts=2)
     async with pool_of(settings, fault="hang", fault_text="poison") as pool:
-        before = the_child()
+        before = the_engine_process()
         stream = say(pool, "poison")
         with pytest.raises(EngineStalled):
             await heard(stream)
         assert stream.attempts == 2
         assert len(await heard(say(pool, "text")))
-        assert the_child() != before
+        assert the_engine_process() != before
 
 
 async def test_an_engine_that_falls_silent_in_mid_speech_is_killed() -> None:
@@ -142,7 +142,7 @@ async def test_an_engine_that_does_not_load_is_refused_by_name_and_others_run() 
         assert len(await heard(say(pool, "text")))
     finally:
         await pool.aclose()
-    assert not children()
+    assert not engine_processes()
 
 
 async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_why() -> None:
@@ -150,7 +150,7 @@ async def test_an_option_that_an_engine_refuses_makes_it_unavailable_and_says_wh
         with pytest.raises(EngineUnavailable, match="no_such_option") as raised:
             pool.engine("tone")
         assert "secret key" not in str(raised.value)
-        assert not children()
+        assert not engine_processes()
 
 
 async def test_an_engine_without_its_weights_says_where_it_looked_and_what_would_help(
@@ -183,7 +183,7 @@ async def test_an_engine_that_loads_too_slowly_is_unavailable() -> None:
     async with pool_of(PoolSettings(load_timeout_s=0.001)) as pool:
         with pytest.raises(EngineUnavailable, match="did not load within 0.001 s"):
             pool.engine("tone")
-        assert not children()
+        assert not engine_processes()
 
 
 async def test_an_engine_that_was_not_started_is_refused_with_those_that_were() -> None:
@@ -199,7 +199,7 @@ async def test_waiting_streams_fail_when_the_process_cannot_be_started_again(
     async with pool_of(concurrency=1, first_chunk_delay_ms=200) as pool:
         streams = [say(pool, "a"), say(pool, "b")]
         monkeypatch.setattr(sys, "executable", "/no/such/python")
-        os.kill(the_child(), signal.SIGKILL)
+        os.kill(the_engine_process(), signal.SIGKILL)
         for stream in streams:
             with pytest.raises(EngineUnavailable, match="could not be started"):
                 await heard(stream)
@@ -224,16 +224,16 @@ async def test_closing_ends_every_stream_and_leaves_no_process() -> None:
         with pytest.raises(Draining):
             say(pool, "c")
         assert load_of(pool) == EngineLoad(engine="tone", hosts=0, restarts=0, waiting=0, running=0)
-        assert not children()
+        assert not engine_processes()
 
 
 async def test_closing_while_engines_load_leaves_no_process() -> None:
     pool = EnginePool(PoolSettings(), {})
     starting = asyncio.create_task(pool.start(["tone"]))
-    await until(children)
+    await until(engine_processes)
     await pool.aclose()
     await starting
-    assert not children()
+    assert not engine_processes()
 
 
 def test_an_engine_process_ends_with_a_gateway_that_was_killed() -> None:
@@ -271,7 +271,7 @@ def test_streams_and_restarts_work_on_each_event_loop(
     async def speak_across_a_crash() -> None:
         async with pool_of(first_chunk_delay_ms=100) as pool:
             stream = say(pool, "text")
-            os.kill(the_child(), signal.SIGKILL)
+            os.kill(the_engine_process(), signal.SIGKILL)
             np.testing.assert_array_equal(await heard(stream), spoken("text"))
 
     with asyncio.Runner(loop_factory=new_loop) as runner:

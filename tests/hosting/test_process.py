@@ -8,7 +8,6 @@ from math import inf
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 import uvloop
 from structlog.testing import capture_logs
@@ -20,7 +19,7 @@ from saystream.errors import EngineCrashed, EngineUnavailable, ServerFault
 from saystream.hosting.frames import Kind, LoadFailure, pack
 from saystream.hosting.process import HostedEngine
 
-from .engines_for_tests import PATIENCE_S, REQUEST
+from .engines_for_tests import PATIENCE_S, REQUEST, engine_processes
 
 
 class Notes:
@@ -60,7 +59,7 @@ async def loaded(**options: object) -> AsyncIterator[HostedEngine]:
             yield host
         finally:
             await host.stop()
-    assert not psutil.Process().children()
+    assert not engine_processes()
 
 
 async def test_a_stream_takes_a_slot_until_it_has_ended() -> None:
@@ -144,7 +143,7 @@ def test_what_is_sent_to_a_process_that_has_just_ended_is_no_error(
         async with loaded() as host:
             notes = Notes()
             stream = host.open(REQUEST, notes, span=Span("text"), input_ended=False)
-            psutil.Process().children()[0].kill()
+            engine_processes()[0].kill()
             while not notes.over.is_set():
                 stream.push(Span("more"))
                 await asyncio.sleep(0)
@@ -190,7 +189,7 @@ async def test_an_engine_without_slots_is_unavailable() -> None:
     host.pipe_data_received(1, pack(Kind.READY, 0, msgspec.json.encode(info)))
     with pytest.raises(EngineUnavailable, match="concurrency"):
         await host.start()
-    assert not psutil.Process().children()
+    assert not engine_processes()
 
 
 async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be_copied() -> None:
@@ -206,9 +205,9 @@ async def test_a_remedy_that_the_process_knows_comes_with_the_refusal_and_can_be
 
 async def test_a_start_that_is_given_up_leaves_no_process() -> None:
     starting = asyncio.create_task(tone().start())
-    while not psutil.Process().children():  # noqa: ASYNC110 - nobody tells when a process has been started
+    while not engine_processes():  # noqa: ASYNC110 - nobody tells when a process has been started
         await asyncio.sleep(0)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert not psutil.Process().children()
+    assert not engine_processes()

@@ -21,22 +21,19 @@ SLOTS, POSITIONS = 4, 384
 ModelOf: TypeAlias = Callable[[str], Qwen3Model]
 
 
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``custom_voice``, ``voice_design``, ``base`` and ``custom_voice_small``, which drops instructions.
+def write_checkpoints(folder: Path, *, mean_frames: int) -> Path:
+    """``custom_voice``, ``voice_design``, ``base`` and ``custom_voice_small``, which drops instructions.
 
-    Speech that is sampled from them is sixty frames long on average.
+    Speech that is sampled from them is ``mean_frames`` long on average.
     """
-    folder = tmp_path_factory.mktemp("checkpoints")
-    make_checkpoint(folder / "custom_voice", "custom_voice", mean_frames=60)
-    make_checkpoint(folder / "custom_voice_small", "custom_voice", mean_frames=60, model_size="0b6")
-    make_checkpoint(folder / "voice_design", "voice_design", mean_frames=60)
-    make_checkpoint(folder / "base", "base", mean_frames=60)
+    make_checkpoint(folder / "custom_voice", "custom_voice", mean_frames=mean_frames)
+    make_checkpoint(folder / "custom_voice_small", "custom_voice", mean_frames=mean_frames, model_size="0b6")
+    make_checkpoint(folder / "voice_design", "voice_design", mean_frames=mean_frames)
+    make_checkpoint(folder / "base", "base", mean_frames=mean_frames)
     return folder
 
 
-@pytest.fixture(scope="session")
-def model_of(checkpoints: Path) -> ModelOf:
+def models_in(checkpoints: Path) -> ModelOf:
     """A checkpoint's model, loaded once, with caches for ``SLOTS`` sessions of ``POSITIONS``."""
     loaded: dict[str, Qwen3Model] = {}
 
@@ -47,3 +44,14 @@ def model_of(checkpoints: Path) -> ModelOf:
         return loaded[name]
 
     return model
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints whose speech is short: every frame takes a hundredth of a second."""
+    return write_checkpoints(tmp_path_factory.mktemp("checkpoints"), mean_frames=24)
+
+
+@pytest.fixture(scope="session")
+def model_of(checkpoints: Path) -> ModelOf:
+    return models_in(checkpoints)

@@ -201,7 +201,7 @@ def test_greedy_codes_are_those_of_the_published_loop(
     stream.end_input()
     loop.settle()
     num_frames = len(published.codes)
-    assert num_frames >= 3
+    assert num_frames >= 2
     assert loop.codes[stream][:num_frames] == published.codes.tolist()
     audio = heard(stream)[: len(published.audio)]
     np.testing.assert_allclose(audio, published.audio.numpy(), atol=1e-4)

@@ -19,10 +19,21 @@ from saystream.engines.qwen3.prompt import Layout, Prompt
 from saystream.engines.qwen3.speaker import mel_spectrogram
 
 from .cases import CASES, FRAMES, REFERENCE_TEXT, TEXTS, Case, random_codes, reference_audio
-from .conftest import ModelOf
+from .conftest import ModelOf, models_in, write_checkpoints
 from .greedy import speak
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those whose speech is long enough to differ."""
+    return write_checkpoints(tmp_path_factory.mktemp("long"), mean_frames=60)
+
+
+@pytest.fixture(scope="module")
+def model_of(checkpoints: Path) -> ModelOf:
+    return models_in(checkpoints)
 
 
 @pytest.fixture(scope="module")

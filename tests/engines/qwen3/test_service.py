@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
+from hosting.engines_for_tests import engine_processes
 from saystream.config import PoolSettings
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.errors import EngineCrashed
@@ -47,7 +47,7 @@ def opened(pool: EnginePool, text: str) -> PoolStream:
 
 
 def kill_engine() -> None:
-    (child,) = psutil.Process().children()
+    (child,) = engine_processes()
     os.kill(child.pid, signal.SIGKILL)
 
 
