@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -35,11 +36,13 @@ from saystream.engines.qwen3.config import CODEBOOKS, FRAME_SAMPLES, SAMPLE_RATE
 from saystream.engines.qwen3.graphs import capture_on, no_capture
 from saystream.engines.qwen3.loop import LoopLimits, SpeechLoop
 from saystream.engines.qwen3.model import Qwen3Model
-from saystream.engines.qwen3.random_checkpoint import make_checkpoint
 from saystream.engines.qwen3.runner import Buckets, Runner, Start, StepResult, StepRow
 from saystream.engines.qwen3.sampling import Sampling
 from saystream.engines.qwen3.speech import SpeechStream
 from saystream.engines.qwen3.voices import PreparedVoice
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # they make checkpoints of random weights
+from engines.qwen3.random_checkpoint import make_checkpoint
 
 TEXT = "The quick brown fox says hello world, and nobody knows why. " * 40
 ENDLESS_FRAMES = 1e6

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from saystream.catalog import load
-from saystream.engines.conformance import SENTENCES
+from saystream.conformance import SENTENCES
 from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES, LANGUAGE_TYPES, LANGUAGES, LATIN_LANGUAGES
 from saystream.quality.corpus import load_corpus
 from saystream.text.language import COMMON_WORDS

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "storage": SECOND,
     "engines": SECOND | {"models"},
     # Both know what an engine is; neither knows the other.
+    "conformance": THIRD,
     "hosting": THIRD,
     "voices": THIRD,
     "speech": FOURTH,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from engines.qwen3.random_checkpoint import make_checkpoint
 from saystream.bench import ServerProcess
-from saystream.engines.qwen3.random_checkpoint import make_checkpoint
 
 DRIVER = Path(__file__).parent / "sdk_driver.py"
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.conformance import check_engine
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
 from saystream.engines.base import Span, SynthesisRequest
-from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.hibari import HibariEngine
 from saystream.errors import ConfigurationError, InvalidValue
 

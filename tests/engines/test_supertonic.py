@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.conformance import check_engine
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.base import Span, SynthesisRequest
-from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.registry import load_engine_class
 from saystream.engines.supertonic import SupertonicEngine
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing

@@ -1,4 +1,4 @@
-"""What an engine is. To write one, read this module and ``conformance.py``, nothing else.
+"""What an engine is. To write one, read this module and ``saystream/conformance.py``, nothing else.
 
 An engine turns text into float32 mono audio at its own rate. It runs in a child process that the pool starts
 (``hosting/worker.py``), so it may block, use its own threads, leak or crash without affecting anything else. It is

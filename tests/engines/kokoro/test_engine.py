@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.conformance import check_engine
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
 from saystream.engines.base import EngineStream, Span, SynthesisRequest
-from saystream.engines.conformance import check_engine, median_pitch_hz
 from saystream.engines.kokoro.engine import KokoroEngine
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
 from saystream.models import load_manifest

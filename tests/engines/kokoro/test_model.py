@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saystream.engines.conformance import median_pitch_hz
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.kokoro.model import MAX_SYMBOLS, Interrupt, KokoroModel
 from saystream.errors import EngineUnavailable
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from saystream.audio import SpeechChunk
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
 from saystream.engines.base import EngineStream, Span, SynthesisRequest
-from saystream.engines.conformance import median_pitch_hz
 from saystream.engines.kokoro.engine import KokoroEngine
 
 pytestmark = pytest.mark.slow

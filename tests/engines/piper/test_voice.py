@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from saystream.engines.conformance import median_pitch_hz
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.piper.voice import PiperVoice
 from saystream.errors import EngineUnavailable
 

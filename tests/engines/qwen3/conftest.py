@@ -11,7 +11,8 @@ import torch
 
 from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.model import Qwen3Model
-from saystream.engines.qwen3.random_checkpoint import make_checkpoint
+
+from .random_checkpoint import make_checkpoint
 
 # Steps of tiny networks are shorter than it takes to wake a second thread.
 torch.set_num_threads(1)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from saystream.conformance import check_engine
 from saystream.engines.base import Span, SynthesisRequest
-from saystream.engines.conformance import check_engine
 from saystream.engines.qwen3.engine import Qwen3BaseEngine, Qwen3DesignEngine, Qwen3Engine
-from saystream.engines.qwen3.random_checkpoint import make_checkpoint
 from saystream.errors import (
     CheckpointInvalid,
     ConfigurationError,
@@ -22,6 +21,8 @@ from saystream.errors import (
     InvalidValue,
     ModelMissing,
 )
+
+from .random_checkpoint import make_checkpoint
 
 TEXT = "hello world, the quick brown fox"
 OPTIONS = {"slots": 4, "max_positions": 384, "threads": 1}

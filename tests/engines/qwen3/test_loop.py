@@ -15,11 +15,11 @@ from saystream.engines.base import Span
 from saystream.engines.qwen3.config import FRAME_SAMPLES
 from saystream.engines.qwen3.model import Qwen3Model
 from saystream.engines.qwen3.prompt import Layout, Prompt
-from saystream.engines.qwen3.random_checkpoint import make_checkpoint
 from saystream.engines.qwen3.speech import SpeechStream
 
 from .conftest import POSITIONS, SLOTS
 from .greedy import speak
+from .random_checkpoint import make_checkpoint
 from .speaking import WORDS, Loop, heard, loaded
 
 # Each takes seconds, on a machine that has nothing else to do.

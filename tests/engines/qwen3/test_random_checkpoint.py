@@ -15,9 +15,12 @@ from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.config import read_config
 from saystream.engines.qwen3.model import Qwen3Model
 from saystream.engines.qwen3.prompt import Layout
-from saystream.engines.qwen3.random_checkpoint import REAL_CONTROL_IDS, make_checkpoint, make_tokenizer
-from saystream.engines.qwen3.random_shapes import codec_settings, main_settings
 from saystream.engines.qwen3.tokens import Tokens
+
+from .random_checkpoint import REAL_CONTROL_IDS, make_checkpoint, make_tokenizer
+from .random_shapes import codec_settings, main_settings
+
+TESTS = Path(__file__).parents[2]
 
 ROWS, STEPS = 48, 30
 
@@ -94,8 +97,8 @@ def test_a_real_shape_has_as_many_parameters_as_the_released_one(
 
 
 def test_the_program_makes_three_checkpoints(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "saystream.engines.qwen3.random_checkpoint", str(tmp_path)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "engines.qwen3.random_checkpoint", str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=TESTS)
     assert [line.split(": ")[1].split(" ")[0] for line in done.stdout.splitlines()] == [
         "custom_voice",
         "voice_design",

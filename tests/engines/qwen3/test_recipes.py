@@ -7,9 +7,10 @@ from itertools import combinations
 from saystream.catalog import load
 from saystream.engines.base import EngineInfo
 from saystream.engines.qwen3.engine import Qwen3Engine
-from saystream.engines.qwen3.random_shapes import DIALECTS, SPEAKERS
 from saystream.voices.recipes import Recipe, quality, recipe
 from voices.test_recipes import LEAST_DISTANCE, distance
+
+from .random_shapes import DIALECTS, SPEAKERS
 
 VOICES = load().system_voices
 ENGINE = EngineInfo(

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.qwen3.random_checkpoint import make_tokenizer
 from saystream.engines.qwen3.tokens import Tokens
 from saystream.errors import CheckpointInvalid
+
+from .random_checkpoint import make_tokenizer
 
 CORPUS = (
     "the quick brown fox jumps over the lazy dog; it isn't I'll they're we've 'twas the theatre there then them",

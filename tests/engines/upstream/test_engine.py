@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from saystream.bench import ServerProcess
-from saystream.engines.conformance import check_engine
+from saystream.conformance import check_engine
 from saystream.engines.upstream import UpstreamEngine
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue
 

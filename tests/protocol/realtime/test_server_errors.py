@@ -16,7 +16,8 @@ from saystream.errors import (
     Overloaded,
     TextTooLong,
 )
-from saystream.protocol.realtime.server import Close, ServerConnection
+from saystream.protocol.close import Close
+from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.state import SessionState
 
 from .harness import (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime
 
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
-from saystream.engines.conformance import median_pitch_hz
 from saystream.engines.piper.config import VoiceConfig, read_config
 from saystream.engines.piper.phonemes import Phonemes
 from saystream.errors import EngineUnavailable, SaystreamError

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
 from msgspec import UNSET
@@ -28,6 +27,7 @@ from saystream.errors import (
     SaystreamError,
     TooManyErrors,
 )
+from saystream.protocol.close import Close
 from saystream.protocol.realtime.codec import (
     DeltaFrames,
     check_frame_size,
@@ -69,21 +69,10 @@ from saystream.protocol.realtime.session_config import Session, SessionConfig
 from saystream.protocol.realtime.state import ClientState, ConnectionState, ServerState, SessionState
 from saystream.protocol.usage import Usage
 
-__all__ = ["UPDATE_REFUSED", "Close", "ServerConnection"]
+__all__ = ["UPDATE_REFUSED", "ServerConnection"]
 
 UPDATE_REFUSED: Final = "Session update error: session already started or finished or failed."
 """The documented text for a ``session.update`` that comes too late."""
-
-_MAX_REASON_BYTES: Final = 123
-"""The most that a WebSocket close frame carries (RFC 6455, section 5.5)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """How to close the WebSocket."""
-
-    code: int
-    reason: str
 
 
 class _OpenResponse:
@@ -480,10 +469,7 @@ class ServerConnection:
         self._close(abuse.close_code or 1008, abuse.message)
 
     def _close(self, code: int, reason: str) -> None:
-        encoded = reason.encode()
-        if len(encoded) > _MAX_REASON_BYTES:  # the error event before it has the full message
-            encoded = reason.partition(". ")[0].encode()[:_MAX_REASON_BYTES]
-        self.close = Close(code, encoded.decode(errors="ignore"))
+        self.close = Close.fitting(code, reason)
         self._response = None
         self._states.closed()
 

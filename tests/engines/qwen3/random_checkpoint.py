@@ -24,9 +24,10 @@ from saystream.engines.qwen3.checkpoint import materialise
 from saystream.engines.qwen3.config import Config, Kind, StackConfig, read_config
 from saystream.engines.qwen3.layers import unfuse
 from saystream.engines.qwen3.model import Qwen3Model
-from saystream.engines.qwen3.random_shapes import codec_settings, main_settings
 from saystream.engines.qwen3.reference import MimiEncoder
 from saystream.engines.qwen3.tokens import WORDS, Tokens
+
+from .random_shapes import codec_settings, main_settings
 
 __all__ = ["CORPUS", "REAL_CONTROL_IDS", "make_checkpoint", "make_tokenizer"]
 
@@ -263,7 +264,7 @@ def main() -> None:
         make_checkpoint(
             folder, kind, size=options.real_shape, mean_frames=options.mean_frames, device=options.device
         )
-        print(_describe(folder, read_config(folder)))  # noqa: T201 - it is a program
+        print(_describe(folder, read_config(folder)))
 
 
 if __name__ == "__main__":

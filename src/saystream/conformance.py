@@ -2,7 +2,7 @@
 
 In a test of the engine's own package::
 
-    from saystream.engines.conformance import check_engine
+    from saystream.conformance import check_engine
 
     def test_my_engine_is_one():
         assert check_engine(MyEngine()) == []
@@ -25,12 +25,13 @@ import numpy as np
 
 from saystream import catalog
 from saystream.audio import Mark, SpeechChunk
+from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["SENTENCES", "Finding", "check_engine", "median_pitch_hz"]
+__all__ = ["SENTENCES", "Finding", "check_engine"]
 
 SENTENCES = {
     "en": "The train to the airport leaves at half past nine tomorrow morning.",
@@ -125,42 +126,6 @@ def check_engine(
         except Exception as error:  # push(), end_input() or cancel()
             findings.append(Finding(name, f"The stream raised {error!r}."))
     return findings
-
-
-def median_pitch_hz(samples: Samples, sample_rate: int) -> float | None:
-    """Median fundamental frequency of the voiced parts, found by autocorrelation between 60 and 500 Hz; ``None`` if
-    less than a fifth of the audible parts is voiced."""
-    length = sample_rate * 60 // 1000
-    num_frames = (len(samples) - length) // (length // 2) + 1
-    if num_frames < 1:
-        return None
-    frames = np.stack([samples[start * (length // 2) :][:length] for start in range(num_frames)]).astype(
-        float
-    )
-    loudness = np.sqrt((frames**2).mean(axis=1))
-    frames = frames[loudness > 0.2 * loudness.max()]
-    window = np.hanning(length)
-    correlation = _autocorrelation((frames - frames.mean(axis=1, keepdims=True)) * window)
-    correlation /= np.maximum(_autocorrelation(window[np.newaxis]), 1e-3)
-    shortest, longest = sample_rate // 500, sample_rate // 60
-    pitches = [sample_rate / lag for row in correlation if (lag := _period(row, shortest, longest))]
-    return float(np.median(pitches)) if len(pitches) > len(frames) / 5 else None
-
-
-def _autocorrelation(frames: Any) -> Any:
-    """For each row, scaled to 1 at lag 0."""
-    length = frames.shape[1]
-    rows = np.fft.irfft(np.abs(np.fft.rfft(frames, 2 * length, axis=1)) ** 2, axis=1)[:, :length]
-    return rows / np.maximum(rows[:, :1], 1e-12)
-
-
-def _period(correlation: Any, shortest: int, longest: int) -> int:
-    """The first lag that is nearly the best: later ones are its multiples. 0 if the frame is not voiced."""
-    part = correlation[shortest:longest]
-    if part.max() < 0.6:
-        return 0
-    peaks = (part[1:-1] >= part[:-2]) & (part[1:-1] >= part[2:]) & (part[1:-1] > 0.85 * part.max())
-    return int(shortest + 1 + peaks.argmax()) if peaks.any() else 0
 
 
 class _Broken(Exception):
