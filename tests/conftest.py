@@ -20,6 +20,14 @@ from saystream.models import ModelStore
 from saystream.storage import open_store
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that take long come first, so that no process is left alone with one at the end."""
+    slow = {
+        item.path for item in items if {"asr", "sdk", "slow"} & {mark.name for mark in item.iter_markers()}
+    }
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """A command that a test runs in this process sets up the log of the whole process."""

@@ -12,7 +12,9 @@ from .live import Live, live_server
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
     """A server whose engine takes no time, for the tests of one module: they mark themselves
     ``asyncio(loop_scope="module")``."""
-    async with live_server(tmp_path_factory.mktemp("server"), realtime={"response_idle_ms": 200}) as live:
+    async with live_server(
+        tmp_path_factory.mktemp("server"), realtime={"response_idle_ms": 200, "idle_timeout_s": 300}
+    ) as live:
         yield live
 
 

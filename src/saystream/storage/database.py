@@ -116,8 +116,7 @@ def _prepare_sqlite_file(url: URL) -> None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
     path = Path(url.database)
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True, mode=0o700)
+    path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)  # another process may make it now
     with _locked(path.parent):
         if not path.exists():
             # Before SQLite creates it with the umask's mode. The side files (-wal, -shm) get the same mode.
