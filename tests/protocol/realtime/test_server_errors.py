@@ -50,11 +50,6 @@ from .test_codec import ANY_TEXT, NEARLY_EVENTS
         ('{"type":"input_text_buffer.append","text":1,"event_id":"mine"}', "invalid_value", "mine"),
         ('{"type":"input_text_buffer.commit","event_id":"mine"}', "input_text_buffer_commit_empty", "mine"),
         ('{"type":"input_text_buffer.commit"}', "input_text_buffer_commit_empty", None),
-        (
-            '{"type":"session.update","event_id":"mine","session":{"\\ud800abcdefghijkl":1}}',
-            "invalid_event",
-            "mine",
-        ),
     ],
 )
 def test_an_error_names_the_event_at_fault(frame: str, code: str, event_id: str | None) -> None:

@@ -180,15 +180,11 @@ class ServerConnection:
             return None
         try:
             event = decode_client_event(frame)
+            if isinstance(event, SessionUpdate):
+                self._unknown_keys = unknown_session_keys(frame)
         except InvalidRequest as mistake:
             self.refuse(mistake, event_id_of(frame))
             return None
-        if isinstance(event, SessionUpdate):
-            try:
-                self._unknown_keys = unknown_session_keys(frame)
-            except InvalidRequest as mistake:
-                self.refuse(mistake, event.event_id)
-                return None
         return event
 
     def accept(self, event: ClientEvent) -> ClientEvent | None:
