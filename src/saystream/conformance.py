@@ -85,7 +85,9 @@ _OFFSET = 7
 _MARK_TOLERANCE_MS = 50.0
 
 _REPEAT_TOLERANCE = 0.05
-"""Of the duration of the same text spoken twice; a model may vary it a little."""
+"""Of the duration of the same text spoken twice, by an engine that repeats itself but may cut the text elsewhere."""
+_CHANCE_TOLERANCE = 0.15
+"""The same where chance has a part in the rhythm: with Piper's usual noise, one time in a hundred differs by 5 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,10 @@ class _Bench:
     def info(self) -> EngineInfo:
         return self.engine.info
 
+    @property
+    def repeat_tolerance(self) -> float:
+        return _REPEAT_TOLERANCE if self.deterministic else _CHANCE_TOLERANCE
+
     def open(self, **request: Any) -> EngineStream:
         voice = request.pop("voice", self.info.voices[0])
         try:
@@ -287,7 +293,7 @@ def _odd_texts(bench: _Bench) -> Iterator[str]:
 def _text_in_pieces(bench: _Bench) -> Iterator[str]:
     whole = bench.seconds(bench.sentence)
     apart = bench.seconds(*bench.sentence)
-    if abs(apart - whole) > _REPEAT_TOLERANCE * whole:
+    if abs(apart - whole) > bench.repeat_tolerance * whole:
         yield f"Text pushed letter by letter lasts {apart:.2f} s, and {whole:.2f} s at once."
 
 
@@ -324,7 +330,7 @@ def _repetition(bench: _Bench) -> Iterator[str]:
     first, again = bench.say(bench.sentence), bench.say(bench.sentence)
     if bench.deterministic and not np.array_equal(first, again):
         yield "The same text gives other samples the second time."
-    if abs(len(first) - len(again)) > _REPEAT_TOLERANCE * len(first):
+    if abs(len(first) - len(again)) > bench.repeat_tolerance * len(first):
         yield "The same text lasts longer or shorter the second time."
 
 
@@ -333,7 +339,7 @@ def _streams_at_once(bench: _Bench) -> Iterator[str]:
     alone = [bench.say(text) for text in texts]
     together = [reading.audio() for reading in [bench.read(text) for text in texts]]
     for before, beside in zip(alone, together, strict=True):
-        longer = abs(len(beside) - len(before)) > _REPEAT_TOLERANCE * len(before)
+        longer = abs(len(beside) - len(before)) > bench.repeat_tolerance * len(before)
         if longer or (bench.deterministic and not np.array_equal(before, beside)):
             yield f"One of {len(texts)} streams at once gives other audio than alone: do they share state?"
             return
@@ -362,7 +368,7 @@ def _pitch(bench: _Bench) -> Iterator[str]:
 
 def _formant(bench: _Bench) -> Iterator[str]:
     base, moved = bench.seconds(bench.sentence), bench.seconds(bench.sentence, formant=0.85)
-    if abs(moved - base) > _REPEAT_TOLERANCE * base:
+    if abs(moved - base) > bench.repeat_tolerance * base:
         yield f"With formant 0.85 a sentence lasts {moved:.2f} s instead of {base:.2f} s."
 
 
