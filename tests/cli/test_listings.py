@@ -44,6 +44,7 @@ def test_engines_say_why_one_cannot_run_and_what_would_help() -> None:
     engines = {row["engine"]: row for row in told["engines"]}
     assert "Get it with: saystream models pull kokoro" in engines["kokoro"]["languages"]
     assert engines["tone"]["speech"] == "robotic"
+    assert (engines["tone"]["realtime factor"], engines["tone"]["runtime"]) == ("", "")
     chinese = told["languages"][0]
     assert (chinese["language_type"], chinese["engine"], chinese["advice"]) == (
         "Chinese",

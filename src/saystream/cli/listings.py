@@ -161,7 +161,15 @@ def _engine_row(hosting: Hosting, name: str) -> dict[str, Any]:
     try:
         about = hosting.engine(name)
     except EngineUnavailable as error:
-        return {"engine": name, "speech": "", "rate": "", "voices": "", "languages": error.message}
+        return {
+            "engine": name,
+            "speech": "",
+            "rate": "",
+            "voices": "",
+            "realtime factor": "",
+            "runtime": "",
+            "languages": error.message,
+        }
     languages = " ".join(list(about.languages)[:_SHOWN_LANGUAGES])
     more = len(about.languages) - _SHOWN_LANGUAGES
     return {
@@ -169,5 +177,7 @@ def _engine_row(hosting: Hosting, name: str) -> dict[str, Any]:
         "speech": next(iter(about.languages.values())),
         "rate": about.sample_rate,
         "voices": len(about.voices),
+        "realtime factor": "" if about.realtime_factor is None else round(about.realtime_factor, 2),
+        "runtime": about.runtime,
         "languages": "any" if languages == "*" else languages + (f" and {more} more" if more > 0 else ""),
     }

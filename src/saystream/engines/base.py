@@ -58,6 +58,11 @@ class EngineInfo:
     speaks must do so, because a number may arrive in pieces."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
+    realtime_factor: float | None = None
+    """How long one stream takes for a second of sound, in seconds, while no other stream disturbs it: measured while
+    the engine was loaded, on this machine. ``None`` if it has not been measured."""
+    runtime: str = ""
+    """What computes its model and in which precision, such as ``ONNX Runtime, fp32``; shown to operators."""
 
     def speaks(self, language: str) -> bool:
         """Whether ``language`` (ISO 639-1) is one of ``languages``."""

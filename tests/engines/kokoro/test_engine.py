@@ -62,6 +62,11 @@ def test_it_speaks_eleven_languages_with_the_voices_that_it_finds(engine: Kokoro
     assert not engine.info.normalizes_text
 
 
+def test_it_says_how_fast_it_is_here_and_by_what(engine: KokoroEngine) -> None:
+    assert engine.info.realtime_factor is not None and engine.info.realtime_factor > 0
+    assert engine.info.runtime == "ONNX Runtime, fp32"
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [
