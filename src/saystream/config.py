@@ -113,6 +113,9 @@ class PoolSettings(_Section):
 
     hosts_per_engine: int = Field(1, ge=1)
     """Processes that each engine runs in parallel."""
+    engine_environment: tuple[str, ...] = ()
+    """Names of environment variables that engines get besides those that Python, its libraries and the options of the
+    engine need. Passwords and keys of the server stay with the server."""
     max_waiting: int = Field(2000, ge=1)
     """Segments of all sessions that may wait for an engine; further ones are refused with ``server_overloaded``."""
     max_held_sessions: int = Field(1000, ge=0)

@@ -35,6 +35,7 @@ from saystream.errors import (
     EngineUnavailable,
     ServerFault,
 )
+from saystream.hosting.environment import engine_environment
 from saystream.hosting.frames import (
     FrameSplitter,
     HostedFault,
@@ -203,7 +204,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
 
     def _environment(self) -> dict[str, str]:
         told = {} if self._models_dir is None else {"SAYSTREAM_MODELS_DIR": str(self._models_dir.absolute())}
-        return {**os.environ, **told}
+        needed = engine_environment(os.environ, self._options, further=self._settings.engine_environment)
+        return {**needed, **told}
 
     @property
     def free_slots(self) -> int:
