@@ -15,6 +15,9 @@ from saystream.dsp.encoders import ENCODERS
 
 NEUTRAL = Effects()
 
+LATE_MS = 15
+"""A change of tempo or pitch may lag behind, and speaks to the end."""
+
 
 def chain(sample_rate: int = 24000, container: Container = "pcm", effects: Effects = NEUTRAL) -> Chain:
     return Chain(AudioFormat(container, sample_rate), effects=effects, first_delta_ms=40, delta_ms=100)
@@ -67,7 +70,22 @@ def test_without_a_change_every_push_leaves_whole() -> None:
 def test_the_durations_add_up_to_the_sound(effects: Effects, speed: float) -> None:
     upwards = chain(48000, effects=effects)
     deltas = [*upwards.push(chunk(tone(220, 12345))), *upwards.flush()]
-    assert sum(delta.duration_ms for delta in deltas) == pytest.approx(12345 / 24 / speed, abs=0.1)
+    late_ms = sum(delta.duration_ms for delta in deltas) - 12345 / 24 / speed
+    assert -0.1 < late_ms < (0.1 if speed == 1 else LATE_MS)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 48000])
+@pytest.mark.parametrize("speech_rate", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("pitch_rate", [0.5, 1.0, 1.2, 2.0])
+def test_a_response_begins_and_ends_without_a_click(
+    pitch_rate: float, speech_rate: float, sample_rate: int
+) -> None:
+    spoken = chain(sample_rate, effects=Effects(speech_rate, pitch_rate, volume=100))
+    heard = pcm([*spoken.push(chunk(tone(220, 24000))), *spoken.flush()]) / 32768
+    own_step = 2 * np.pi * 220 * pitch_rate / min(sample_rate, 24000)
+    assert max(abs(heard[0]), abs(heard[-1])) <= (0.05 + own_step) * np.abs(heard).max()
+    for edge in (heard[: sample_rate // 50], heard[-sample_rate // 50 :]):
+        assert np.abs(edge).max() > 0.5 * np.abs(heard).max()
 
 
 @pytest.mark.parametrize("effects", [NEUTRAL, Effects(1.0, 1.2, 70)])
@@ -77,7 +95,7 @@ def test_an_engine_of_another_rate_may_speak_the_next_segment(effects: Effects) 
     deltas += mixed.push(chunk(tone(220, 22050, 22050), 22050))
     deltas += mixed.push(chunk(tone(220, 24000)))
     deltas += mixed.flush()
-    assert len(pcm(deltas)) == pytest.approx(72000, abs=3)
+    assert -3 <= len(pcm(deltas)) - 72000 <= (3 if effects is NEUTRAL else 2 * 24 * LATE_MS)
 
 
 def test_a_wav_response_has_one_header_whatever_its_chunks() -> None:
@@ -107,7 +125,7 @@ def test_the_pause_between_segments_goes_with_the_speech_rate(speech_rate: float
     deltas += spoken.push(chunk(tone(220, 24000)))
     spoken.end_segment(300)
     deltas += spoken.flush()
-    assert len(pcm(deltas)) == pytest.approx(55200 / speech_rate, abs=2)
+    assert -2 <= len(pcm(deltas)) - 55200 / speech_rate <= (2 if speech_rate == 1 else 24 * LATE_MS)
 
 
 def test_a_pause_outlives_a_change_of_engine() -> None:

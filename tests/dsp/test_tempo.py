@@ -1,4 +1,4 @@
-"""Both libraries keep one contract: exact length, exact pitch, no steps, whatever the cuts of the input."""
+"""Both libraries keep one contract: the right length, exact pitch, no steps, whatever the cuts of the input."""
 
 import importlib
 import math
@@ -28,6 +28,9 @@ from saystream.dsp.tempo import PITCH_RANGE, SPEED_RANGE, TEMPO_LIBRARY, Atempo,
 from saystream.errors import InvalidValue
 
 LIBRARIES = (Sonic, Atempo)
+
+LATEST_END = SAMPLE_RATE * 60 // 1000
+"""How much longer than asked for the output may be, where a library lags behind."""
 
 STAGES: dict[str, Callable[[], Stage]] = {
     f"{library.__name__} {name}": partial(library, SAMPLE_RATE, **wanted)
@@ -62,13 +65,30 @@ def test_every_place_of_a_single_cut_gives_the_same(make: Callable[[], Stage]) -
     speed=st.floats(*SPEED_RANGE),
     pitch=st.floats(*PITCH_RANGE),
 )
-def test_the_length_is_exactly_what_the_speed_asks_for(
+def test_the_length_is_what_the_speed_asks_for_and_what_its_sound_takes_to_end(
     library: type[Sonic | Atempo], lengths: Sequence[int], speed: float, pitch: float
 ) -> None:
     pitch = min(pitch, speed * 4)
     output = run(library(SAMPLE_RATE, speed=speed, pitch=pitch), *(noise(length) for length in lengths))
-    assert len(output) == round(sum(lengths) / speed)
+    assert 0 <= len(output) - round(sum(lengths) / speed) <= LATEST_END
     assert np.isfinite(output).all()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("pitch", [0.5, 1.0, 1.2, 2.0])
+def test_nothing_is_lost_at_the_beginning_or_at_the_end(
+    library: type[Sonic | Atempo], speed: float, pitch: float
+) -> None:
+    """The vowel fades in and out within 5 ms: what is cut off would be heard as a click."""
+    sound = vowel(100, SAMPLE_RATE // 2)
+    sound *= np.minimum(1, np.minimum(np.arange(len(sound)), np.arange(len(sound))[::-1]) / 120)
+    output = run(library(SAMPLE_RATE, speed=speed, pitch=pitch), sound)
+    edge = SAMPLE_RATE // 50
+    assert abs(output[0]) < 0.01 and abs(output[-1]) < 0.01
+    assert np.abs(output[:edge]).max() > 0.3 * np.abs(sound[:edge]).max()
+    ending = LATEST_END + round(edge / speed)  # or it ended early, and silence filled it up
+    assert np.abs(output[-ending:]).max() > 0.3 * np.abs(sound[-edge:]).max()
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -97,7 +117,7 @@ def test_there_is_no_step_not_even_at_the_end(
     """The tone ends at a zero: what follows is silence, and neither may begin with a jump."""
     output = run(library(SAMPLE_RATE, speed=speed, pitch=pitch), tone(220, 2 * SAMPLE_RATE))
     its_own = 0.5 * 2 * np.pi * 220 * pitch / SAMPLE_RATE
-    blur = 1.15 if library is Sonic else 1.5  # where waves are crossed that do not quite meet
+    blur = 1.2 if library is Sonic else 1.5  # where waves are crossed that do not quite meet
     assert np.abs(np.diff(output)).max() <= blur * its_own + 2 / 32767
 
 
@@ -151,4 +171,4 @@ def test_where_libsonic_is_not_installed_atempo_is_chosen_when_the_module_is_loa
     monkeypatch.setattr("saystream.dsp.tempo", tempo)
     assert without.TEMPO_LIBRARY == "atempo"
     assert isinstance(without.make_tempo(SAMPLE_RATE, pitch=1.5), without.Atempo)
-    assert len(run(without.make_tempo(SAMPLE_RATE, speed=1.5), noise(3000))) == 2000
+    assert 2000 <= len(run(without.make_tempo(SAMPLE_RATE, speed=1.5), noise(3000))) <= 2000 + LATEST_END

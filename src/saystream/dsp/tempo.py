@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from saystream.dsp.filters import FilterChain
+from saystream.dsp.silence import QUIETEST
 from saystream.dsp.stage import within
 from saystream.errors import InvalidValue
 
@@ -48,6 +49,9 @@ _ATEMPO_DELAY_MS = 120.0
 _TAIL_MS = 300
 """Silence that pushes out the end; more than either library holds at speed 1."""
 
+_SONIC_FILTER_SAMPLES = 12
+"""Sonic's interpolation for another pitch begins only behind half of its filter, and drops what was before."""
+
 
 def make_tempo(sample_rate: int, *, speed: float = 1.0, pitch: float = 1.0) -> Stage:
     """The stage of the library that is installed. Raises ``InvalidValue`` for a number outside the ranges."""
@@ -73,8 +77,8 @@ class _Blocks:
         return self.push(np.zeros(num_silent + self._size, np.float32))
 
 
-class _ExactLength(ABC):
-    """What both stages share: blocks in, ``round(num_samples / speed)`` samples out."""
+class _RightLength(ABC):
+    """What both stages share: blocks in, ``round(num_samples / speed)`` samples out, or as many as its sound takes."""
 
     delay_ms = 0.0
 
@@ -98,13 +102,16 @@ class _ExactLength(ABC):
         return self._earned(self._blocks.push(samples), int(self._num_in / self._speed))
 
     def flush(self) -> list[Samples]:
-        """The rest, brought to its length by silence pushed after it, so that the end is not a step."""
+        """The rest, brought to its length by silence pushed after it, so that the end is not a step.
+
+        A library that splices may lag behind: sound that is due after the end is not cut off.
+        """
         if self._passes:
             return []
-        num_samples = round(self._num_in / self._speed)
-        rest = self._earned(self._blocks.flush(self._tail), num_samples)
-        padding = np.zeros(num_samples - self._num_out, np.float32)
-        return [*rest, padding] if len(padding) else rest
+        rest = self._earned(self._blocks.flush(self._tail), round(self._num_in / self._speed))
+        padding = np.zeros(max(0, round(self._num_in / self._speed) - self._num_out), np.float32)
+        late = self._ahead[: _num_until_silent(self._ahead)]
+        return [part for part in (*rest, late, padding) if len(part)]
 
     def _earned(self, blocks: list[Samples], num_samples: int) -> list[Samples]:
         """Output up to the ``num_samples`` that the whole input makes: a library that splices may run ahead."""
@@ -119,12 +126,13 @@ class _ExactLength(ABC):
     def _stretch(self, block: Samples) -> list[Samples]: ...
 
 
-class Sonic(_ExactLength):
+class Sonic(_RightLength):
     """Tempo and pitch, by pitch-synchronous splicing (libsonic).
 
-    ``speed`` 2.0 takes half the time; ``pitch`` 2.0 is an octave up and moves the formants too. The output has exactly
-    ``round(num_samples / speed)`` samples. With both at 1.0 samples pass unchanged and without delay; otherwise values
-    outside ±1 are clipped, because Sonic works on 16-bit integers.
+    ``speed`` 2.0 takes half the time; ``pitch`` 2.0 is an octave up and moves the formants too. The output has
+    ``round(num_samples / speed)`` samples, or a few milliseconds more where the sound takes longer to end. With both at
+    1.0 samples pass unchanged and without delay; otherwise values outside ±1 are clipped, because Sonic works on 16-bit
+    integers.
 
     Raises ``InvalidValue`` for a number outside ``SPEED_RANGE`` or ``PITCH_RANGE``, and for a speed below a quarter of
     the pitch.
@@ -137,6 +145,8 @@ class Sonic(_ExactLength):
         self._stream = libsonic.SonicStream(sample_rate, 1)
         self._stream.set_speed(speed)
         self._stream.set_pitch(pitch)
+        if pitch != 1.0:
+            self._stream.write([0.0] * (_SONIC_FILTER_SAMPLES // 2))
 
     def _stretch(self, block: Samples) -> list[Samples]:
         self._stream.write(block.tolist())  # a list is read twice as fast as an array here (measured)
@@ -144,7 +154,7 @@ class Sonic(_ExactLength):
         return [np.array(self._stream.read(num_ready), np.float32)] if num_ready else []
 
 
-class Atempo(_ExactLength):
+class Atempo(_RightLength):
     """Tempo and pitch, by FFmpeg's ``atempo``; pitch is a change of rate whose effect on time ``atempo`` undoes.
 
     The same contract as :class:`Sonic`, except for clipping: values outside ±1 pass.
@@ -170,3 +180,9 @@ def _atempo_filters(sample_rate: int, speed: float, pitch: float) -> list[tuple[
     if pitch == 1.0:
         return filters
     return [("asetrate", str(round(sample_rate * pitch))), ("aresample", str(sample_rate)), *filters]
+
+
+def _num_until_silent(samples: Samples) -> int:
+    """Samples up to the last that is audible."""
+    audible = np.flatnonzero(np.abs(samples) > QUIETEST)
+    return int(audible[-1]) + 1 if len(audible) else 0
