@@ -38,6 +38,8 @@ class FakeStream:
         self.pieces: list[str] = []
         self.offset: int | None = None
         """Of the first piece in the text of its response."""
+        self.continues = False
+        """The last piece says that its sentence goes on."""
         self._end = 0
         self.input_ended = False
         self.cancelled = False
@@ -61,6 +63,7 @@ class FakeStream:
         assert span.offset == self._end or not self.pieces, "a span begins where the last one ended"
         self._end = span.offset + len(span.text)
         self.pieces.append(span.text)
+        self.continues = span.continues
         self.offset = span.offset if self.offset is None else self.offset
         self._unspoken.append(span.text)
         self._changed.set()

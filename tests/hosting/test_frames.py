@@ -114,9 +114,10 @@ def test_what_is_no_number_of_ours_is_refused(payload: bytes) -> None:
         unpack_count(payload)
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.integers(0, 2**40))
-def test_a_span_comes_out_as_it_went_in(text: str, offset: Any) -> None:
-    assert unpack_span(pack_span(Span(text, offset))) == Span(text, offset)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.integers(0, 2**40), st.booleans())
+def test_a_span_comes_out_as_it_went_in(text: str, offset: Any, continues: bool) -> None:
+    span = Span(text, offset, continues=continues)
+    assert unpack_span(pack_span(span)) == span
 
 
 def test_marks_come_out_as_they_went_in() -> None:

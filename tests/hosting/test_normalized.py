@@ -47,6 +47,16 @@ def test_marks_pass_only_where_the_words_are_those_of_the_text(text: str, marks:
     assert [chunk.marks for chunk in stream.chunks()] == [marks]
 
 
+def test_words_for_numbers_change_nothing_else_about_the_text() -> None:
+    engine = Listening()
+    stream = open_stream(engine, AS_WORDS)
+    stream.push(Span("Es sind 1", 5))
+    stream.push(Span("0 km ", 14, continues=True))
+    stream.end_input()
+    assert len(list(stream.chunks())) == 1
+    assert engine.heard == ["Es sind zehn Kilometer,"]
+
+
 def test_the_text_is_as_written_where_that_is_asked_for() -> None:
     assert speak(Listening(), AS_WRITTEN, "10 km") == "10 km"
 

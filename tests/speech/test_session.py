@@ -58,6 +58,33 @@ async def test_text_that_comes_word_by_word_is_one_response() -> None:
 
 
 @on_virtual_time
+async def test_text_that_drips_is_spoken_where_a_phrase_begins() -> None:
+    pool = FakePool()
+    async with listening(session_on(pool)) as listener:
+        for token in ("The old", " lighthouse", " stood", " at", " the", " end", " of the pier."):
+            listener._session.push_text(token)
+            await asyncio.sleep(0.05)
+        assert await listener.until(ResponseStarted) == pytest.approx(0.2)
+    assert pool.texts == ["The old lighthouse stood ", "at the end of the pier."]
+    assert [stream.continues for stream in pool.streams] == [True, False]
+
+
+@on_virtual_time
+async def test_a_response_waits_for_its_sentence_while_the_last_one_is_still_heard() -> None:
+    pool = FakePool()
+    pool.speak = lambda text: iter([1000])
+    session = session_on(pool)
+    async with listening(session) as listener:
+        session.push_text("Hello there.")
+        session.commit()
+        await listener.until(ResponseEnded)
+        for token in ("The old", " lighthouse", " stood", " at", " the", " end", " of the pier. And"):
+            session.push_text(token)
+            await asyncio.sleep(0.05)
+    assert pool.texts == ["Hello there.", "The old lighthouse stood at the end of the pier. ", "And"]
+
+
+@on_virtual_time
 async def test_a_response_ends_when_no_text_comes_and_the_next_text_has_its_own() -> None:
     session = session_on(FakePool())
     async with listening(session) as listener:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saystream.text.pauses import pause_after_ms
+from saystream.text.pauses import is_unmarked, pause_after_ms
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ from saystream.text.pauses import pause_after_ms
 )
 def test_the_last_mark_decides(text: str, expected_ms: int) -> None:
     assert pause_after_ms(text) == expected_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cut between two ", True),
+        ("他说“走吧”", True),
+        ("well, ", False),
+        ("“Go!” ", False),
+        ("a heading\n", False),
+    ],
+)
+def test_a_text_without_a_mark_at_its_end_is_known(text: str, expected: bool) -> None:
+    assert is_unmarked(text) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from saystream.errors import ConfigurationError
-from saystream.text import Segmenter
+from saystream.text import Segment, Segmenter, detect
 from saystream.text.boundaries import BoundaryKind, BoundaryScanner
 
 FOLDER = Path(__file__).parent
@@ -26,7 +27,19 @@ ALPHABET = (
 )
 TEXTS = st.lists(
     st.sampled_from(
-        [*ALPHABET, "Dr. ", "Hello world. ", "1,299.50 ", "https://a.b/c?d ", "你好。", "ไทย ไทย "]
+        [
+            *ALPHABET,
+            "Dr. ",
+            "Hello world. ",
+            "1,299.50 ",
+            "https://a.b/c?d ",
+            "你好。",
+            "ไทย ไทย ",
+            "The old lighthouse stood at ",
+            "and ",
+            "我们昨天晚上没有去看电影因为外",
+            "昨日の夜友達と映画を見",
+        ]
     ),
     max_size=60,
 ).map("".join)
@@ -259,6 +272,105 @@ def test_after_a_late_cut_the_next_segment_may_be_small_again() -> None:
     assert texts(segmenter.push("Hello there Joe, my friend. I am", 0.0)) == ["Hello there Joe, "]
     assert texts(segmenter.poll(600.0)) == ["my friend. I "]
     assert texts(segmenter.push(" not sure about that, but", 700.0)) == ["am not sure about that, "]
+
+
+# A sentence whose end has not come
+
+
+def dripped(segmenter: Segmenter, text: str, *, step_ms: float = 50.0) -> tuple[list[Segment], float]:
+    """The first segments of ``text``, which comes in pieces that end with a space, and when they came."""
+    for number, word in enumerate(text.split(" ")):
+        now_ms = number * step_ms
+        if segments := segmenter.push(word + " ", now_ms) + segmenter.poll(now_ms):
+            return segments, now_ms
+    return [], now_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "at_ms"),
+    [
+        ("The old lighthouse stood at the end of the pier", "The old lighthouse stood ", 200.0),
+        ("Der alte Leuchtturm stand einsam in der Bucht", "Der alte Leuchtturm stand einsam ", 250.0),
+        (
+            "Моя бабушка печёт самые вкусные пироги в деревне",
+            "Моя бабушка печёт самые вкусные пироги ",
+            300.0,
+        ),
+        ("今天我们 没有去看电影 因为外面 下雨", "今天我们 没有去看电影 ", 100.0),
+        ("The lighthouse stood. And there it was", "The lighthouse stood. ", 150.0),
+        (
+            "The old lighthouse stood there every day until today",
+            "The old lighthouse stood there every day ",
+            350.0,
+        ),
+    ],
+)
+def test_the_first_segment_ends_where_a_phrase_begins(text: str, first: str, at_ms: float) -> None:
+    segmenter = make_segmenter(language_of=partial(detect, default="en"))
+    segments, now_ms = dripped(segmenter, text)
+    assert (texts(segments), now_ms) == ([first], at_ms)
+    assert segments[0].continues == (". " not in first)
+
+
+def test_a_text_that_came_at_once_is_not_cut_where_a_phrase_begins() -> None:
+    text = "The old lighthouse stood at the end of the pier"
+    segmenter = make_segmenter()
+    segmenter.push(text, 0.0)
+    assert segmenter.deadline_ms() == 600.0
+    segmenter.push(" and", 100.0)
+    assert segmenter.deadline_ms() == 600.0
+    segmenter.push(" fell", 200.0)
+    assert segmenter.deadline_ms() == 200.0
+    assert texts(segmenter.poll(200.0)) == [text + " "]
+
+
+def test_a_higher_minimum_holds_for_a_phrase_too() -> None:
+    text = "The old lighthouse stood at the end of the pier where it was"
+    segments, _ = dripped(make_segmenter(first_min_characters=30), text)
+    assert texts(segments) == ["The old lighthouse stood at the end of the pier "]
+
+
+def test_only_the_first_segment_ends_where_a_phrase_begins() -> None:
+    segmenter = make_segmenter()
+    dripped(segmenter, "The old lighthouse stood at the end")
+    assert segmenter.push("of the pier and nobody knew ", 500.0) == []
+    assert segmenter.deadline_ms() == 800.0  # 600 ms after "at"
+    segmenter.flush()
+    segments, _ = dripped(segmenter, "The old lighthouse stood at the end")
+    assert texts(segments) == ["The old lighthouse stood "]
+
+
+def test_the_wait_prefers_a_phrase_behind_all_that_is_late() -> None:
+    segmenter = make_segmenter()
+    segmenter.push("The old lighthouse stood, he said. My younger brother lives there", 0.0)
+    segmenter.push(" with two dogs but never", 400.0)
+    assert texts(segmenter.poll(600.0)) == ["he said. My younger brother lives there with two dogs "]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "continues"),
+    [
+        (["Hello wor"], [True, False]),
+        (["Hello there "], [False]),
+        (["Hello there ", "my dear "], [True]),
+        (["Hello there, ", "I"], [False, False]),
+        (["Hello there\n", "I"], [False, False]),
+        (["Hello there ", "…"], [False]),
+    ],
+)
+def test_a_segment_says_that_its_sentence_goes_on_if_no_mark_does(
+    pieces: list[str], continues: list[bool]
+) -> None:
+    segmenter = make_segmenter()
+    segments = [*segmenter.push(pieces[0], 0.0), *segmenter.push("".join(pieces[1:]), 300.0)]
+    segments += segmenter.poll(600.0)
+    segments += segmenter.flush()
+    assert [segment.continues for segment in segments] == continues
+
+
+def test_a_segment_cut_for_its_length_says_that_its_sentence_goes_on() -> None:
+    segments = make_segmenter(max_characters=20).push("never ending words without a mark ", 0.0)
+    assert [(segment.text, segment.continues) for segment in segments] == [("never ending words ", True)]
 
 
 # Life of a segmenter

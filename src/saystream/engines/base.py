@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "Span",
     "SynthesisRequest",
     "joined",
+    "marked",
 ]
 
 
@@ -102,11 +103,21 @@ class Span:
     text: str
     offset: int = 0
     """Position of its first character in the text of the response, in code points: marks count from there."""
+    continues: bool = False
+    """Its sentence goes on after it, and no mark at its end says so: the voice should not fall as at a full stop."""
 
 
 def joined(spans: Sequence[Span]) -> Span:
     """Consecutive spans as one; an empty span if there are none."""
-    return Span("".join(span.text for span in spans), spans[0].offset if spans else 0)
+    if not spans:
+        return Span("")
+    return Span("".join(span.text for span in spans), spans[0].offset, continues=spans[-1].continues)
+
+
+def marked(span: Span) -> Span:
+    """``span`` with a comma at its end if its sentence goes on: every model has learnt to keep its voice up there. The
+    comma is not part of the text of the response, and comes after all that is."""
+    return replace(span, text=span.text.rstrip() + ",", continues=False) if span.continues else span
 
 
 class EngineStream(ABC):
@@ -164,8 +175,8 @@ class SegmentEngine(Engine):
 
     @abstractmethod
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
-        """Speak ``span.text``. Yield as early and as often as the model allows: a cancel takes effect between two
-        yields."""
+        """Speak ``span.text``, which ends with a comma where its sentence goes on in the next segment. Yield as early
+        and as often as the model allows: a cancel takes effect between two yields."""
 
 
 class SegmentStream(EngineStream):
@@ -194,7 +205,7 @@ class SegmentStream(EngineStream):
         self._input_ended.wait()
         if self._cancelled:
             return
-        for chunk in self._synthesize(joined(self._spans)):
+        for chunk in self._synthesize(marked(joined(self._spans))):
             if self._cancelled:
                 return
             yield chunk

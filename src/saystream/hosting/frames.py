@@ -47,6 +47,7 @@ MAX_PAYLOAD_BYTES = 1 << 26
 
 _HEADER = struct.Struct("<IBI")
 _COUNT = struct.Struct("<Q")
+_SPAN = struct.Struct("<Q?")
 _MARK = struct.Struct("<QQdd")
 
 
@@ -142,11 +143,12 @@ def unpack_count(payload: bytes) -> int:
 
 
 def pack_span(span: Span) -> bytes:
-    return _COUNT.pack(span.offset) + span.text.encode()
+    return _SPAN.pack(span.offset, span.continues) + span.text.encode()
 
 
 def unpack_span(payload: bytes) -> Span:
-    return Span(payload[_COUNT.size :].decode(), _COUNT.unpack_from(payload)[0])
+    offset, continues = _SPAN.unpack_from(payload)
+    return Span(payload[_SPAN.size :].decode(), offset, continues=continues)
 
 
 def pack_marks(marks: Iterable[Mark]) -> bytes:

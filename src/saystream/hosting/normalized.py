@@ -7,6 +7,7 @@ meanwhile, which in the gateway would delay the audio of every other session.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from saystream.audio import SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest, joined
@@ -44,7 +45,7 @@ class _NormalizedStream(EngineStream):
         written = joined(self._spans)
         spoken = normalize(written.text, self._language)
         self._changed = spoken != written.text
-        self._stream.push(Span(spoken, written.offset))
+        self._stream.push(replace(written, text=spoken))
         self._stream.end_input()
 
     def chunks(self) -> Iterator[SpeechChunk]:

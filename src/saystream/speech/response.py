@@ -189,7 +189,7 @@ class SpeechResponse:
         segment = self._segments[0]
         if segment.speakable:
             stream = self._open_stream(segment.text, self._following())
-            stream.push(Span(segment.text, self._spoken_characters))
+            stream.push(Span(segment.text, self._spoken_characters, continues=segment.continues))
             stream.end_input()
             self._sending(stream)
         self._segments.popleft()

@@ -208,7 +208,7 @@ class SynthesisSession:
                 return None
             if response is not None and response.can_begin():
                 return response
-            await self._wait_for_text(None if response is None else response.deadline_ms())
+            await self._wait_for_text(None if response is None else self._cut_at_ms(response))
 
     async def _speak(self, response: SpeechResponse) -> AsyncGenerator[ResponseAudio, None]:
         realtime = self._settings.realtime
@@ -320,7 +320,7 @@ class SynthesisSession:
         return self._responses[-1] if self._responses and not self._responses[-1].closed else None
 
     def _new_response(self) -> SpeechResponse:
-        segmenter = Segmenter(**self._settings.segmenter.model_dump())
+        segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._language.of)
         response = SpeechResponse(segmenter, self._open_stream)
         self._responses.append(response)
         return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saystream.text.characters import CLOSERS
 
-__all__ = ["pause_after_ms"]
+__all__ = ["is_unmarked", "pause_after_ms"]
 
 _SENTENCE_MS = 300
 _CLAUSE_MS = 200
@@ -27,3 +27,8 @@ def pause_after_ms(text: str) -> int:
     if "\n" in text[len(without_spaces) :]:
         return _SENTENCE_MS
     return _PAUSES_MS.get(without_spaces.rstrip(_IGNORED).rstrip()[-1:], _NO_MARK_MS)
+
+
+def is_unmarked(text: str) -> bool:
+    """Whether ``text`` ends without a mark or line break that says how it goes on."""
+    return pause_after_ms(text) == _NO_MARK_MS

@@ -12,6 +12,8 @@ counts twice:
    ``first`` on, that leaves no late text behind, else at the last complete word. A word that may still be growing
    may wait as long once more. Text has then come more slowly than it should: the next segment ends at a sentence or
    clause end from ``first`` on, and later ones grow again.
+5. The first segment does not wait for its end where a phrase begins (``phrases``) in text that came later than the
+   beginning: ``poll`` may cut there at once. Rule 4 prefers such a place to a word, too.
 
 Which punctuation ends what is decided in ``boundaries``. A cut made by ``push`` depends only on the text since the last
 cut, character by character; it never depends on how that text was split into pushes.
@@ -20,11 +22,15 @@ cut, character by character; it never depends on how that text was split into pu
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from saystream.errors import ConfigurationError
 from saystream.text.boundaries import Boundary, BoundaryKind, BoundaryScanner
 from saystream.text.breaks import growing_word_start, length_break
+from saystream.text.language import script_language
+from saystream.text.pauses import is_unmarked
+from saystream.text.phrases import PhraseStart, phrase_starts
 
 __all__ = ["Segment", "Segmenter", "is_speakable"]
 
@@ -39,6 +45,10 @@ def is_speakable(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
+def _language_of_script(text: str) -> str:
+    return script_language(text, default="en")
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of the text. All segments of a text, joined, are the text."""
@@ -46,6 +56,8 @@ class Segment:
     text: str
     index: int
     """Counts up from 0 for as long as the segmenter lives."""
+    continues: bool = False
+    """Its sentence goes on after it, and no mark at its end says so."""
 
     @property
     def speakable(self) -> bool:
@@ -59,9 +71,18 @@ class Segmenter:
     All times are milliseconds of one monotonic clock, the caller's. At most ``max_characters`` are held back.
     """
 
-    def __init__(self, *, first_min_characters: int, max_characters: int, max_wait_ms: float) -> None:
-        """Raises ``ConfigurationError`` for sizes below 1 (20 for ``max_characters``) and for a wait that
-        is not above 0."""
+    def __init__(
+        self,
+        *,
+        first_min_characters: int,
+        max_characters: int,
+        max_wait_ms: float,
+        language_of: Callable[[str], str] = _language_of_script,
+    ) -> None:
+        """``language_of`` gives the language (ISO 639-1) of the beginning of a sentence.
+
+        Raises ``ConfigurationError`` for sizes below 1 (20 for ``max_characters``) and for a wait that is not above 0.
+        """
         if first_min_characters < 1:
             raise ConfigurationError(f"first_min_characters must be at least 1, not {first_min_characters}")
         if max_characters < _SMALLEST_LENGTH_LIMIT:
@@ -73,6 +94,7 @@ class Segmenter:
         self._first_min = first_min_characters
         self._max_characters = max_characters
         self._max_wait_ms = max_wait_ms
+        self._language_of = language_of
         self._next_index = 0
         self._doublings = 0
         self._is_opening = True
@@ -106,7 +128,8 @@ class Segmenter:
         """The segments that have waited long enough at ``now_ms``; none before ``deadline_ms``."""
         segments: list[Segment] = []
         while (deadline := self.deadline_ms()) is not None and deadline <= now_ms:
-            rest = self._cut(self._late_break(now_ms), segments)
+            is_coming = self._arrival_times[-1] > now_ms - self._max_wait_ms
+            rest = self._cut(self._late_break(now_ms), segments, is_coming=is_coming)
             self._doublings = 0
             self._scan(rest, segments)
         return segments
@@ -116,9 +139,13 @@ class Segmenter:
         first_spoken = self._scanner.first_spoken
         if first_spoken is None:
             return None
-        arrived = self._arrival_times[bisect_right(self._arrival_starts, self._scanned + first_spoken) - 1]
+        arrived = self._arrived_ms(first_spoken)
         waits = 1 if first_spoken < self._growing_word_start() else 2
-        return arrived + waits * self._max_wait_ms
+        deadline = arrived + waits * self._max_wait_ms
+        if self._is_opening and self._arrival_times[-1] > arrived:
+            certain = (self._arrived_ms(phrase.certain) for phrase in self._phrase_starts())
+            return min(deadline, next((at for at in certain if at > arrived), deadline))
+        return deadline
 
     def flush(self) -> list[Segment]:
         """All the rest, however small; the next text starts at rule 1 again."""
@@ -176,27 +203,43 @@ class Segmenter:
             return False
         return boundary.weight >= min(self._first_min << self._doublings, self._max_characters // 2)
 
+    def _arrived_ms(self, position: int) -> float:
+        return self._arrival_times[bisect_right(self._arrival_starts, self._scanned + position) - 1]
+
+    def _phrase_starts(self) -> Iterator[PhraseStart]:
+        return phrase_starts(self.pending_text, self._language_of, least=self._first_min)
+
     def _growing_word_start(self) -> int:
         return growing_word_start(self._scanner.characters, self._scanner.word_start)
 
     def _late_break(self, now_ms: float) -> int:
-        """Where to cut what has waited too long."""
+        """Where to cut what has waited too long, or what rule 5 lets go."""
         characters = self._scanner.characters
+        first_spoken = self._scanner.first_spoken or 0
         still_fresh = bisect_right(self._arrival_times, now_ms - self._max_wait_ms)
         late_end = len(characters)
         if still_fresh < len(self._arrival_starts):
             late_end = self._arrival_starts[still_fresh] - self._scanned
-        for position in (self._last_sentence, self._last_clause):
-            if position is not None and position >= late_end:
-                return position
+        if late_end > first_spoken:
+            for position in (self._last_sentence, self._last_clause):
+                if position is not None and position >= late_end:
+                    return position
+        phrases = [phrase.position for phrase in self._phrase_starts()]
+        if phrases and phrases[-1] >= late_end:
+            return phrases[-1]
         word_start = self._growing_word_start()
-        first_spoken = self._scanner.first_spoken
-        return word_start if first_spoken is not None and first_spoken < word_start else len(characters)
+        return word_start if first_spoken < word_start else len(characters)
 
-    def _cut(self, position: int, segments: list[Segment]) -> str:
-        """Add the text before ``position`` to ``segments``; returns the rest, which must be scanned again."""
+    def _cut(self, position: int, segments: list[Segment], *, is_coming: bool = False) -> str:
+        """Add the text before ``position`` to ``segments``; returns the rest, which must be scanned again.
+
+        ``is_coming``: there will be more, even if there is no rest.
+        """
         characters = self._scanner.characters
-        segment = Segment("".join(characters[:position]), self._next_index)
+        text, rest = "".join(characters[:position]), "".join(characters[position:])
+        segment = Segment(
+            text, self._next_index, continues=is_unmarked(text) and (is_coming or is_speakable(rest))
+        )
         segments.append(segment)
         self._next_index += 1
         if segment.speakable:
@@ -207,4 +250,4 @@ class Segmenter:
         if outdated > 0:
             del self._arrival_starts[:outdated], self._arrival_times[:outdated]
         self._restart()
-        return "".join(characters[position:])
+        return rest

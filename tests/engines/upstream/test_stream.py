@@ -46,6 +46,15 @@ def test_pieces_of_text_are_one_text(pieces: list[str]) -> None:
         assert np.array_equal(int16(say(made, *pieces)), int16(tone("Good morning.")))
 
 
+def test_a_server_is_told_by_a_comma_that_the_sentence_goes_on() -> None:
+    with running(vllm_omni) as fake, engine(kind="vllm-omni", url=fake.url) as made:
+        stream = made.open(SynthesisRequest("Vivian", "en"))
+        stream.push(Span("Good morning ", continues=True))
+        stream.end_input()
+        heard = int16(joined([chunk.samples for chunk in stream.chunks()]))
+        assert np.array_equal(heard, int16(tone("Good morning,")))
+
+
 def test_a_cancel_before_the_text_is_complete_asks_nobody() -> None:
     with running(vllm_omni) as fake, engine(kind="vllm-omni", url=fake.url) as made:
         stream = made.open(SynthesisRequest("Vivian", "en"))

@@ -12,7 +12,7 @@ from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped
 from saystream.dsp.resample import Resampler
 from saystream.dsp.stage import Stage
-from saystream.engines.base import EngineStream, Span
+from saystream.engines.base import EngineStream, Span, marked
 from saystream.engines.upstream.balancer import Balancer
 from saystream.engines.upstream.runtime import Handover, LoopThread
 from saystream.engines.upstream.server import TextFeed, Utterance
@@ -58,8 +58,9 @@ class UpstreamStream(EngineStream):
         self.runtime.call(self._start)
 
     def push(self, span: Span) -> None:
-        self._pushed_characters += len(span.text)
-        self.runtime.call(self._text.push, span.text)
+        text = marked(span).text
+        self._pushed_characters += len(text)
+        self.runtime.call(self._text.push, text)
 
     def end_input(self) -> None:
         self.runtime.call(self._text.end)
