@@ -129,8 +129,11 @@ class PoolSettings(_Section):
     """So is one that has started a segment but given no audio for this long…"""
     chunk_timeout_s: float = Field(10.0, gt=0)
     """…or that pauses this long between two pieces of audio. A hung process is killed and started again."""
-    max_attempts: int = Field(2, ge=1)
-    """How often a segment is tried if it has given no audio yet."""
+    max_attempts: int = Field(3, ge=1)
+    """How often a segment is tried if none of it has been heard yet."""
+    restart_timeout_s: float = Field(30.0, gt=0)
+    """How long segments wait for an engine whose processes have all ended. After that, and until one is loaded again,
+    they are refused with ``server_overloaded``."""
     restart_delay_max_s: float = Field(10.0, ge=0)
     """Longest wait before an engine process that keeps crashing is started again."""
     buffered_audio_s: float = Field(15.0, gt=0)

@@ -24,14 +24,18 @@ from saystream.hosting.frames import (
     FrameSplitter,
     HostedFault,
     Kind,
+    LoadFailure,
     pack,
     pack_count,
     pack_marks,
     pack_span,
     read_frame,
     unpack_count,
+    unpack_json,
     unpack_marks,
+    unpack_samples,
     unpack_span,
+    unpack_text,
 )
 
 frames = st.lists(
@@ -129,3 +133,22 @@ def test_marks_come_out_as_they_went_in() -> None:
 def test_what_is_no_marks_is_a_crash() -> None:
     with pytest.raises(EngineCrashed):
         unpack_marks(b"12345")
+
+
+def test_what_is_not_whole_samples_is_a_crash() -> None:
+    assert list(unpack_samples(bytes(8))) == [0, 0]
+    with pytest.raises(EngineCrashed):
+        unpack_samples(bytes(5))
+
+
+def test_what_is_not_the_wanted_json_is_a_crash() -> None:
+    assert unpack_json(b'{"reason": "gone"}', LoadFailure) == LoadFailure("gone")
+    for payload in (b"", b"{", b"{}", b'{"reason": 1}', b'{"reason": "\xff"}', b"[" * 100_000):
+        with pytest.raises(EngineCrashed):
+            unpack_json(payload, LoadFailure)
+
+
+def test_what_is_not_utf_8_is_a_crash() -> None:
+    assert unpack_text("ä".encode()) == "ä"
+    with pytest.raises(EngineCrashed):
+        unpack_text(b"\xff")

@@ -23,6 +23,7 @@ from saystream.errors import (
     EngineOutputInvalid,
     EngineStalled,
     EngineUnavailable,
+    Overloaded,
 )
 from saystream.hosting.front import EngineLoad
 from saystream.hosting.playback import Playback
@@ -192,23 +193,57 @@ async def test_an_engine_that_was_not_started_is_refused_with_those_that_were() 
             pool.engine("espeak")
 
 
-async def test_waiting_streams_fail_when_the_process_cannot_be_started_again(
+async def test_waiting_streams_outlive_processes_that_are_killed_while_they_load() -> None:
+    async with pool_of(concurrency=1, first_chunk_delay_ms=200) as pool:
+        streams = [say(pool, str(n)) for n in range(3)]
+        before = the_engine_process()
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: engine_processes() and the_engine_process() != before)
+        os.kill(the_engine_process(), signal.SIGKILL)
+        for n, stream in enumerate([*streams, say(pool, "3")]):
+            np.testing.assert_array_equal(await heard(stream), spoken(str(n)))
+        assert load_of(pool).restarts == 2
+
+
+async def test_waiting_streams_are_refused_for_now_if_no_process_comes_up_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    python = sys.executable
-    async with pool_of(concurrency=1, first_chunk_delay_ms=200) as pool:
+    settings = PoolSettings(restart_timeout_s=1.0)
+    async with pool_of(settings, concurrency=1, first_chunk_delay_ms=200) as pool:
         streams = [say(pool, "a"), say(pool, "b")]
-        monkeypatch.setattr(sys, "executable", "/no/such/python")
-        os.kill(the_engine_process(), signal.SIGKILL)
-        for stream in streams:
-            with pytest.raises(EngineUnavailable, match="could not be started"):
-                await heard(stream)
-        with pytest.raises(EngineUnavailable):
-            say(pool, "c")
-        assert pool.engines() == {}
-        monkeypatch.setattr(sys, "executable", python)
+        with monkeypatch.context() as without:
+            without.setattr(sys, "executable", "/no/such/python")
+            os.kill(the_engine_process(), signal.SIGKILL)
+            for stream in streams:
+                with pytest.raises(Overloaded, match="started again"):
+                    await heard(stream)
+            with pytest.raises(Overloaded, match="started again"):
+                say(pool, "c")
+            assert (pool.engines(), pool.faults()) == ({}, {})
         await until(pool.engines)
         assert len(await heard(say(pool, "d")))
+
+
+async def test_waiting_streams_fail_at_once_if_the_engine_says_that_it_cannot_run_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool_of(concurrency=1, first_chunk_delay_ms=200) as pool:
+        streams = [say(pool, "a"), say(pool, "b")]
+        # What the next process finds: tone is not installed any more.
+        (tmp_path / "sitecustomize.py").write_text(
+            "import saystream.engines.registry as registry\n"
+            "from saystream.errors import EngineUnavailable\n"
+            "def load_engine_class(name): raise EngineUnavailable('It is gone.')\n"
+            "registry.load_engine_class = load_engine_class\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+        os.kill(the_engine_process(), signal.SIGKILL)
+        for stream in streams:
+            with pytest.raises(EngineUnavailable, match="It is gone"):
+                await heard(stream)
+        with pytest.raises(EngineUnavailable, match="It is gone"):
+            say(pool, "c")
+        assert list(pool.faults()) == ["tone"]
 
 
 async def test_closing_ends_every_stream_and_leaves_no_process() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 from saystream.audio import AudioChunk
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, Span
-from saystream.errors import EngineCrashed, EngineUnavailable, ServerFault
+from saystream.errors import EngineCrashed, EngineStalled, EngineUnavailable, ServerFault
 from saystream.hosting.frames import Kind, LoadFailure, pack
 from saystream.hosting.process import HostedEngine
 
@@ -124,7 +125,20 @@ async def test_a_stopped_process_has_no_slots_and_says_nothing_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "junk", [b"Loading model... 100%\n", pack(Kind.AUDIO, 99, bytes(4)), pack(Kind.DONE, 99)]
+    "junk",
+    [
+        b"Loading model... 100%\n",
+        pack(Kind.AUDIO, 99, bytes(4)),
+        pack(Kind.DONE, 99),
+        pack(Kind.AUDIO, 1, bytes(3)),
+        pack(Kind.MARKS, 1, bytes(3)),
+        pack(Kind.TAKEN, 1, bytes(3)),
+        pack(Kind.FAILED, 1, b"\xff"),
+        pack(Kind.FAULT, 1, b"{}"),
+        pack(Kind.READY, 0, b"["),
+        pack(Kind.NOT_LOADED, 0, b"\xff"),
+        pack(Kind.OPEN, 1),
+    ],
 )
 async def test_a_process_that_breaks_the_framing_is_killed(junk: Any) -> None:
     async with loaded() as host:
@@ -210,4 +224,58 @@ async def test_a_start_that_is_given_up_leaves_no_process() -> None:
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
+    assert not engine_processes()
+
+
+class JumpingClock:
+    """Stands still, except that it jumps as a clock does while a signal has stopped the process."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def test_an_engine_is_not_blamed_for_the_time_in_which_the_gateway_did_not_run() -> None:
+    clock = JumpingClock()
+    settings = PoolSettings(first_chunk_timeout_s=1.5, chunk_timeout_s=1.5)
+    host = HostedEngine("tone", {"first_chunk_delay_ms": 2000}, settings, clock=clock)
+    await host.start()
+    notes = Notes()
+    host.open(REQUEST, notes, span=Span("some words"), input_ended=True)
+    clock.now_s = 13.0
+    await notes.over.wait()
+    assert notes.fault is None
+    await host.stop()
+
+
+async def test_nor_for_the_time_in_which_it_loaded_and_the_gateway_did_not_run() -> None:
+    clock = JumpingClock()
+    host = HostedEngine("tone", {}, PoolSettings(load_timeout_s=0.3), clock=clock)
+    starting = asyncio.create_task(host.start())
+    while not engine_processes():  # noqa: ASYNC110 - nobody tells when a process has been started
+        await asyncio.sleep(0)
+    clock.now_s = 13.0
+    await starting
+    await host.stop()
+
+
+async def test_a_process_that_does_not_start_or_load_is_a_crash_that_another_may_not_repeat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = tone()
+    starting = asyncio.create_task(host.start())
+    while not engine_processes():  # noqa: ASYNC110 - nobody tells when a process has been started
+        await asyncio.sleep(0)
+    engine_processes()[0].kill()
+    with pytest.raises(EngineCrashed, match=r"ended \(SIGKILL\) while it loaded"):
+        await starting
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", "/no/such/python")
+        with pytest.raises(EngineCrashed, match="could not be started: No such file"):
+            await tone().start()
+    slow = HostedEngine("tone", {}, PoolSettings(load_timeout_s=0.001), clock=time.monotonic)
+    with pytest.raises(EngineStalled, match=r"did not load within 0.001 s"):
+        await slow.start()
     assert not engine_processes()

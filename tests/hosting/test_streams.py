@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -117,15 +118,48 @@ def test_a_stream_that_runs_again_says_all_of_its_text_again() -> None:
     assert (stream.attempts, stream.over) == (2, False)
 
 
-async def test_a_stream_that_has_sounded_never_runs_again() -> None:
+async def test_a_stream_that_was_heard_never_runs_again() -> None:
     told = Told(runs_again=True)
     stream = stream_of(told)
     stream.end_input()
     told.run(stream)
-    stream.audio_came(TENTH)
+    for _ in range(3):
+        stream.audio_came(TENTH)
+    assert (await anext(stream)).duration_ms == 100
     fault = EngineCrashed("gone")
     stream.lost(fault)
     assert told.log[-1] == ("slot freed", fault)
+    assert (await anext(stream)).duration_ms == 100
+    assert (await anext(stream)).duration_ms == 100
+    with pytest.raises(EngineCrashed):
+        await anext(stream)
+
+
+async def test_a_stream_of_which_nothing_was_heard_runs_again_without_what_it_had_sent() -> None:
+    told = Told(runs_again=True)
+    stream = stream_of(told, buffered_audio_s=0.15)
+    stream.push(Span("one"))
+    stream.end_input()
+    told.run(stream)
+    stream.audio_came(TENTH)
+    stream.audio_came(TENTH)
+    assert stream.state is StreamState.HELD
+    stream.lost(EngineCrashed("gone"))
+    assert (stream.state, stream.buffered_ms) == (StreamState.WAITING, 0)
+    told.run(stream)
+    assert told.log[-1] == ("open", "one", True)
+    stream.audio_came(TENTH)
+    stream.ended(None)
+    assert await heard_ms(stream) == 100
+
+
+async def test_a_stream_that_may_not_run_again_is_heard_as_far_as_it_came() -> None:
+    told = Told()
+    stream = stream_of(told)
+    stream.end_input()
+    told.run(stream)
+    stream.audio_came(TENTH)
+    stream.lost(EngineCrashed("gone"))
     assert (await anext(stream)).duration_ms == 100
     with pytest.raises(EngineCrashed):
         await anext(stream)
@@ -295,17 +329,27 @@ def happen(stream: PoolStream, event: str, told: Told) -> None:
             stream.audio_came(AudioChunk(np.zeros(1, np.float32), 16000))
         case "ended":
             stream.ended(None)
-        case "lost":
+        case "lost" | "lost unread":
             stream.lost(EngineCrashed("gone"))
         case _:
             stream.cancel()
 
 
-@pytest.mark.parametrize("event", ["start", "audio", "stop", "ended", "lost"])
-@pytest.mark.parametrize("state", StreamState)
-def test_an_event_goes_by_the_table_or_raises_and_changes_nothing(state: StreamState, event: str) -> None:
+HEARD = [(state, "lost") for state in (StreamState.SOUNDING, StreamState.HELD)]
+"""Nothing is heard of a stream in the other states."""
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [*product(StreamState, ["start", "audio", "stop", "ended", "lost unread"]), *HEARD],
+)
+async def test_an_event_goes_by_the_table_or_raises_and_changes_nothing(
+    state: StreamState, event: str
+) -> None:
     told = Told(runs_again=True)
     stream = stream_in(state, told)
+    if event == "lost":
+        await anext(stream)
     assert stream.state is state
     before = ([*told.log], stream.attempts, stream.buffered_ms)
     if event in STREAM_TABLE[state]:

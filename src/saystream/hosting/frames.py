@@ -9,9 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
 
 from saystream.audio import Mark
 from saystream.engines.base import Span
@@ -24,6 +25,9 @@ from saystream.errors import (
     Overloaded,
     ServerFault,
 )
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
@@ -38,8 +42,11 @@ __all__ = [
     "pack_span",
     "read_frame",
     "unpack_count",
+    "unpack_json",
     "unpack_marks",
+    "unpack_samples",
     "unpack_span",
+    "unpack_text",
 ]
 
 MAX_PAYLOAD_BYTES = 1 << 26
@@ -117,6 +124,8 @@ class HostedFault(msgspec.Struct, frozen=True):
         return _TOLD_FAULTS.get(self.code, EngineFailed)(self.message)
 
 
+_T = TypeVar("_T")
+
 Frame: TypeAlias = tuple[int, int, bytes]
 """Kind, number of the stream, payload."""
 
@@ -137,7 +146,7 @@ def pack_count(count: int) -> bytes:
 def unpack_count(payload: bytes) -> int:
     """Raises EngineCrashed for a payload that is not a count."""
     if len(payload) != _COUNT.size:
-        raise EngineCrashed("The engine's process wrote something that is not a frame.")
+        raise _unreadable()
     count: int = _COUNT.unpack(payload)[0]
     return count
 
@@ -158,8 +167,35 @@ def pack_marks(marks: Iterable[Mark]) -> bytes:
 def unpack_marks(payload: bytes) -> tuple[Mark, ...]:
     """Raises EngineCrashed for a payload that is not marks."""
     if len(payload) % _MARK.size:
-        raise EngineCrashed("The engine's process wrote something that is not a frame.")
+        raise _unreadable()
     return tuple(Mark(*fields) for fields in _MARK.iter_unpack(payload))
+
+
+def unpack_samples(payload: bytes) -> Samples:
+    """Raises EngineCrashed for a payload that is not whole samples."""
+    if len(payload) % np.dtype(np.float32).itemsize:
+        raise _unreadable()
+    return np.frombuffer(payload, np.float32)
+
+
+def unpack_json(payload: bytes, wanted: type[_T]) -> _T:
+    """Raises EngineCrashed for a payload that is not a ``wanted`` as JSON."""
+    try:
+        return msgspec.json.decode(payload, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _unreadable() from None
+
+
+def unpack_text(payload: bytes) -> str:
+    """Raises EngineCrashed for a payload that is not UTF-8."""
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise _unreadable() from None
+
+
+def _unreadable() -> EngineCrashed:
+    return EngineCrashed("The engine's process wrote something that is not a frame.")
 
 
 def read_frame(pipe: BinaryIO) -> Frame | None:
@@ -187,7 +223,7 @@ class FrameSplitter:
             while len(view) - start >= _HEADER.size:
                 num_bytes, kind, stream = _HEADER.unpack_from(view, start)
                 if num_bytes > MAX_PAYLOAD_BYTES:
-                    raise EngineCrashed("The engine's process wrote something that is not a frame.")
+                    raise _unreadable()
                 end = start + _HEADER.size + num_bytes
                 if end > len(view):
                     break

@@ -1,8 +1,9 @@
 """The engines of a server on this machine (front.Hosting): processes that are kept running, and a queue for each
 engine.
 
-A process that ends is started again. A stream that had sent no audio yet is then run again, up to ``max_attempts``
-times; one that had is ended with a fault, because its listener has heard a part of it.
+A process that ends is started again, and until one is loaded its streams wait, for a limited time. A stream whose
+reader has had none of its audio yet is then run again, up to ``max_attempts`` times; any other is ended with a fault,
+because its listener has heard a part of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import structlog
 
 from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, SynthesisRequest
-from saystream.errors import Draining, EngineUnavailable, Overloaded, ServerFault
+from saystream.errors import (
+    Draining,
+    EngineFault,
+    EngineUnavailable,
+    Overloaded,
+    SaystreamError,
+    ServerFault,
+)
 from saystream.hosting.admission import AdmissionQueue
 from saystream.hosting.front import EngineLoad
 from saystream.hosting.playback import Playback
@@ -137,13 +145,16 @@ class _EngineQueue:
         self._info: EngineInfo | None = None
         self._fault: EngineUnavailable | None = None
         """Why no process is running, if it is more than a restart under way."""
+        self._restart_timer: asyncio.TimerHandle | None = None
+        self._down = False
+        """No process has been loaded for so long that nothing waits for one any more."""
         self._failures = 0
         """How often a process has ended since one last finished a stream."""
         self._restarts = 0
 
     @property
     def available(self) -> bool:
-        return self._info is not None and self._fault is None
+        return self._info is not None and self._fault is None and not self._down
 
     @property
     def fault(self) -> EngineUnavailable | None:
@@ -159,6 +170,8 @@ class _EngineQueue:
             raise self.fault
         if self._info is None:
             raise EngineUnavailable(f"Engine '{self._name}' is not loaded yet.")
+        if self._down:
+            raise self._no_process()
         return self._info
 
     @property
@@ -185,8 +198,9 @@ class _EngineQueue:
         for stream in self._streams:
             stream.fail(Draining("The engines are being stopped."))
         self._forget_waiting()
-        if self._overdue_timer is not None:
-            self._overdue_timer.cancel()
+        for timer in (self._overdue_timer, self._restart_timer):
+            if timer is not None:
+                timer.cancel()
         await self._stop_keepers()
 
     def open(self, request: SynthesisRequest, playback: Playback) -> PoolStream:
@@ -297,6 +311,7 @@ class _EngineQueue:
                     finally:
                         self._hosts.remove(host)
                         await host.stop()
+                    self._watch_restart()
                 tried.set()
                 self._failures += 1
                 await asyncio.sleep(self._restart_delay_s())
@@ -307,17 +322,15 @@ class _EngineQueue:
     async def _load(self, host: HostedEngine) -> bool:
         try:
             self._info = await host.start()
-        except EngineUnavailable as fault:
-            # Missing weights that can be downloaded are no fault: the server reports for each language what they would
-            # improve.
-            say = _log.info if fault.remedy else _log.warning
-            say("engine not loaded", engine=self._name, reason=fault.message)
-            if not self._hosts:
-                self._fault = fault
-                self._fail_waiting(fault)
+        except (EngineUnavailable, EngineFault) as fault:
+            self._not_loaded(fault)
             return False
         self._hosts.append(host)
         self._fault = None
+        self._down = False
+        if self._restart_timer is not None:
+            self._restart_timer.cancel()
+            self._restart_timer = None
         _log.info("engine loaded", engine=self._name, hosts=len(self._hosts))
         self._dispatch()
         return True
@@ -329,10 +342,38 @@ class _EngineQueue:
         delay_s: float = _FIRST_RESTART_DELAY_S * 2 ** min(self._failures - 2, _MAX_DOUBLINGS)
         return min(self._settings.restart_delay_max_s, delay_s)
 
-    def _fail_waiting(self, fault: EngineUnavailable) -> None:
+    def _not_loaded(self, fault: EngineUnavailable | EngineFault) -> None:
+        # Missing weights that can be downloaded are no fault: the server reports for each language what they would
+        # improve.
+        remedied = isinstance(fault, EngineUnavailable) and fault.remedy
+        say = _log.info if remedied else _log.warning
+        say("engine not loaded", engine=self._name, reason=fault.message)
+        if self._hosts:
+            return
+        if isinstance(fault, EngineUnavailable):
+            self._fault = fault
+            self._fail_waiting(lambda: EngineUnavailable(fault.message))
+        elif self._info is None:
+            self._fault = EngineUnavailable(f"Engine '{self._name}' is not available: {fault.message}")
+
+    def _watch_restart(self) -> None:
+        """Streams wait for the next process if there is none, but not for ever."""
+        if not self._hosts and self._restart_timer is None:
+            delay_s = self._settings.restart_timeout_s
+            self._restart_timer = asyncio.get_running_loop().call_later(delay_s, self._restart_overdue)
+
+    def _restart_overdue(self) -> None:
+        self._restart_timer = None
+        self._down = True
+        self._fail_waiting(self._no_process)
+
+    def _no_process(self) -> Overloaded:
+        return Overloaded(f"Engine '{self._name}' is being started again; try again later.")
+
+    def _fail_waiting(self, new_fault: Callable[[], SaystreamError]) -> None:
         """No process is running, so every stream is waiting."""
         for stream in self._streams:
-            stream.fail(EngineUnavailable(fault.message))
+            stream.fail(new_fault())
         self._forget_waiting()
 
     def _forget_waiting(self) -> None:

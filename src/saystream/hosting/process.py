@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
-import numpy as np
 import structlog
 
 from saystream.audio import AudioChunk, Mark
@@ -44,7 +43,10 @@ from saystream.hosting.frames import (
     pack,
     pack_span,
     unpack_count,
+    unpack_json,
     unpack_marks,
+    unpack_samples,
+    unpack_text,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,11 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _MAX_KEPT_LINES = 20
 _MAX_LINE_CHARACTERS = 300
 _STREAM_NUMBERS = 1 << 32
+
+_LOOK_S = 1.0
+"""The watchdog looks at least this often while something is due…"""
+_LATE_S = 0.25
+"""…and a look that comes so much later than it should shows that this process did not run."""
 
 _log = structlog.get_logger(__name__)
 
@@ -89,8 +96,8 @@ class HostedStream:
         """Marks of the audio that comes next."""
         self.listener = listener
         self.deadline = inf
-        """When the process counts as hung, in seconds of the clock. An engine that may still be waiting for text has no
-        deadline."""
+        """When the process counts as hung, in seconds of the clock, if this process has run all the time until then. An
+        engine that may still be waiting for text has no deadline."""
 
     def push(self, span: Span) -> None:
         self._host.send(Kind.TEXT, self._number, pack_span(span))
@@ -164,14 +171,17 @@ class HostedEngine(asyncio.SubprocessProtocol):
         self._gone = asyncio.Event()
         self._fault: EngineFault | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._watched_until = inf
+        self._look_at = inf
+        """When the watchdog looks next."""
+        self._load_deadline = inf
         self._load_output: deque[str] = deque(maxlen=_MAX_KEPT_LINES)
         self._printed_bytes = 0
 
     async def start(self) -> EngineInfo:
         """Start the process and load the engine.
 
-        Raises EngineUnavailable, and leaves no process behind, if it does not load in time.
+        Raises EngineUnavailable if the engine says that it cannot run, and EngineFault if its process cannot be
+        started, ends or does not load in time: another one may. Then no process is left.
         """
         try:
             # A session of its own, so that Ctrl-C does not reach it, and whatever it starts is killed with it.
@@ -186,18 +196,13 @@ class HostedEngine(asyncio.SubprocessProtocol):
                 start_new_session=True,
             )
             self.send(Kind.OPTIONS, 0, msgspec.json.encode(self._options))
-            async with asyncio.timeout(self._settings.load_timeout_s):
-                return await self._loaded
-        except TimeoutError:
-            await self.stop()
-            raise self._unavailable(
-                LoadFailure(f"it did not load within {self._settings.load_timeout_s:g} s")
-            ) from None
+            self._load_deadline = self._clock() + self._settings.load_timeout_s
+            self.watch(self._load_deadline)
+            return await self._loaded
         except OSError as error:
             await self.stop()
-            raise self._unavailable(
-                LoadFailure(f"its process could not be started: {error.strerror}")
-            ) from error
+            message = f"The process of engine '{self._name}' could not be started: {error.strerror}."
+            raise EngineCrashed(message) from error
         except BaseException:
             await self.stop()
             raise
@@ -255,21 +260,35 @@ class HostedEngine(asyncio.SubprocessProtocol):
         return self._clock() + self._settings.first_chunk_timeout_s
 
     def watch(self, deadline: float) -> None:
-        """Check the deadlines of all streams no later than ``deadline``: one timer serves them all."""
-        if deadline < self._watched_until and self._stdin is not None:
+        """Check all deadlines no later than ``deadline``, and until then now and then: one timer serves them all."""
+        now = self._clock()
+        look_at = min(deadline, now + _LOOK_S)
+        if look_at < self._look_at and deadline < inf and self._stdin is not None:
             if self._watchdog is not None:
                 self._watchdog.cancel()
-            self._watched_until = deadline
-            self._watchdog = self._loop.call_later(deadline - self._clock(), self._look)
+            self._look_at = look_at
+            self._watchdog = self._loop.call_later(look_at - now, self._look)
 
     def _look(self) -> None:
-        self._watched_until = inf
-        deadline = min((stream.deadline for stream in self._streams.values()), default=inf)
-        if deadline <= self._clock():
-            fault = EngineStalled(f"Engine '{self._name}' gave no audio for too long and was stopped.")
-            self._kill(fault)
-        else:
+        now = self._clock()
+        late_s, self._look_at = now - self._look_at, inf
+        if late_s > _LATE_S:
+            self._grant(late_s, until=now + _LOOK_S)
+        deadline = min((self._load_deadline, *(stream.deadline for stream in self._streams.values())))
+        if deadline > now:
             self.watch(deadline)
+        elif self._info is None:
+            limit_s = self._settings.load_timeout_s
+            self._kill(EngineStalled(f"Engine '{self._name}' did not load within {limit_s:g} s."))
+        else:
+            self._kill(EngineStalled(f"Engine '{self._name}' gave no audio for too long and was stopped."))
+
+    def _grant(self, late_s: float, *, until: float) -> None:
+        """A late look means that this process was stopped or busy: that is not the engine's fault, and what it sent
+        meanwhile has not been read."""
+        for stream in self._streams.values():
+            stream.deadline = max(stream.deadline + late_s, until)
+        self._load_deadline = max(self._load_deadline + late_s, until)
 
     # Called by the event loop.
 
@@ -292,45 +311,51 @@ class HostedEngine(asyncio.SubprocessProtocol):
         if kind == Kind.READY:
             self._ready(payload)
         elif kind == Kind.NOT_LOADED:
-            self._not_loaded(msgspec.json.decode(payload, type=LoadFailure))
+            self._not_loaded(self._unavailable(unpack_json(payload, LoadFailure)))
         elif (stream := self._streams.get(number)) is None or self._info is None:
             raise EngineCrashed(f"The process of engine '{self._name}' mentioned a stream that is not open.")
         elif kind == Kind.AUDIO:
-            stream.audio_came(np.frombuffer(payload, np.float32), self._info.sample_rate)
+            stream.audio_came(unpack_samples(payload), self._info.sample_rate)
         elif kind == Kind.MARKS:
             stream.marks_came(unpack_marks(payload))
         elif kind == Kind.TAKEN:
             stream.listener.text_taken(unpack_count(payload))
         else:
+            fault = self._stream_fault(kind, payload)
             del self._streams[number]
-            stream.listener.ended(self._stream_fault(kind, payload))
+            stream.listener.ended(fault)
 
     def _stream_fault(self, kind: int, payload: bytes) -> ServerFault | None:
+        """How a stream has ended. Raises EngineCrashed for a frame that does not say that."""
+        if kind == Kind.DONE:
+            return None
         if kind == Kind.FAULT:
-            return msgspec.json.decode(payload, type=HostedFault).fault()
+            return unpack_json(payload, HostedFault).fault()
         if kind == Kind.FAILED:
-            return EngineFailed(f"Engine '{self._name}' raised {payload.decode()}.")
+            return EngineFailed(f"Engine '{self._name}' raised {unpack_text(payload)}.")
         if kind == Kind.INVALID_OUTPUT:
-            return EngineOutputInvalid(f"Engine '{self._name}' gave {payload.decode()}.")
-        return None
+            return EngineOutputInvalid(f"Engine '{self._name}' gave {unpack_text(payload)}.")
+        raise EngineCrashed(f"The process of engine '{self._name}' wrote a frame of an unknown kind.")
 
     def _ready(self, payload: bytes) -> None:
-        info = msgspec.json.decode(payload, type=EngineInfo)
+        info = unpack_json(payload, EngineInfo)
         if info.concurrency < 1 or info.sample_rate < 1:
-            self._not_loaded(LoadFailure("its concurrency and its sample rate must be at least 1"))
+            failure = LoadFailure("its concurrency and its sample rate must be at least 1")
+            self._not_loaded(self._unavailable(failure))
             return
         self._info = info
+        self._load_deadline = inf
         if self._load_output:
             _log.debug("engine printed while loading", engine=self._name, lines=list(self._load_output))
             self._load_output.clear()
         if not self._loaded.done():
             self._loaded.set_result(info)
 
-    def _not_loaded(self, failure: LoadFailure) -> None:
+    def _not_loaded(self, fault: ServerFault) -> None:
         if not self._loaded.done():
             if self._load_output:
                 _log.warning("engine printed while loading", engine=self._name, lines=list(self._load_output))
-            self._loaded.set_exception(self._unavailable(failure))
+            self._loaded.set_exception(fault)
 
     def _unavailable(self, failure: LoadFailure) -> EngineUnavailable:
         # No full stop after a command: it is to be copied as it is.
@@ -377,8 +402,9 @@ class HostedEngine(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """All pipes have been read to their end and the process is gone."""
         how = self._how_it_ended()
-        self._not_loaded(LoadFailure(f"its process ended ({how}) while it loaded"))
-        fault = self._fault or EngineCrashed(f"The process of engine '{self._name}' ended ({how}).")
+        when = "" if self._info else " while it loaded"
+        fault = self._fault or EngineCrashed(f"The process of engine '{self._name}' ended ({how}){when}.")
+        self._not_loaded(type(fault)(fault.message))
         _log.info("engine process ended", engine=self._name, how=how, printed_bytes=self._printed_bytes)
         streams, self._streams = self._streams, {}
         for stream in streams.values():

@@ -4,7 +4,8 @@ The life of a stream is a table of states.
 
 Rule 1: a stream waits for a slot only once it has enough text: all of it, or with an incremental engine some.
 
-Rule 2: it may run again only as long as it has sent no audio: otherwise its listener would hear a part of it twice.
+Rule 2: it may run again only as long as its reader has had no audio of it: otherwise its listener would hear a part of
+it twice. Audio that waits for its reader is then thrown away.
 
 Rule 3: whatever stops it (its caller, its owner, or speech without end) ends it for its reader at once. Its slot stays
 in use until its process reports the end; audio that arrives meanwhile is thrown away.
@@ -76,13 +77,14 @@ STREAM_TABLE: Final = _frozen(
             "audio": StreamState.SOUNDING,
             "stop": StreamState.STOPPING,
             "ended": StreamState.OVER,
-            "lost": StreamState.WAITING,
+            "lost unread": StreamState.WAITING,
         },
         StreamState.SOUNDING: {
             "audio": StreamState.SOUNDING,
             "hold": StreamState.HELD,
             "stop": StreamState.STOPPING,
             "ended": StreamState.OVER,
+            "lost unread": StreamState.WAITING,
             "lost": StreamState.OVER,
         },
         StreamState.HELD: {
@@ -91,12 +93,14 @@ STREAM_TABLE: Final = _frozen(
             "resume": StreamState.SOUNDING,
             "stop": StreamState.STOPPING,
             "ended": StreamState.OVER,
+            "lost unread": StreamState.WAITING,
             "lost": StreamState.OVER,
         },
         StreamState.STOPPING: {
             "audio": StreamState.STOPPING,
             "stop": StreamState.STOPPING,
             "ended": StreamState.OVER,
+            "lost unread": StreamState.OVER,
             "lost": StreamState.OVER,
         },
         StreamState.OVER: {
@@ -105,7 +109,6 @@ STREAM_TABLE: Final = _frozen(
     }
 )
 
-_BEFORE_AUDIO = (StreamState.GATHERING, StreamState.WAITING, StreamState.STARTED)
 _WITHOUT_SLOT = (StreamState.GATHERING, StreamState.WAITING)
 _ENDED = (StreamState.STOPPING, StreamState.OVER)
 
@@ -123,7 +126,7 @@ class StreamOwner(Protocol):
         """It has ended in its process."""
 
     def process_lost(self, stream: PoolStream) -> bool:
-        """Its process ended before it sent audio. True if it will run again."""
+        """Its process ended before its reader had any audio. True if it will run again."""
 
 
 class PoolStream(AsyncIterator[AudioChunk]):
@@ -150,7 +153,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._taken_characters = 0
         self._sounded_ms = 0.0
         self._spans: list[Span] = []
-        """All of them until the first audio, so that the stream can run again; then empty."""
+        """All of them until the first audio is read, so that the stream can run again; then empty."""
+        self._was_read = False
         self._input_ended = False
         self._hosted: HostedStream | None = None
         self._chunks: deque[AudioChunk] = deque()
@@ -173,7 +177,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         if self.over or not span.text:
             return
         self._pushed_characters += len(span.text)
-        if self.state in _BEFORE_AUDIO:
+        if not self._was_read:
             self._spans.append(span)
         if self._hosted is not None:
             self._hosted.push(span)
@@ -214,6 +218,9 @@ class PoolStream(AsyncIterator[AudioChunk]):
                 self._reader = None
         chunk = self._chunks.popleft()
         self.buffered_ms -= chunk.duration_ms
+        if not self._was_read:
+            self._was_read = True
+            self._spans.clear()
         if self.state is StreamState.HELD and self.buffered_ms <= self._high_ms / 2:
             self._advance("resume")
             if self._hosted is not None:
@@ -252,12 +259,9 @@ class PoolStream(AsyncIterator[AudioChunk]):
     # Called by the process (process.Listener).
 
     def audio_came(self, chunk: AudioChunk) -> None:
-        first = self.state is StreamState.STARTED
         self._advance("audio")
         if self.over:
             return
-        if first:
-            self._spans.clear()
         self._chunks.append(chunk)
         self.buffered_ms += chunk.duration_ms
         if self.buffered_ms > self._high_ms and self.state is StreamState.SOUNDING:
@@ -286,9 +290,11 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     def lost(self, fault: EngineFault) -> None:
         stopped = self.over
-        self._advance("lost")
+        self._advance("lost" if self._was_read else "lost unread")
         self._hosted = None
         if self.state is StreamState.WAITING and self._owner.process_lost(self):
+            self._chunks.clear()
+            self.buffered_ms = self._sounded_ms = 0.0
             return
         if not stopped:
             self._fault = fault
