@@ -31,20 +31,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from saystream.bench import Load, ServerProcess, run_load
 from saystream.bench.load import SessionTiming
 from saystream.bench.report import percentile
-from saystream.engines.kokoro.model import KokoroModel
+from saystream.engines.kokoro.model import WholeModel
 from saystream.engines.kokoro.reading import Reader
 from saystream.engines.kokoro.splitting import split
+from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.voices import parse_voice
 from saystream.models import ModelStore
 from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
 from saystream.quality.speaking import write_wav
+
+if TYPE_CHECKING:
+    from saystream.audio import Samples
 
 RESULTS = Path(__file__).parent / "results" / "kokoro.json"
 MIXED = {
@@ -66,22 +70,35 @@ SPOKEN_IN = {"zh": "zf_xiaoxiao", "en": "af_heart", "ja": "jf_alpha", "es": "ef_
              "it": "if_sara", "pt": "pf_dora"}  # fmt: skip
 
 
+def styles() -> Styles:
+    return Styles(ModelStore().path("kokoro") / "voices")
+
+
+def whole_model(*, threads: int) -> WholeModel:
+    """The export as it was published."""
+    return WholeModel(ModelStore().path("kokoro") / "model.onnx", styles(), threads=threads)
+
+
+def sound_of(model: WholeModel, symbols: str, voice: dict[str, float]) -> Samples:
+    return np.concatenate(list(model.speak(symbols, voice)))
+
+
 def threads() -> dict[str, Any]:
     """Sound made in a second by the same passes, the best of three."""
     passes = list(map(str.strip, split(Reader().read(TEXT, "en"))))
     figures: dict[str, Any] = {}
     for num_threads, at_once in ((1, 1), (2, 1), (1, 2), (2, 2)):
-        model = KokoroModel(ModelStore().path("kokoro"), threads=num_threads)
+        model = whole_model(threads=num_threads)
         rates, first_s = [], []
         for _ in range(3):
             sounds: list[float] = []
 
-            def speak(model: KokoroModel = model, sounds: list[float] = sounds) -> None:
+            def speak(model: WholeModel = model, sounds: list[float] = sounds) -> None:
                 for each in passes:
-                    sounds.append(len(model.speak(each, {VOICE: 1.0})) / 24000)
+                    sounds.append(len(sound_of(model, each, {VOICE: 1.0})) / 24000)
 
             start_s = time.perf_counter()
-            model.speak(passes[0], {VOICE: 1.0})
+            sound_of(model, passes[0], {VOICE: 1.0})
             first_s.append(time.perf_counter() - start_s)
             workers = [threading.Thread(target=speak) for _ in range(at_once)]
             start_s = time.perf_counter()
@@ -99,7 +116,7 @@ def threads() -> dict[str, Any]:
 
 def first() -> dict[str, Any]:
     """In turns, so that both see the same machine."""
-    model = KokoroModel(ModelStore().path("kokoro"), threads=2)
+    model = whole_model(threads=2)
     symbols = Reader().read(TEXT, "en")
     shares, firsts_ms, wholes_ms = [], [], []
     with ServerProcess(["--engine", "kokoro"], os.environ) as server:
@@ -107,7 +124,7 @@ def first() -> dict[str, Any]:
         asyncio.run(run_load(load))
         for _ in range(3):
             start_s = time.perf_counter()
-            model.speak(symbols, {VOICE: 1.0})
+            sound_of(model, symbols, {VOICE: 1.0})
             wholes_ms.append((time.perf_counter() - start_s) * 1000)
             (timing,) = asyncio.run(run_load(load))
             assert timing.first_delta_s is not None
@@ -187,7 +204,7 @@ def _letters(text: str) -> str:
 
 def passes() -> dict[str, Any]:
     """What the engine does beyond the model: passes. Sentences of one pass are the model's own sound."""
-    model = KokoroModel(ModelStore().path("kokoro"), threads=2)
+    model = whole_model(threads=2)
     reader = Reader()
     figures: dict[str, Any] = {}
     with (
@@ -196,7 +213,7 @@ def passes() -> dict[str, Any]:
     ):
         wav = Path(folder) / "sentence.wav"
         for language, name in SPOKEN_IN.items():
-            voice = parse_voice(name, model.voices)
+            voice = parse_voice(name, styles().voices)
             totals = {"passes": [0, 0, 0.0], "one": [0, 0, 0.0]}
             sentences = [
                 each for each in load_corpus()[language] if len(_passes(reader, each.text, language)) > 1
@@ -204,8 +221,8 @@ def passes() -> dict[str, Any]:
             for sentence in sentences[:SENTENCES]:
                 parts = _passes(reader, sentence.text, language)
                 sounds = {
-                    "passes": np.concatenate([model.speak(each, voice) for each in parts]),
-                    "one": model.speak(reader.read(_spoken(sentence.text, language), language), voice),
+                    "passes": np.concatenate([sound_of(model, each, voice) for each in parts]),
+                    "one": sound_of(model, reader.read(_spoken(sentence.text, language), language), voice),
                 }
                 for way, sound in sounds.items():
                     write_wav(wav, sound, 24000)
@@ -250,7 +267,7 @@ SAID = {
 
 def loudness() -> dict[str, Any]:
     """Scored at a quarter of its amplitude: some voices are beyond full scale, where a file would cut them."""
-    model = KokoroModel(ModelStore().path("kokoro"), threads=2)
+    model = whole_model(threads=2)
     reader = Reader()
     lufs: dict[str, float] = {}
     with (
@@ -258,10 +275,10 @@ def loudness() -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
     ):
         wav = Path(folder) / "sentence.wav"
-        for voice in model.voices:
+        for voice in styles().voices:
             found = []
             for language, text in SAID.items():
-                write_wav(wav, model.speak(reader.read(text, language), {voice: 1.0}) / 4, 24000)
+                write_wav(wav, sound_of(model, reader.read(text, language), {voice: 1.0}) / 4, 24000)
                 found.append(scorer.score(wav, language=language, scores=["loudness"]).loudness_lufs or 0.0)
             lufs[voice] = round(sum(found) / len(found) + 20 * float(np.log10(4)), 1)
             print(f"{voice} = {lufs[voice]}", flush=True)

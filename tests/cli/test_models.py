@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from saystream.cli import app
+from saystream.engines.piper import PiperEngine
+from saystream.errors import EngineUnavailable
 from saystream.models import load_manifest
 from saystream.models.record import RECORD_NAME
 
@@ -89,6 +91,27 @@ def test_without_a_name_the_default_set_is_pulled(tmp_path: Path) -> None:
     assert [line for line in pulled.stderr.splitlines() if line.startswith("error")] == [
         f"error: The model 'kokoro' could not be fetched. folder {tmp_path / 'kokoro'}: there is no such folder."
     ]
+
+
+def test_the_engine_makes_what_it_wants_of_weights_that_were_pulled(
+    piper_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[Path] = []
+    monkeypatch.setattr(PiperEngine, "prepare", classmethod(lambda cls, weights: prepared.append(weights)))
+    assert run("pull", JOE, "--from", str(piper_folder.parent)).exit_code == 0
+    assert prepared == [folder / JOE]
+
+
+def test_weights_of_which_the_engine_cannot_make_that_are_pulled_all_the_same(
+    piper_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(cls: type[PiperEngine], weights: Path) -> None:
+        raise EngineUnavailable("It is another export.")
+
+    monkeypatch.setattr(PiperEngine, "prepare", classmethod(refuse))
+    pulled = run("pull", JOE, "--from", str(piper_folder.parent))
+    assert pulled.exit_code == 0
+    assert pulled.stderr.endswith(f"It is another export.\n{JOE} is in {folder / JOE}\n")
 
 
 def test_on_a_terminal_each_download_has_a_bar(piper_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

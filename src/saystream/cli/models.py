@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,8 @@ from rich.progress import (
 
 from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
 from saystream.config import Settings
-from saystream.errors import ModelMissing, ModelUnknown
+from saystream.engines.registry import load_engine_class
+from saystream.errors import EngineUnavailable, ModelMissing, ModelUnknown
 from saystream.models import ModelStore, PullWatcher
 
 __all__ = ["app"]
@@ -78,6 +80,7 @@ def pull(
                 only_mirror=only_from is not None,
                 watcher=bars,
             )
+        _prepare(store.manifest.model(name).engine, folder)
         typer.echo(f"{name} is in {folder}", err=True)
 
     with errors_in_one_line():
@@ -109,6 +112,16 @@ def rm(names: _Names) -> None:
     with errors_in_one_line():
         store = _store(settings_with())
     _each(names, store.remove)
+
+
+def _prepare(engine: str | None, folder: Path) -> None:
+    """What the engine makes of new weights. Where it cannot, it speaks with them as they are, and says so here."""
+    if engine is None:
+        return
+    try:
+        load_engine_class(engine).prepare(folder)
+    except EngineUnavailable as fault:
+        typer.echo(fault.message, err=True)
 
 
 def _each(names: Iterable[str], act: Callable[[str], None]) -> None:

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from saystream.audio import SpeechChunk
 
 __all__ = [
@@ -159,6 +161,14 @@ class Engine(ABC):
 
     info: EngineInfo
     """Read after ``load`` has returned."""
+
+    @classmethod  # noqa: B027 - most engines want nothing
+    def prepare(cls, folder: Path) -> None:
+        """Make, once, what the engine wants of weights that were fetched into ``folder``, inside of it.
+
+        Called after each ``saystream models pull`` of a model of this engine. Raises EngineUnavailable where that
+        cannot be made, which leaves the weights as they are.
+        """
 
     def load(self) -> None:  # noqa: B027 - an engine without weights has nothing to load
         """Load weights and warm up. Called once, before the first ``open``."""

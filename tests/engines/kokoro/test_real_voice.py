@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +84,14 @@ def test_speed_is_what_was_asked_for(engine: KokoroEngine, speed: float) -> None
     assert heard == pytest.approx(speed, rel=0.1)
 
 
-@pytest.mark.alone
-def test_a_cancel_ends_a_pass_of_the_model_that_is_under_way(
+def test_a_cancel_ends_the_sound_that_is_under_way(
     engine: KokoroEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifteen seconds of speech in one breath take the model many seconds."""
     begun = threading.Event()
     speak_pass = engine._model.speak
 
-    def speak_and_tell(*arguments: Any, **options: Any) -> np.ndarray:
+    def speak_and_tell(*arguments: Any, **options: Any) -> Iterator[np.ndarray]:
         begun.set()
         return speak_pass(*arguments, **options)
 
@@ -102,8 +101,7 @@ def test_a_cancel_ends_a_pass_of_the_model_that_is_under_way(
     reader = threading.Thread(target=lambda: chunks.extend(stream.chunks()))
     reader.start()
     assert begun.wait(30)
-    cancelled_s = time.monotonic()
     stream.cancel()
     reader.join(30)
-    assert chunks == []
-    assert time.monotonic() - cancelled_s < 1.0
+    assert not reader.is_alive()
+    assert sum(len(chunk.samples) for chunk in chunks) < 2 * 24000

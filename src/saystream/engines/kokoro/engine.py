@@ -15,11 +15,17 @@ import numpy as np
 
 from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
-from saystream.dsp.silence import trimmed
+from saystream.dsp.silence import SegmentEdges
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
-from saystream.engines.kokoro.model import SAMPLE_RATE, Interrupt, KokoroModel
+from saystream.engines.kokoro.constants import SAMPLE_RATE
+from saystream.engines.kokoro.model import WholeModel
+from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
+from saystream.engines.kokoro.runtime import Interrupt
 from saystream.engines.kokoro.splitting import split
+from saystream.engines.kokoro.statistics import Statistics
+from saystream.engines.kokoro.stream import StreamingModel
+from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.voices import clear_in_english, gain, is_british, parse_voice
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
@@ -38,15 +44,19 @@ _PIECE_MS = 200
 _OWN_SPEEDS = (0.8, 1.25)
 """What the model itself is asked for; the rest is left to the stages."""
 
+_STREAM_THREADS = 1
+"""A second one costs CPU time and brings no sound sooner (measured)."""
+_WHOLE_THREADS = 2
+"""A better use of two cores than one thread each for two passes: listeners wait for the end of a pass."""
+
 _WARM_UP = "The first sentence takes longer."
 
 
 class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
     """With ``model.onnx`` and ``voices/``; "" is what ``saystream models pull kokoro`` has fetched."""
-    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
-    """Of the model for one pass. Two on one pass are a better use of two cores than one each on two: listeners wait
-    for the first sound of a pass, and a pass cannot be interrupted for a more urgent one."""
+    threads: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """Of the model for one pass; 0 is one where sound is made window by window, else two."""
     concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """Passes at once; 0 is one for each ``threads`` cores."""
 
@@ -64,8 +74,14 @@ class KokoroEngine(Engine):
 
     def load(self) -> None:
         """Raises EngineUnavailable where the weights are missing or no language can be read."""
-        self._model = KokoroModel(self._folder(), threads=self._options.threads)
-        voices = self._model.voices
+        folder = self._folder()
+        self._styles = Styles(folder / "voices")
+        if not (folder / "model.onnx").is_file() or not self._styles.voices:
+            raise EngineUnavailable(
+                f"{folder} holds no Kokoro model: it must contain model.onnx and voices/*.bin."
+            )
+        self._model = self._load_model(folder)
+        voices = self._styles.voices
         default = _DEFAULT_VOICE if _DEFAULT_VOICE in voices else voices[0]
         languages = {language: quality for language, quality in LANGUAGES.items() if self._can_read(language)}
         self.info = EngineInfo(
@@ -73,12 +89,30 @@ class KokoroEngine(Engine):
             sample_rate=SAMPLE_RATE,
             languages=languages,
             voices=(default, *(voice for voice in voices if voice != default)),
-            concurrency=self._options.concurrency or max(1, _num_cores() // self._options.threads),
-            runtime="ONNX Runtime, fp32",
+            concurrency=self._options.concurrency or max(1, _num_cores() // self._model.threads),
+            runtime=self._model.runtime,
         )
         if language := next(iter(languages), None):
             request = SynthesisRequest(default, language)
             self.info = replace(self.info, realtime_factor=self._measured_factor(request))
+
+    @classmethod
+    def prepare(cls, folder: Path) -> None:
+        """Cuts the model into the parts that give its sound window by window.
+
+        Raises EngineUnavailable for an export that cannot be cut, or where the parts cannot be written: the model is
+        spoken as it is.
+        """
+        # Here, because the package onnx takes a second to import and is of no use afterwards.
+        try:
+            from saystream.engines.kokoro.cut.make import make_parts
+        except ModuleNotFoundError as missing:
+            raise EngineUnavailable(
+                f"Kokoro's model is cut into parts by the package '{missing.name}', which is not installed."
+                " Install it with: pip install 'saystream[kokoro]'"
+            ) from missing
+
+        make_parts(folder)
 
     def open(self, request: SynthesisRequest) -> EngineStream:
         """A cancel also ends a pass of the model that is under way."""
@@ -87,13 +121,13 @@ class KokoroEngine(Engine):
 
     def speak(self, span: Span, request: SynthesisRequest, interrupt: Interrupt) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
-        voice = parse_voice(request.voice, self._model.voices)
+        voice = parse_voice(request.voice, self._styles.voices)
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
         symbols = self._reader.read(span.text, request.language, british=is_british(voice))
         timbre_of = rhythm_of = voice
         if self._reader.has_english(span.text, request.language):
-            timbre_of, rhythm_of = clear_in_english(voice, self._model.voices)
+            timbre_of, rhythm_of = clear_in_english(voice, self._styles.voices)
         slowest, fastest = _OWN_SPEEDS
         speed = min(max(request.speed, slowest), fastest)
         stages = timbre(
@@ -110,19 +144,34 @@ class KokoroEngine(Engine):
         speed: float,
         interrupt: Interrupt,
     ) -> Iterator[Samples]:
-        piece = SAMPLE_RATE * _PIECE_MS // 1000
-        for part in filter(None, map(str.strip, split(symbols))):
-            sound = self._model.speak(part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt)
-            sound *= np.float32(gain(timbre_of))
-            sound = trimmed(sound, SAMPLE_RATE, pause_ms=pause_after_ms(part) / speed)
-            for start in range(0, len(sound), piece):
-                yield sound[start : start + piece]
+        """Without the silence around each pass, but for the pause that is due between two."""
+        edges = SegmentEdges(SAMPLE_RATE)
+        for part in filter(None, map(str.strip, split(symbols, self._model.limits))):
+            for sound in self._model.speak(
+                part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt
+            ):
+                for piece in _cut(sound * np.float32(gain(timbre_of))):
+                    yield from edges.push(piece)
+            edges.end_segment(pause_after_ms(part) / speed)
+
+    def _load_model(self, folder: Path) -> StreamingModel | WholeModel:
+        parts = folder_of_parts(folder)
+        if parts is not None:
+            threads = self._options.threads or _STREAM_THREADS
+            return StreamingModel(parts, self._styles, Statistics.read(), threads=threads)
+        print(  # noqa: T201 - kept for the log by the gateway
+            f"{folder} has no parts, so a text is heard only when all of its sound is made."
+            " Make them with: saystream models pull kokoro",
+            file=sys.stderr,
+        )
+        threads = self._options.threads or _WHOLE_THREADS
+        return WholeModel(folder / "model.onnx", self._styles, threads=threads)
 
     def _measured_factor(self, request: SynthesisRequest) -> float | None:
         """Warms up. In CPU time, which other programs of this machine do not lengthen."""
         began_s = time.process_time()
         chunks = list(self.speak(Span(_WARM_UP), request, Interrupt()))
-        busy_s = (time.process_time() - began_s) / self._options.threads
+        busy_s = (time.process_time() - began_s) / self._model.threads
         num_samples = sum(len(chunk.samples) for chunk in chunks)
         return busy_s * SAMPLE_RATE / num_samples if num_samples else None
 
@@ -140,6 +189,12 @@ class KokoroEngine(Engine):
             print(missing.message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
             return False
         return True
+
+
+def _cut(sound: Samples) -> Iterator[Samples]:
+    piece = SAMPLE_RATE * _PIECE_MS // 1000
+    for start in range(0, len(sound), piece):
+        yield sound[start : start + piece]
 
 
 def _num_cores() -> int:

@@ -1,8 +1,8 @@
 """What the model says in one pass. Pure.
 
-A pass gives its audio only when all of it is made, so a long text begins with its first clause, and no pass is so much
-longer than what was said before it that the listener would run out of audio. Within these limits passes are long: the
-model adds three quarters of a second of silence to each, which costs as much as speech.
+A pass is read whole before it is heard, and the export also makes all of its audio first. So a long text begins with
+its first clause, and no pass is so much longer than what was said before it that the listener would run out of audio.
+Within these limits passes are long: a voice speaks best when it knows what follows.
 """
 
 from __future__ import annotations

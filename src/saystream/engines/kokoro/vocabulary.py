@@ -7,7 +7,16 @@ import unicodedata
 from collections.abc import Iterator
 from importlib import resources
 
-__all__ = ["CLAUSE_MARKS", "SENTENCE_MARKS", "SYMBOLS", "in_symbols", "numbers", "punctuation", "strangers"]
+__all__ = [
+    "CLAUSE_MARKS",
+    "EDGE",
+    "SENTENCE_MARKS",
+    "SYMBOLS",
+    "in_symbols",
+    "numbers",
+    "punctuation",
+    "strangers",
+]
 
 _FILE = tomllib.loads(resources.files(__package__).joinpath("vocabulary.toml").read_text(encoding="utf-8"))
 
@@ -15,6 +24,9 @@ SYMBOLS: dict[str, int] = _FILE["symbols"]
 """One character each."""
 
 _SUBSTITUTES: dict[str, str] = _FILE["substitutes"]
+
+EDGE = 0
+"""The number of what stands before and after every text."""
 
 SENTENCE_MARKS = ".!?…"
 CLAUSE_MARKS = ",;:—"

@@ -1,0 +1,234 @@
+"""The model as a stream: a text is read whole, its sound is made window by window.
+
+    symbols -> BERT -> prosody: durations, F0, energy -> decoder blocks -> generator, one window after another
+
+Windows are possible because the statistics of the generator's norms, which the export takes over the whole sound, are
+known before: ``statistics`` predicts them for a voice. A short text is made in one piece with its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saystream.engines.kokoro.constants import FRAME_SAMPLES, Constants
+from saystream.engines.kokoro.parts import CONSTANTS, CROP_SAMPLES, MODELS
+from saystream.engines.kokoro.runtime import Interrupted, Session
+from saystream.engines.kokoro.source import HarmonicSource
+from saystream.engines.kokoro.splitting import Limits
+from saystream.engines.kokoro.vocabulary import EDGE, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from saystream.audio import Samples
+    from saystream.engines.kokoro.runtime import Interrupt
+    from saystream.engines.kokoro.statistics import Statistics
+    from saystream.engines.kokoro.styles import Styles
+
+__all__ = ["Prosody", "StreamingModel", "whole_inputs"]
+
+_HALO = 9
+"""Frames of context on each side of a window: the first level sees 60 samples at 800 Hz and one frame, the second 63 at
+4800 Hz and what the inverse transform and the upsampling see."""
+
+_FIRST_WINDOW, _WINDOW = 24, 96
+"""Frames: 0.3 s, so that the first sound comes early, then 1.2 s."""
+
+_WHOLE_FRAMES = 150
+"""Up to here, 1.9 s with the silence around it, a text is made in one piece: of so little the statistics are not
+predicted well. Spectra in windows are 3 to 10 dB from those in one piece below, 2 to 3.4 dB above (measured)."""
+
+_SILENT_ENERGY = -5.0
+_MARGIN_FRAMES = 4
+"""A frame whose energy is lower cannot be heard; those before the first and behind the last louder one are not made,
+but for a margin."""
+
+_MASK = "/encoder/bert/Where_2_output_0"
+_HIDDEN = "/encoder/bert_encoder/Add_output_0"
+_PROSODY = tuple(f"/encoder/{name}_output_0" for name in ("MatMul_1", "Reshape", "Reshape_1", "Gather"))
+"""Of the part ``prosody``: ASR features, F0, energy, durations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prosody:
+    """How a text is going to be said."""
+
+    asr: Samples
+    """(1, 512, frames), 40 a second."""
+    f0: Samples
+    """Hz, 80 a second."""
+    energy: Samples
+    """80 a second."""
+    durations: NDArray[np.int64]
+    """Of each symbol and of the two edges, in frames of 25 ms."""
+
+    @property
+    def num_frames(self) -> int:
+        """At 80 a second."""
+        return len(self.f0)
+
+    @property
+    def audible(self) -> tuple[int, int]:
+        """The frames that have to be made: from, and to before."""
+        loud = np.flatnonzero(self.energy > _SILENT_ENERGY)
+        if not len(loud):
+            return 0, 0
+        return max(0, int(loud[0]) - _MARGIN_FRAMES), min(self.num_frames, int(loud[-1]) + 1 + _MARGIN_FRAMES)
+
+    @property
+    def silent_share(self) -> float:
+        return float(np.mean(self.energy < _SILENT_ENERGY))
+
+
+class StreamingModel:
+    """The parts in a folder. ``speak`` may be called by several threads.
+
+    Raises EngineUnavailable where one is missing.
+    """
+
+    runtime = "ONNX Runtime, fp32, windows"
+    limits = Limits(least=24)
+    """A first clause that is not so short that it would be made in one piece."""
+
+    def __init__(self, folder: Path, styles: Styles, statistics: Statistics, *, threads: int) -> None:
+        self.threads = threads
+        self._styles = styles
+        self._statistics = statistics
+        self._constants = Constants(folder / CONSTANTS)
+        self._bert, self._prosody, self._decoder, self._window, self._whole = (
+            Session(folder / f"{name}.onnx", threads=threads) for name in MODELS
+        )
+
+    def speak(
+        self,
+        symbols: str,
+        voice: Mapping[str, float],
+        *,
+        timbre: Mapping[str, float] | None = None,
+        speed: float = 1.0,
+        interrupt: Interrupt | None = None,
+    ) -> Iterator[Samples]:
+        """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices, window by window, from the first audible frame
+        to the last; it ends when it is interrupted.
+
+        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``.
+        """
+        style = self._styles.mixed(voice, len(symbols), timbre=timbre)
+        try:
+            prosody = self.read([EDGE, *numbers(symbols), EDGE], style, speed, interrupt)
+            yield from self._sounds(prosody, style, timbre or voice, interrupt)
+        except Interrupted:
+            return
+
+    def read(
+        self, ids: list[int], style: Samples, speed: float, interrupt: Interrupt | None = None
+    ) -> Prosody:
+        """How a text with its edges is going to be said. Raises Interrupted."""
+        text = np.array([ids], np.int64)
+        mask = np.zeros((1, 1, len(ids), len(ids)), np.float32)
+        hidden = self._bert.first({"input_ids": text, _MASK: mask}, interrupt)
+        asr, f0, energy, durations = self._prosody.run(
+            {
+                _HIDDEN: hidden,
+                "input_ids": text,
+                "style": style[np.newaxis],
+                "speed": np.array([speed], np.float32),
+            },
+            interrupt,
+            outputs=_PROSODY,
+        )
+        return Prosody(asr, f0.reshape(-1), energy.reshape(-1), durations.reshape(-1))
+
+    def decoded(self, prosody: Prosody, style: Samples, interrupt: Interrupt | None = None) -> Samples:
+        """What the generator makes sound of: (1, 512, frames), 80 a second. Raises Interrupted."""
+        count = prosody.asr.shape[2]
+        return self._decoder.first(
+            {
+                "asr": prosody.asr,
+                "f0": prosody.f0.reshape(1, 1, -1),
+                "energy": prosody.energy.reshape(1, 1, -1),
+                "valid": np.ones((1, 1, count), np.float32),
+                "valid2": np.ones((1, 1, 2 * count), np.float32),
+                "share": np.full((1, 1, 1), 1 / count, np.float32),
+                "style": style[np.newaxis, :128],
+            },
+            interrupt,
+        )
+
+    def _sounds(
+        self, prosody: Prosody, style: Samples, timbre: Mapping[str, float], interrupt: Interrupt | None
+    ) -> Iterator[Samples]:
+        first, last = prosody.audible
+        if first == last:
+            return
+        x = self.decoded(prosody, style, interrupt)
+        source = HarmonicSource(prosody.f0, self._constants)
+        if prosody.num_frames <= _WHOLE_FRAMES or any(name not in self._statistics for name in timbre):
+            yield self.in_one_piece(x, source, style, interrupt)[first * FRAME_SAMPLES : last * FRAME_SAMPLES]
+            return
+        mean, variance = self._statistics.predicted(timbre, prosody.silent_share)
+        scale, shift = self._constants.of_statistics(style, mean, variance)
+        start = first
+        while start < last:
+            size = min(_FIRST_WINDOW if start == first else _WINDOW, last - start)
+            yield self.window(x, source, start, size, (scale, shift), interrupt)
+            start += size
+
+    def window(
+        self,
+        x: Samples,
+        source: HarmonicSource,
+        start: int,
+        size: int,
+        affine: tuple[Samples, Samples],
+        interrupt: Interrupt | None = None,
+    ) -> Samples:
+        """The sound of ``size`` frames from ``start`` on. Raises Interrupted."""
+        count = x.shape[2]
+        first, last = start - _HALO, start + size + _HALO
+        steps = max(60 * first, 0), min(60 * last, 60 * count) + 1
+        spectrum = self._window.first(
+            {
+                "x": _extended(
+                    x[:, :, max(first, 0) : min(last, count)], max(0, -first), max(0, last - count)
+                ),
+                "har": _extended(source.features(*steps), steps[0] - 60 * first, 60 * last + 1 - steps[1]),
+                "scale": affine[0],
+                "shift": affine[1],
+            },
+            interrupt,
+        )[0]
+        at = 60 * _HALO - 6 * CROP_SAMPLES
+        return self._constants.sound(spectrum[:, at - 2 : at + 60 * size + 2])[20 : 20 + FRAME_SAMPLES * size]
+
+    def in_one_piece(
+        self, x: Samples, source: HarmonicSource, style: Samples, interrupt: Interrupt | None = None
+    ) -> Samples:
+        """All of the sound, with the statistics of this very sound. Raises Interrupted."""
+        spectrum = self._whole.first(whole_inputs(x, source, self._constants.of_style(style)), interrupt)[0]
+        return self._constants.sound(spectrum)[10 : 10 + FRAME_SAMPLES * x.shape[2]]
+
+
+def whole_inputs(x: Samples, source: HarmonicSource, affine: tuple[Samples, Samples]) -> dict[str, Samples]:
+    """Of the generator that makes all frames at once and computes its own statistics."""
+    count = x.shape[2]
+    steps = 60 * count + 1
+    return {
+        "x": x,
+        "har": source.features(0, steps),
+        "scale": affine[0],
+        "shift": affine[1],
+        "valid0": np.ones((1, 1, 10 * count), np.float32),
+        "valid1": np.ones((1, 1, steps), np.float32),
+        "share": np.array([1 / (10 * count), 1 / steps], np.float32).reshape(2, 1, 1),
+    }
+
+
+def _extended(values: Samples, before: int, after: int) -> Samples:
+    """With the first and the last value repeated."""
+    return np.ascontiguousarray(np.pad(values, ((0, 0), (0, 0), (before, after)), mode="edge"))
