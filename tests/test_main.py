@@ -45,7 +45,7 @@ def test_without_the_library_of_espeak_only_its_engine_is_missing(tmp_path: Path
     assert "needs the module 'espeakng_loader'" in rows["espeak"]
     assert "pip install 'saystream[server]'" in rows["espeak"]
     assert "any" in rows["tone"]
-    assert "hibari (native)" in rows["English:"]
+    assert "hibari (native, 21 voices)" in rows["English:"]
     assert "nobody" in rows["German:"]
     spoken = run(
         *("say", "--engine", "tone", "--output", "spoken.wav", "One sentence."),

@@ -210,8 +210,12 @@ class Settings(BaseSettings):
     """Web origins, such as ``https://app.example``, whose pages may use the server from a browser."""
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""
-    engine_order: tuple[str, ...] = ("hibari", "kokoro", "piper", "supertonic", "espeak")
-    """``auto`` takes the first of these that speaks the language; if it only approximates it, a later native one."""
+    engine_order: tuple[str, ...] = ("kokoro", "hibari", "piper", "supertonic", "espeak")
+    """``auto`` takes the first of these that speaks the language; if it only approximates it or is too slow here, a
+    later native one."""
+    max_realtime_factor: float = Field(0.9, gt=0)
+    """An engine that takes longer than this for a second of sound, in seconds, is too slow for ``auto``. ``saystream
+    engines`` shows what the engines measured when they were loaded."""
     engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of each engine, by the name of the engine."""
     drain_timeout_s: float = Field(30.0, ge=0)

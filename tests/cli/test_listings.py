@@ -18,7 +18,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str) -> Result:
-    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, arguments)
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return result
 
@@ -28,13 +28,14 @@ def test_voices_say_how_good_they_are_in_each_language_and_what_would_help() -> 
     assert [row["voice"] for row in rows] == [voice.name for voice in catalog.load().system_voices]
     spoken = {language["code"]: language for language in rows[0]["languages"]}
     assert len(spoken) == 10
-    assert spoken["zh"] == {"code": "zh", "engine": "tone", "quality": "robotic", "advice": PULL_KOKORO}
-    assert spoken["ko"] == {"code": "ko", "engine": "tone", "quality": "robotic", "advice": PULL_KOKORO}
+    told = {"engine": "tone", "quality": "robotic", "made_from": "tone", "advice": PULL_KOKORO}
+    assert spoken["zh"] == {"code": "zh", **told}
+    assert spoken["ko"] == {"code": "ko", **told}
 
 
 def test_the_table_of_voices_ends_with_the_command_that_makes_them_better() -> None:
     shown = run("voices", "--model", "qwen-tts-realtime").stdout
-    assert "robotic zh en" in shown and "native" not in shown
+    assert "robotic zh en (tone)" in shown and "native" not in shown
     languages = "Chinese, English, German, Italian, Portuguese, Spanish, Japanese, Korean, French, Russian"
     assert shown.rstrip().splitlines()[-1] == f"Better {languages}: {PULL_KOKORO}"
 
@@ -51,6 +52,20 @@ def test_engines_say_why_one_cannot_run_and_what_would_help() -> None:
         "tone",
         PULL_KOKORO,
     )
+    assert (chinese["native_voices"], chinese["reason"]) == (0, "kokoro cannot run")
+    assert "Chinese: tone (robotic): kokoro cannot run" in run("engines").stdout
+
+
+def test_a_woman_lowered_to_a_man_is_not_called_a_native_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAYSTREAM_ENGINE_ORDER", '["kokoro", "hibari"]')
+    rows = {row["voice"]: row for row in json.loads(run("voices", "--json").stdout)}
+    english = {
+        name: next(spoken for spoken in rows[name]["languages"] if spoken["code"] == "en")
+        for name in ("Cherry", "Ethan")
+    }
+    assert (english["Cherry"]["quality"], english["Cherry"]["made_from"]) == ("native", "heart")
+    assert english["Ethan"]["quality"] == "approximate"
+    assert english["Ethan"]["made_from"] == "heart, speed 1.02, pitch 0.7, formant 0.88"
 
 
 def test_the_catalogue_names_every_model_that_clients_may_ask_for() -> None:

@@ -24,6 +24,8 @@ async def test_at_its_start_it_says_who_speaks_each_language_and_what_would_make
     assert said["Chinese"]["remedy"] == "saystream models pull kokoro"
     assert said["German"]["remedy"] == "saystream models pull supertonic-3"
     assert {line["log_level"] for line in said.values()} == {"warning"}
+    assert said["Chinese"]["reason"] == "kokoro cannot run"
+    assert said["Chinese"]["native_voices"] == 0
 
     assert status == 200
     advice = {spoken["code"]: spoken["advice"] for spoken in json.loads(body)["data"][0]["languages"]}

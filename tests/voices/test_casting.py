@@ -12,12 +12,25 @@ from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
 from saystream.voices.casting import Casting, Choice
 from saystream.voices.recipes import recipe
 
+SYSTEM_VOICES = tuple(voice.name for voice in load().system_voices)
+
 
 def engine(
-    name: str, *languages: str, quality: str = "native", approximate: tuple[str, ...] = ()
+    name: str,
+    *languages: str,
+    quality: str = "native",
+    approximate: tuple[str, ...] = (),
+    realtime_factor: float | None = None,
 ) -> EngineInfo:
+    """With a voice for every name, where we have no recipes for it."""
     spoken = {**dict.fromkeys(languages, quality), **dict.fromkeys(approximate, "approximate")}
-    return EngineInfo(name=name, sample_rate=24000, languages=spoken, voices=("base",))
+    return EngineInfo(
+        name=name,
+        sample_rate=24000,
+        languages=spoken,
+        voices=SYSTEM_VOICES,
+        realtime_factor=realtime_factor,
+    )
 
 
 HIBARI = engine("hibari", "en")
@@ -30,7 +43,12 @@ def casting(
     installed: tuple[EngineInfo, ...] = (HIBARI, ESPEAK, TONE),
     faults: Mapping[str, EngineUnavailable] | None = None,
 ) -> Casting:
-    return Casting(order, {one.name: one for one in installed}, faults, catalog=load())
+    engines = {one.name: one for one in installed}
+    return Casting(order, engines, faults, catalog=load(), max_realtime_factor=0.9)
+
+
+def chosen_for(language: str, among: Casting) -> Choice:
+    return next(choice for choice in among.describe() if choice.language == language)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +84,11 @@ def test_an_engine_that_has_not_learnt_a_language_gives_way_to_one_that_has() ->
 
     alone = casting("kokoro", "espeak", installed=(accented, ESPEAK))
     assert alone.role(voice="Cherry", language="de").engine == "kokoro"
-    assert alone.quality("Cherry", "de") == "approximate"
+    assert alone.role(voice="Cherry", language="de").quality == "approximate"
     assert [alone.is_settled(language) for language in ("zh", "de", "th")] == [True, False, False]
     assert both.is_settled("de")
-    assert Choice("German", "de", "kokoro", "approximate") in alone.describe()
+    german = chosen_for("de", alone)
+    assert (german.engine, german.quality, german.native_voices) == ("kokoro", "approximate", 0)
 
 
 def test_advice_for_a_language_that_is_only_approximated_is_an_engine_that_has_learnt_it() -> None:
@@ -84,6 +103,42 @@ def test_advice_for_a_language_that_is_only_approximated_is_an_engine_that_has_l
     neither = casting(*order, installed=(ESPEAK,), faults={"kokoro": accent, **faults})
     assert neither.advice("de") == "saystream models pull supertonic-3"
     assert neither.advice("zh") == "saystream models pull kokoro"
+
+
+def test_an_engine_that_is_too_slow_here_gives_way_to_a_native_one_that_is_not() -> None:
+    order = ("kokoro", "hibari", "piper", "espeak")
+    slow = engine("kokoro", "en", "zh", "it", realtime_factor=0.91)
+    slower = engine("piper", "it", realtime_factor=2.0)
+    speaking = casting(*order, installed=(slow, slower, HIBARI, ESPEAK))
+
+    assert speaking.role(voice="Ethan", language="en").engine == "hibari"
+    assert speaking.role(voice="Ethan", language="en", spoke_before="kokoro").engine == "hibari"
+    assert speaking.role(voice="Ethan", language="zh").engine == "kokoro", "the other one is a robot"
+    assert speaking.role(voice="Ethan", language="it").engine == "kokoro", "the other one is slow, too"
+    assert [speaking.is_settled(language) for language in ("en", "zh", "it")] == [True, False, False]
+
+    fast = engine("kokoro", "en", "zh", realtime_factor=0.9)
+    assert casting(*order, installed=(fast, HIBARI)).role(voice="Ethan", language="en").engine == "kokoro"
+
+
+def test_a_choice_says_why_it_is_this_engine() -> None:
+    order = ("qwen3", "kokoro", "hibari", "piper", "espeak")
+    slow = engine("kokoro", "en", "zh", approximate=("de",), realtime_factor=1.25)
+    faults = {"qwen3": missing("qwen3", "en", "zh")}
+    speaking = casting(*order, installed=(slow, HIBARI, engine("piper", "de"), ESPEAK), faults=faults)
+
+    slowness = "kokoro is too slow here: 1.2 s for a second of sound"
+    assert chosen_for("en", speaking).reason == f"qwen3 cannot run; {slowness}"
+    assert chosen_for("zh", speaking).reason == "qwen3 cannot run"
+    assert chosen_for("de", speaking).reason == slowness
+    assert chosen_for("ko", speaking).reason == ""
+    assert chosen_for("de", casting("espeak", installed=(ESPEAK,))).reason == "first in the order"
+
+    accented = engine("kokoro", "zh", approximate=("de",))
+    otherwise = casting("kokoro", "piper", installed=(accented, engine("piper", "de")))
+    assert chosen_for("de", otherwise).reason == "kokoro only approximates it"
+    alone = casting("kokoro", installed=(accented,))
+    assert chosen_for("de", alone).reason.startswith("kokoro only approximates it, but no engine here")
 
 
 KOKORO = engine("kokoro", "en", "zh")
@@ -118,32 +173,30 @@ def test_a_role_carries_the_recipe_and_the_quality() -> None:
     assert role.request == SynthesisRequest(
         voice=made.base, language="en", speed=made.speed, pitch=made.pitch, formant=made.formant
     )
-    assert (role.engine, role.quality) == ("hibari", "native")
+    assert (role.engine, role.quality) == ("hibari", "approximate")
+    assert role.made_from == f"heart, speed {made.speed}, pitch {made.pitch}, formant {made.formant:g}"
+    assert casting("hibari").role(voice="Cherry", language="en").made_from == "heart"
     assert casting("espeak").role(voice="Marcus", language="zh").quality == "robotic"
 
 
-def test_the_quality_of_a_voice_is_that_of_its_role() -> None:
-    several = casting("hibari", "espeak")
+def test_a_voice_that_is_better_with_the_engine_that_spoke_before_stays_with_it() -> None:
+    several = casting("hibari", "kokoro", installed=(HIBARI, KOKORO))
 
-    assert several.quality("Marcus", "en") == "native"
-    assert several.quality("Marcus", "zh") == "robotic"
-    assert several.quality("Marcus", "ko") is None
+    assert several.role(voice="Ethan", language="en", spoke_before="kokoro").engine == "kokoro"
+    assert several.role(voice="Ethan", language="en").quality == "approximate"
 
 
 def test_a_voice_with_a_dialect_is_approximate_in_chinese_only() -> None:
     natural = casting("mandarin", installed=(engine("mandarin", "zh", "en"),))
 
-    assert natural.quality("Marcus", "zh") == "approximate"
     assert natural.role(voice="Marcus", language="zh").quality == "approximate"
-    assert natural.quality("Marcus", "en") == "native"
-    assert natural.quality("Cherry", "zh") == "native"
+    assert natural.role(voice="Marcus", language="en").quality == "native"
+    assert natural.role(voice="Cherry", language="zh").quality == "native"
 
 
 def test_an_unknown_voice_is_refused() -> None:
     with pytest.raises(InvalidValue):
         casting("tone").role(voice="Nobody", language="en")
-    with pytest.raises(InvalidValue):
-        casting("tone").quality("Nobody", "en")
 
 
 def test_a_language_that_nobody_speaks_is_named_with_what_is_in_use() -> None:
@@ -178,8 +231,8 @@ def test_the_description_names_a_choice_for_each_of_the_ten_languages() -> None:
     choices = casting("hibari", "espeak").describe()
 
     assert len(choices) == 10
-    assert Choice("English", "en", "hibari", "native") in choices
-    assert Choice("Chinese", "zh", "espeak", "robotic") in choices
+    assert Choice("English", "en", "hibari", "native", 21, "first in the order") in choices
+    assert Choice("Chinese", "zh", "espeak", "robotic", 0, "first in the order") in choices
     assert Choice("Korean", "ko", None, None) in choices
 
 
@@ -196,7 +249,7 @@ def test_advice_is_the_remedy_of_the_first_engine_that_would_speak_better() -> N
     assert advised.advice("de") == "saystream models pull supertonic-3"
     assert advised.advice("en") == "", "hibari comes before kokoro"
     assert advised.advice("th") == "", "nobody is known to speak it"
-    assert Choice("Chinese", "zh", "espeak", "robotic", "saystream models pull kokoro") in advised.describe()
+    assert chosen_for("zh", advised).advice == "saystream models pull kokoro"
 
 
 def test_an_engine_outside_the_order_gives_no_advice() -> None:
@@ -210,7 +263,9 @@ def test_a_language_that_nobody_speaks_is_refused_with_what_would_speak_it() -> 
 
     with pytest.raises(EngineUnavailable, match=r"To get one: saystream models pull supertonic-3\."):
         advised.role(voice="Cherry", language="ko")
-    assert Choice("Korean", "ko", None, None, "saystream models pull supertonic-3") in advised.describe()
+    assert (
+        Choice("Korean", "ko", None, None, advice="saystream models pull supertonic-3") in advised.describe()
+    )
 
 
 LANGUAGES = ("en", "de", "zh", "th", "*")

@@ -59,7 +59,9 @@ def stranger(name: str, voices: tuple[str, ...] = ("first", "second")) -> Engine
 
 
 def speaking(languages: dict[str, str], native_voices: tuple[str, ...] = ()) -> EngineInfo:
-    return EngineInfo("organ", 8000, languages, ("first",), native_voices=native_voices)
+    """With a voice for every name."""
+    voices = tuple(voice.name for voice in VOICES)
+    return EngineInfo("organ", 8000, languages, voices, native_voices=native_voices)
 
 
 def recipes(engine: str) -> dict[str, Recipe]:
@@ -225,6 +227,26 @@ def test_an_engine_with_speakers_of_system_voices_approximates_all_others() -> N
     for language in ("en", "zh"):
         good = {voice.name for voice in VOICES if quality(voice, language, native) == "native"}
         assert good == {"Cherry", "Dylan"}
+
+
+def native_with(engine: str, language: str) -> set[str]:
+    return {voice.name for voice in VOICES if quality(voice, language, stranger(engine)) == "native"}
+
+
+def test_one_womans_voice_is_native_for_grown_women_only() -> None:
+    assert native_with("hibari", "en") <= {voice.name for voice in grown("female")}
+    assert {"Cherry", "Serena", "Katerina"} <= native_with("hibari", "en")
+
+
+def test_kokoro_has_somebody_like_every_voice() -> None:
+    assert native_with("kokoro", "en") == {voice.name for voice in VOICES}
+    dialects = {voice.name for voice in VOICES if voice.dialect is not None}
+    assert native_with("kokoro", "zh") == {voice.name for voice in VOICES} - dialects
+
+
+def test_an_engine_that_speaks_for_all_names_with_one_voice_is_native_with_none() -> None:
+    assert native_with("organ", "en") == set()
+    assert quality(load().voice("Ethan"), "en", stranger("organ", ("Cherry", "Ethan"))) == "native"
 
 
 def test_a_language_that_the_engine_does_not_speak_has_no_quality() -> None:

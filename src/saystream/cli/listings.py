@@ -22,6 +22,7 @@ from saystream.errors import EngineUnavailable
 from saystream.hosting.front import Hosting
 from saystream.hosting.local import hosting_of
 from saystream.logs import configure
+from saystream.speech.synthesizer import casting_of
 from saystream.voices.casting import Casting, Choice
 
 __all__ = ["catalog_models", "engines", "voices"]
@@ -60,15 +61,21 @@ def _voice_row(voice: Voice, choices: Iterable[Choice], casting: Casting) -> dic
         "character": voice.character,
         "dialect": voice.dialect or "",
         "languages": [
-            {
-                "code": choice.language,
-                "engine": choice.engine,
-                "quality": casting.quality(voice.name, choice.language),
-                "advice": choice.advice,
-            }
+            _spoken_row(voice, choice, casting)
             for choice in choices
             if choice.language_type in voice.languages
         ],
+    }
+
+
+def _spoken_row(voice: Voice, choice: Choice, casting: Casting) -> dict[str, str | None]:
+    role = casting.role(voice=voice.name, language=choice.language) if choice.engine else None
+    return {
+        "code": choice.language,
+        "engine": choice.engine,
+        "quality": role.quality if role else None,
+        "made_from": role.made_from if role else None,
+        "advice": choice.advice,
     }
 
 
@@ -100,10 +107,16 @@ def engines(as_json: _Json = False) -> None:
     console = Console()
     console.print(f"\nengine = {settings.engine}:")
     for choice in choices:
-        spoken = f"{choice.engine} ({choice.quality})" if choice.engine else "nobody"
-        console.print(f"  {choice.language_type}: {spoken}", highlight=False)
+        console.print(f"  {choice.language_type}: {_speaker(choice)}", highlight=False, soft_wrap=True)
     _print_advice(choices)
     console.print(f"\nspeed and pitch: {TEMPO_LIBRARY}", highlight=False)
+
+
+def _speaker(choice: Choice) -> str:
+    if choice.engine is None:
+        return "nobody"
+    voices = f", {choice.native_voices} voices" if choice.quality == "native" else ""
+    return f"{choice.engine} ({choice.quality}{voices}): {choice.reason}"
 
 
 def _quiet_settings() -> Settings:
@@ -122,11 +135,7 @@ async def _started(settings: Settings, names: Sequence[str]) -> AsyncIterator[Ho
 async def _casting(settings: Settings) -> Casting:
     """Which engine speaks what on the server."""
     async with _started(settings, settings.wanted_engines) as hosting:
-        return _casting_of(settings, hosting)
-
-
-def _casting_of(settings: Settings, hosting: Hosting) -> Casting:
-    return Casting(settings.wanted_engines, hosting.engines(), hosting.faults(), catalog=catalog.load())
+        return casting_of(settings, hosting, catalog.load())
 
 
 async def _examine(
@@ -134,15 +143,19 @@ async def _examine(
 ) -> tuple[list[dict[str, Any]], tuple[Choice, ...]]:
     async with _started(settings, installed) as hosting:
         rows = [_engine_row(hosting, name) for name in installed]
-        return rows, _casting_of(settings, hosting).describe()
+        return rows, casting_of(settings, hosting, catalog.load()).describe()
 
 
 def _by_quality(languages: Sequence[Mapping[str, Any]]) -> str:
-    """``native en zh, robotic de``."""
-    groups: dict[str, list[str]] = {"native": [], "approximate": [], "robotic": []}
+    """``native en zh (kokoro), robotic de (espeak)``."""
+    groups: dict[tuple[str | None, str | None], list[str]] = {}
     for spoken in languages:
-        groups.setdefault(spoken["quality"] or "nobody speaks", []).append(spoken["code"])
-    return ", ".join(f"{quality} {' '.join(codes)}" for quality, codes in groups.items() if codes)
+        groups.setdefault((spoken["quality"], spoken["engine"]), []).append(spoken["code"])
+    order = ["native", "approximate", "robotic", None]
+    return ", ".join(
+        f"{quality} {' '.join(codes)} ({engine})" if engine else f"nobody speaks {' '.join(codes)}"
+        for (quality, engine), codes in sorted(groups.items(), key=lambda group: order.index(group[0][0]))
+    )
 
 
 def _print_advice(choices: Iterable[Choice]) -> None:

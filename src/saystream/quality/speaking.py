@@ -72,7 +72,7 @@ class DirectSpeaker:
     path = "direct"
 
     def __init__(self, settings: Settings) -> None:
-        order = settings.engine_order if settings.engine == "auto" else (settings.engine,)
+        order = settings.wanted_engines
         self._engines: dict[str, Engine] = {}
         for name in order:
             try:
@@ -82,7 +82,9 @@ class DirectSpeaker:
                 continue
             self._engines[name] = engine
         known = {name: engine.info for name, engine in self._engines.items()}
-        self._casting = Casting(order, known, catalog=catalog.load())
+        self._casting = Casting(
+            order, known, catalog=catalog.load(), max_realtime_factor=settings.max_realtime_factor
+        )
 
     def speak(self, text: str, *, voice: str, language: str) -> tuple[Samples, int]:
         """Raises EngineUnavailable if no engine here speaks the language."""

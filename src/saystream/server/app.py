@@ -100,7 +100,15 @@ def _say_who_speaks(choice: Choice) -> None:
     say = _log.warning if choice.advice else _log.info
     # Only if there is such a command.
     better = {"remedy": choice.advice} if choice.advice else {}
-    say("speaks", language=choice.language_type, engine=choice.engine, quality=choice.quality, **better)
+    say(
+        "speaks",
+        language=choice.language_type,
+        engine=choice.engine,
+        quality=choice.quality,
+        native_voices=choice.native_voices,
+        reason=choice.reason,
+        **better,
+    )
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -14,14 +14,14 @@ from saystream.text.language import load_detector
 from saystream.voices.casting import Casting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection
 
     from saystream.catalog import Catalog
     from saystream.config import Settings
     from saystream.hosting.front import Hosting
     from saystream.speech.events import SpeechConfig, SpeechEvent
 
-__all__ = ["Synthesizer"]
+__all__ = ["Synthesizer", "casting_of"]
 
 
 class Synthesizer:
@@ -51,10 +51,10 @@ class Synthesizer:
             if languages is None:
                 await hosting.start(wanted)
             else:
-                await _start_speakers(hosting, wanted, languages, catalog)
+                await _start_speakers(hosting, settings, languages, catalog)
             if not hosting.engines():
                 hosting.engine(wanted[-1])  # raises, with the reason
-            casting = Casting(wanted, hosting.engines(), hosting.faults(), catalog=catalog)
+            casting = casting_of(settings, hosting, catalog)
             synthesizer = cls(settings, hosting=hosting, casting=casting)
             if len(synthesizer._services.latin_languages) > 1:
                 await asyncio.to_thread(load_detector)  # half a second that no session should wait for
@@ -78,12 +78,23 @@ class Synthesizer:
             session.close()
 
 
+def casting_of(settings: Settings, hosting: Hosting, catalog: Catalog) -> Casting:
+    """Who speaks what with the engines that have been started."""
+    return Casting(
+        settings.wanted_engines,
+        hosting.engines(),
+        hosting.faults(),
+        catalog=catalog,
+        max_realtime_factor=settings.max_realtime_factor,
+    )
+
+
 async def _start_speakers(
-    hosting: Hosting, order: Sequence[str], languages: Collection[str], catalog: Catalog
+    hosting: Hosting, settings: Settings, languages: Collection[str], catalog: Catalog
 ) -> None:
     """Start engines one after another until no later one would speak any of ``languages``."""
-    for name in order:
+    for name in settings.wanted_engines:
         await hosting.start([name])
-        casting = Casting(order, hosting.engines(), catalog=catalog)
+        casting = casting_of(settings, hosting, catalog)
         if all(map(casting.is_settled, languages)):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,13 @@ class Role:
     quality: str
     """Of this voice in this language: ``native``, ``approximate`` or ``robotic``."""
 
+    @property
+    def made_from(self) -> str:
+        """The engine's voice and what is changed in it, such as ``heart, pitch 0.7, formant 0.88``."""
+        ratios = {ratio: getattr(self.request, ratio) for ratio in ("speed", "pitch", "formant")}
+        changes = (f"{ratio} {value:g}" for ratio, value in ratios.items() if value != 1.0)
+        return ", ".join((self.request.voice, *changes))
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -35,7 +43,11 @@ class Choice:
     engine: str | None
     """``None`` if no engine speaks it."""
     quality: str | None
-    """Of that engine's speech; a voice may be worse, see ``Casting.quality``."""
+    """Of that engine's speech; a voice may be worse, see ``Role.quality``."""
+    native_voices: int = 0
+    """System voices of which the engine has a speaker of this kind, and that are ``native`` in the language."""
+    reason: str = ""
+    """Why it is this engine, and none that comes earlier in the order."""
     advice: str = ""
     """The command that would give the language an engine that the settings prefer; "" if that one already speaks."""
 
@@ -43,7 +55,8 @@ class Choice:
 class Casting:
     """For each language, the first engine of an order that speaks it; a fixed engine is an order of one.
 
-    An engine that only approximates a language gives way to a later one that is native in it.
+    An engine that only approximates a language, or that is too slow here, gives way to a later one that is native in it
+    and fast enough.
     """
 
     def __init__(
@@ -53,10 +66,13 @@ class Casting:
         faults: Mapping[str, EngineUnavailable] | None = None,
         *,
         catalog: Catalog,
+        max_realtime_factor: float = math.inf,
     ) -> None:
         """``engines`` are those that can run here, ``faults`` say why others cannot; other names in ``order`` are
-        skipped. The system voices are those of ``catalog``."""
+        skipped. The system voices are those of ``catalog``. An engine whose measured ``realtime_factor`` is above
+        ``max_realtime_factor`` is too slow."""
         self._catalog = catalog
+        self._max_realtime_factor = max_realtime_factor
         self._faults = dict(faults or {})
         self._order = tuple(order)
         self._engines = dict(engines)
@@ -65,19 +81,21 @@ class Casting:
     def role(self, *, voice: str, language: str, spoke_before: str | None = None) -> Role:
         """How ``voice`` says something in ``language`` (ISO 639-1).
 
-        The engine in ``spoke_before`` continues if it is as good as the first of the order, because another one would
-        sound like another person. Raises EngineUnavailable, with what would help, if no engine of the order speaks the
-        language; InvalidValue if there is no such voice.
+        The engine in ``spoke_before`` continues if it is fast enough and as good as the first of the order, because
+        another one would sound like another person. Raises EngineUnavailable, with what would help, if no engine of the
+        order speaks the language; InvalidValue if there is no such voice.
         """
         engine = self._speaker(language)
         if engine is None:
             raise EngineUnavailable(self._what_would_help(language))
         entry = self._catalog.voice(voice)
+        before = next((known for known in self._eligible if known.name == spoke_before), engine)
+        if not self._is_slow(before) and _rank(quality(entry, language, before)) >= _rank(
+            quality(entry, language, engine)
+        ):
+            engine = before
         how_good = quality(entry, language, engine)
         assert how_good is not None, "it was chosen because it speaks the language"
-        before = next((known for known in self._eligible if known.name == spoke_before), engine)
-        if quality(entry, language, before) == how_good:
-            engine = before
         ingredients = recipe(entry, engine, language)
         request = SynthesisRequest(
             voice=ingredients.base,
@@ -88,19 +106,10 @@ class Casting:
         )
         return Role(engine.name, request, how_good)
 
-    def quality(self, voice: str, language: str) -> str | None:
-        """How good ``voice`` is in ``language`` (ISO 639-1); ``None`` if no engine speaks it.
-
-        Raises InvalidValue if there is no such voice.
-        """
-        engine = self._speaker(language)
-        entry = self._catalog.voice(voice)
-        return None if engine is None else quality(entry, language, engine)
-
     def is_settled(self, language: str) -> bool:
         """Whether the engine that now speaks ``language`` (ISO 639-1) gives way to no later one in the order."""
         speaker = self._speaker(language)
-        return speaker is not None and speaker.quality(language) != "approximate"
+        return speaker is not None and not self._gives_way(speaker, language)
 
     def advice(self, language: str) -> str:
         """The command that would give ``language`` a better engine than the one that now speaks it; "" if none is
@@ -123,17 +132,58 @@ class Casting:
 
     def _choice(self, language_type: str, language: str) -> Choice:
         engine = self._speaker(language)
+        advice = self.advice(language)
         if engine is None:
-            return Choice(language_type, language, None, None, self.advice(language))
-        return Choice(language_type, language, engine.name, engine.quality(language), self.advice(language))
+            return Choice(language_type, language, None, None, advice=advice)
+        spoken = (voice for voice in self._catalog.system_voices if language_type in voice.languages)
+        return Choice(
+            language_type,
+            language,
+            engine.name,
+            engine.quality(language),
+            sum(quality(voice, language, engine) == "native" for voice in spoken),
+            self._reason(language, engine),
+            advice,
+        )
 
     def _speaker(self, language: str) -> EngineInfo | None:
         speakers = [engine for engine in self._eligible if engine.speaks(language)]
         first = next(iter(speakers), None)
-        if first is None or first.quality(language) != "approximate":
+        if first is None or not self._gives_way(first, language):
             return first
-        natives = (engine for engine in speakers if engine.quality(language) == "native")
-        return next(natives, first)
+        better = (
+            engine
+            for engine in speakers
+            if engine.quality(language) == "native" and not self._is_slow(engine)
+        )
+        return next(better, first)
+
+    def _gives_way(self, engine: EngineInfo, language: str) -> bool:
+        return engine.quality(language) == "approximate" or self._is_slow(engine)
+
+    def _is_slow(self, engine: EngineInfo) -> bool:
+        factor = engine.realtime_factor
+        return factor is not None and factor > self._max_realtime_factor
+
+    def _reason(self, language: str, speaker: EngineInfo) -> str:
+        earlier = self._order[: self._order.index(speaker.name)]
+        reasons = [why for name in earlier if (why := self._objection(name, language))]
+        if not reasons and self._gives_way(speaker, language):
+            objection = self._objection(speaker.name, language)
+            return f"{objection}, but no engine here is both native in it and fast enough"
+        return "; ".join(reasons) or "first in the order"
+
+    def _objection(self, name: str, language: str) -> str:
+        """What keeps an engine of the order from speaking ``language``; "" if it does not speak it anyway."""
+        if name not in self._engines:
+            fault = self._faults.get(name)
+            return f"{name} cannot run" if fault is not None and language in fault.languages else ""
+        engine = self._engines[name]
+        if not engine.speaks(language):
+            return ""
+        if self._is_slow(engine):
+            return f"{name} is too slow here: {engine.realtime_factor:.2g} s for a second of sound"
+        return f"{name} only approximates it"
 
     def _what_would_help(self, language: str) -> str:
         name = LANGUAGE_NAMES.get(language)
@@ -158,3 +208,8 @@ class Casting:
         if not advice:
             advice.append("Install an engine that speaks it; `saystream engines` lists those installed.")
         return " ".join((problem, *advice))
+
+
+def _rank(how_good: str | None) -> int:
+    """The better, the higher."""
+    return (None, "robotic", "approximate", "native").index(how_good)

@@ -17,6 +17,11 @@ from saystream.engines.base import EngineInfo
 __all__ = ["Recipe", "quality", "recipe"]
 
 
+_NATURAL_PITCH = (0.8, 1.25)
+"""Shifted further than this, a voice is not a speaker of its kind: a woman lowered to a man, or raised to a child. The
+widest shift of a recipe whose voice has the base's sex and age is 0.82 and 1.22 with Kokoro."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What to ask of an engine for one voice. The ratios are those of ``SynthesisRequest``."""
@@ -44,12 +49,17 @@ def recipe(voice: Voice, engine: EngineInfo, language: str = "") -> Recipe:
     An engine without a recipe for it uses its own voice of that name, else its first voice, unchanged: we do not know
     how the voices of other people's engines sound.
     """
-    cookbook = _cookbooks().get(engine.name)
-    if cookbook is None or voice.name not in cookbook.voices:
+    written = _written(voice, engine)
+    if written is None:
         return Recipe(voice.name if voice.name in engine.voices else engine.voices[0])
-    written, lent = cookbook.voices[voice.name], cookbook.lent.get(language, {})
+    lent = _cookbooks()[engine.name].lent.get(language, {})
     as_whom = "female" if voice.age == "child" else voice.sex
     return replace(written, base=_mixed(written.base, *lent[as_whom])) if as_whom in lent else written
+
+
+def _written(voice: Voice, engine: EngineInfo) -> Recipe | None:
+    cookbook = _cookbooks().get(engine.name)
+    return None if cookbook is None else cookbook.voices.get(voice.name)
 
 
 def _mixed(base: str, lender: str, share: float) -> str:
@@ -64,14 +74,25 @@ def _mixed(base: str, lender: str, share: float) -> str:
 def quality(voice: Voice, language: str, engine: EngineInfo) -> str | None:
     """How good ``engine`` is for a system voice in ``language`` (ISO 639-1), as in ``EngineInfo.languages``.
 
-    Never better than the engine itself. A voice with a dialect is approximate in Chinese unless the engine has that
-    very speaker: any other speaks it as Mandarin. ``None`` if the engine does not speak the language.
+    Never better than the engine itself. A voice is approximate in Chinese if it has a dialect, which any other speaker
+    speaks as Mandarin, and in every language if the engine has nobody who sounds like that: if one of its voices would
+    have to be shifted far, or if it speaks for all names with one voice. An engine with speakers of system voices is
+    native with these only. ``None`` if the engine does not speak the language.
     """
     if (at_best := engine.quality(language)) != "native":
         return at_best
     if engine.native_voices:
         return "native" if voice.name in engine.native_voices else "approximate"
-    return "approximate" if language == "zh" and voice.dialect is not None else "native"
+    has_dialect = language == "zh" and voice.dialect is not None
+    return "approximate" if has_dialect or not _has_somebody_like(voice, engine) else "native"
+
+
+def _has_somebody_like(voice: Voice, engine: EngineInfo) -> bool:
+    made = _written(voice, engine)
+    if made is None:
+        return voice.name in engine.voices
+    lowest, highest = _NATURAL_PITCH
+    return lowest <= made.pitch <= highest
 
 
 @functools.cache

@@ -189,6 +189,7 @@ async def test_voices_say_who_would_speak_each_language(server: Live) -> None:
     assert len(cherry["languages"]) == 10
     assert {language["engine"] for language in cherry["languages"]} == {"tone"}
     assert {language["quality"] for language in cherry["languages"]} == {"robotic"}
+    assert {language["made_from"] for language in cherry["languages"]} == {"tone"}
     assert {language["advice"] for language in cherry["languages"]} == {""}
     marcus = next(voice for voice in voices if voice["name"] == "Marcus")
     assert marcus["languages"][0]["quality"] == "robotic", "what is robotic is not better for a dialect"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model, Voice
     from saystream.speech.events import SpeechEvent
-    from saystream.voices.casting import Casting
+    from saystream.voices.casting import Casting, Choice
 
 __all__ = ["MEDIA_TYPES", "OpenAIDoor", "VoiceEntry", "VoiceLanguage", "VoiceList"]
 
@@ -69,6 +69,8 @@ class VoiceLanguage(msgspec.Struct, frozen=True, kw_only=True):
     """The engine that would speak it here; null if none does."""
     quality: str | None
     """``native``, ``approximate`` or ``robotic``, for this voice."""
+    made_from: str | None
+    """The engine's voice and what is changed in it, such as ``heart, pitch 0.7, formant 0.88``."""
     advice: str
     """The command that would make it better: run it on the server, then restart; empty if none is known."""
 
@@ -258,10 +260,11 @@ def _created(model: Model) -> int:
 
 
 def _voice_list(catalog: Catalog, casting: Casting) -> VoiceList:
-    return VoiceList(data=[_voice_entry(voice, casting) for voice in catalog.system_voices])
+    choices = casting.describe()
+    return VoiceList(data=[_voice_entry(voice, choices, casting) for voice in catalog.system_voices])
 
 
-def _voice_entry(voice: Voice, casting: Casting) -> VoiceEntry:
+def _voice_entry(voice: Voice, choices: Sequence[Choice], casting: Casting) -> VoiceEntry:
     return VoiceEntry(
         name=voice.name,
         openai_names=[name for name, own in openai_names.voice_names().items() if own == voice.name],
@@ -271,14 +274,20 @@ def _voice_entry(voice: Voice, casting: Casting) -> VoiceEntry:
         dialect=voice.dialect,
         models=list(voice.models),
         languages=[
-            VoiceLanguage(
-                language=choice.language_type,
-                code=choice.language,
-                engine=choice.engine,
-                quality=casting.quality(voice.name, choice.language),
-                advice=choice.advice,
-            )
-            for choice in casting.describe()
+            _voice_language(voice, choice, casting)
+            for choice in choices
             if choice.language_type in voice.languages
         ],
+    )
+
+
+def _voice_language(voice: Voice, choice: Choice, casting: Casting) -> VoiceLanguage:
+    role = casting.role(voice=voice.name, language=choice.language) if choice.engine else None
+    return VoiceLanguage(
+        language=choice.language_type,
+        code=choice.language,
+        engine=choice.engine,
+        quality=role.quality if role else None,
+        made_from=role.made_from if role else None,
+        advice=choice.advice,
     )
