@@ -159,7 +159,7 @@ def test_marks_that_begin_in_silence_stay_inside_the_audio() -> None:
     edges.push(sound)
     times.push((Mark(0, 1, 0, 520), Mark(2, 3, 900, 1000)), edges)
     times.end_segment(edges)
-    assert times.take(1e9) == (Mark(0, 1, 0, LEADING_MS + 20), Mark(2, 3, 260, 260))
+    assert times.take(1e9) == (Mark(0, 1, 0, LEADING_MS + 20), Mark(2, 3, 200, 200))
 
 
 def test_marks_of_a_segment_without_sound_are_dropped() -> None:

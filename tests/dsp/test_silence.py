@@ -82,9 +82,9 @@ def test_silence_inside_a_segment_stays_as_long_as_it_was(duration_ms: int) -> N
         (200, 300, [300]),
         (299, 300, [300]),
         (800, 300, [300]),
-        (80, 0, [80]),
+        (30, 0, [30]),
         (800, 0, [TRAILING_MS]),
-        (90, 50, [90]),
+        (35, 20, [35]),
     ],
 )
 def test_a_pause_fills_up_what_the_engine_left_and_cuts_what_goes_beyond(

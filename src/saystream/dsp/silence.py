@@ -18,8 +18,9 @@ their noise stays below."""
 LEADING_MS = 60
 """Silence kept before a segment: a soft consonant may begin below ``QUIETEST``."""
 
-TRAILING_MS = 100
-"""Silence kept after a segment, more if a pause is due: a voice fades out below ``QUIETEST``."""
+TRAILING_MS = 40
+"""Silence kept after a segment, more if a pause is due: a voice fades out below ``QUIETEST``. No longer than the pause
+between two words, so that a sentence cut there stays one sentence."""
 
 _HELD_MS = 10_000
 """Most silence inside a segment that is held back, because it may prove to be the end of the segment. Longer than any
