@@ -8,7 +8,7 @@ import pytest
 
 from client.virtual_time import on_virtual_time
 from fake_pool import FakePool, synthesizer_on
-from saystream.errors import TextTooLong
+from saystream.errors import Overloaded, TextTooLong
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 
 from .sessions import IDLE_S, THREE_SENTENCES, Listener, listening, session_on, settings, slowly
@@ -115,3 +115,24 @@ async def test_a_fed_response_can_be_cancelled_and_cleared() -> None:
         session.clear()
         assert pool.streams[1].cancelled
     assert [ended.status for ended in listener.ends] == ["cancelled"]
+
+
+@pytest.mark.parametrize("server_commit", [True, False])
+@on_virtual_time
+async def test_text_that_the_engine_refuses_leaves_no_response_and_can_be_sent_again(
+    server_commit: bool,
+) -> None:
+    pool = FakePool(incremental=True)
+    session = session_on(pool, server_commit=server_commit)
+    pool.refusals.append(Overloaded("busy"))
+    if server_commit:
+        with pytest.raises(Overloaded):
+            session.push_text("Hello.")
+        session.push_text("Hello.")
+    else:
+        session.push_text("Hello.")
+        with pytest.raises(Overloaded):
+            session.commit()
+    async with listening(session) as listener:
+        session.commit()
+    assert [ended.text for ended in listener.ends] == ["Hello."]

@@ -109,7 +109,8 @@ class SynthesisSession:
         self.push_text(text)
 
     def push_text(self, text: str) -> None:
-        """Add text. Raises :class:`TextTooLong`, and adds nothing, if too much is already waiting."""
+        """Add text. Raises, and adds nothing: TextTooLong if too much is already waiting, ServerFault if an engine that
+        takes text uncut refuses it."""
         limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
         if waiting + len(text) > limit:
             raise TextTooLong(
@@ -126,12 +127,13 @@ class SynthesisSession:
     def commit(self) -> None:
         """Speak everything that was pushed, as the rest of the open response or as one of its own.
 
-        Does nothing if there is nothing to hear in it.
+        Does nothing if there is nothing to hear in it. Raises ServerFault, and changes nothing, if an engine that takes
+        text uncut refuses it.
         """
         if not self._config.server_commit:
             if is_speakable(text := "".join(self._buffer)):
-                self._clear_buffer()
                 self._add_whole(text)
+                self._clear_buffer()
         elif (response := self._open_response()) is not None:
             if response.speakable:
                 response.close()
@@ -321,18 +323,19 @@ class SynthesisSession:
 
     def _new_response(self) -> SpeechResponse:
         segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._language.of)
-        response = SpeechResponse(segmenter, self._open_stream)
-        self._responses.append(response)
-        return response
+        return SpeechResponse(segmenter, self._open_stream)
 
     def _add_to_open_response(self, text: str) -> None:
-        response = self._open_response() or self._new_response()
+        present = self._open_response()
+        response = present or self._new_response()
         begins = not response.speakable and is_speakable(text)
         if response.is_fed or (begins and self._takes_text_uncut(text)):
             response.feed(text)
             self._restart_idle_timer(response)
         else:
             response.add(text, self._now_ms())
+        if present is None:
+            self._responses.append(response)  # not before: an engine may have refused its text
         self._wake.set()
 
     def _add_whole(self, text: str) -> None:
@@ -343,6 +346,7 @@ class SynthesisSession:
         else:
             response.add(text, self._now_ms())
         response.close()
+        self._responses.append(response)
         self._wake.set()
 
     # --- engines ---------------------------------------------------------------------------------------------------
