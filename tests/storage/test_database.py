@@ -62,13 +62,15 @@ async def test_the_files_are_for_their_owner_only(tmp_path: Path) -> None:
         }
 
 
-async def test_a_file_that_others_may_read_is_closed_to_them_and_a_directory_is_left_alone(
+async def test_files_that_others_may_read_are_closed_to_them_and_a_directory_is_left_alone(
     tmp_path: Path,
 ) -> None:
     tmp_path.chmod(0o755)
-    (tmp_path / "saystream.db").touch(0o644)
+    names = ("saystream.db", "saystream.db-shm", "saystream.db-wal")
+    for name in names:
+        (tmp_path / name).touch(0o644)
     async with open_store(Settings(data_dir=tmp_path)):
-        assert mode_of(tmp_path / "saystream.db") == 0o600
+        assert [mode_of(tmp_path / name) for name in names] == [0o600] * 3
         assert mode_of(tmp_path) == 0o755
 
 

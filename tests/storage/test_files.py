@@ -87,6 +87,21 @@ async def test_expired_files_are_removed_and_only_ours(
     assert stranger.exists()
 
 
+async def test_a_part_that_a_killed_writer_left_is_removed_when_nobody_can_be_writing_it(
+    files: FileStore, tmp_path: Path, clock: Clock
+) -> None:
+    path = tmp_path / "files" / await put(files)
+    part, strange = path.with_name(path.name + "#1"), path.with_name("notes.wav#1")
+    for file in (path, part, strange):
+        file.write_bytes(CONTENT)
+        os.utime(file, (clock.now_s,) * 2)
+    await files.sweep()
+    assert part.exists()
+    clock.now_s += 2 * HOUR
+    await files.sweep()
+    assert (part.exists(), strange.exists(), path.exists()) == (False, True, True)
+
+
 async def test_over_the_quota_the_oldest_files_go(files: FileStore, tmp_path: Path, clock: Clock) -> None:
     paths = []
     for age_s in (30, 20, 10):
@@ -109,6 +124,8 @@ async def test_a_file_over_the_quota_wakes_the_sweeper(tmp_path: Path) -> None:
 
 async def test_files_outlive_the_server(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files").chmod(0o755)
     async with FileStore.open(settings) as files:
         path = await put(files)
     async with FileStore.open(settings) as files:

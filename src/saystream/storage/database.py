@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from saystream.config import Settings
 from saystream.errors import ConfigurationError
+from saystream.storage.private import close_to_others
 
 __all__ = ["DATABASE_FILE", "open_store"]
 
@@ -118,11 +119,11 @@ def _prepare_sqlite_file(url: URL) -> None:
     path = Path(url.database)
     path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)  # another process may make it now
     with _locked(path.parent):
-        if not path.exists():
-            # Before SQLite creates it with the umask's mode. The side files (-wal, -shm) get the same mode.
-            path.touch(mode=0o600)
-        elif path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+        # Before SQLite creates it with the umask's mode. The side files get the same mode, unless they are there.
+        path.touch(mode=0o600)
+        for kept in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+            with suppress(FileNotFoundError):
+                close_to_others(kept)
         with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as connection:
             # WAL: a command line that writes never stops the server from reading. It stays with the file. Under
             # the lock: of two processes that switch at once, SQLite fails one without waiting.

@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import obstore
@@ -15,6 +16,7 @@ import structlog
 from obstore.store import LocalStore, from_url
 
 from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
+from saystream.storage.private import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,7 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["FileStore", "StoredFile"]
 
 _NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.wav")
-"""The paths that we write: the day and the request id. Nothing else in the store is read or removed."""
+"""The paths that we write: the day and the request id. Nothing else in the store is read or removed, except…"""
+
+_PART = re.compile(rf"{_NAME.pattern}#\d+")
+"""…what a folder keeps of a file whose writer was killed. A bucket takes a file in one request, and keeps no parts."""
+
+_PART_KEPT_S = 3600.0
+"""Another server may be writing it; nobody takes this long."""
 
 _READ_BYTES = 1 << 20
 _KEPT_AFTER_END_S = 60.0
@@ -140,6 +148,20 @@ class FileStore:
         if removed:
             await asyncio.to_thread(obstore.delete, self._store, removed)
             _log.info("files removed", files=len(removed), left_bytes=total_bytes)
+        if isinstance(self._store, LocalStore) and (parts := await asyncio.to_thread(self._remove_parts)):
+            _log.info("parts of files removed", files=parts)
+
+    def _remove_parts(self) -> int:
+        """Removes what writers that were killed have left in the folder; returns how many files that were."""
+        assert isinstance(self._store, LocalStore) and self._store.prefix is not None
+        folder, oldest = Path(self._store.prefix), self._clock() - _PART_KEPT_S
+        removed = 0
+        for path in folder.glob("*/*.wav#*"):
+            with suppress(FileNotFoundError):  # its writer has just finished it
+                if _PART.fullmatch(path.relative_to(folder).as_posix()) and path.stat().st_mtime < oldest:
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def _list(self) -> tuple[list[ObjectMeta], list[str]]:
         """The files that have not expired, and the paths of those that have."""
@@ -174,7 +196,7 @@ def _open_store(settings: Settings) -> ObjectStore:
     try:
         if url is None:
             folder = settings.data_dir / "files"
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(folder)
             return LocalStore(folder, automatic_cleanup=True)
         return from_url(url)
     except (obstore.exceptions.BaseError, OSError, ValueError) as error:

@@ -74,6 +74,13 @@ def test_the_secret_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None
     assert [path.name for path in folder.iterdir()] == [SECRET_FILE]
 
 
+def test_a_secret_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    secret = read_secret(tmp_path)
+    (tmp_path / SECRET_FILE).chmod(0o644)
+    assert read_secret(tmp_path) == secret
+    assert stat.S_IMODE((tmp_path / SECRET_FILE).stat().st_mode) == 0o600
+
+
 def test_a_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / SECRET_FILE).write_bytes(b"short")
     with pytest.raises(ConfigurationError, match="delete it"):

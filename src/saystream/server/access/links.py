@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from saystream.errors import AccessDenied, ConfigurationError, InvalidRequest
+from saystream.storage.private import close_to_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,7 +110,7 @@ class Links:
 
 
 def read_secret(data_dir: Path) -> bytes:
-    """The secret in ``data_dir``, created with mode 0600 if there is none.
+    """The secret in ``data_dir``, created if there is none. Its file is closed to other users.
 
     Processes that start at the same time get the same one. Raises ConfigurationError if it can be neither read nor
     created.
@@ -119,6 +120,7 @@ def read_secret(data_dir: Path) -> bytes:
         if not path.exists():
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             _make_secret(path)
+        close_to_others(path)
         secret = path.read_bytes().strip()
     except OSError as error:
         raise ConfigurationError(
