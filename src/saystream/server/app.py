@@ -26,6 +26,7 @@ from saystream.server.doors.operations import OperationsDoor
 from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.web.request_ids import HEADER, RequestIds
+from saystream.server.web.stalls import StallLimit
 from saystream.speech.synthesizer import Synthesizer
 from saystream.storage import open_store
 from saystream.storage.files import FileStore
@@ -125,4 +126,5 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(RequestIds),
         *([cors] if settings.cors_origins else []),
         Middleware(UnforeseenErrors, shapes),
+        Middleware(StallLimit, timeout_s=settings.realtime.send_stall_timeout_s),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
 from saystream.storage.private import make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
@@ -115,20 +115,18 @@ class FileStore:
 
     async def describe(self, path: str) -> StoredFile:
         """Describe the file at ``path``. Raises NoSuchFile or StoreUnavailable."""
-        try:
+        with _reading():
             meta = await asyncio.to_thread(obstore.head, self._store, path)
-        except FileNotFoundError:
-            raise NoSuchFile("the file was removed") from None
-        except (obstore.exceptions.BaseError, OSError) as error:
-            raise StoreUnavailable(f"the audio file cannot be read ({type(error).__name__})") from error
         tag = (meta["e_tag"] or "").strip('"')
         return StoredFile(meta["size"], tag, meta["last_modified"].astimezone(UTC))
 
-    async def read(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from ``start`` up to ``end``, in pieces."""
+    async def read(self, path: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """The bytes from ``start`` up to ``end``, in pieces. Raises NoSuchFile or StoreUnavailable."""
         for piece in range(start, end, _READ_BYTES):
             until = min(end, piece + _READ_BYTES)
-            yield bytes(await asyncio.to_thread(obstore.get_range, self._store, path, start=piece, end=until))
+            with _reading():
+                read = await asyncio.to_thread(obstore.get_range, self._store, path, start=piece, end=until)
+            yield bytes(read)
 
     # --- removing --------------------------------------------------------------------------------------------------
 
@@ -185,6 +183,16 @@ class FileStore:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.sweep_interval_s):
                     await self._full.wait()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise NoSuchFile("the file was removed") from None
+    except (obstore.exceptions.BaseError, OSError) as error:
+        raise StoreUnavailable(f"the audio file cannot be read ({type(error).__name__})") from error
 
 
 def _ours(batch: Iterable[ObjectMeta]) -> list[ObjectMeta]:

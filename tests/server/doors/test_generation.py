@@ -437,5 +437,6 @@ async def test_a_request_that_finds_no_space_for_its_audio_leaves_its_place(
         raise OSError("no space left on device")
 
     monkeypatch.setattr("saystream.server.doors.generation.WavSpool", full)
-    assert (await listener.ask(body())).status_code == 500
+    answer = await listener.ask(body())
+    assert (answer.status_code, answer.json()["message"]) == (503, "the audio cannot be kept (OSError)")
     assert listener.server.room.num_taken == 0

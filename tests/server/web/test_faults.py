@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from saystream.errors import BodyTooLarge, InvalidValue, LimitReached, Overloaded, QuotaExhausted
 from saystream.server.web.faults import DASHSCOPE, EXCEPTION_HANDLERS, OPENAI, UnforeseenErrors
@@ -137,6 +139,23 @@ async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(
     assert answer.headers[HEADER]
     assert "secret" not in answer.text and "Traceback" not in answer.text
     assert answer.headers["content-type"] == "application/json"
+
+
+async def test_a_peer_that_leaves_before_its_body_has_come_is_one_line_of_the_log() -> None:
+    async def read(request: Request) -> Response:
+        return Response(await request.body())
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError("there is nobody to answer")
+
+    app = Starlette(routes=[Route("/", read)], middleware=[Middleware(UnforeseenErrors)])
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    with structlog.testing.capture_logs() as lines:
+        await app(scope, receive, send)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("peer gone", "info")]
 
 
 async def test_every_request_has_an_id_of_its_own_and_a_sent_one_is_not_believed(

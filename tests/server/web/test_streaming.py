@@ -8,25 +8,22 @@ from typing import Any
 
 import pytest
 
-from saystream.errors import EngineCrashed, PeerStalled
+from saystream.errors import EngineCrashed
 from saystream.server.web.streaming import StreamedAnswer
 
 
 class Peer:
-    """Takes messages; leaves or stops reading when it is told to."""
+    """Takes messages, and leaves when it is told to."""
 
-    def __init__(self, *, reads: int = 1000) -> None:
+    def __init__(self) -> None:
         self.messages: list[MutableMapping[str, Any]] = []
         self.left = asyncio.Event()
-        self._reads = reads
 
     async def receive(self) -> dict[str, Any]:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        if len(self.messages) >= self._reads:
-            await asyncio.Event().wait()
         self.messages.append(message)
 
     @property
@@ -56,8 +53,8 @@ class Chunks:
             self.closed = True
 
 
-async def answer(chunks: Chunks, peer: Peer, *, stall_timeout_s: float = 60.0) -> None:
-    response = StreamedAnswer(chunks(), media_type="audio/wav", stall_timeout_s=stall_timeout_s)
+async def answer(chunks: Chunks, peer: Peer, **how: Any) -> None:
+    response = StreamedAnswer(chunks(), media_type="audio/wav", **how)
     await response({"type": "http"}, peer.receive, peer.send)
 
 
@@ -80,11 +77,32 @@ async def test_what_is_raised_before_the_first_chunk_is_raised_before_anything_i
     assert not peer.messages
 
 
-async def test_what_is_raised_later_leaves_the_answer_without_its_end() -> None:
+async def test_a_fault_that_comes_later_leaves_the_answer_without_its_end() -> None:
     peer = Peer()
-    with pytest.raises(EngineCrashed):
-        await answer(Chunks(b"one", EngineCrashed("gone")), peer)
+    await answer(Chunks(b"one", EngineCrashed("gone")), peer)
     assert peer.messages[-1]["more_body"]
+
+
+async def test_a_mistake_of_ours_that_comes_later_is_raised_too() -> None:
+    peer = Peer()
+    with pytest.raises(KeyError):
+        await answer(Chunks(b"one", KeyError("secret")), peer)
+    assert peer.messages[-1]["more_body"]
+
+
+async def test_a_long_chunk_goes_out_in_pieces_that_a_slow_reader_can_take() -> None:
+    peer = Peer()
+    long = bytes(range(256)) * 1000
+    await answer(Chunks(long), peer)
+    assert peer.body == long
+    assert max(len(message.get("body", b"")) for message in peer.messages) <= 64 * 1024
+
+
+async def test_a_length_and_a_status_that_are_known_are_told() -> None:
+    peer = Peer()
+    await answer(Chunks(b"one"), peer, status_code=206, headers={"content-length": "3"})
+    assert peer.messages[0]["status"] == 206
+    assert dict(peer.messages[0]["headers"])[b"content-length"] == b"3"
 
 
 @pytest.mark.parametrize("chunks", [(), (b"one",)])
@@ -99,15 +117,19 @@ async def test_a_peer_that_leaves_closes_the_chunks_at_once(chunks: tuple[()] | 
     assert endless.closed
 
 
-async def test_a_peer_that_does_not_read_closes_the_chunks_too() -> None:
-    chunks = Chunks(b"one", b"two")
-    with pytest.raises(PeerStalled):
-        await answer(chunks, Peer(reads=2), stall_timeout_s=0.01)
-    assert chunks.closed
-
-
 async def test_an_answer_without_a_chunk_is_empty() -> None:
     peer = Peer()
     await answer(Chunks(), peer)
     assert peer.body == b""
     assert not peer.messages[-1]["more_body"]
+
+
+async def test_an_answer_that_is_cancelled_before_it_began_is_over_all_the_same() -> None:
+    told: list[str] = []
+    answering = asyncio.create_task(answer(Chunks(b"one"), Peer(), over=lambda: told.append("over")))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    assert told == ["over"]

@@ -48,8 +48,10 @@ class Place:
 
     def leave(self) -> None:
         """Give the place up, so that another can take it."""
-        self._permit.release()
-        self._leave(self)
+        try:
+            self._permit.release()
+        finally:
+            self._leave(self)
 
     def __enter__(self) -> Self:
         return self

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from saystream.errors import Draining
 from saystream.server.accounting.account import ResponseAccount
 from saystream.server.web.bodies import read_json_body
 from saystream.server.web.faults import DASHSCOPE
 from saystream.server.web.openapi import DocumentedRoute
-from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded
 from saystream.text.counting import billed_characters
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model
     from saystream.config import Settings
+    from saystream.errors import ServerFault
     from saystream.server.access.auth import Authenticator, Principal
     from saystream.server.access.limits import Limiter
     from saystream.server.access.links import Links
@@ -88,17 +90,6 @@ class Door(ABC):
         limits = self.services.settings.limits
         return await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
 
-    def stream(
-        self,
-        chunks: AsyncGenerator[bytes, None],
-        *,
-        media_type: str,
-        headers: Mapping[str, str] | None = None,
-    ) -> StreamedAnswer:
-        """An answer that is sent while it is being made. It is abandoned if the peer stops reading."""
-        stall_timeout_s = self.services.settings.realtime.send_stall_timeout_s
-        return StreamedAnswer(chunks, media_type=media_type, stall_timeout_s=stall_timeout_s, headers=headers)
-
     def account(self, principal: Principal) -> ResponseAccount:
         """An account for the request or connection that the calling task serves."""
         return ResponseAccount(
@@ -114,8 +105,9 @@ class Door(ABC):
         rest.
         """
         characters = billed_characters(text)
-        with await self.services.room.admit(principal, model.name, characters=characters):
+        with await self.services.room.admit(principal, model.name, characters=characters) as place:
             account = self.account(principal)
+            place.seat(speaker := _Speaker())
             events = self.services.synthesizer.speak(config, text)
             try:
                 async with aclosing(account.following(events, model=model, voice=config.voice)) as followed:
@@ -123,11 +115,41 @@ class Door(ABC):
                         if isinstance(event, ResponseEnded):
                             account.close(text, event.status, event.fault)
                         yield event
+            except asyncio.CancelledError:
+                if (fault := speaker.heard()) is None:
+                    raise
+                account.close(text, "failed", fault)
+                yield ResponseEnded("failed", text, account.timer.audio_ms, fault)
             except Exception:
                 account.close(text, "failed")
                 raise
             finally:
-                account.close(text, "cancelled")  # the listener has gone
+                # The listener has gone, or does not read the end.
+                account.close(text, "cancelled" if speaker.fault is None else "failed", speaker.fault)
+
+
+class _Speaker:
+    """The guest of a request that is spoken by the task that creates it."""
+
+    def __init__(self) -> None:
+        self.fault: ServerFault | None = None
+        """Why it was cut off."""
+        self._task = asyncio.current_task()
+
+    def drain(self) -> None:
+        """Nothing to do: it ends by itself."""
+
+    def cut_off(self) -> None:
+        """Stop at once, wherever the task is waiting."""
+        if self.fault is None and self._task is not None:
+            self.fault = Draining("the server is shutting down")
+            self._task.cancel()
+
+    def heard(self) -> ServerFault | None:
+        """The fault, if the task was cancelled for it and nothing else: then it can go on."""
+        if self.fault is None or self._task is None or self._task.uncancel():
+            return None
+        return self.fault
 
 
 async def audio_of(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:

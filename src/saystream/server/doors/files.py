@@ -6,11 +6,12 @@ import re
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from saystream.errors import NoSuchFile
 from saystream.server.doors.base import Door
 from saystream.server.web.openapi import BINARY, Answer, Operation, Parameter
+from saystream.server.web.streaming import StreamedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +75,8 @@ class FilesDoor(Door):
         status = 200 if wanted is None else 206
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers, media_type="audio/wav")
-        return StreamingResponse(
-            files.read(path, start, end), status_code=status, headers=headers, media_type="audio/wav"
+        return StreamedAnswer(
+            files.read(path, start, end), media_type="audio/wav", status_code=status, headers=headers
         )
 
 

@@ -38,6 +38,7 @@ from saystream.server.doors.spool import WavSpool
 from saystream.server.web.faults import dashscope_error
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
+from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.text.counting import billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
@@ -124,17 +125,20 @@ class GenerationDoor(Door):
         place = await room.admit(principal, model.name, characters=billed_characters(wanted.text))
         try:
             speech = _Speech(self.services, self.account(principal), model, wanted, link)
-        except BaseException:
+            speech.start(place)
+        except BaseException as error:
             place.leave()
+            if isinstance(error, OSError):
+                raise _not_kept(error) from error
             raise
-        speech.start(place)
         frames = _Listener(speech, finish=self.services.settings.files.finish_abandoned)
         streamed = request.headers.get("x-dashscope-sse", "").strip().lower() == "enable"
         # Both have a status once they have their first byte: a fault before that gets an error answer.
-        return self.stream(
+        return StreamedAnswer(
             frames.events() if streamed else frames.answer(),
             media_type="text/event-stream" if streamed else "application/json",
             headers=_stream_headers(link) if streamed else None,
+            over=frames.leave,
         )
 
     def _check(self, wanted: GenerationRequest) -> Model:
@@ -198,7 +202,7 @@ class _Speech:
         except SaystreamError as fault:
             self.fault = fault
         except OSError as error:
-            self.fault = StoreUnavailable(f"the audio cannot be kept ({type(error).__name__})")
+            self.fault = _not_kept(error)
         except asyncio.CancelledError:
             self.fault = Draining("the server is shutting down")
             raise
@@ -281,39 +285,33 @@ class _Listener:
 
     async def answer(self) -> AsyncGenerator[bytes, None]:
         """The whole body, once the file is stored. Raises the fault of the speech."""
-        try:
-            await self._speech.end()
-            if self._speech.fault is not None:
-                raise self._speech.fault
-            yield self._last()
-        finally:
-            self._leave()
+        await self._speech.end()
+        if self._speech.fault is not None:
+            raise self._speech.fault
+        yield self._last()
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Frames, the last one once the file is stored. Raises the fault of a speech that never started."""
         speech, sent = self._speech, 0
-        try:
-            while True:
-                while sent < len(speech.spool):
-                    part = encode_part(
-                        speech.spool.piece(sent),
-                        request_id=speech.request_id,
-                        expires_at=speech.link.expires_at,
-                        usage=speech.usage(),
-                    )
-                    sent += 1
-                    yield encode_frame(sent, "result", 200, part)
-                if speech.ended:
-                    break
-                await speech.progress()
-            if speech.fault is None:
-                yield encode_frame(sent + 1, "result", 200, self._last())
-            elif sent:
-                yield _error_frame(sent + 1, speech.fault)
-            else:
-                raise speech.fault
-        finally:
-            self._leave()
+        while True:
+            while sent < len(speech.spool):
+                part = encode_part(
+                    speech.spool.piece(sent),
+                    request_id=speech.request_id,
+                    expires_at=speech.link.expires_at,
+                    usage=speech.usage(),
+                )
+                sent += 1
+                yield encode_frame(sent, "result", 200, part)
+            if speech.ended:
+                break
+            await speech.progress()
+        if speech.fault is None:
+            yield encode_frame(sent + 1, "result", 200, self._last())
+        elif sent:
+            yield _error_frame(sent + 1, speech.fault)
+        else:
+            raise speech.fault
 
     def _last(self) -> bytes:
         link = self._speech.link
@@ -324,10 +322,15 @@ class _Listener:
             usage=self._speech.usage(),
         ).encode()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Nobody reads the answer any more."""
         if not self._finish:
             self._speech.cut_off()
         self._speech.leave()
+
+
+def _not_kept(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"the audio cannot be kept ({type(error).__name__})")
 
 
 def _error_frame(number: int, fault: SaystreamError) -> bytes:

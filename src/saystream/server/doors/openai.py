@@ -30,6 +30,7 @@ from saystream.server.accounting.billing import TokenBill
 from saystream.server.doors.base import Door, audio_of
 from saystream.server.web.faults import OPENAI
 from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Parameter
+from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.text.segmenter import is_speakable
 
@@ -150,7 +151,7 @@ class OpenAIDoor(Door):
         model, config = self._choice(wanted)
         events = self.speak(principal, model, config, wanted.input)
         streamed = wanted.stream_format == "sse"
-        return self.stream(
+        return StreamedAnswer(
             _as_events(events) if streamed else audio_of(events),
             media_type="text/event-stream" if streamed else MEDIA_TYPES[wanted.response_format],
             headers={"cache-control": "no-cache", "x-accel-buffering": "no"} if streamed else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -42,7 +43,11 @@ class RealtimeDoor(Door):
         except SaystreamError as error:
             metrics.refused.labels(error.code).inc()
             _log.info("handshake refused", code=error.code)
-            await websocket.send_denial_response(self.errors.answer(error))
+            try:
+                async with asyncio.timeout(self.services.settings.realtime.send_stall_timeout_s):
+                    await websocket.send_denial_response(self.errors.answer(error))
+            except OSError:  # TimeoutError is one
+                _log.info("peer gone")
             return
         with place:
             connection = Connection(self.services, websocket, principal, model, self.account(principal))

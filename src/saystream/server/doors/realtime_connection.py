@@ -116,7 +116,12 @@ class Connection:
     # --- life ------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        await self._websocket.accept()
+        try:
+            async with asyncio.timeout(self._settings.send_stall_timeout_s):
+                await self._websocket.accept()
+        except OSError:  # TimeoutError is one
+            _log.info("peer gone")
+            return
         self._open()
         with structlog.contextvars.bound_contextvars(session=self._core.session_id, model=self._model):
             _log.info("session opened")
@@ -130,9 +135,11 @@ class Connection:
             except* (WebSocketDisconnect, PeerStalled) as gone:
                 _log.info("peer gone", reason=type(gone.exceptions[0]).__name__)
             finally:
-                self._break_off("cancelled")
-                if self._session is not None:
-                    self._session.close()
+                try:
+                    self._break_off("cancelled")
+                finally:
+                    if self._session is not None:
+                        self._session.close()
             _log.info("session closed")
 
     async def _answering_for(self, task: Coroutine[Any, Any, None]) -> None:
@@ -186,7 +193,8 @@ class Connection:
         except ModelNotFound as error:
             self._core.fail(error)
         else:
-            self._core.open()
+            if self._core.close is None:  # it may have been cut off meanwhile
+                self._core.open()
         self._flush()
 
     def _default_voice(self) -> str:

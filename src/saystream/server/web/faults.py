@@ -6,13 +6,14 @@ Endpoints raise; ``EXCEPTION_HANDLERS`` answer, in the shape that the route has 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from saystream.errors import (
@@ -94,7 +95,7 @@ def _retry_headers(error: SaystreamError) -> dict[str, str]:
     return {"retry-after": str(RETRY_AFTER_S)} if error.retryable else {}
 
 
-def _answer_fault(request: Request, error: Exception) -> Response:
+async def _answer_fault(request: Request, error: Exception) -> Response:
     assert isinstance(error, SaystreamError)
     if isinstance(error, InvalidRequest):
         _log.info("request refused", code=error.code, param=error.param)
@@ -103,7 +104,7 @@ def _answer_fault(request: Request, error: Exception) -> Response:
     return _shape_of(request.scope).answer(error)
 
 
-def _answer_routing(request: Request, error: Exception) -> Response:
+async def _answer_routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == MethodNotAllowed.http_status:
         fault: SaystreamError = MethodNotAllowed(f"{request.method} is not allowed at this path")
@@ -114,7 +115,8 @@ def _answer_routing(request: Request, error: Exception) -> Response:
     return answer
 
 
-EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
+# Coroutines, because Starlette would run functions in threads.
+EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
     SaystreamError: _answer_fault,
     HTTPException: _answer_routing,
 }
@@ -145,6 +147,8 @@ class UnforeseenErrors:
 
         try:
             await self._app(scope, receive, send_noted)
+        except ClientDisconnect:
+            _log.info("peer gone")  # before its body had come, or it has stopped reading
         except Exception:
             if started:
                 raise  # uvicorn logs it and cuts the connection, which tells the peer that the answer is incomplete
