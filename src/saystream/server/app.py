@@ -28,7 +28,7 @@ from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.web.request_ids import HEADER, RequestIds
 from saystream.server.web.stalls import StallLimit
 from saystream.speech.synthesizer import Synthesizer
-from saystream.storage import open_store
+from saystream.storage import serving_store
 from saystream.storage.files import FileStore
 
 if TYPE_CHECKING:
@@ -71,16 +71,16 @@ def create_app(settings: Settings) -> Starlette:
 async def _services(settings: Settings) -> AsyncIterator[Services]:
     links, known = Links.of(settings), catalog.load()
     async with (
-        open_store(settings) as engine,
-        Limiter.open(settings, engine) as limiter,
+        serving_store(settings) as store,
+        Limiter.open(settings, store.writing) as limiter,
         FileStore.open(settings) as files,
         Synthesizer.running(settings, catalog=known) as synthesizer,
-        UsageRecorder(engine, metrics := Metrics(synthesizer.hosting)).running(
+        UsageRecorder(store.writing, metrics := Metrics(synthesizer.hosting)).running(
             retention_days=settings.usage_retention_days
         ) as usage,
     ):
         authenticator = Authenticator(
-            KeyStore(engine), host=settings.host, cors_origins=settings.cors_origins
+            KeyStore(store.reading), host=settings.host, cors_origins=settings.cors_origins
         )
         yield Services(
             settings=settings,

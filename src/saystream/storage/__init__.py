@@ -4,6 +4,6 @@ A new table is a ``Table`` in ``schema.py`` and one numbered migration in ``migr
 holds the two equal. Migrations run at every start and go forward only.
 """
 
-from saystream.storage.database import open_store
+from saystream.storage.database import Store, open_store, serving_store
 
-__all__ = ["open_store"]
+__all__ = ["Store", "open_store", "serving_store"]

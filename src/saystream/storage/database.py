@@ -7,7 +7,9 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -22,16 +24,32 @@ from saystream.config import Settings
 from saystream.errors import ConfigurationError
 from saystream.storage.private import close_to_others
 
-__all__ = ["DATABASE_FILE", "open_store"]
+__all__ = ["DATABASE_FILE", "Store", "open_store", "serving_store"]
 
 DATABASE_FILE = "saystream.db"
 
-_BUSY_TIMEOUT_S = 15.0
-"""How long one SQLite writer waits for another: longer than a migration takes."""
 
-_POSTGRESQL_TIMES_S = {"timeout": 10.0, "command_timeout": 60.0}
-"""How long a connection, and a statement, may take: a server lost behind a network must not hold a handshake forever.
-The second is longer than a migration, for which other processes wait."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pace:
+    """How long a database may take, and how many connections are used."""
+
+    busy_s: float
+    """One SQLite writer waits so long for another, which may be another program."""
+    connect_s: float
+    """To a PostgreSQL server: one that is lost behind a network must not be waited for forever."""
+    statement_s: float
+    """On PostgreSQL."""
+    connections: int = 5
+    free_connection_s: float = 30.0
+    """How long one that is in use is waited for."""
+
+
+_PATIENT = _Pace(busy_s=15.0, connect_s=10.0, statement_s=60.0)
+"""Longer than a migration, for which other processes wait."""
+
+_READING = _Pace(busy_s=1.0, connect_s=1.0, statement_s=1.0, free_connection_s=0.5)
+_WRITING = _Pace(busy_s=1.0, connect_s=1.0, statement_s=2.0, free_connection_s=0.5)
+"""While requests wait: shorter than ``deadline.ANSWER_WITHIN_S``, so that what cannot be had frees its connection."""
 
 _BEGIN = "sqlite_begin"
 """Execution option: how to begin a transaction on SQLite."""
@@ -48,7 +66,7 @@ async def open_store(settings: Settings) -> AsyncIterator[AsyncEngine]:
     Raises ConfigurationError if the database cannot be opened or was written by a newer saystream.
     """
     url = _database_url(settings)
-    engine = _create_engine(url)
+    engine = _create_engine(url, _PATIENT)
     try:
         try:
             _prepare_sqlite_file(url)
@@ -58,6 +76,34 @@ async def open_store(settings: Settings) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database of a running server. Reads have connections of their own and never wait for writers."""
+
+    reading: AsyncEngine
+    writing: AsyncEngine
+
+
+@asynccontextmanager
+async def serving_store(settings: Settings) -> AsyncIterator[Store]:
+    """The database that ``settings`` name, for requests that wait for it: no statement takes longer than they may.
+
+    Opened like ``open_store``, with the same errors.
+    """
+    async with open_store(settings):
+        pass
+    url = _database_url(settings)
+    # SQLite has one writer at a time: more connections would only wait inside it, each with a thread.
+    is_sqlite = url.get_backend_name() == "sqlite"
+    writing = replace(_WRITING, connections=1) if is_sqlite else _WRITING
+    store = Store(_create_engine(url, _READING, read_only=True), _create_engine(url, writing))
+    try:
+        yield store
+    finally:
+        for engine in (store.reading, store.writing):
+            await engine.dispose()
 
 
 def _database_url(settings: Settings) -> URL:
@@ -83,13 +129,17 @@ def _database_url(settings: Settings) -> URL:
     return url
 
 
-def _create_engine(url: URL) -> AsyncEngine:
+def _create_engine(url: URL, pace: _Pace, *, read_only: bool = False) -> AsyncEngine:
     is_sqlite = url.get_backend_name() == "sqlite"
-    # Otherwise sqlite3 begins transactions itself, but not before DDL: a migration would not be all or nothing.
-    sqlite_arguments = {"timeout": _BUSY_TIMEOUT_S, "isolation_level": None}
-    connect_args = sqlite_arguments if is_sqlite else _POSTGRESQL_TIMES_S
     try:
-        engine = create_async_engine(url, connect_args=connect_args, pool_pre_ping=not is_sqlite)
+        engine = create_async_engine(
+            url,
+            connect_args=_sqlite_arguments(pace) if is_sqlite else _postgresql_arguments(pace),
+            pool_pre_ping=not is_sqlite,
+            pool_size=pace.connections,
+            max_overflow=10 if pace is _PATIENT else 0,
+            pool_timeout=pace.free_connection_s,
+        )
     except (ImportError, NoSuchModuleError, InvalidRequestError) as error:
         raise ConfigurationError(
             f"database_url names the driver {url.drivername!r}, which is not installed or not asynchronous;"
@@ -97,14 +147,39 @@ def _create_engine(url: URL) -> AsyncEngine:
             param="database_url",
         ) from error
     if is_sqlite:
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
+        event.listen(
+            engine.sync_engine, "connect", _read_only_connection if read_only else _sqlite_connection
+        )
         event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
     return engine
 
 
-def _prepare_sqlite_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _sqlite_arguments(pace: _Pace) -> dict[str, Any]:
+    # Otherwise sqlite3 begins transactions itself, but not before DDL: a migration would not be all or nothing.
+    return {"timeout": pace.busy_s, "isolation_level": None}
+
+
+def _postgresql_arguments(pace: _Pace) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"timeout": pace.connect_s, "command_timeout": pace.statement_s}
+    if pace is not _PATIENT:
+        # The server ends what its client no longer waits for: a lock must not outlive the request that took it.
+        milliseconds = str(int(pace.statement_s * 1000))
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        arguments["server_settings"] = dict.fromkeys(names, milliseconds)
+    return arguments
+
+
+def _sqlite_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    _pragma(connection, "foreign_keys = ON")
+
+
+def _read_only_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    _pragma(connection, "query_only = ON")
+
+
+def _pragma(connection: DBAPIConnection, setting: str) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA {setting}")
     cursor.close()
 
 
@@ -124,7 +199,7 @@ def _prepare_sqlite_file(url: URL) -> None:
         for kept in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
             with suppress(FileNotFoundError):
                 close_to_others(kept)
-        with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as connection:
+        with closing(sqlite3.connect(path, timeout=_PATIENT.busy_s)) as connection:
             # WAL: a command line that writes never stops the server from reading. It stays with the file. Under
             # the lock: of two processes that switch at once, SQLite fails one without waiting.
             connection.execute("PRAGMA journal_mode = WAL")

@@ -47,7 +47,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(store_engine: AsyncEngine, clock: Clock) -> KeyStore:
-    return KeyStore(store_engine, clock=clock, utc_now=clock.utc_now, verify_ttl_s=5.0)
+    return KeyStore(store_engine, clock=clock, utc_now=clock.utc_now, verify_ttl_s=5.0, answer_within_s=60)
 
 
 async def test_a_new_key_is_listed_without_its_secret_and_verifies(store: KeyStore, clock: Clock) -> None:

@@ -12,12 +12,12 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from sqlalchemy import ColumnElement, RowMapping, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from saystream import catalog
 from saystream.errors import InvalidValue, KeyNotFound, StoreUnavailable
+from saystream.storage.deadline import ANSWER_WITHIN_S, in_time
 from saystream.storage.schema import KEY_LABEL_MAX_CHARACTERS, WORKSPACE_MAX_CHARACTERS
 from saystream.storage.schema import keys as keys_table
 
@@ -36,6 +37,8 @@ the database once."""
 
 _CACHED_KEYS = 4096
 """Valid keys kept in memory, about 1 KB each; the least recently used goes first."""
+
+T = TypeVar("T")
 
 _SECRET = re.compile(r"sk-[A-Za-z0-9_-]{43}")
 _HINT_CHARACTERS = 7
@@ -111,7 +114,8 @@ class NewKey:
 
 
 class KeyStore:
-    """The keys in one database. Every method raises StoreUnavailable if the database does not answer."""
+    """The keys in one database. Every method raises StoreUnavailable if the database does not answer, and those that
+    requests wait for do so in time."""
 
     def __init__(
         self,
@@ -120,11 +124,13 @@ class KeyStore:
         clock: Callable[[], float] = time.monotonic,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
         verify_ttl_s: float = VERIFY_TTL_S,
+        answer_within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._utc_now = utc_now
         self._verify_ttl_s = verify_ttl_s
+        self._answer_within_s = answer_within_s
         # Only valid keys are cached, so a flood of wrong ones cannot push them out.
         self._verified: OrderedDict[str, tuple[Key, float]] = OrderedDict()
         self._none_exist_until = float("-inf")
@@ -211,6 +217,9 @@ class KeyStore:
             return None
         # Looked up by its hash, so the time this takes reveals nothing about a stored key.
         digest = _digest(secret)
+        return self._recall(digest) or await self._in_time(self._look_up(digest))
+
+    async def _look_up(self, digest: str) -> Key | None:
         async with self._lanes[int(digest[0], 16)]:
             known = self._recall(digest)
             if known is not None:
@@ -230,8 +239,13 @@ class KeyStore:
 
         ``False`` is cached for ``verify_ttl_s``, ``True`` forever, because keys are never deleted.
         """
+        if self._knows_existence():
+            return self._any_exist
+        return await self._in_time(self._look_for_any())
+
+    async def _look_for_any(self) -> bool:
         async with self._existence:
-            if self._any_exist or self._clock() < self._none_exist_until:
+            if self._knows_existence():
                 return self._any_exist
             asked_at = self._clock()
             async with self._transaction() as connection:
@@ -240,6 +254,12 @@ class KeyStore:
             self._any_exist = self._any_exist or first is not None
             self._none_exist_until = asked_at + self._verify_ttl_s
             return self._any_exist
+
+    def _knows_existence(self) -> bool:
+        return self._any_exist or self._clock() < self._none_exist_until
+
+    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        return await in_time(work, what="the key store", within_s=self._answer_within_s)
 
     def _recall(self, digest: str) -> Key | None:
         cached = self._verified.get(digest)

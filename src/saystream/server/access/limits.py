@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
@@ -58,12 +58,12 @@ class Limiter:
     @asynccontextmanager
     async def open(cls, settings: Settings, engine: AsyncEngine) -> AsyncIterator[Limiter]:
         """Counts where ``settings`` say, and per month in the database of ``engine``. Raises ConfigurationError."""
-        months = MonthlyCharacters(engine)
-        if settings.limits_url is None:
-            yield cls(LocalTally(), months)
-            return
-        async with SharedTally.connected(settings.limits_url) as tally:
-            yield cls(tally, months)
+        async with aclosing(MonthlyCharacters(engine)) as months:
+            if settings.limits_url is None:
+                yield cls(LocalTally(), months)
+                return
+            async with SharedTally.connected(settings.limits_url) as tally:
+                yield cls(tally, months)
 
     async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Permit:
         """Admits a session or request of ``characters``. The caller must release the permit.
