@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saystream.languages import LANGUAGE_NAMES
-from saystream.text.normalizer import load_grammars, normalize
+from saystream.text.characters import describe
+from saystream.text.normalizer import load_grammars, normalize, rewritten
+from saystream.text.words import word_spans
 
 FOLDER = Path(__file__).parent
 CASES = tomllib.loads((FOLDER / "normalization.toml").read_text(encoding="utf-8"))
@@ -170,6 +172,54 @@ def test_letters_are_never_dropped(language: str, text: str) -> None:
         return [character for character in spoken if "α" <= character <= "ω"]
 
     assert greek(normalize(text, language)) == greek(text)
+
+
+@pytest.mark.parametrize("language", LANGUAGE_NAMES)
+@given(text=PIECES)
+@settings(max_examples=20, deadline=None)
+def test_every_word_has_its_place_in_what_was_written(language: str, text: str) -> None:
+    spoken = rewritten(text, language)
+    assert list(spoken.starts) == sorted(spoken.starts)
+    assert list(spoken.ends) == sorted(spoken.ends)
+    for character, start, end in zip(spoken.text, spoken.starts, spoken.ends, strict=True):
+        assert 0 <= start <= end <= len(text)
+        if describe(character).is_spoken:
+            assert text[start:end].strip()
+
+
+@pytest.mark.parametrize("language", LANGUAGE_NAMES)
+@given(text=st.text(alphabet="αβγδεζ 0123456789.,:;-/%", max_size=40))
+@settings(max_examples=20, deadline=None)
+def test_what_is_not_changed_is_its_own_place(language: str, text: str) -> None:
+    spoken = rewritten(text, language)
+    for place, character in enumerate(spoken.text):
+        if "α" <= character <= "ω":
+            start, end = spoken.span(place, place + 1)
+            assert text[start:end] == character
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "places"),
+    [
+        ("en", "A $2.5 billion deal.", ["A", "$2.5 billion", "deal"]),
+        ("en", "On July 4 at 5:30 p.m., Mr. X", ["On", "July", "4", "at", "5:30", "p", "m", "Mr.", "X"]),
+        ("de", "Am 3. Mai, z. B. 10 km", ["Am", "3.", "Mai", "z. B.", "10 km"]),
+        ("es", "el 3 de mayo de 2024", ["el", "3", "de", "mayo", "de", "2024"]),
+        ("ko", "사과 3개", ["사과", "3", "개"]),
+        ("zh", "约50%，在2024年", [*"约", "50%", "在", "2024", "年"]),
+        ("zh", "付¥1,200，用GPT-4", ["付", "¥1,200", "用", "GPT", "4"]),
+        ("ja", "会議は3時30分に", [*"会議は", "3", "時", "30", *"分に"]),
+    ],
+)
+def test_what_is_read_together_was_written_together(language: str, text: str, places: list[str]) -> None:
+    spoken = rewritten(text, language)
+    found: list[tuple[int, int]] = []
+    for start, end in word_spans(spoken.text):
+        span = spoken.span(start, end)
+        if found and span[0] < found[-1][1]:
+            span = (found.pop()[0], span[1])
+        found.append(span)
+    assert [text[start:end] for start, end in found] == places
 
 
 @pytest.mark.parametrize("language", ["zh", "ja"])

@@ -14,15 +14,16 @@ from importlib import import_module
 from typing import Protocol
 
 from saystream.languages import LANGUAGE_NAMES
+from saystream.text.rewriting import Rewritten, joined
 
-__all__ = ["load_grammars", "normalize"]
+__all__ = ["load_grammars", "normalize", "rewritten"]
 
 _ODD_DIGIT = re.compile(r"[^\x00-\x7f]")
 _LONG_MINUS = re.compile(r"[‐‑‒﹣－](?=\d)")
 
 
 class _Reader(Protocol):
-    def normalize(self, text: str) -> str: ...
+    def normalize(self, text: Rewritten) -> Rewritten: ...
 
 
 @cache
@@ -43,16 +44,23 @@ def load_grammars(languages: Iterable[str]) -> None:
 def normalize(text: str, language: str) -> str:
     """``text`` in ``language`` (ISO 639-1) with words for what is not a word. Never raises, and drops nothing that is
     spoken except the scheme of a web address; spaces at the ends stay."""
-    core = text.strip()
+    return rewritten(text, language).text
+
+
+def rewritten(text: str, language: str) -> Rewritten:
+    """What ``normalize`` returns, with the places where it was written."""
+    written = Rewritten.of(text)
+    core = written.strip()
     if language not in LANGUAGE_NAMES or not core:
-        return text
-    start = text.index(core)
-    return text[:start] + _reader(language).normalize(_plain(core)).strip() + text[start + len(core) :]
+        return written
+    start = core.starts[0]
+    spoken = _reader(language).normalize(_plain(core)).strip()
+    return joined([written[:start], spoken, written[start + len(core) :]])
 
 
-def _plain(text: str) -> str:
+def _plain(text: Rewritten) -> Rewritten:
     """Digits of any script and width as plain ones, and "½" as "1/2"."""
-    return _LONG_MINUS.sub("-", _ODD_DIGIT.sub(_plain_digit, text))
+    return text.sub(_ODD_DIGIT, _plain_digit).sub(_LONG_MINUS, "-")
 
 
 def _plain_digit(match: re.Match[str]) -> str:

@@ -17,6 +17,7 @@ from typing import ClassVar
 from saystream.text.normalization import addresses
 from saystream.text.normalization.numbers import Number, parse, pattern, roman_value
 from saystream.text.normalization.tables import read_tables
+from saystream.text.rewriting import Rewritten
 
 __all__ = ["Grammar", "Noun", "Rule", "alternatives", "nouns"]
 
@@ -122,9 +123,9 @@ class Grammar(ABC):
         """Words, separated by spaces, for rules of this language."""
         self._rules = [(re.compile(expression), read) for expression, read in self.rules()]
 
-    def normalize(self, text: str) -> str:
+    def normalize(self, text: Rewritten) -> Rewritten:
         for expression, read in self._rules:
-            text = expression.sub(partial(_put, read), text)
+            text = text.sub(expression, partial(_put, read))
         return text
 
     # --- rules -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from saystream.text.normalization.han import NUMERALS, Han
+from saystream.text.rewriting import Rewritten
 
 __all__ = ["Chinese"]
 
@@ -51,11 +52,11 @@ class Chinese(Han):
         (r"(?<![\d.,:/第月-])2(?=年(?![级代])|点(?!\d))", "两"),
     )
 
-    def _read(self, text: str) -> str:
+    def _read(self, text: Rewritten) -> Rewritten:
         # wetext reads large amounts of money, and most numbers with commas, group by group or digit by digit.
-        text = _TELEPHONE.sub(lambda match: self._spelled(match[0]), text)
-        text = _LABELLED.sub(lambda match: match[1] + self._spelled(match[2]), text)
-        return super()._read(_AMOUNT.sub(self._amount, text))
+        text = text.sub(_TELEPHONE, lambda match: self._spelled(match[0]))
+        text = text.sub(_LABELLED, lambda match: match[1] + self._spelled(match[2]))
+        return super()._read(text.sub(_AMOUNT, self._amount))
 
     def _spelled(self, digits: str) -> str:
         """As on the telephone, where "yi" could be heard as "qi"."""

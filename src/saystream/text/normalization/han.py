@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from saystream.text.normalization import addresses
 from saystream.text.normalization.tables import read_tables
+from saystream.text.rewriting import Rewritten, joined
 
 if TYPE_CHECKING:
     from wetext import Normalizer
@@ -29,10 +30,9 @@ _CODE = re.compile(r"(?<![\d.,:/-])0\d+(?![\d.:/年月日时点分秒時号-])")
 """Read digit by digit; wetext takes them for numbers."""
 GROUPED = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!\d)"
 """After a sign, wetext stops at the first comma of a number."""
-_ENDS = re.compile("([，。！？；、…\n\x00-\x08\ud800-\udfff]+)")
-"""Also what wetext cannot take."""
-_LONGEST = 100
-"""Most characters given to wetext at once: its time grows with them, about 0.1 s for 200 digits."""
+_CLAUSE = re.compile("[^，。！？；、…\n\x00-\x08\ud800-\udfff]{1,100}")
+"""What wetext is given at once: nothing that it cannot take, and few characters, because its time grows with them,
+about 0.1 s for 200 digits."""
 NUMERALS = "零一二三四五六七八九"
 _DIGIT = re.compile(r"\d")
 
@@ -69,14 +69,14 @@ class Han:
 
         return Normalizer(lang=self.code)
 
-    def normalize(self, text: str) -> str:
-        return "".join(self._parts(text))
+    def normalize(self, text: Rewritten) -> Rewritten:
+        return joined(self._parts(text))
 
-    def _parts(self, text: str) -> Iterator[str]:
+    def _parts(self, text: Rewritten) -> Iterator[Rewritten]:
         start = 0
-        for match in self._kept.finditer(text):
+        for match in self._kept.finditer(text.text):
             yield self._read(text[start : match.start()])
-            yield self._kept_words(match)
+            yield text[match.start() : match.end()].respelt(self._kept_words(match))
             start = match.end()
         yield self._read(text[start:])
 
@@ -89,21 +89,15 @@ class Han:
     def digits(self, digits: str) -> str:
         return "".join(NUMERALS[int(digit)] for digit in digits)
 
-    def _read(self, text: str) -> str:
-        text = _CODE.sub(lambda match: self.digits(match[0]), text)
+    def _read(self, text: Rewritten) -> Rewritten:
+        text = text.sub(_CODE, lambda match: self.digits(match[0]))
         for expression, written in self._before:
-            text = expression.sub(written, text)
-        text = "".join(map(self._clause, _ENDS.split(text)))
-        return self._sign.sub(lambda match: addresses.named_signs(match[0], self.signs, ""), text)
+            text = text.sub(expression, written)
+        # wetext does not say what it has changed.
+        text = text.sub(_CLAUSE, lambda match: self._clause(match[0]), mostly_kept=True)
+        return text.sub(self._sign, lambda match: addresses.named_signs(match[0], self.signs, ""))
 
     def _clause(self, clause: str) -> str:
-        if _DIGIT.search(clause) is None:
-            return clause
-        return "".join(
-            self._words(clause[start : start + _LONGEST]) for start in range(0, len(clause), _LONGEST)
-        )
-
-    def _words(self, clause: str) -> str:
         core = clause.strip()
         if _DIGIT.search(core) is None:
             return clause
