@@ -85,7 +85,7 @@ def sound_of(model: WholeModel, symbols: str, voice: dict[str, float]) -> Sample
 
 def threads() -> dict[str, Any]:
     """Sound made in a second by the same passes, the best of three."""
-    passes = list(map(str.strip, split(Reader().read(TEXT, "en"))))
+    passes = list(map(str.strip, split(Reader().read(TEXT, "en").text)))
     figures: dict[str, Any] = {}
     for num_threads, at_once in ((1, 1), (2, 1), (1, 2), (2, 2)):
         model = whole_model(threads=num_threads)
@@ -117,7 +117,7 @@ def threads() -> dict[str, Any]:
 def first() -> dict[str, Any]:
     """In turns, so that both see the same machine."""
     model = whole_model(threads=2)
-    symbols = Reader().read(TEXT, "en")
+    symbols = Reader().read(TEXT, "en").text
     shares, firsts_ms, wholes_ms = [], [], []
     with ServerProcess(["--engine", "kokoro"], os.environ) as server:
         load = Load(url=server.url, text=TEXT)
@@ -222,7 +222,9 @@ def passes() -> dict[str, Any]:
                 parts = _passes(reader, sentence.text, language)
                 sounds = {
                     "passes": np.concatenate([sound_of(model, each, voice) for each in parts]),
-                    "one": sound_of(model, reader.read(_spoken(sentence.text, language), language), voice),
+                    "one": sound_of(
+                        model, reader.read(_spoken(sentence.text, language), language).text, voice
+                    ),
                 }
                 for way, sound in sounds.items():
                     write_wav(wav, sound, 24000)
@@ -256,7 +258,9 @@ def _spoken(text: str, language: str) -> str:
 
 
 def _passes(reader: Reader, text: str, language: str) -> list[str]:
-    return [each for each in map(str.strip, split(reader.read(_spoken(text, language), language))) if each]
+    return [
+        each for each in map(str.strip, split(reader.read(_spoken(text, language), language).text)) if each
+    ]
 
 
 SAID = {
@@ -278,7 +282,7 @@ def loudness() -> dict[str, Any]:
         for voice in styles().voices:
             found = []
             for language, text in SAID.items():
-                write_wav(wav, sound_of(model, reader.read(text, language), {voice: 1.0}) / 4, 24000)
+                write_wav(wav, sound_of(model, reader.read(text, language).text, {voice: 1.0}) / 4, 24000)
                 found.append(scorer.score(wav, language=language, scores=["loudness"]).loudness_lufs or 0.0)
             lufs[voice] = round(sum(found) / len(found) + 20 * float(np.log10(4)), 1)
             print(f"{voice} = {lufs[voice]}", flush=True)

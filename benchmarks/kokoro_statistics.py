@@ -72,7 +72,7 @@ class Bench:
         """The share of silent frames; means and log variances."""
         language = LANGUAGES[voice[0]]
         self._reader.prepare(language)
-        symbols = self._reader.read(text, language, british=voice.startswith("b"))
+        symbols = self._reader.read(text, language, british=voice.startswith("b")).text
         style = self.styles.mixed({voice: 1.0}, len(symbols))
         prosody = self._parts.read([EDGE, *numbers(symbols), EDGE], style, 1.0)
         x = self._parts.decoded(prosody, style)

@@ -157,6 +157,14 @@ def test_a_separator_lies_between_what_it_separates() -> None:
     assert joined([whole[:0], whole], "-").text == "-ab"
 
 
+def test_what_lies_between_parts_of_one_stretch_is_of_it() -> None:
+    word = Rewritten.of("x5")[1:].becomes("five")
+    twice = joined([word.followed_by("!"), word], " ")
+    assert (twice.text, list(twice.stretches())) == ("five! five", [Stretch(0, 10, 1, 2)])
+    check(twice, "x5")
+    assert Rewritten.of("").followed_by("!").text == "!"
+
+
 def test_stretches_are_what_was_written_apart() -> None:
     rewritten = Rewritten.of("a 3km.").sub(re.compile("3km"), "(three k m)").sub(re.compile("a"), "ha!")
     assert list(rewritten.stretches()) == [Stretch(0, 3, 0, 1), Stretch(5, 15, 2, 5)]

@@ -74,6 +74,11 @@ class Rewritten:
         start, end = self.span(0, len(self))
         return Rewritten(text, [start] * len(text), [end] * len(text))
 
+    def followed_by(self, text: str) -> Rewritten:
+        """With ``text`` behind it, for which nothing was written; it has no letters."""
+        end = [self.ends[-1] if self.text else 0] * len(text)
+        return Rewritten(self.text + text, [*self.starts, *end], [*self.ends, *end])
+
     def sub(
         self,
         expression: re.Pattern[str],
@@ -184,6 +189,11 @@ def joined(parts: Iterable[Rewritten], separator: str = "") -> Rewritten:
             text.append(separator)
             starts += [place] * len(separator)
             ends += [place] * len(separator)
+        # What was put behind a part whose range goes on in this one lies within that range.
+        last = len(starts) - 1
+        while part.text and last >= 0 and starts[last] > part.starts[0]:
+            starts[last] = part.starts[0]
+            last -= 1
         text.append(part.text)
         starts += part.starts
         ends += part.ends

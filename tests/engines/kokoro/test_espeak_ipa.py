@@ -100,16 +100,36 @@ def test_diphthongs_and_affricates_are_one_symbol(ipa: str, symbols: str) -> Non
 def test_a_language_that_the_model_never_learnt_is_written_with_the_nearest_sounds(
     language: str, text: str, symbols: str
 ) -> None:
-    assert EspeakReader(language).read(text) == symbols
+    assert EspeakReader(language).read(text).text == symbols
 
 
 def test_clauses_keep_their_marks() -> None:
-    assert EspeakReader("fr").read("Oui, non ! Quoi ?") == "wˈi, nˈɔ̃! kwˈa?"
+    assert EspeakReader("fr").read("Oui, non ! Quoi ?").text == "wˈi, nˈɔ̃! kwˈa?"
 
 
 def test_a_language_that_the_library_has_not_is_refused() -> None:
     with pytest.raises(InvalidValue):
-        EspeakReader("xx").read("text")
+        EspeakReader("xx")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("fr", "« Oui, les amis ! »", {"Oui": "wˈi", "les": "lez", "amis": "amˈi"}),
+        ("es", "de 25 a 30.", {"de": "de", "25": "βˌAntiθˈinko", "a": "a", "30": "tɾˈAnta"}),
+        ("ru", "был в Москве", {"был": "bɨl", "в": "v", "Москве": "maskvˈe"}),
+        ("fr", "20 % de C++", {"20": "vˈɛ̃", "% de": "puʁsˈɑ̃ də", "C++": "sˈe plysplˈys"}),
+        ("ko", "독립 기념", {"독립": "dˈoŋnip", "기념": "ɡˈinjʌm"}),
+        ("de", "(z. B.)\x00 \ud800Haus", {"z": "ʦˈɛt", "B": "bˈeː", "Haus": "hˈWs"}),
+        ("fr", "12.5" + 80 * " oui", {"12.5" + 80 * " oui": f"duz pwɛ̃ sˈɛ̃k{79 * ' wˌi'} wˈi"}),
+    ],
+)
+def test_each_word_has_its_symbols(language: str, text: str, words: dict[str, str]) -> None:
+    read = EspeakReader(language).read(text)
+    assert {
+        text[word.written_start : word.written_end]: read.text[word.start : word.end]
+        for word in read.stretches()
+    } == words
 
 
 @settings(deadline=None)
@@ -118,4 +138,4 @@ def test_a_language_that_the_library_has_not_is_refused() -> None:
     language=st.sampled_from(sorted({*ESPEAK_VOICES, "de", "ko", "ru"})),
 )
 def test_nothing_but_symbols_comes_out_of_any_text(text: str, language: str) -> None:
-    numbers(EspeakReader(language).read(text))
+    numbers(EspeakReader(language).read(text).text)

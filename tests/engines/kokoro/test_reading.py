@@ -46,11 +46,11 @@ PRODUCTS = {
 def test_a_product_name_is_read_as_english_in_any_text(
     reader: Reader, language: str, around: str, name: str, symbols: str
 ) -> None:
-    assert symbols in plain(reader.read(around.format(name), language))
+    assert symbols in plain(reader.read(around.format(name), language).text)
 
 
 def test_the_stretches_of_a_mixed_text_are_read_in_their_order(reader: Reader) -> None:
-    symbols = reader.read("我们使用WebSocket服务器，对吗？", "zh")
+    symbols = reader.read("我们使用WebSocket服务器，对吗？", "zh").text
     assert symbols == "wo↓mən ʂɨ↓jʊ↘ŋ, wˌɛbsˈɑkət, fu↗u↘ʨʰi↘, twei↘ ma?"
 
 
@@ -61,16 +61,16 @@ def test_it_tells_whether_a_text_has_english_in_it(reader: Reader) -> None:
 
 
 def test_marks_between_the_languages_stay(reader: Reader) -> None:
-    assert reader.read("支持iPhone 15、GPT-4和“API”。", "zh") == (
+    assert reader.read("支持iPhone 15、GPT-4和“API”。", "zh").text == (
         "ꭧɨ→ꭧʰɨ↗, ˈIfˌOn fˌɪftˈin, ʤˌipˌitˈi fˈɔɹ, xɤ↗, ˈA pˈi ˈI."
     )
-    assert reader.read("用server，好吗？", "zh") == "jʊ↘ŋ, sˈɜɹvəɹ, xau↓ ma?"
-    assert reader.read("他说：“Hello!”", "zh").endswith("həlˈO!")
-    assert plain(reader.read("用“API”。", "zh")).endswith("ApiI.")
+    assert reader.read("用server，好吗？", "zh").text == "jʊ↘ŋ, sˈɜɹvəɹ, xau↓ ma?"
+    assert reader.read("他说：“Hello!”", "zh").text.endswith("həlˈO!")
+    assert plain(reader.read("用“API”。", "zh").text).endswith("ApiI.")
 
 
 def test_english_in_a_japanese_text_is_english(reader: Reader) -> None:
-    symbols = plain(reader.read("新しいWebSocketサーバーを使います。", "ja"))
+    symbols = plain(reader.read("新しいWebSocketサーバーを使います。", "ja").text)
     assert "wɛbsɑkət" in symbols
     assert symbols.endswith("masɨ.")
 
@@ -81,7 +81,7 @@ def test_no_letter_and_no_digit_is_lost_or_taken_for_a_phoneme(
     reader: Reader, language: str, letter: str
 ) -> None:
     """A Chinese reader that hands Latin letters on gives the model a "q" where it should say "kju"."""
-    symbols = reader.read(letter, language)
+    symbols = reader.read(letter, language).text
     assert symbols
     if letter in "bcdfghjklmnpqrstvwxz":
         assert plain(symbols) != letter
@@ -89,7 +89,7 @@ def test_no_letter_and_no_digit_is_lost_or_taken_for_a_phoneme(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_digits_are_read_although_nobody_has_turned_them_into_words(reader: Reader, language: str) -> None:
-    assert len({reader.read(digit, language) for digit in string.digits}) == 10
+    assert len({reader.read(digit, language).text for digit in string.digits}) == 10
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_script_that_no_voice_is_made_for_is_said_with_an_accent(
         " " if character in foreign and "CJK" not in unicodedata.name(character) else character
         for character in text
     )
-    assert len(reader.read(text, language)) > len(reader.read(without, language))
+    assert len(reader.read(text, language).text) > len(reader.read(without, language).text)
 
 
 ESPEAK_READS = ("es", "fr", "it", "pt", "de", "ko", "ru", "hi")
@@ -126,14 +126,14 @@ def test_where_there_is_nothing_to_hear_there_are_no_symbols(
 ) -> None:
     if text == "😀" and language in ESPEAK_READS:
         return  # eSpeak knows what that is called
-    assert reader.read(text, language) == ""
+    assert reader.read(text, language).text == ""
 
 
 def test_british_and_american_english_differ_in_their_sounds(reader: Reader) -> None:
     text = "The car park is tomorrow's fast route."
-    assert reader.read(text, "en") != reader.read(text, "en", british=True)
-    assert plain(reader.read("car", "en", british=True)) == "kɑː"
-    assert plain(reader.read("汽车 car", "zh", british=True)).endswith("kɑː")
+    assert reader.read(text, "en").text != reader.read(text, "en", british=True).text
+    assert plain(reader.read("car", "en", british=True).text) == "kɑː"
+    assert plain(reader.read("汽车 car", "zh", british=True).text).endswith("kɑː")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,48 @@ def test_british_and_american_english_differ_in_their_sounds(reader: Reader) -> 
 def test_espeaks_phonemes_are_written_as_the_model_knows_them(
     reader: Reader, language: str, text: str, symbols: str
 ) -> None:
-    assert reader.read(text, language) == symbols
+    assert reader.read(text, language).text == symbols
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        (
+            "en",
+            "“Hello,” isn't that Mr. Smith; it's $5 of 3.5 km?",
+            ["Hello", "isn't", "that", "Mr", "Smith", "it's", "5", "of", "3.5", "km"],
+        ),
+        ("en", "A well-known API. Then two!", ["A", "well-known", "API", "Then", "two"]),
+        ("en", "The letter π is Привет, мир.", ["The", "letter", "π", "is", "Привет", "мир"]),
+        ("zh", "今天50%的WebSocket，好吗？", ["今", "天", "50%", "的", "WebSocket", "好", "吗"]),
+        ("zh", "用API和AI，1+2", ["用", "API", "和", "AI", "1", "+", "2"]),
+        (
+            "ja",
+            "東京 の ＡＢＣを３個飲みました。",
+            ["東京", "の", "ＡＢＣ", "を", "３", "個", "飲み", "まし", "た"],
+        ),
+        ("es", "¿Qué tal? El 3 de mayo.", ["Qué", "tal", "El", "3", "de", "mayo"]),
+        ("fr", "S'il vous plaît — les amis…", ["S'il", "vous", "plaît", "les", "amis"]),
+    ],
+)
+def test_each_word_has_its_symbols(reader: Reader, language: str, text: str, words: list[str]) -> None:
+    read = reader.read(text, language)
+    assert [text[word.written_start : word.written_end] for word in read.stretches()] == words
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("en", "It isn't $5.", ["ɪt", "ɪzᵊnt", "fIvdɑləɹz"]),
+        ("zh", "今天API好。", ["ʨi→n", "tʰjɛ→n", "ApiI", "xau↓"]),
+        ("ja", "３個飲みました", ["saɴ", "ko", "nomʲi", "maɕi", "ta"]),
+    ],
+)
+def test_the_symbols_of_each_word_are_its_own(
+    reader: Reader, language: str, text: str, words: list[str]
+) -> None:
+    read = reader.read(text, language)
+    assert [plain(read.text[word.start : word.end]) for word in read.stretches()] == words
 
 
 @settings(max_examples=150, deadline=None)
@@ -159,9 +200,12 @@ def test_espeaks_phonemes_are_written_as_the_model_knows_them(
 def test_nothing_but_symbols_of_the_model_comes_out_of_any_text(
     reader: Reader, text: str, language: str
 ) -> None:
-    symbols = reader.read(text, language)
-    numbers(symbols)
-    assert "  " not in symbols and symbols == symbols.strip()
+    read = reader.read(text, language)
+    numbers(read.text)
+    assert "  " not in read.text and read.text == read.text.strip()
+    assert list(read.starts) == sorted(read.starts)
+    assert list(read.ends) == sorted(read.ends)
+    assert all(0 <= start <= end <= len(text) for start, end in zip(read.starts, read.ends, strict=True))
 
 
 @settings(max_examples=60, deadline=None)
@@ -173,10 +217,10 @@ def test_nothing_but_symbols_of_the_model_comes_out_of_any_text(
     )
 )
 def test_every_word_of_a_mixed_text_is_read(reader: Reader, words: list[str]) -> None:
-    symbols = plain(reader.read("，".join(words), "zh"))
+    symbols = plain(reader.read("，".join(words), "zh").text)
     for word in words:
         if word != "12":
-            assert plain(reader.read(word, "zh")) in symbols
+            assert plain(reader.read(word, "zh").text) in symbols
 
 
 def test_a_reader_that_is_not_installed_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def stream(parts: Path, styles: Styles) -> StreamingModel:
 @pytest.fixture(scope="module")
 def symbols() -> dict[str, str]:
     reader = Reader()
-    return {text: reader.read(text, "en", british=False) for text in (SHORT, LONG)}
+    return {text: reader.read(text, "en", british=False).text for text in (SHORT, LONG)}
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from pypinyin import Style, lazy_pinyin
 from pypinyin.contrib.tone_convert import to_finals, to_initials, to_normal
 
 from saystream.engines.kokoro.vocabulary import punctuation
+from saystream.text.rewriting import Rewritten, joined
 
 __all__ = ["HAN", "ChineseReader", "syllable"]
 
@@ -78,26 +79,41 @@ class ChineseReader:
         jieba.setLogLevel(logging.WARNING)
         jieba.initialize()
 
-    def read(self, text: str) -> str:
-        return "".join(self._pieces(_PERCENT.sub(r"\2\1", text)))
+    def read(self, text: str) -> Rewritten:
+        return joined(
+            self._pieces(Rewritten.of(text).sub(_PERCENT, lambda match: _SIGNS[match[2]] + match[1]))
+        )
 
-    def _pieces(self, text: str) -> Iterator[str]:
-        for match in _PIECES.finditer(text):
+    def _pieces(self, text: Rewritten) -> Iterator[Rewritten]:
+        for match in _PIECES.finditer(text.text):
             han, number, sign = match.groups()
-            if han or number:
-                yield self._words(han or _in_words(number, text[match.end() : match.end() + 1]))
+            piece = text[match.start() : match.end()]
+            if han:
+                yield self._words(piece)
+            elif number:
+                yield self._words(
+                    piece.becomes(_in_words(number, match.string[match.end() : match.end() + 1]))
+                )
             elif sign in _SIGNS:
-                yield f" {self._words(_SIGNS[sign])} "
+                yield piece.becomes(f" {self._words(Rewritten.of(_SIGNS[sign])).text} ")
             else:
-                yield punctuation(sign)
+                yield piece.becomes(punctuation(sign))
 
-    def _words(self, han: str) -> str:
-        return " ".join(filter(None, map(_word, jieba.lcut(han))))
+    def _words(self, han: Rewritten) -> Rewritten:
+        words: list[Rewritten] = []
+        start = 0
+        for word in jieba.lcut(han.text):
+            words.append(_word(han[start : start + len(word)]))
+            start += len(word)
+        return joined(filter(len, words), " ")
 
 
-def _word(han: str) -> str:
-    pinyin = lazy_pinyin(han, style=Style.TONE3, neutral_tone_with_five=True, errors="ignore")
-    return "".join(map(syllable, pinyin))
+def _word(han: Rewritten) -> Rewritten:
+    pinyin = lazy_pinyin(han.text, style=Style.TONE3, neutral_tone_with_five=True, errors="ignore")
+    syllables = [syllable(each) for each in pinyin]
+    if len(syllables) != len(han):
+        return han.becomes("".join(syllables))
+    return joined(han[place : place + 1].becomes(symbols) for place, symbols in enumerate(syllables))
 
 
 @lru_cache(maxsize=2048)

@@ -124,7 +124,7 @@ class KokoroEngine(Engine):
         voice = parse_voice(request.voice, self._styles.voices)
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
-        symbols = self._reader.read(span.text, request.language, british=is_british(voice))
+        symbols = self._reader.read(span.text, request.language, british=is_british(voice)).text
         timbre_of = rhythm_of = voice
         if self._reader.has_english(span.text, request.language):
             timbre_of, rhythm_of = clear_in_english(voice, self._styles.voices)

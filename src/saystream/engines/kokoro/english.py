@@ -4,16 +4,19 @@ was trained with. American and British differ in lexicon and rules, not only in 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from hibari import Hibari
 from hibari.g2p import G2P
+from hibari.g2p.normalize import normalize
 
 from saystream.engines.kokoro.vocabulary import CLAUSE_MARKS, SENTENCE_MARKS, in_symbols, punctuation
 from saystream.engines.pronunciation.digits import readable
+from saystream.text.rewriting import Rewritten, joined
 
 __all__ = ["EnglishReader"]
 
-_QUOTES = dict.fromkeys(map(ord, '"“”„«»'))
+_QUOTES = re.compile('["“”„«»]')
 """Left out: inside them the reader takes "API" for a word, and most are lost anyway."""
 
 _INITIALS = re.compile(r"(?<![\w-])[A-Z]{2,5}(?![\w-])")
@@ -22,38 +25,64 @@ _WORDS_OF_ONE_LETTER = {"A": "ˈA", "I": "ˈI"}
 _STRESS = dict.fromkeys(map(ord, "ˈˌ "))
 
 _CLOSERS = "\"'”’) "
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class EnglishReader:
     def __init__(self, *, british: bool = False) -> None:
         self._g2p = G2P(british=british)
 
-    def read(self, text: str) -> str:
-        marked = "".join(each if each.isascii() else punctuation(each) or each for each in text)
-        plain = readable(marked.translate(_QUOTES))
-        return " ".join(filter(None, map(self._sentence, Hibari.split_sentences(plain))))
+    def read(self, text: str) -> Rewritten:
+        marked = Rewritten.of(text).sub(_NOT_ASCII, lambda match: punctuation(match[0]) or match[0])
+        unquoted = marked.sub(_QUOTES, "")
+        plain = unquoted.respelt(readable(unquoted.text))
+        return joined(filter(len, map(self._sentence, _sentences(plain))), " ")
 
-    def read_apart(self, text: str) -> str:
+    def read_apart(self, text: str) -> Rewritten:
         """For words in a text of another language: initials are said letter by letter, each with its stress. Run
         together as in English, in a foreign voice, Whisper heard "CO" for "CEO" and "Ebiya" for "API"."""
-        pieces: list[str] = []
+        pieces: list[Rewritten] = []
         end = 0
         for match in _INITIALS.finditer(text):
             if letters := self._letters(match[0]):
-                pieces += [self.read(text[end : match.start()]), letters]
+                initials = Rewritten.of(text)[match.start() : match.end()]
+                pieces += [self.read(text[end : match.start()]).shifted(end), initials.becomes(letters)]
                 end = match.end()
-        return " ".join(filter(None, [*pieces, self.read(text[end:])]))
+        return joined(filter(len, [*pieces, self.read(text[end:]).shifted(end)]), " ")
 
     def _letters(self, word: str) -> str:
         """The names of its letters, if it is spoken like that: "NASA" is a word."""
-        names = [_WORDS_OF_ONE_LETTER.get(letter) or self.read(letter) for letter in word]
-        as_word = self.read(word).translate(_STRESS)
+        names = [_WORDS_OF_ONE_LETTER.get(letter) or self.read(letter).text for letter in word]
+        as_word = self.read(word).text.translate(_STRESS)
         return " ".join(names) if as_word == "".join(names).translate(_STRESS) else ""
 
-    def _sentence(self, sentence: str) -> str:
-        symbols = in_symbols(self._g2p(sentence)).strip()
+    def _sentence(self, sentence: Rewritten) -> Rewritten:
+        symbols = self._phonemes(sentence.respelt(normalize(sentence.text))).strip()
         # The reader takes "5G." for one word and loses the full stop with its last letter.
-        mark = sentence.rstrip(_CLOSERS)[-1:]
-        if symbols and mark in SENTENCE_MARKS + CLAUSE_MARKS and symbols.rstrip(_CLOSERS)[-1:] != mark:
-            symbols += mark
+        mark = sentence.text.rstrip(_CLOSERS)[-1:]
+        if (
+            len(symbols)
+            and mark in SENTENCE_MARKS + CLAUSE_MARKS
+            and symbols.text.rstrip(_CLOSERS)[-1:] != mark
+        ):
+            return symbols.followed_by(mark)
         return symbols
+
+    def _phonemes(self, text: Rewritten) -> Rewritten:
+        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(text.text))
+        read = text.respelt("".join(token.text + token.whitespace for token in tokens))
+        words: list[Rewritten] = []
+        start = 0
+        for token in tokens:
+            written = read[start : start + len(token.text)]
+            start += len(token.text + token.whitespace)
+            words.append(written.becomes(in_symbols(token.phonemes or "")).followed_by(token.whitespace))
+        return joined(words)
+
+
+def _sentences(text: Rewritten) -> Iterator[Rewritten]:
+    end = 0
+    for sentence in Hibari.split_sentences(text.text):
+        start = text.text.index(sentence, end)
+        end = start + len(sentence)
+        yield text[start:end]

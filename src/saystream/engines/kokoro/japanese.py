@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pyopenjtalk
 
 from saystream.engines.kokoro.vocabulary import punctuation
+from saystream.text.rewriting import Rewritten, joined
 
 if TYPE_CHECKING:
     from pyopenjtalk.types import NJDFeature
@@ -78,20 +79,25 @@ class JapaneseReader:
         self._lock = threading.Lock()
         self._nodes("準備")  # its dictionary is loaded with the first text
 
-    def read(self, text: str) -> str:
+    def read(self, text: str) -> Rewritten:
         """Kanji, kana and digits; Open JTalk also spells Latin words out in kana."""
-        return _AROUND_A_STOP.sub("", " ".join(self._words(text)))
+        return joined(self._words(Rewritten.of(text)), " ").sub(_AROUND_A_STOP, "")
 
-    def _words(self, text: str) -> list[str]:
-        words: list[str] = []
-        for node in self._nodes(text):
+    def _words(self, text: Rewritten) -> list[Rewritten]:
+        words: list[Rewritten] = []
+        nodes = self._nodes(text.text)
+        # They are parts of the text, but for its spaces and the width of its letters.
+        read = text.respelt("".join(node["string"] for node in nodes))
+        start = 0
+        for node in nodes:
+            written = read[start : start + len(node["string"])]
+            start += len(written)
             spoken = kana_symbols(node["pron"])
             if spoken and words and _is_ending(node):
-                words[-1] += spoken
+                words[-1] = joined([words[-1], written.becomes(spoken)])
             else:
-                words.append(
-                    spoken or "".join(map(punctuation, unicodedata.normalize("NFKC", node["string"])))
-                )
+                marks = map(punctuation, unicodedata.normalize("NFKC", node["string"]))
+                words.append(written.becomes(spoken or "".join(marks)))
         return words
 
     def _nodes(self, text: str) -> list[NJDFeature]:

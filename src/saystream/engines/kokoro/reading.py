@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, cast
 
 from saystream.errors import EngineUnavailable
+from saystream.text.rewriting import Rewritten, joined
 from saystream.text.runs import language_runs
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ _AFTER_AN_OPENING = re.compile(r"(?<=[“(]) ")
 class TextReader(Protocol):
     """Reads one language."""
 
-    def read(self, text: str) -> str:
-        """The model's symbols for ``text``, with spaces between words and with punctuation marks."""
+    def read(self, text: str) -> Rewritten:
+        """The model's symbols for ``text``, with spaces between words and with punctuation marks; each word of them as
+        a whole for what is written."""
 
 
 class Reader:
@@ -71,23 +73,29 @@ class Reader:
         if language == "en":
             self._reader(_BRITISH)
 
-    def read(self, text: str, language: str, *, british: bool = False) -> str:
-        """The symbols of ``text``, which is in ``language`` unless its script says otherwise; empty if there is nothing
-        to hear."""
-        stretches = (
-            each for run in language_runs(text, language) for each in _by_script(run.text, run.language)
-        )
-        spoken = [self._stretch(*each, within=language, british=british) for each in stretches]
-        symbols = _SPACES.sub(" ", _SWITCH.join(filter(str.strip, spoken)))
-        symbols = _BESIDE_A_MARK.sub("", _BEFORE_A_MARK.sub("", symbols))
-        symbols = _AFTER_AN_OPENING.sub("", symbols).strip()
-        return symbols if any(map(str.isalpha, symbols)) else ""
+    def read(self, text: str, language: str, *, british: bool = False) -> Rewritten:
+        """The symbols of ``text``, which is in ``language`` unless its script says otherwise, and what each was written
+        as; empty if there is nothing to hear."""
+        symbols = joined(self._stretches(text, language, british=british), _SWITCH).sub(_SPACES, " ")
+        symbols = symbols.sub(_BEFORE_A_MARK, "").sub(_BESIDE_A_MARK, "")
+        symbols = symbols.sub(_AFTER_AN_OPENING, "").strip()
+        return symbols if any(map(str.isalpha, symbols.text)) else symbols[:0]
 
     def has_english(self, text: str, language: str) -> bool:
         """Whether a text in another language contains English words."""
         return language != "en" and any(run.language == "en" for run in language_runs(text, language))
 
-    def _stretch(self, text: str, language: str, *, within: str, british: bool) -> str:
+    def _stretches(self, text: str, language: str, *, british: bool) -> Iterator[Rewritten]:
+        """What is read by one reader each; those without symbols are left out."""
+        start = 0
+        for run in language_runs(text, language):
+            for stretch, reader in _by_script(run.text, run.language):
+                symbols = self._stretch(stretch, reader, within=language, british=british)
+                if symbols.text.strip():
+                    yield symbols.shifted(start)
+                start += len(stretch)
+
+    def _stretch(self, text: str, language: str, *, within: str, british: bool) -> Rewritten:
         if language != "en":
             return self._reader(language).read(text)
         english = cast("EnglishReader", self._reader(_BRITISH if british else language))

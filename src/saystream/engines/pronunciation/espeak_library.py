@@ -90,6 +90,8 @@ class Clause:
     """International Phonetic Alphabet with stress marks, words separated by a space."""
     punctuation: str
     """The mark that ended it: one of ``. , ? ! : ;``, "" if there was none."""
+    end: int
+    """Where it ends in the text as ``plain`` returns it, with its marks and spaces."""
 
 
 def phonemize(text: str, voice: str) -> list[Clause]:
@@ -153,26 +155,31 @@ class Library:
             raise InvalidValue(
                 "voice", voice, "a voice of eSpeak NG, or the tag of a language that it speaks"
             )
-        clauses = (
-            Clause(" ".join(_LANGUAGE_SWITCH.sub("", phonemes).split()), _mark(read))
-            for read, phonemes in self._clauses(text)
-        )
-        return [clause for clause in clauses if clause.phonemes]
+        clauses: list[Clause] = []
+        end = 0
+        for read, phonemes in self._clauses(text):
+            end += len(read)
+            if words := _LANGUAGE_SWITCH.sub("", phonemes).split():
+                clauses.append(Clause(" ".join(words), _mark(read), end))
+        return clauses
 
     def _clauses(self, text: str) -> Iterator[tuple[str, str]]:
-        """Each with the text up to its end."""
+        """Each with its text."""
         encoded = ctypes.create_string_buffer(text.encode())
         base = ctypes.addressof(encoded)
         rest = ctypes.c_void_p(base)
         start = 0
+        ahead = ""
         while rest.value is not None:
             phonemes = self._functions.espeak_TextToPhonemes(
                 ctypes.byref(rest), _CHARACTERS_UTF8, _PHONEMES_IPA
             )
             end = len(encoded.value) if rest.value is None else rest.value - base
-            read = encoded.raw[start:end].decode(errors="ignore")
+            read = ahead + encoded.raw[start:end].decode(errors="ignore")
             # While there is more, the library has read one character of it.
-            yield (read if rest.value is None else read[:-1]), phonemes.decode(errors="ignore")
+            length = len(read) - (rest.value is not None)
+            yield read[:length], phonemes.decode(errors="ignore")
+            ahead = read[length:]
             start = end
 
     def voices(self) -> Iterator[tuple[str, list[tuple[int, str]]]]:
