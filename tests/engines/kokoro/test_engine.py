@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.audio import Mark
 from saystream.conformance import check_engine
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import LEADING_MS, QUIETEST, TRAILING_MS
@@ -19,6 +20,7 @@ from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.kokoro.engine import KokoroEngine
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
 from saystream.models import load_manifest
+from saystream.text.words import word_spans
 
 from .tiny_model import VOICES
 
@@ -66,6 +68,67 @@ def test_it_speaks_eleven_languages_with_the_voices_that_it_finds(engine: Kokoro
 def test_it_says_how_fast_it_is_here_and_by_what(engine: KokoroEngine) -> None:
     assert engine.info.realtime_factor is not None and engine.info.realtime_factor > 0
     assert engine.info.runtime == "ONNX Runtime, fp32, whole passes"
+
+
+EARLY_MS = 37.5
+"""What is said sounds so much before the frames of its symbols."""
+
+
+def marks_of(engine: KokoroEngine, text: str, **request: Any) -> list[Mark]:
+    """Each with the chunk in which its word begins, or before."""
+    marks: list[Mark] = []
+    begun_ms = 0.0
+    for chunk in stream_of(engine, text, marks=True, **request).chunks():
+        assert all(mark.start_ms >= begun_ms for mark in chunk.marks)
+        begun_ms += len(chunk.samples) / MS
+        marks += chunk.marks
+    assert all(mark.end_ms <= begun_ms for mark in marks)
+    return marks
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.25, 2.0])
+def test_each_word_is_marked_where_its_symbols_are_heard(engine: KokoroEngine, speed: float) -> None:
+    text = "The train leaves."  # ðə tɹˈAn lˈivz.
+    each_ms = 50 / speed
+    model_speed = min(max(speed, 0.8), 1.25)
+    early_ms = EARLY_MS / speed
+    lead_ms = LEADING_MS / (speed / model_speed)
+    places = [("The", 0, 2), ("train", 2, 8), ("leaves", 8, 14)]
+    marks = marks_of(engine, text, speed=speed)
+    assert [text[mark.start : mark.end] for mark in marks] == [word for word, *_ in places]
+    for mark, (_, start, end) in zip(marks, places, strict=True):
+        assert mark.start_ms == pytest.approx(lead_ms + start * each_ms - early_ms, abs=0.1)
+        assert mark.end_ms == pytest.approx(lead_ms + end * each_ms - early_ms, abs=0.1)
+
+
+def test_every_word_of_several_passes_is_marked_in_its_place(engine: KokoroEngine) -> None:
+    text = f"{SENTENCE} {SENTENCE} {SENTENCE}"
+    samples = speak(engine, text)
+    marks = marks_of(engine, text)
+    assert [(mark.start, mark.end) for mark in marks] == list(word_spans(text))
+    assert [mark.start_ms for mark in marks] == sorted(mark.start_ms for mark in marks)
+    quiet = np.abs(samples) < QUIETEST
+    for mark in marks:
+        start, end = round((mark.start_ms + EARLY_MS) * MS), round((mark.end_ms + EARLY_MS) * MS)
+        assert quiet[start:end].mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("zh", "今天用API，好吗？", ["今", "天", "用", "API", "好", "吗"]),
+        ("ja", "東京の天気です。", ["東京", "の", "天気", "です"]),
+        ("fr", "«Oui, l'aéroport!»", ["Oui", "l'aéroport"]),
+    ],
+)
+def test_marks_name_the_words_of_every_language(
+    engine: KokoroEngine, language: str, text: str, words: list[str]
+) -> None:
+    assert [text[mark.start : mark.end] for mark in marks_of(engine, text, language=language)] == words
+
+
+def test_nobody_gets_marks_who_wants_none(engine: KokoroEngine) -> None:
+    assert not any(chunk.marks for chunk in stream_of(engine, SENTENCE).chunks())
 
 
 @pytest.mark.parametrize(

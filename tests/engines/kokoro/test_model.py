@@ -12,7 +12,7 @@ from saystream.engines.kokoro.model import WholeModel
 from saystream.engines.kokoro.runtime import Interrupt
 from saystream.engines.kokoro.styles import MAX_SYMBOLS, Styles
 
-from .tiny_model import EDGE_SAMPLES, SYMBOL_SAMPLES
+from .tiny_model import EDGE_SAMPLES, SYMBOL_SAMPLES, write_tiny_kokoro
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,25 @@ def test_the_sound_is_that_of_the_style(model: WholeModel) -> None:
     assert median_pitch_hz(mixed, 24000) == pytest.approx(180, rel=0.01)
     other_timbre = speak(model, "a" * 20, voice={"am_adam": 1.0}, timbre={"af_heart": 1.0})
     assert median_pitch_hz(other_timbre, 24000) == pytest.approx(160, rel=0.01)
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
+def test_it_tells_when_each_symbol_is_heard(model: WholeModel, speed: float) -> None:
+    heard: list[np.ndarray] = []
+    sound = speak(model, "abc", speed=speed, timed=heard.append)
+    early_ms = 37.5 / speed
+    assert np.concatenate(heard) == pytest.approx(
+        [(500 + 50 * place) / speed - early_ms for place in range(4)], abs=0.1
+    )
+    assert heard[0][-1] < len(sound) / 24
+
+
+def test_an_export_that_does_not_know_the_times_tells_none(tmp_path: Path) -> None:
+    folder = write_tiny_kokoro(tmp_path, timed=False)
+    heard: list[np.ndarray] = []
+    model = WholeModel(folder / "model.onnx", Styles(folder / "voices"), threads=1)
+    assert len(speak(model, "abc", timed=heard.append)) > 0
+    assert heard == []
 
 
 def test_what_is_no_symbol_is_a_bug_of_the_caller(model: WholeModel) -> None:

@@ -173,6 +173,27 @@ def test_silence_around_a_text_is_not_made() -> None:
     assert silent.audible == (0, 0)
 
 
+def test_symbols_are_heard_within_what_is_made() -> None:
+    energy = np.full(100, -9.0, np.float32)
+    energy[30:60] = 1.0
+    frames = np.zeros((1, 512, 50), np.float32)
+    prosody = Prosody(frames, np.zeros(100, np.float32), energy, np.array([10, 9, 8, 7, 16]))
+    assert prosody.bounds_ms.tolist() == [0, 112.5, 312.5, 425.0]  # 26 of 80 frames a second are not made
+    silent = Prosody(frames, prosody.f0, np.full(100, -9.0, np.float32), prosody.durations)
+    assert silent.bounds_ms.tolist() == [0, 0, 0, 0]
+
+
+def test_it_tells_when_each_symbol_is_heard(stream: StreamingModel, symbols: dict[str, str]) -> None:
+    heard: list[np.ndarray] = []
+    windows = stream.speak(symbols[LONG], HEART, timed=heard.append)
+    sounds = [next(windows)]
+    (bounds_ms,) = heard
+    sounds += windows
+    assert len(bounds_ms) == len(symbols[LONG]) + 1
+    assert bounds_ms.tolist() == sorted(bounds_ms.tolist())
+    assert bounds_ms[-1] <= len(np.concatenate(sounds)) / 24
+
+
 def test_an_interrupt_acts_before_the_next_window(stream: StreamingModel, symbols: dict[str, str]) -> None:
     interrupt = Interrupt()
     windows = stream.speak(symbols[LONG], HEART, interrupt=interrupt)

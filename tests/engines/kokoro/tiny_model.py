@@ -20,22 +20,23 @@ VOICES = {"af_heart": 2.0, "am_adam": 1.2, "bf_emma": 2.2, "zf_xiaoxiao": 2.4}
 """Fundamental in hundreds of hertz."""
 
 
-def write_tiny_kokoro(folder: Path, voices: Mapping[str, float] = VOICES) -> Path:
-    """Make ``folder`` a Kokoro, and give it back."""
+def write_tiny_kokoro(folder: Path, voices: Mapping[str, float] = VOICES, *, timed: bool = True) -> Path:
+    """Make ``folder`` a Kokoro, and give it back. ``timed``: as some exports do, it says how long each symbol lasts."""
     (folder / "voices").mkdir(parents=True)
     for name, hundreds in voices.items():
         np.full((510, 1, 256), hundreds, np.float32).tofile(folder / "voices" / f"{name}.bin")
-    onnx.save(_model(), folder / "model.onnx")
+    onnx.save(_model(timed=timed), folder / "model.onnx")
     return folder
 
 
-def _model() -> onnx.ModelProto:
+def _model(*, timed: bool) -> onnx.ModelProto:
     constants: dict[str, np.ndarray] = {
         "one": np.array(1, np.int64), "symbol": np.array(SYMBOL_SAMPLES, np.float32),
         "both": np.array(2, np.float32), "margin": np.array(EDGE_SAMPLES, np.float32), "zero": np.array(0, np.int64),
         "last_axis": np.array([1], np.int64), "omega": np.array(2 * np.pi * 100 / SAMPLE_RATE, np.float32),
         "two": np.array(2, np.float32), "loud": np.array(0.3, np.float32), "soft": np.array(0.15, np.float32),
-        "rows": np.array([0], np.int64),
+        "rows": np.array([0], np.int64), "edge_id": np.array(0, np.int64),
+        "frames": np.array(2, np.int64), "edge_frames": np.array(20, np.int64),
     }  # fmt: skip
     nodes = [
         # The number of samples, and of those of an edge.
@@ -69,7 +70,13 @@ def _model() -> onnx.ModelProto:
         helper.make_node("Cast", ["inside"], ["gate"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["hum", "gate"], ["gated"]),
         helper.make_node("Unsqueeze", ["gated", "rows"], ["waveform"]),
+        # In frames of 25 ms at speed 1.
+        helper.make_node("Equal", ["input_ids", "edge_id"], ["is_edge"]),
+        helper.make_node("Where", ["is_edge", "edge_frames", "frames"], ["durations"]),
     ]
+    outputs = [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, "num_samples"])]
+    if timed:
+        outputs.append(helper.make_tensor_value_info("durations", TensorProto.INT64, [1, "sequence_length"]))
     graph = helper.make_graph(
         nodes,
         "tiny-kokoro",
@@ -78,7 +85,7 @@ def _model() -> onnx.ModelProto:
             helper.make_tensor_value_info("style", TensorProto.FLOAT, [1, 256]),
             helper.make_tensor_value_info("speed", TensorProto.FLOAT, [1]),
         ],
-        [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, "num_samples"])],
+        outputs,
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -12,12 +12,13 @@ from saystream.engines.kokoro.norms import STATISTIC_OF_CHANNEL
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["FRAME_SAMPLES", "SAMPLE_RATE", "Constants"]
+__all__ = ["FRAME_MS", "FRAME_SAMPLES", "SAMPLE_RATE", "Constants"]
 
 SAMPLE_RATE = 24_000
 """Hz."""
 FRAME_SAMPLES = 300
 """Of one frame of the decoder's output, 80 a second."""
+FRAME_MS = FRAME_SAMPLES * 1000 / SAMPLE_RATE
 
 _EPSILON = 1e-5
 _BINS = 11

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
+from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.silence import SegmentEdges
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
 from saystream.engines.kokoro.constants import SAMPLE_RATE
@@ -26,6 +29,7 @@ from saystream.engines.kokoro.splitting import split
 from saystream.engines.kokoro.statistics import Statistics
 from saystream.engines.kokoro.stream import StreamingModel
 from saystream.engines.kokoro.styles import Styles
+from saystream.engines.kokoro.timing import WordMarks
 from saystream.engines.kokoro.voices import clear_in_english, gain, is_british, parse_voice
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
@@ -33,6 +37,7 @@ from saystream.text.pauses import pause_after_ms
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
+    from saystream.text.rewriting import Rewritten
 
 __all__ = ["KokoroEngine"]
 
@@ -124,7 +129,7 @@ class KokoroEngine(Engine):
         voice = parse_voice(request.voice, self._styles.voices)
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
-        symbols = self._reader.read(span.text, request.language, british=is_british(voice)).text
+        symbols = self._reader.read(span.text, request.language, british=is_british(voice))
         timbre_of = rhythm_of = voice
         if self._reader.has_english(span.text, request.language):
             timbre_of, rhythm_of = clear_in_english(voice, self._styles.voices)
@@ -133,26 +138,39 @@ class KokoroEngine(Engine):
         stages = timbre(
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        pieces = self._pieces(symbols, timbre_of, rhythm_of, speed, interrupt)
-        yield from map(SpeechChunk, shaped(pieces, stages))
+        manner = _Manner(timbre_of, rhythm_of, speed, interrupt)
+        words, marks = WordMarks(span.offset), MarkTimes(request.speed / speed)
+        for samples in shaped(self._pieces(symbols, manner, words, marks), stages):
+            # Those of a pass are known before its first sound, and come with it.
+            yield SpeechChunk(samples, marks.take(math.inf) if request.marks else ())
 
     def _pieces(
-        self,
-        symbols: str,
-        timbre_of: dict[str, float],
-        rhythm_of: dict[str, float],
-        speed: float,
-        interrupt: Interrupt,
+        self, symbols: Rewritten, manner: _Manner, words: WordMarks, marks: MarkTimes
     ) -> Iterator[Samples]:
         """Without the silence around each pass, but for the pause that is due between two."""
         edges = SegmentEdges(SAMPLE_RATE)
-        for part in filter(None, map(str.strip, split(symbols, self._model.limits))):
+        for part in self._passes(symbols):
             for sound in self._model.speak(
-                part, rhythm_of, timbre=timbre_of, speed=speed, interrupt=interrupt
+                part.text,
+                manner.rhythm,
+                timbre=manner.timbre,
+                speed=manner.speed,
+                interrupt=manner.interrupt,
+                timed=partial(words.timed, part),
             ):
-                for piece in _cut(sound * np.float32(gain(timbre_of))):
-                    yield from edges.push(piece)
-            edges.end_segment(pause_after_ms(part) / speed)
+                for piece in _cut(sound * np.float32(gain(manner.timbre))):
+                    ready = edges.push(piece)
+                    marks.push(words.take(), edges)
+                    yield from ready
+            marks.end_segment(edges)
+            edges.end_segment(pause_after_ms(part.text) / manner.speed)
+
+    def _passes(self, symbols: Rewritten) -> Iterator[Rewritten]:
+        end = 0
+        for part in split(symbols.text, self._model.limits):
+            start, end = end, end + len(part)
+            if said := symbols[start:end].strip():
+                yield said
 
     def _load_model(self, folder: Path) -> StreamingModel | WholeModel:
         parts = folder_of_parts(folder)
@@ -189,6 +207,16 @@ class KokoroEngine(Engine):
             print(missing.message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a text is said by the model."""
+
+    timbre: Mapping[str, float]
+    rhythm: Mapping[str, float]
+    speed: float
+    interrupt: Interrupt
 
 
 def _cut(sound: Samples) -> Iterator[Samples]:

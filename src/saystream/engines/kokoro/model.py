@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from saystream.engines.kokoro.constants import SAMPLE_RATE
 from saystream.engines.kokoro.runtime import Interrupted, Session
 from saystream.engines.kokoro.splitting import Limits
+from saystream.engines.kokoro.timing import bounds
 from saystream.engines.kokoro.vocabulary import EDGE, numbers
 
 if TYPE_CHECKING:
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from saystream.audio import Samples
     from saystream.engines.kokoro.runtime import Interrupt
     from saystream.engines.kokoro.styles import Styles
+    from saystream.engines.kokoro.timing import Timed
 
 __all__ = ["WholeModel"]
+
+_DURATIONS = "durations"
+"""The output of some exports that says how long each symbol and each edge lasts, in frames."""
 
 
 class WholeModel:
@@ -43,10 +49,12 @@ class WholeModel:
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         interrupt: Interrupt | None = None,
+        timed: Timed | None = None,
     ) -> Iterator[Samples]:
         """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices, in one piece; none when it was interrupted.
 
-        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``.
+        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``. ``timed`` is called before the
+        sound if the export tells how long each symbol lasts.
         """
         inputs = {
             self._text_input: np.array([[EDGE, *numbers(symbols), EDGE]], np.int64),
@@ -54,7 +62,11 @@ class WholeModel:
             "speed": np.array([speed], np.float32),
         }
         try:
-            sound = self._session.first(inputs, interrupt)
+            outputs = dict(zip(self._session.outputs, self._session.run(inputs, interrupt), strict=True))
         except Interrupted:
             return
-        yield sound.reshape(-1)
+        sound = np.asarray(outputs.pop(self._session.outputs[0]), np.float32).reshape(-1)
+        if timed is not None and _DURATIONS in outputs:
+            durations = outputs[_DURATIONS].reshape(-1)
+            timed(bounds(durations) * (len(sound) * 1000 / SAMPLE_RATE / durations.sum()))
+        yield sound

@@ -50,6 +50,7 @@ class Session:
         except Exception as error:  # its exceptions have no common base but this
             raise EngineUnavailable(f"{path} is not a Kokoro model: {type(error).__name__}.") from error
         self.inputs = tuple(each.name for each in self._session.get_inputs())
+        self.outputs = tuple(each.name for each in self._session.get_outputs())
 
     def run(
         self,

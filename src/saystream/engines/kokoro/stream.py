@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saystream.engines.kokoro.constants import FRAME_SAMPLES, Constants
+from saystream.engines.kokoro.constants import FRAME_MS, FRAME_SAMPLES, Constants
 from saystream.engines.kokoro.parts import CONSTANTS, CROP_SAMPLES, MODELS
 from saystream.engines.kokoro.runtime import Interrupted, Session
 from saystream.engines.kokoro.source import HarmonicSource
 from saystream.engines.kokoro.splitting import Limits
+from saystream.engines.kokoro.timing import bounds
 from saystream.engines.kokoro.vocabulary import EDGE, numbers
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from saystream.engines.kokoro.runtime import Interrupt
     from saystream.engines.kokoro.statistics import Statistics
     from saystream.engines.kokoro.styles import Styles
+    from saystream.engines.kokoro.timing import Timed
 
 __all__ = ["Prosody", "StreamingModel", "whole_inputs"]
 
@@ -48,6 +50,9 @@ _MARGIN_FRAMES = 4
 """A frame whose energy is lower cannot be heard; those before the first and behind the last louder one are not made,
 but for a margin."""
 
+_SYMBOL_FRAME_MS = 25.0
+"""A symbol lasts a whole number of frames of the ASR features, two of the others."""
+
 _MASK = "/encoder/bert/Where_2_output_0"
 _HIDDEN = "/encoder/bert_encoder/Add_output_0"
 _PROSODY = tuple(f"/encoder/{name}_output_0" for name in ("MatMul_1", "Reshape", "Reshape_1", "Gather"))
@@ -65,7 +70,7 @@ class Prosody:
     energy: Samples
     """80 a second."""
     durations: NDArray[np.int64]
-    """Of each symbol and of the two edges, in frames of 25 ms."""
+    """Of each symbol and of the two edges, in frames of ``_SYMBOL_FRAME_MS``."""
 
     @property
     def num_frames(self) -> int:
@@ -79,6 +84,14 @@ class Prosody:
         if not len(loud):
             return 0, 0
         return max(0, int(loud[0]) - _MARGIN_FRAMES), min(self.num_frames, int(loud[-1]) + 1 + _MARGIN_FRAMES)
+
+    @property
+    def bounds_ms(self) -> NDArray[np.float64]:
+        """When each symbol of the text begins, and at last when the last one ends, from the first frame that has to be
+        made on; none after the last that can be heard."""
+        first, last = self.audible
+        latest = max(0, last - _MARGIN_FRAMES - first)
+        return np.clip(bounds(self.durations) * _SYMBOL_FRAME_MS - first * FRAME_MS, 0, latest * FRAME_MS)
 
     @property
     def silent_share(self) -> float:
@@ -112,15 +125,19 @@ class StreamingModel:
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         interrupt: Interrupt | None = None,
+        timed: Timed | None = None,
     ) -> Iterator[Samples]:
         """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices, window by window, from the first audible frame
         to the last; it ends when it is interrupted.
 
-        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``.
+        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``. ``timed`` is called before the
+        first window.
         """
         style = self._styles.mixed(voice, len(symbols), timbre=timbre)
         try:
             prosody = self.read([EDGE, *numbers(symbols), EDGE], style, speed, interrupt)
+            if timed is not None:
+                timed(prosody.bounds_ms)
             yield from self._sounds(prosody, style, timbre or voice, interrupt)
         except Interrupted:
             return

@@ -1,0 +1,30 @@
+import re
+
+import numpy as np
+
+from saystream.audio import Mark
+from saystream.engines.kokoro.timing import WordMarks, bounds
+from saystream.text.rewriting import Rewritten, joined
+
+
+def test_symbols_lie_between_the_edges_and_sound_a_little_before_their_frames() -> None:
+    assert bounds(np.array([10, 2, 3, 4])).tolist() == [8.5, 10.5, 13.5]
+    assert bounds(np.array([1, 2, 1])).tolist() == [0.0, 1.5]
+
+
+def test_a_word_begins_in_the_space_before_it_and_ends_with_its_last_symbol() -> None:
+    symbols = Rewritten.of("ab, cd.")
+    words = joined([symbols[:2].becomes("xyz"), symbols[2:4], symbols[4:6].becomes("uv"), symbols[6:]])
+    assert words.text == "xyz, uv."
+    marks = WordMarks(7)
+    marks.timed(words, np.array(range(9), np.float64) * 10)
+    assert marks.take() == (Mark(7, 9, 0, 30), Mark(11, 13, 40, 70))
+    assert marks.take() == ()
+
+
+def test_a_word_that_is_cut_by_the_passes_has_one_mark() -> None:
+    word = Rewritten.of("5 km").sub(re.compile(".+"), "five kilometers")
+    marks = WordMarks(0)
+    marks.timed(word[:4], np.array(range(5), np.float64) * 10)
+    marks.timed(word[5:], np.array(range(11), np.float64) * 10)
+    assert marks.take() == (Mark(0, 4, 0, 40),)
