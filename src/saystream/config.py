@@ -90,9 +90,9 @@ class RealtimeSettings(_Section):
     """…until the client has read it down to this."""
     send_stall_timeout_s: float = Field(60.0, gt=0)
     """A client that reads nothing for this long is dropped."""
-    first_delta_ms: float = Field(40.0, gt=0)
+    first_delta_ms: float = Field(40.0, ge=20)
     """Audio in the first delta of a response: little, so that it is sent early."""
-    delta_ms: float = Field(200.0, gt=0)
+    delta_ms: float = Field(200.0, ge=20)
     """Audio in every later delta."""
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dsp.sounds import tone
 from saystream.audio import SAMPLE_RATES, AudioChunk, AudioFormat, Container, Effects
-from saystream.dsp.chain import FADE_MS, Chain, EncodedAudio
+from saystream.dsp.chain import FADE_MS, LEAST_DELTA_MS, Chain, EncodedAudio
 from saystream.dsp.encoders import ENCODERS
 
 NEUTRAL = Effects()
@@ -55,15 +55,69 @@ def test_the_first_delta_is_short_and_no_later_one_exceeds_the_limit() -> None:
     deltas = list(chain().push(chunk(tone(220, 24000))))
     assert deltas[0].duration_ms == 40
     assert all(60 <= delta.duration_ms <= 100 for delta in deltas[1:])
-    assert sum(delta.duration_ms for delta in deltas) == pytest.approx(1000)
+    assert sum(delta.duration_ms for delta in deltas) == pytest.approx(1000 - LEAST_DELTA_MS)
 
 
-def test_without_a_change_every_push_leaves_whole() -> None:
+def test_without_a_change_every_push_leaves_but_for_the_last_ten_milliseconds() -> None:
     passing = chain()
-    for size in (1, 7, 959, 961, 2400, 2401):
-        sound = tone(220, size + 1)[1:]
-        assert sum(len(delta.encoded) for delta in passing.push(chunk(sound))) == 2 * size
-    assert list(passing.flush()) == []
+    num_in = num_out = 0
+    for size in (960, 1200, 2400, 2401):
+        num_in += size
+        num_out += len(pcm(passing.push(chunk(tone(220, size + 1)[1:]))))
+        assert num_in - num_out == pytest.approx(
+            24 * LEAST_DELTA_MS, abs=1
+        )  # a last sample of zero is silence
+    assert num_in == pytest.approx(num_out + len(pcm(passing.flush())), abs=1)
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(
+    sizes=st.lists(st.integers(0, 3000), max_size=8),
+    sample_rate=st.sampled_from(SAMPLE_RATES),
+    container=st.sampled_from(["pcm", "wav"]),
+    effects=st.sampled_from([NEUTRAL, Effects(1.3, 1.0, 50), Effects(1.0, 0.7, 100)]),
+    cut_off=st.booleans(),
+    pause_after=st.integers(0, 8),
+)
+def test_no_delta_is_shorter_than_ten_milliseconds(
+    sizes: list[int],
+    sample_rate: int,
+    container: Container,
+    effects: Effects,
+    cut_off: bool,
+    pause_after: int,
+) -> None:
+    spoken = chain(sample_rate, container, effects)
+    deltas: list[EncodedAudio] = []
+    for number, size in enumerate(sizes):
+        deltas += spoken.push(chunk(tone(220, size + 1)[1:]))
+        deltas += spoken.release() if number == pause_after else []
+    deltas += spoken.cut_off() if cut_off else spoken.flush()
+    header = 44 if container == "wav" else 0
+    for delta, num_bytes in zip(deltas, [header, *[0] * len(deltas)], strict=False):
+        assert len(delta.encoded) - num_bytes >= 2 * sample_rate * LEAST_DELTA_MS / 1000
+    assert not sum(sizes) or deltas
+
+
+def test_a_response_shorter_than_ten_milliseconds_ends_in_silence() -> None:
+    brief = chain()
+    deltas = [*brief.push(chunk(tone(220, 101)[1:])), *brief.flush()]
+    assert [delta.duration_ms for delta in deltas] == [LEAST_DELTA_MS]
+    assert pcm(deltas)[:100].any() and not pcm(deltas)[100:].any()
+
+
+def test_before_a_wait_nothing_is_held_back_and_a_tail_after_it_ends_in_silence() -> None:
+    waiting = chain()
+    deltas = [*waiting.push(chunk(tone(220, 4801)[1:])), *waiting.release(), *waiting.release()]
+    assert len(pcm(deltas)) == 4800
+    deltas += waiting.push(chunk(tone(220, 101)[1:]))
+    deltas += waiting.flush()
+    assert deltas[-1].duration_ms == LEAST_DELTA_MS and len(pcm(deltas)) == 4800 + 240
+
+
+def test_a_wav_response_without_sound_is_a_header_and_silence() -> None:
+    (delta,) = chain(container="wav").flush()
+    assert len(delta.encoded) == 44 + 480
 
 
 @pytest.mark.parametrize(("effects", "speed"), [(NEUTRAL, 1), (Effects(2.0, 1.0, 80), 2)])
@@ -111,7 +165,8 @@ def test_what_is_not_taken_of_one_push_comes_with_the_next() -> None:
     sound = tone(220, 12000)
     first = next(patient.push(chunk(sound[:6000])))
     rest = [*patient.push(chunk(sound[6000:])), *patient.flush()]
-    np.testing.assert_array_equal(pcm([first, *rest]), pcm([*chain().push(chunk(sound))]))
+    whole = chain()
+    np.testing.assert_array_equal(pcm([first, *rest]), pcm([*whole.push(chunk(sound)), *whole.flush()]))
 
 
 # --- segments -------------------------------------------------------------------------------------------------------
@@ -167,9 +222,12 @@ def test_a_response_that_is_cut_off_fades_out_from_where_the_listener_is(
 
 
 def test_a_response_that_is_cut_off_with_nothing_ready_ends_as_it_is() -> None:
-    spoken = chain()
-    list(spoken.push(chunk(tone(220, 2400))))
-    assert list(spoken.cut_off()) == []
+    spoken = chain(container="opus")
+    whole = b"".join(delta.encoded for delta in spoken.push(chunk(tone(220, 2400))))
+    whole += b"".join(delta.encoded for delta in spoken.cut_off())
+    spoken = chain(container="opus")
+    ended = b"".join(delta.encoded for delta in [*spoken.push(chunk(tone(220, 2400))), *spoken.flush()])
+    assert whole == ended
 
 
 @pytest.mark.parametrize("container", ENCODERS)
@@ -211,9 +269,9 @@ def make_header(container: Container, sample_rate: int) -> bytes:
 @pytest.mark.parametrize(
     ("container", "sample_rates", "limit_ms"),
     [
-        ("pcm", [24000], 1),
-        ("wav", [24000], 1),
-        ("pcm", SAMPLE_RATES, 3),
+        ("pcm", [24000], 20),
+        ("wav", [24000], 20),
+        ("pcm", SAMPLE_RATES, 23),
         ("opus", SAMPLE_RATES, 45),
         ("mp3", SAMPLE_RATES, 125),
     ],

@@ -139,7 +139,7 @@ async def test_an_unfinished_sentence_waits_while_the_listener_still_has_sound()
         assert len(pool.streams) == 1
         await asyncio.sleep(1.6)
         assert len(pool.streams) == 1
-        await listener.until(ResponseAudio, 22)
+        await listener.until(ResponseAudio, 23)
         assert pool.texts[:2] == ["Hello there. ", "And now it "]
         assert now_s() == pytest.approx(1.7)
 
@@ -254,7 +254,7 @@ async def test_a_gap_that_the_engine_made_is_lateness() -> None:
     session = session_on(pool)
     session.push_text("Hello.")
     listener = await heard(session)
-    assert [event.late_ms for event in listener.audio] == pytest.approx([0, 0, 150])
+    assert [event.late_ms for event in listener.audio] == pytest.approx([0, 0, 160, 0])
 
 
 @on_virtual_time

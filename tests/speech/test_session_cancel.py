@@ -107,7 +107,7 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken() -> None:
         assert pool.unsent == 0
         ended_s = await listener.until(ResponseEnded)
         assert ended_s == now_s()
-        assert len(listener.audio) == 3
+        assert len(listener.audio) == 4  # the last is a fade
         session.push_text("Hello again.")
     assert listener.order == "(.)(.)"
     cancelled, completed = listener.ends
@@ -115,7 +115,7 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken() -> None:
     assert cancelled.text == pool.texts[0] + pool.texts[1]
     assert (completed.status, completed.text) == ("completed", "Hello again.")
     assert listener.numbers == [1, 3]
-    assert listener.audio[3].late_ms == 0
+    assert listener.audio[4].late_ms == 0
 
 
 @on_virtual_time
@@ -216,7 +216,7 @@ async def test_a_cancel_fades_out_what_the_resampler_still_holds() -> None:
         num_deltas = len(listener.audio)
         session.cancel()
     assert len(listener.audio) == num_deltas + 1
-    assert 0 < listener.audio[-1].duration_ms < 1
+    assert listener.audio[-1].duration_ms == FADE_MS
     assert listener.audio[-1].encoded.endswith(bytes(2))
 
 

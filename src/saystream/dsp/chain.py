@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saystream.audio import Effects
-from saystream.dsp.encoders import make_encoder, settled
+from saystream.dsp.encoders import UNCOMPRESSED, make_encoder, settled
 from saystream.dsp.loudness import UNITY_VOLUME, Volume
 from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.resample import Resampler
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from saystream.audio import AudioChunk, AudioFormat, Mark, Samples
     from saystream.dsp.stage import Stage
 
-__all__ = ["FADE_MS", "Chain", "EncodedAudio"]
+__all__ = ["FADE_MS", "LEAST_DELTA_MS", "Chain", "EncodedAudio"]
 
-FADE_MS = 5
+LEAST_DELTA_MS = 10
+"""Sound in the shortest delta of a container that does not compress (ruling 23)."""
+
+FADE_MS = LEAST_DELTA_MS
 """Long enough that a response that is cut off does not end in a click, too short to be heard as more of it."""
 
 
@@ -47,6 +50,10 @@ class Chain:
     Nothing is held back except what ``delay_ms`` says, and silence that may be the end of a segment. What a push
     completes is cut into even pieces of at most ``delta_ms``; the first piece of the response is ``first_delta_ms``, so
     that it leaves while the rest is still being processed. If the effects change nothing, no stage is used for them.
+
+    In a container that does not compress, no delta holds less than ``LEAST_DELTA_MS`` of sound: that much is always
+    held back, so that what comes last can join it. Both lengths of a delta must be at least twice that. A whole
+    response that is shorter ends in silence.
 
     Marks go along: their times become those of the audio that comes out. A mark of a segment without sound, or with a
     time after the last sound, is dropped.
@@ -71,6 +78,10 @@ class Chain:
         """Ready but not yet encoded."""
         self._next_piece_samples = max(1, round(first_delta_ms * self._sample_rate / 1000))
         self._delta_samples = max(1, round(delta_ms * self._sample_rate / 1000))
+        least_ms = LEAST_DELTA_MS if self.audio_format.container in UNCOMPRESSED else 0
+        self._least_samples = -(-least_ms * self._sample_rate // 1000)
+        self._held_back = np.zeros(0, np.float32)
+        """The sound after the last of the pieces."""
         self._samples_in_encoder = 0
         self._samples_encoded = 0
         self._marks = MarkTimes(self._effects.speech_rate)
@@ -85,7 +96,8 @@ class Chain:
         """
         tempo = sum(stage.delay_ms for stage in _tempo(source_rate, self._effects))
         stages = [*_resampler(source_rate, self._sample_rate), *_volume(self._sample_rate, self._effects)]
-        behind_tempo = sum(stage.delay_ms for stage in stages) + self._encoder.delay_ms
+        least_ms = 2 * self._least_samples * 1000 / self._sample_rate
+        behind_tempo = sum(stage.delay_ms for stage in stages) + least_ms + self._encoder.delay_ms
         return tempo + behind_tempo * self._effects.speech_rate
 
     def push(self, chunk: AudioChunk) -> Iterator[EncodedAudio]:
@@ -112,24 +124,37 @@ class Chain:
             self._marks.end_segment(self._edges)
             self._edges.end_segment(pause_ms)
 
+    def release(self) -> Iterator[EncodedAudio]:
+        """The sound that is held back for a tail, when nothing may follow for a while. A tail then ends in silence."""
+        if len(self._held_back) >= max(1, self._least_samples):
+            self._pieces.append(self._held_back)
+            self._held_back = self._held_back[:0]
+        return self._encode_pieces()
+
     def flush(self) -> Iterator[EncodedAudio]:
         """Everything that was held back, except the silence at the end. The chain cannot be used afterwards."""
         self._add(flush_all(self._stages))
         self._cut(flush_all(self._volume))
-        yield from self._encode_pieces()
-        yield from self._deltas(self._encoder.flush(), 0)
+        yield from self._end(self._held_back)
 
     def cut_off(self) -> Iterator[EncodedAudio]:
-        """End at once, instead of ``flush``: 5 ms of the sound that is ready, faded out, and nothing more.
+        """End at once, instead of ``flush``: 10 ms of the sound that is ready, faded out, and nothing more.
 
         What was returned before can no longer be faded. If nothing is ready, the stream ends as it is.
         """
         self._add(flush_all(self._stages))
         self._cut(flush_all(self._volume))
-        fading = _joined(self._pieces)[: FADE_MS * self._sample_rate // 1000]
+        fading = _joined([*self._pieces, self._held_back])[: FADE_MS * self._sample_rate // 1000]
         self._pieces.clear()
-        self._cut([fading * np.linspace(1, 0, len(fading), dtype=np.float32)])
+        yield from self._end(fading * np.linspace(1, 0, len(fading), dtype=np.float32))
+
+    def _end(self, last: Samples) -> Iterator[EncodedAudio]:
+        """Encode the pieces, then ``last``, and finish the container."""
         yield from self._encode_pieces()
+        is_header_alone = self.audio_format.container == "wav" and not self._samples_encoded
+        if len(last) or is_header_alone:
+            missing = max(0, self._least_samples - len(last))
+            yield from self._encoded(np.concatenate([last, np.zeros(missing, np.float32)]))
         yield from self._deltas(self._encoder.flush(), 0)
 
     def _start(self, source_rate: int) -> None:
@@ -147,19 +172,28 @@ class Chain:
         self._cut(push_all(self._volume, stretches))
 
     def _cut(self, stretches: list[Samples]) -> None:
-        samples = _joined(stretches)
-        if not len(samples):
+        """Cut all but the last of the sound into pieces."""
+        samples = _joined([self._held_back, *stretches])
+        least = self._least_samples
+        num_ready = len(samples) - least
+        if num_ready < max(1, least):
+            self._held_back = samples
             return
-        self._pieces.append(samples[: self._next_piece_samples])
-        rest = samples[self._next_piece_samples :]
+        ready, self._held_back = samples[:num_ready], samples[num_ready:]
+        self._pieces.append(ready[: self._next_piece_samples])
+        rest = ready[self._next_piece_samples :]
         self._next_piece_samples = self._delta_samples
-        if len(rest):
+        if len(rest) < least:
+            self._held_back = np.concatenate([rest, self._held_back])
+        elif len(rest):
             self._pieces.extend(np.array_split(rest, -(-len(rest) // self._delta_samples)))
 
     def _encode_pieces(self) -> Iterator[EncodedAudio]:
         while self._pieces:
-            piece = self._pieces.popleft()
-            yield from self._deltas(self._encoder.push(piece), len(piece))
+            yield from self._encoded(self._pieces.popleft())
+
+    def _encoded(self, piece: Samples) -> Iterator[EncodedAudio]:
+        yield from self._deltas(self._encoder.push(piece), len(piece))
 
     def _deltas(self, encoded: bytes, num_samples: int) -> list[EncodedAudio]:
         """No delta while the encoder is still gathering input; the next one then counts that input too."""

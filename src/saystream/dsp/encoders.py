@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENCODERS",
+    "UNCOMPRESSED",
     "WAV_HEADER_BYTES",
     "Encoder",
     "PcmEncoder",
@@ -103,6 +104,9 @@ ENCODERS: dict[Container, Callable[[AudioFormat], Encoder]] = {
     "flac": FlacEncoder,
 }
 """The encoder of each container."""
+
+UNCOMPRESSED: frozenset[Container] = frozenset({"pcm", "wav"})
+"""Containers whose bytes are samples."""
 
 _OPUS_RATES = {22050: 24000, 44100: 48000}
 """Opus does not have these two rates; the next higher one keeps everything that they hold."""

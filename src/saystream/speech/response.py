@@ -184,6 +184,10 @@ class SpeechResponse:
             self._cut_some()
         return bool(self._segments)
 
+    def waits_for_text(self) -> bool:
+        """Whether it has nothing to say at the moment, and more may come."""
+        return not (self.closed or self.streams or self.has_segment())
+
     def open_next(self) -> None:
         """Give the next segment to an engine. If that raises, the segment stays where it is."""
         segment = self._segments[0]

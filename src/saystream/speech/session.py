@@ -220,25 +220,36 @@ class SynthesisSession:
             first_delta_ms=realtime.first_delta_ms,
             delta_ms=realtime.delta_ms,
         )
+        try:
+            async with aclosing(self._made(response, chain)) as made:
+                async for delta in made:
+                    yield self._sent(delta)
+                    if response.cancelled:
+                        break
+        except ServerFault:
+            for delta in chain.cut_off():
+                yield self._sent(delta)
+            raise
+        if response.state is LifeState.FADING:
+            for delta in chain.cut_off():
+                yield self._sent(delta)
+            self._has_sound = False
+
+    async def _made(self, response: SpeechResponse, chain: Chain) -> AsyncGenerator[EncodedAudio, None]:
+        """What the engines and ``chain`` make of a response, up to its end or a cancel."""
         while (stream := await self._next_stream(response)) is not None:
             async for chunk in stream:
                 self._prefetch(response)
                 self._restart_idle_timer(response)
                 for delta in chain.push(chunk):
-                    yield self._sent(delta)
-                    if response.cancelled:
-                        break
-                if response.cancelled:
-                    break
+                    yield delta
             chain.end_segment(pause_after_ms(response.first_stream_sent()))
+            if response.waits_for_text():
+                for delta in chain.release():
+                    yield delta
         if not response.cancelled:
             for delta in chain.flush():
-                yield self._sent(delta)
-                if response.cancelled:
-                    return
-        elif response.state is LifeState.FADING:
-            for delta in chain.cut_off():
-                yield self._sent(delta)
+                yield delta
 
     def _sent(self, delta: EncodedAudio) -> ResponseAudio:
         now_ms = self._now_ms()

@@ -22,6 +22,14 @@ async def plain_duration_s(server: Live, **session: object) -> float:
     return len(audio_of(await server.say(TEXT, **session))) / 2 / 24000
 
 
+@pytest.mark.parametrize("response_format", ["pcm", "wav"])
+async def test_no_delta_is_shorter_than_ten_milliseconds(server: Live, response_format: str) -> None:
+    for speech_rate in (0.7, 1.0, 1.3):
+        events = await server.say(TEXT, response_format=response_format, speech_rate=speech_rate)
+        sizes = [len(audio_of([event])) for event in events if event["type"] == "response.audio.delta"]
+        assert min(sizes[1:]) >= 480 and sizes[0] >= 480 + 44 * (response_format == "wav")
+
+
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 24000, 44100, 48000])
 @pytest.mark.parametrize("response_format", ["wav", "mp3", "opus"])
 async def test_the_deltas_of_each_format_are_one_clean_stream(

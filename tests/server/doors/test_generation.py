@@ -138,6 +138,11 @@ async def test_with_sse_frames_come_in_order_and_the_last_has_the_link(listener:
     assert hashlib.sha256(pcm_of(wav)).digest() == hashlib.sha256(stream[44:]).digest()
 
 
+async def test_no_frame_is_shorter_than_ten_milliseconds(listener: Listener) -> None:
+    sizes = [len(audio_of([event])) for event in await listener.events(body("Four, five, two."))]
+    assert sizes[0] >= 44 + 480 and min(sizes[1:-1]) >= 480
+
+
 async def test_the_frames_have_the_documented_bytes(listener: Listener) -> None:
     answer = await listener.ask(body("Hi."), **SSE)
     first, *_, last, rest = answer.content.split(b"\n\n")

@@ -76,6 +76,13 @@ async def test_events_carry_the_same_bytes(server: Live) -> None:
     assert events[-1]["type"] == "speech.audio.done"
 
 
+async def test_no_event_is_shorter_than_ten_milliseconds(server: Live) -> None:
+    for speed in (0.7, 1.0, 1.3):
+        answer = await say(server, stream_format="sse", speed=speed)
+        events = [json.loads(frame.removeprefix("data: ")) for frame in answer.text.split("\n\n") if frame]
+        assert min(len(base64.b64decode(event["audio"])) for event in events[:-1]) >= 480
+
+
 @pytest.mark.parametrize(
     "model", ["tts-1-hd", "gpt-4o-mini-tts", "qwen3-tts-flash", "qwen3-tts-flash-realtime"]
 )
