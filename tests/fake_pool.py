@@ -14,6 +14,7 @@ from saystream.catalog import load
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo, Span, SynthesisRequest
 from saystream.errors import SaystreamError
+from saystream.hosting.front import Forecast
 from saystream.hosting.playback import Playback
 from saystream.speech.synthesizer import Synthesizer
 from saystream.voices.casting import Casting
@@ -52,6 +53,13 @@ class FakeStream:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def forecast(self) -> Forecast:
+        return self._pool.forecasts.get(self.number, Forecast(0.0, 0.0))
+
+    def next_forecast(self, size: float) -> Forecast:
+        return self._pool.next_forecast
 
     @property
     def waiting_characters(self) -> int:
@@ -134,6 +142,9 @@ class FakePool:
         self.refusals: deque[SaystreamError] = deque()
         """Raised by the next calls of ``open``."""
         self.streams: list[FakeStream] = []
+        self.next_forecast = Forecast(0.0, 0.0)
+        self.forecasts: dict[int, Forecast] = {}
+        """Of streams, by their number; of the others nothing is known."""
 
     @property
     def texts(self) -> list[str]:

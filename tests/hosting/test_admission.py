@@ -74,6 +74,32 @@ def test_a_job_should_begin_before_the_one_that_runs_now_has_ended() -> None:
     assert speed.notice_ms == pytest.approx(2000, rel=0.01)
 
 
+def test_the_work_of_a_text_follows_from_those_before_it() -> None:
+    speed = Speed()
+    assert (speed.work_ms(100), speed.sound_ms(100)) == (0, 6500)
+    speed.realtime_factor = 0.1
+    assert speed.work_ms(100) == pytest.approx(650)
+    assert speed.sessions(2) == 16
+    speed.measured(4000, 1000, size=50, first_ms=200)
+    assert (speed.sound_ms(100), speed.work_ms(100)) == (8000, 2000)
+    assert speed.first_sound_ms(100) == pytest.approx(400)
+    assert speed.sessions(2) == 6
+
+
+def test_a_job_without_a_slot_says_nothing_of_its_first_sound() -> None:
+    speed = Speed()
+    speed.measured(0, 0)
+    assert speed.first_sound_ms(100) == 0
+
+
+def test_a_longer_silence_counts_at_once_and_is_forgotten_slowly() -> None:
+    speed = Speed()
+    speed.measured(1000, 100, silence_ms=300)
+    assert speed.silence_ms == 300
+    speed.measured(1000, 100, silence_ms=100)
+    assert speed.silence_ms == pytest.approx(260)
+
+
 # --- who is held
 
 

@@ -47,3 +47,18 @@ def test_a_listener_who_has_heard_nothing_yet_does_not_sound() -> None:
 def test_a_listener_still_sounds_a_second_after_running_dry() -> None:
     assert sounding(until_ms=100).sounds(1100)
     assert not sounding(until_ms=100).sounds(1101)
+
+
+def test_a_silent_listener_waits_from_when_there_is_something_to_say_until_it_sounds() -> None:
+    playback = Playback(0)
+    assert playback.waits_since_ms is None
+    playback.begins_to_wait(100)
+    playback.begins_to_wait(200)
+    assert playback.waits_since_ms == 100
+    playback.audio_sent(1000, 300)
+    playback.begins_to_wait(400)
+    assert playback.waits_since_ms is None
+    playback.begins_to_wait(5000)
+    assert playback.waits_since_ms == 5000
+    playback.interrupted(6000)
+    assert playback.waits_since_ms is None

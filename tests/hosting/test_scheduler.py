@@ -117,6 +117,101 @@ def test_a_job_is_not_started_before_it_is_ready_and_holds_up_only_its_own_sessi
     assert scheduler.next(9, 0) == ["a", "b"]
 
 
+# --- who can wait
+
+
+def with_work(*jobs: tuple[str, Playback, float], now_ms: float = 0) -> Scheduler[str]:
+    scheduler: Scheduler[str] = Scheduler(max_waiting=200)
+    for job, playback, work_ms in jobs:
+        scheduler.add(job, playback)
+        scheduler.ready(job, now_ms, work_ms=work_ms)
+    return scheduler
+
+
+def test_a_new_session_goes_first_if_those_who_sound_can_wait_for_it() -> None:
+    scheduler = with_work(("sounding", sounding(2000), 500), ("new", Playback(0), 900))
+    assert scheduler.next(1, 0) == ["new"]
+
+
+def test_a_new_session_waits_if_it_would_make_one_of_them_late() -> None:
+    scheduler = with_work(("sounding", sounding(2000), 500), ("new", Playback(0), 1100))
+    assert scheduler.next(1, 0) == ["sounding"]
+
+
+def test_the_work_of_all_who_sound_counts() -> None:
+    jobs = [(f"sounding {n}", sounding(4000), 800.0) for n in range(4)]
+    assert with_work(*jobs, ("new", Playback(0), 500)).next(1, 0) == ["new"]
+    assert with_work(*jobs, ("new", Playback(0), 700)).next(1, 0) == ["sounding 0"]
+
+
+def test_the_work_that_is_left_of_running_jobs_counts() -> None:
+    scheduler = with_work(("running", Playback(0), 1500))
+    assert scheduler.next(1, 0) == ["running"]
+    for job, playback in (("sounding", sounding(1900)), ("new", Playback(0))):
+        scheduler.add(job, playback)
+        scheduler.ready(job, 100, work_ms=300)
+    assert scheduler.next(0, 100) == []
+    assert scheduler.next(1, 100) == ["sounding"]
+
+
+def test_a_session_that_waits_for_ten_seconds_goes_first_whatever_becomes_of_the_others() -> None:
+    scheduler = with_work(("sounding", sounding(9000), 500), ("new", Playback(0), 100_000))
+    assert scheduler.next(1, 9999) == ["sounding"]
+    scheduler.done("sounding")
+    scheduler.add("again", sounding(10_000))
+    scheduler.ready("again", 9999, work_ms=500)
+    assert scheduler.next(1, 10_000) == ["new"]
+
+
+def test_a_session_that_began_to_wait_first_gets_all_that_it_needs_to_begin() -> None:
+    first, second = Playback(0), Playback(0)
+    scheduler = with_work(("first 0", first, 10), now_ms=0)
+    scheduler.add("second 0", second)
+    scheduler.ready("second 0", 5)
+    assert scheduler.next(1, 10) == ["first 0"]
+    scheduler.add("first 1", first)
+    scheduler.ready("first 1", 20)
+    scheduler.done("first 0")
+    assert scheduler.next(1, 20) == ["first 1"]
+
+
+def test_looking_at_those_who_sound_loses_none_of_them() -> None:
+    jobs = [(f"sounding {n}", sounding(90_000 + n), 1.0) for n in range(100)]
+    scheduler = with_work(*jobs, ("new", Playback(0), 1))
+    assert scheduler.next(1, 0) == ["new"]
+    scheduler.done("new")
+    assert len(scheduler.next(200, 0)) == 100
+
+
+# --- forecasts
+
+
+def test_a_job_starts_when_what_goes_before_it_is_done() -> None:
+    scheduler = with_work(("running", Playback(0), 600))
+    scheduler.next(1, 0)
+    asker, older, far = Playback(0), Playback(0), sounding(9000)
+    for job, playback, work_ms, now_ms in (
+        ("older", older, 100, 10),
+        ("mine", asker, 70, 20),
+        ("mine too", asker, 30, 30),
+        ("soon dry", sounding(1000), 200, 30),
+        ("far", far, 5000, 30),
+        ("younger", Playback(0), 5000, 40),
+    ):
+        scheduler.add(job, playback)
+        scheduler.ready(job, now_ms, work_ms=work_ms)
+    assert scheduler.starts_in_ms("running", 200) == 0
+    assert scheduler.starts_in_ms("mine", 200) == 400 + 100 + 200
+    assert scheduler.starts_in_ms("mine too", 200) == 400 + 100 + 200 + 70
+    assert scheduler.next_starts_in_ms(asker, 200) == 400 + 100 + 200 + 70 + 30
+    assert scheduler.next_starts_in_ms(Playback(0), 200) == 400 + 100 + 200 + 70 + 5000 + 5000
+    assert scheduler.next_starts_in_ms(sounding(3000), 200) == 400 + 200
+
+
+def test_with_nothing_to_do_a_job_starts_at_once() -> None:
+    assert scheduler_of().next_starts_in_ms(Playback(0), 0) == 0
+
+
 # --- fairness
 
 
@@ -216,7 +311,7 @@ def test_changing_heads_over_and_over_does_not_grow_the_heap() -> None:
         scheduler.add(str(n), session)
         scheduler.ready(str(n), n)
         scheduler.cancel("first" if n == 0 else str(n - 1))
-    assert len(scheduler._heap) < 100
+    assert len(scheduler._silent) < 100
 
 
 def test_two_thousand_waiting_jobs_cost_microseconds_each() -> None:
@@ -359,5 +454,5 @@ def test_a_waiting_job_is_served_although_new_sessions_never_stop_coming() -> No
         for n in range(2):  # twice as much as the one slot can do
             scheduler.add(f"{now_ms} {n}", Playback(now_ms))
             scheduler.ready(f"{now_ms} {n}", now_ms)
-        started = scheduler.next(1, 0)
+        started = scheduler.next(1, now_ms)
         scheduler.done(started[0])

@@ -10,6 +10,8 @@ import pytest
 from saystream.audio import AudioChunk
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.errors import EngineCrashed, EngineFailed
+from saystream.hosting.front import Forecast
+from saystream.hosting.playback import Playback
 from saystream.hosting.streams import STREAM_TABLE, PoolStream, StreamState
 
 from .engines_for_tests import REQUEST
@@ -24,6 +26,7 @@ class Told:
     def __init__(self, *, runs_again: bool = False) -> None:
         self.log: list[object] = []
         self._runs_again = runs_again
+        self.time_ms = 0.0
 
     def run(self, stream: PoolStream) -> None:
         """The stream runs on this process."""
@@ -41,6 +44,16 @@ class Told:
 
     def process_lost(self, stream: Any) -> bool:
         return self._runs_again
+
+    def forecast(self, stream: Any) -> Forecast:
+        return Forecast(stream.silence_ms, stream.sounded_ms)
+
+    def next_forecast(self, stream: Any, size: float) -> Forecast:
+        return Forecast(size, stream.sounded_ms)
+
+    def now_ms(self) -> float:
+        self.time_ms += 40
+        return self.time_ms
 
     def open(self, request: SynthesisRequest, listener: Any, *, span: Span, input_ended: bool) -> Any:
         self.log.append(("open", span.text, input_ended))
@@ -66,6 +79,7 @@ def stream_of(told: Told, *, incremental: bool = False, buffered_audio_s: float 
     return PoolStream(
         told,
         REQUEST,
+        playback=Playback(0),
         incremental_text=incremental,
         buffered_audio_s=buffered_audio_s,
         max_audio_s_per_character=2.0,
@@ -373,3 +387,22 @@ async def test_a_stream_whose_reader_has_caught_up_sounds_again() -> None:
     await anext(stream)
     await anext(stream)
     assert stream.state is StreamState.SOUNDING
+
+
+# --- forecast
+
+
+def test_the_longest_silence_within_its_audio_is_noted() -> None:
+    told = Told()
+    stream = stream_of(told)
+    stream.push(Span("one"))
+    stream.end_input()
+    told.run(stream)
+    stream.audio_came(TENTH)
+    told.time_ms += 500
+    stream.audio_came(TENTH)
+    stream.audio_came(TENTH)
+    assert (stream.first_audio_ms, stream.silence_ms) == (40, 540)
+    assert stream.forecast == Forecast(540, 300)
+    assert stream.next_forecast(7.0) == Forecast(7.0, 300)
+    assert stream.size == 3

@@ -21,6 +21,7 @@ from saystream.catalog import load
 from saystream.config import Settings
 from saystream.engines.base import EngineInfo, EngineStream, Span, SynthesisRequest
 from saystream.engines.tone import STRETCH_MS, ToneEngine
+from saystream.hosting.front import Forecast
 from saystream.hosting.local import hosting_of
 from saystream.hosting.playback import Playback
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
@@ -66,6 +67,13 @@ class StreamHere:
     @property
     def waiting_characters(self) -> int:
         return 0
+
+    @property
+    def forecast(self) -> Forecast:
+        return Forecast(0.0, 0.0)
+
+    def next_forecast(self, size: float) -> Forecast:
+        return Forecast(0.0, 0.0)
 
     def push(self, span: Span) -> None:
         self._stream.push(span)

@@ -24,6 +24,9 @@ JobT = TypeVar("JobT", bound=Hashable)
 _MEMORY_MS = 10_000.0
 """After this much work of a slot a measurement counts only a third: a few segments of a slow engine."""
 
+_TYPICAL_SOUND_MS = 65.0
+"""Sound of a letter, before anything was measured."""
+
 _WEIGHT = 0.2
 """Weight of one job in the mean, after the first few."""
 _NOTICE_JOBS = 2
@@ -40,24 +43,66 @@ class Speed:
     def __init__(self) -> None:
         self._audio_ms = 0.0
         self._busy_ms = 0.0
+        self._size = 0.0
         self._jobs = 0
+        self._first_share = 1.0
+        self.realtime_factor: float | None = None
+        """What the engine says of itself; it counts until something was measured."""
+        self.silence_ms = 0.0
+        """Longest time between two pieces of the sound of one job: a mean that follows a longer one at once."""
         self.notice_ms = 0.0
         """How long before its sound is needed a job should begin: it may have to wait until another job ends, and then
         needs some time until its first sound."""
 
-    def measured(self, audio_ms: float, busy_ms: float) -> None:
-        """A job has held a slot for ``busy_ms`` and made ``audio_ms`` of sound."""
+    def measured(
+        self,
+        audio_ms: float,
+        busy_ms: float,
+        *,
+        size: float = 0.0,
+        first_ms: float = math.inf,
+        silence_ms: float = 0.0,
+    ) -> None:
+        """A job has held a slot for ``busy_ms`` and made ``audio_ms`` of sound: the first of it after ``first_ms``,
+        with at most ``silence_ms`` between two pieces.
+
+        ``size`` is the length of its text in bytes of UTF-8: a Chinese character takes three, and lasts about as long
+        as three letters.
+        """
         kept = math.exp(-busy_ms / _MEMORY_MS)
         self._audio_ms = self._audio_ms * kept + audio_ms
         self._busy_ms = self._busy_ms * kept + busy_ms
+        self._size = self._size * kept + size
         self._jobs += 1
+        share = min(1.0, first_ms / busy_ms) if busy_ms > 0 else 1.0
+        self._first_share += max(_WEIGHT, 1 / self._jobs) * (share - self._first_share)
+        self.silence_ms = max(silence_ms, self.silence_ms + _WEIGHT * (silence_ms - self.silence_ms))
         self.notice_ms += max(_WEIGHT, 1 / self._jobs) * (_NOTICE_JOBS * busy_ms - self.notice_ms)
 
+    def sound_ms(self, size: float) -> float:
+        """How long the speech of a text is likely to be."""
+        return size * (self._audio_ms / self._size if self._size else _TYPICAL_SOUND_MS)
+
+    def work_ms(self, size: float) -> float:
+        """How long a slot is likely to need for it; 0 if nothing is known."""
+        return self.sound_ms(size) / self._factor if self._factor else 0.0
+
+    def first_sound_ms(self, size: float) -> float:
+        """How long it is likely to take until its first sound."""
+        return self.work_ms(size) * self._first_share
+
     def sessions(self, slots: int) -> int:
-        """How many sessions ``slots`` keep in sound: at least one; one for each slot before anything was measured."""
-        if self._busy_ms <= 0:
+        """How many sessions ``slots`` keep in sound: at least one; one for each slot if nothing is known."""
+        if not self._factor:
             return slots
-        return max(min(slots, 1), int(slots * _HEADROOM * self._audio_ms / self._busy_ms))
+        return max(min(slots, 1), int(slots * _HEADROOM * self._factor))
+
+    @property
+    def _factor(self) -> float:
+        """Sound of one slot for each unit of time; 0 if nothing is known."""
+        if self._busy_ms > 0:
+            return self._audio_ms / self._busy_ms
+        return 1 / self.realtime_factor if self.realtime_factor else 0.0
 
 
 class _Session(Generic[JobT]):

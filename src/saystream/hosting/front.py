@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from saystream.errors import EngineUnavailable
     from saystream.hosting.playback import Playback
 
-__all__ = ["EngineLoad", "Hosting", "StreamHandle"]
+__all__ = ["EngineLoad", "Forecast", "Hosting", "StreamHandle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a stream is likely to give, as far as is known now."""
+
+    sound_in_ms: float
+    """When its next sound comes; 0 if some is there, or nothing is known."""
+    sound_ms: float
+    """How much sound is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,13 @@ class StreamHandle(AsyncIterable[AudioChunk], Protocol):
     @property
     def waiting_characters(self) -> int:
         """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine."""
+
+    @property
+    def forecast(self) -> Forecast:
+        """What it is likely to give from now on."""
+
+    def next_forecast(self, size: float) -> Forecast:
+        """The same of a stream of the same session that would be queued now, with ``size`` bytes of text in UTF-8."""
 
     def push(self, span: Span) -> None:
         """More text, from where the last span ended; ignored once the stream is over.

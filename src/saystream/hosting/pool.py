@@ -9,6 +9,7 @@ because its listener has heard a part of it.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ from saystream.errors import (
     ServerFault,
 )
 from saystream.hosting.admission import AdmissionQueue
-from saystream.hosting.front import EngineLoad
+from saystream.hosting.front import EngineLoad, Forecast
 from saystream.hosting.playback import Playback
 from saystream.hosting.process import HostedEngine
 from saystream.hosting.scheduler import Scheduler
@@ -207,11 +208,12 @@ class _EngineQueue:
         stream = PoolStream(
             self,
             request,
+            playback=playback,
             incremental_text=self.info.incremental_text,
             buffered_audio_s=self._settings.buffered_audio_s,
             max_audio_s_per_character=self._settings.max_audio_s_per_character,
         )
-        self._admission.add(stream, playback, self._now_ms())
+        self._admission.add(stream, playback, self.now_ms())
         try:
             self._scheduler.add(stream, playback)
         except Overloaded:
@@ -223,7 +225,7 @@ class _EngineQueue:
     # Called by its streams.
 
     def can_start(self, stream: PoolStream) -> None:
-        self._make_ready(self._admission.ready(stream, self._now_ms()))
+        self._make_ready(self._admission.ready(stream, self.now_ms()))
         self._dispatch()
         self._watch_held()
 
@@ -237,7 +239,13 @@ class _EngineQueue:
         began_ms = self._began_ms.pop(stream)
         if stream.speech_ms is not None:
             speed = self._admission.speed
-            speed.measured(stream.speech_ms, self._now_ms() - began_ms)
+            speed.measured(
+                stream.speech_ms,
+                self.now_ms() - began_ms,
+                size=stream.size,
+                first_ms=stream.first_audio_ms - began_ms if stream.speech_ms else math.inf,
+                silence_ms=stream.silence_ms,
+            )
             self._scheduler.expect(speed.notice_ms)
         self._scheduler.done(stream)
         self._admission.done(stream)
@@ -252,19 +260,40 @@ class _EngineQueue:
         self._dispatch()
         return True
 
+    def forecast(self, stream: PoolStream) -> Forecast:
+        speed = self._admission.speed
+        if stream.over:
+            return Forecast(0.0, stream.buffered_ms)
+        sound_ms = stream.buffered_ms + max(0.0, speed.sound_ms(stream.size) - stream.sounded_ms)
+        if stream.buffered_ms:
+            return Forecast(0.0, sound_ms)
+        if stream.sounded_ms:
+            return Forecast(speed.silence_ms, sound_ms)
+        now_ms = self.now_ms()
+        first_ms = speed.first_sound_ms(stream.size)
+        if stream in self._began_ms:
+            return Forecast(max(0.0, self._began_ms[stream] + first_ms - now_ms), sound_ms)
+        return Forecast(self._scheduler.starts_in_ms(stream, now_ms) + first_ms, sound_ms)
+
+    def next_forecast(self, stream: PoolStream, size: float) -> Forecast:
+        speed = self._admission.speed
+        wait_ms = self._scheduler.next_starts_in_ms(stream.playback, self.now_ms())
+        return Forecast(wait_ms + speed.first_sound_ms(size), speed.sound_ms(size))
+
     def _dispatch(self) -> None:
         free_slots = sum(host.free_slots for host in self._hosts)
         self._make_ready(self._admission.admit(free_slots + self._scheduler.running))
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         for stream in self._scheduler.next(free_slots, now_ms):
             self._began_ms[stream] = now_ms
             stream.run_on(max(self._hosts, key=lambda host: host.free_slots))
 
     def _make_ready(self, streams: Iterable[PoolStream]) -> None:
         for stream in streams:
-            self._scheduler.ready(stream, self._now_ms())
+            work_ms = self._admission.speed.work_ms(stream.size)
+            self._scheduler.ready(stream, self.now_ms(), work_ms=work_ms)
 
-    def _now_ms(self) -> float:
+    def now_ms(self) -> float:
         return self._clock() * _MS
 
     # The line of sessions.
@@ -280,7 +309,7 @@ class _EngineQueue:
     def _refuse_overdue(self) -> None:
         self._overdue_timer = None
         wait_s = self._settings.admission_timeout_s
-        for stream in self._admission.overdue(self._now_ms() - wait_s * _MS):
+        for stream in self._admission.overdue(self.now_ms() - wait_s * _MS):
             busy = f"Engine '{self._name}' had no room for another session within {wait_s:g} s."
             stream.fail(Overloaded(f"{busy} {self._admission.admitted} sessions are being spoken."))
             self._forget(stream)
@@ -326,6 +355,7 @@ class _EngineQueue:
             self._not_loaded(fault)
             return False
         self._hosts.append(host)
+        self._admission.speed.realtime_factor = self._info.realtime_factor
         self._fault = None
         self._down = False
         if self._restart_timer is not None:

@@ -1,8 +1,11 @@
 """Which waiting job an engine runs next. Pure: the caller passes in the time, and the pool acts.
 
-The rule is least slack: the job whose listener runs out of audio first goes first, so that many sessions on one engine
-play without gaps. The slack of all listeners shrinks at the same pace, so jobs are ordered by the absolute time at
-which each listener runs dry, which changes only when audio is sent.
+Listeners who hear something come first, as far as they need it. Among them the rule is least slack: the job whose
+listener runs out of audio first goes first. The slack of all shrinks at the same pace, so they are ordered by the
+absolute time at which each runs dry, which changes only when audio is sent. Silent listeners are ordered by the time
+since which they wait, so that one session after the other gets all that it needs to begin. The first of them goes
+before those who sound if these can wait that long: whether they can follows from the work that each job is, as far as
+that is known.
 
 Three rules take precedence: the jobs of one session start in the order in which they were added; while other sessions
 wait, a session gets no more than its equal share of the slots; and because a started job is not interrupted, sessions
@@ -16,7 +19,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from saystream.errors import Overloaded
 from saystream.hosting.playback import Playback
@@ -27,6 +30,10 @@ JobT = TypeVar("JobT", bound=Hashable)
 
 _LEAST_SAFETY_MS = 1000.0
 """A job takes time: a listener with less than this left comes before one who has not heard anything yet."""
+_PATIENCE_MS = 10_000.0
+"""A silent listener who has waited this long goes first, whatever becomes of the others."""
+_LOOKED_AHEAD = 32
+"""Sessions that sound of which it is tested whether they can wait."""
 _PLENTY_MS = 2000.0
 """Audio left beyond the safety above which a session can wait."""
 
@@ -56,22 +63,44 @@ class _Session(Generic[JobT]):
 
 
 class _Entry(Generic[JobT]):
-    __slots__ = ("can_wait", "job", "order", "ready_at_ms", "running", "session")
+    __slots__ = ("began_at_ms", "can_wait", "job", "order", "ready_at_ms", "running", "session", "work_ms")
 
     def __init__(self, job: JobT, session: _Session[JobT], order: int) -> None:
         self.job = job
         self.session = session
         self.order = order
         self.ready_at_ms = math.inf
+        self.began_at_ms = math.inf
+        self.work_ms = 0.0
         self.running = False
         self.can_wait = False
         """It was started for a session with plenty of audio left."""
 
     @property
-    def due_at_ms(self) -> float:
-        """A session that was silent on purpose is urgent from when it had something to say, not from when it fell
-        silent."""
-        return max(self.session.playback.runs_dry_at_ms - self.session.safety.ms, self.ready_at_ms)
+    def sounds(self) -> bool:
+        """Whether its listener heard something when it became ready, or has since then."""
+        return self.session.playback.sounds(self.ready_at_ms)
+
+    @property
+    def rank_ms(self) -> float:
+        """The order among those who sound, and among those who are silent."""
+        playback = self.session.playback
+        if self.sounds:
+            return playback.runs_dry_at_ms
+        return self.ready_at_ms if playback.waits_since_ms is None else playback.waits_since_ms
+
+    @property
+    def latest_start_ms(self) -> float:
+        """When it has to begin so that a listener who hears something does not run dry."""
+        return self.session.playback.runs_dry_at_ms - max(self.work_ms, self.session.safety.ms)
+
+    def work_left_ms(self, now_ms: float) -> float:
+        """Of a job that runs."""
+        return max(0.0, self.began_at_ms + self.work_ms - now_ms)
+
+
+_Item: TypeAlias = tuple[float, int, int, _Session[JobT]]
+"""Rank, order of the job, ticket of the session, and the session."""
 
 
 class Scheduler(Generic[JobT]):
@@ -85,9 +114,11 @@ class Scheduler(Generic[JobT]):
         self._max_waiting = max_waiting
         self._entries: dict[JobT, _Entry[JobT]] = {}
         self._sessions: dict[Playback, _Session[JobT]] = {}
-        self._heap: list[tuple[float, int, int, _Session[JobT]]] = []
+        self._sounding: list[_Item[JobT]] = []
+        self._silent: list[_Item[JobT]] = []
         self._added = 0
         self._running = 0
+        self._slots = 1
         self._running_that_can_wait = 0
         self._safety = _Safety()
 
@@ -120,24 +151,26 @@ class Scheduler(Generic[JobT]):
         entry = self._entries[job] = _Entry(job, session, self._added)
         session.waiting.append(entry)
 
-    def ready(self, job: JobT, now_ms: float) -> None:
-        """The job can start from now on. Calling it again does no harm."""
+    def ready(self, job: JobT, now_ms: float, *, work_ms: float = 0.0) -> None:
+        """The job can start from now on, and holds a slot for about ``work_ms``. Calling it again does no harm."""
         entry = self._entries[job]
         if entry.ready_at_ms == math.inf:
             entry.ready_at_ms = now_ms
+            entry.work_ms = work_ms
+            entry.session.playback.begins_to_wait(now_ms)
             if entry.session.waiting[0] is entry:
                 self._enqueue(entry.session)
 
     def next(self, free_slots: int, now_ms: float) -> list[JobT]:
         """At most ``free_slots`` jobs to start now, most urgent first; they count as running from here on."""
         started: list[JobT] = []
-        slots = self._running + free_slots
+        slots = self._slots = max(1, self._running + free_slots)
         while len(started) < free_slots:
-            session = self._most_urgent(slots)
+            session = self._most_urgent(slots, now_ms)
             if session is None:
                 break
             entry = session.waiting[0]
-            if entry.due_at_ms > now_ms + _PLENTY_MS:
+            if entry.latest_start_ms > now_ms + _PLENTY_MS:
                 if self._running_that_can_wait >= max(1, slots // 2):
                     self._enqueue(session)
                     break
@@ -145,11 +178,43 @@ class Scheduler(Generic[JobT]):
                 self._running_that_can_wait += 1
             session.waiting.popleft()
             entry.running = True
+            entry.began_at_ms = now_ms
             session.running += 1
             self._running += 1
             self._enqueue(session)
             started.append(entry.job)
         return started
+
+    def starts_in_ms(self, job: JobT, now_ms: float) -> float:
+        """How long a waiting job is likely to wait for a slot; 0 for one that runs."""
+        entry = self._entries[job]
+        if entry.running:
+            return 0.0
+        before = [other for other in entry.session.waiting if other.order < entry.order]
+        return self._wait_ms(entry.session.playback, now_ms) + sum(each.work_ms for each in before)
+
+    def next_starts_in_ms(self, playback: Playback, now_ms: float) -> float:
+        """The same for a job that would be added to a session now."""
+        session = self._sessions.get(playback)
+        before = session.waiting if session is not None else ()
+        return self._wait_ms(playback, now_ms) + sum(each.work_ms for each in before)
+
+    def _wait_ms(self, playback: Playback, now_ms: float) -> float:
+        """Until all that goes before any job of a session is done."""
+        ahead_ms = sum(each.work_left_ms(now_ms) for each in self._entries.values() if each.running)
+        heads = [
+            session.waiting[0]
+            for session in self._sessions.values()
+            if session.waiting and session.playback is not playback
+        ]
+        if not playback.sounds(now_ms):
+            since_ms = now_ms if playback.waits_since_ms is None else playback.waits_since_ms
+            ahead_ms += sum(each.work_ms for each in heads if not each.sounds and each.rank_ms < since_ms)
+        sounding = [each for each in heads if each.sounds]
+        for each in sorted(sounding, key=lambda each: each.latest_start_ms):
+            if each.latest_start_ms < now_ms + ahead_ms / self._slots:
+                ahead_ms += each.work_ms
+        return ahead_ms / self._slots
 
     def done(self, job: JobT) -> None:
         """A running job has ended, in whatever way."""
@@ -193,33 +258,58 @@ class Scheduler(Generic[JobT]):
             session.ticket += 1
             del self._sessions[session.playback]
 
+    def _running_work_ms(self, now_ms: float) -> float:
+        return sum(entry.work_left_ms(now_ms) for entry in self._entries.values() if entry.running)
+
     def _enqueue(self, session: _Session[JobT]) -> None:
-        """Put the session into the heap under its first waiting job, and invalidate its earlier item."""
+        """Put the session into its heap under its first waiting job, and invalidate its earlier item."""
         session.ticket += 1
         head = session.waiting[0] if session.waiting else None
         if head is None or head.ready_at_ms == math.inf:
             return
-        heapq.heappush(self._heap, (head.due_at_ms, head.order, session.ticket, session))
-        if len(self._heap) > 2 * len(self._sessions) + _STALE_ALLOWANCE:
-            self._heap = [item for item in self._heap if item[2] == item[3].ticket]
-            heapq.heapify(self._heap)
+        self._push(session)
+        if len(self._sounding) + len(self._silent) > 2 * len(self._sessions) + _STALE_ALLOWANCE:
+            for heap in (self._sounding, self._silent):
+                heap[:] = [item for item in heap if item[2] == item[3].ticket]
+                heapq.heapify(heap)
 
-    def _most_urgent(self, slots: int) -> _Session[JobT] | None:
-        """Take a session out of the heap: the most urgent within its share, else the most urgent of all.
+    def _push(self, session: _Session[JobT]) -> None:
+        head = session.waiting[0]
+        heap = self._sounding if head.sounds else self._silent
+        heapq.heappush(heap, (head.rank_ms, head.order, session.ticket, session))
+
+    def _most_urgent(self, slots: int, now_ms: float) -> _Session[JobT] | None:
+        """Take a session out of its heap: the most urgent within its share, else the most urgent of all.
 
         Only sessions with running jobs can exceed their share, so no more than ``slots`` are passed over.
         """
         share = max(1, slots // max(1, len(self._sessions)))
-        passed: list[tuple[float, int, int, _Session[JobT]]] = []
+        silent, sounding = self._first(self._silent, share), self._first(self._sounding, share)
+        if silent is None or sounding is None:
+            return silent or sounding
+        if (silent.running < share) != (sounding.running < share):
+            goes_first = silent.running < share
+        else:
+            goes_first = self._leaves_time(silent.waiting[0], sounding, slots, now_ms)
+        chosen, other = (silent, sounding) if goes_first else (sounding, silent)
+        self._push(other)
+        return chosen
+
+    def _first(self, heap: list[_Item[JobT]], share: float) -> _Session[JobT] | None:
+        """Take the first session within ``share`` out of ``heap``, else the first."""
+        passed: list[_Item[JobT]] = []
         chosen: _Session[JobT] | None = None
-        while self._heap and chosen is None:
-            item = heapq.heappop(self._heap)
-            due_at_ms, order, ticket, session = item
+        while heap and chosen is None:
+            item = heapq.heappop(heap)
+            rank_ms, _, ticket, session = item
             if ticket != session.ticket:
                 continue
-            now_due_at_ms = session.waiting[0].due_at_ms
-            if now_due_at_ms > due_at_ms:  # audio has been sent since: less urgent than the heap knew
-                heapq.heappush(self._heap, (now_due_at_ms, order, ticket, session))
+            head = session.waiting[0]
+            is_elsewhere = head.sounds != (heap is self._sounding)
+            if (
+                is_elsewhere or head.rank_ms > rank_ms
+            ):  # audio has been sent since: less urgent than the heap knew
+                self._push(session)
             elif session.running < share:
                 chosen = session
             else:
@@ -227,5 +317,25 @@ class Scheduler(Generic[JobT]):
         if chosen is None and passed:
             chosen = passed.pop(0)[3]
         for item in passed:
-            heapq.heappush(self._heap, item)
+            heapq.heappush(heap, item)
         return chosen
+
+    def _leaves_time(
+        self, newcomer: _Entry[JobT], sounding: _Session[JobT], slots: int, now_ms: float
+    ) -> bool:
+        """Whether those who sound, ``sounding`` first, can wait until ``newcomer`` has run."""
+        if now_ms - newcomer.rank_ms >= _PATIENCE_MS:
+            return True
+        before_ms = self._running_work_ms(now_ms) + newcomer.work_ms
+        looked_at: list[_Session[JobT]] = []
+        following: _Session[JobT] | None = sounding
+        leaves_time = True
+        while following is not None and leaves_time and len(looked_at) < _LOOKED_AHEAD:
+            head = following.waiting[0]
+            leaves_time = head.latest_start_ms >= now_ms + before_ms / slots
+            before_ms += head.work_ms
+            looked_at.append(following)
+            following = self._first(self._sounding, math.inf) if leaves_time else None
+        for session in [*looked_at[1:], *([following] if following else [])]:
+            self._push(session)
+        return leaves_time

@@ -28,6 +28,8 @@ import structlog
 from saystream.audio import AudioChunk
 from saystream.engines.base import Span, SynthesisRequest, joined
 from saystream.errors import EngineFault, SaystreamError, ServerFault
+from saystream.hosting.front import Forecast
+from saystream.hosting.playback import Playback
 from saystream.hosting.process import HostedEngine, HostedStream
 
 __all__ = ["STREAM_TABLE", "PoolStream", "StreamOwner", "StreamState"]
@@ -128,6 +130,14 @@ class StreamOwner(Protocol):
     def process_lost(self, stream: PoolStream) -> bool:
         """Its process ended before its reader had any audio. True if it will run again."""
 
+    def forecast(self, stream: PoolStream) -> Forecast:
+        """What it is likely to give, and what is there already."""
+
+    def next_forecast(self, stream: PoolStream, size: float) -> Forecast:
+        """The same of another stream of its session."""
+
+    def now_ms(self) -> float: ...
+
 
 class PoolStream(AsyncIterator[AudioChunk]):
     """A ``front.StreamHandle``."""
@@ -138,10 +148,12 @@ class PoolStream(AsyncIterator[AudioChunk]):
         request: SynthesisRequest,
         *,
         incremental_text: bool,
+        playback: Playback,
         buffered_audio_s: float,
         max_audio_s_per_character: float,
     ) -> None:
         self.request = request
+        self.playback = playback
         self.state = StreamState.GATHERING
         self.attempts = 0
         """How often it was started."""
@@ -150,8 +162,16 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._high_ms = buffered_audio_s * _MS
         self._max_ms_per_character = max_audio_s_per_character * _MS
         self._pushed_characters = 0
+        self.size = 0
+        """Of its text, in bytes of UTF-8."""
         self._taken_characters = 0
-        self._sounded_ms = 0.0
+        self.sounded_ms = 0.0
+        """Audio that has arrived."""
+        self.first_audio_ms = 0.0
+        """When the first of it came."""
+        self.silence_ms = 0.0
+        """Longest time between two pieces of it."""
+        self._last_audio_ms = 0.0
         self._spans: list[Span] = []
         """All of them until the first audio is read, so that the stream can run again; then empty."""
         self._was_read = False
@@ -177,6 +197,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         if self.over or not span.text:
             return
         self._pushed_characters += len(span.text)
+        self.size += len(span.text.encode())
         if not self._was_read:
             self._spans.append(span)
         if self._hosted is not None:
@@ -234,6 +255,13 @@ class PoolStream(AsyncIterator[AudioChunk]):
             0 if self.over or not self._incremental_text else self._pushed_characters - self._taken_characters
         )
 
+    @property
+    def forecast(self) -> Forecast:
+        return self._owner.forecast(self)
+
+    def next_forecast(self, size: float) -> Forecast:
+        return self._owner.next_forecast(self, size)
+
     # Called by the owner.
 
     @property
@@ -259,6 +287,12 @@ class PoolStream(AsyncIterator[AudioChunk]):
     # Called by the process (process.Listener).
 
     def audio_came(self, chunk: AudioChunk) -> None:
+        now_ms = self._owner.now_ms()
+        if self.state is StreamState.STARTED:
+            self.first_audio_ms = now_ms
+        else:
+            self.silence_ms = max(self.silence_ms, now_ms - self._last_audio_ms)
+        self._last_audio_ms = now_ms
         self._advance("audio")
         if self.over:
             return
@@ -270,8 +304,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
             if self._hosted is not None:
                 self._hosted.hold()
         self._wake_reader()
-        self._sounded_ms += chunk.duration_ms
-        if self._sounded_ms > _ANY_TEXT_MS + self._pushed_characters * self._max_ms_per_character:
+        self.sounded_ms += chunk.duration_ms
+        if self.sounded_ms > _ANY_TEXT_MS + self._pushed_characters * self._max_ms_per_character:
             self._stop_run_away()
 
     def text_taken(self, num_characters: int) -> None:
@@ -284,7 +318,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         if not stopped:
             self._fault = fault
             if fault is None and self._never_waited:
-                self.speech_ms = self._sounded_ms
+                self.speech_ms = self.sounded_ms
             self._stop()
         self._owner.slot_freed(self, fault)
 
@@ -294,7 +328,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self._hosted = None
         if self.state is StreamState.WAITING and self._owner.process_lost(self):
             self._chunks.clear()
-            self.buffered_ms = self._sounded_ms = 0.0
+            self.buffered_ms = self.sounded_ms = 0.0
             return
         if not stopped:
             self._fault = fault
@@ -304,7 +338,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
     def _stop_run_away(self) -> None:
         """What has arrived is played, and the rest of the session goes on: all of the text was heard long before."""
         _log.warning(
-            "engine ran away", characters=self._pushed_characters, audio_s=round(self._sounded_ms / _MS, 1)
+            "engine ran away", characters=self._pushed_characters, audio_s=round(self.sounded_ms / _MS, 1)
         )
         if self._hosted is not None:
             self._hosted.cancel()

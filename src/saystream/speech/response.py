@@ -16,6 +16,7 @@ changes nothing.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from enum import Enum
 from itertools import islice
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from saystream.text.segmenter import is_speakable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from saystream.hosting.front import StreamHandle
+    from saystream.hosting.front import Forecast, StreamHandle
     from saystream.text.segmenter import Segment, Segmenter
 
 __all__ = ["LIFE_TABLE", "LifeState", "SpeechResponse"]
@@ -98,6 +99,9 @@ class SpeechResponse:
         self._uncut: deque[tuple[str, float]] = deque()
         """Text that the segmenter has not seen yet, with the time at which it came."""
         self._uncut_characters = 0
+        self._size = 0
+        """Of all text to be cut, in bytes of UTF-8."""
+        self._first_text_ms = 0.0
         self._segments: deque[Segment] = deque()
         self._segment_characters = 0
         self._feed: StreamHandle | None = None
@@ -105,6 +109,7 @@ class SpeechResponse:
         """For each of ``streams``, how much of ``spoken_text`` was there before it."""
         self.streams: deque[StreamHandle] = deque()
         """Streams that are open and not yet sent to the end, in order; the first is the one being sent."""
+        self._last_stream: StreamHandle | None = None
         self.spoken_text: list[str] = []
         """Text that was given to engines."""
         self._spoken_characters = 0
@@ -137,6 +142,9 @@ class SpeechResponse:
         """Text to be cut into segments."""
         self._advance("add")
         self.speakable = self.speakable or is_speakable(text)
+        if not self._size:
+            self._first_text_ms = now_ms
+        self._size += len(text.encode())
         self._uncut.append((text, now_ms))
         self._uncut_characters += len(text)
         self._cut_some()
@@ -183,6 +191,18 @@ class SpeechResponse:
         while self._uncut and not self._segments:
             self._cut_some()
         return bool(self._segments)
+
+    def forecasts(self, now_ms: float) -> list[Forecast]:
+        """What is likely to come, in order: from the open streams, and else from the text that will be cut next."""
+        coming = [stream.forecast for stream in self.streams]
+        cut_at_ms = self.deadline_ms()
+        if len(self.streams) > 1 or self._segments or cut_at_ms is None or self._last_stream is None:
+            return coming
+        until_cut_ms = max(0.0, cut_at_ms - now_ms)
+        rate = self._size / max(1.0, now_ms - self._first_text_ms)
+        size = len(self._segmenter.pending_text.encode()) + rate * until_cut_ms
+        following = self._last_stream.next_forecast(size)
+        return [*coming, replace(following, sound_in_ms=until_cut_ms + following.sound_in_ms)]
 
     def waits_for_text(self) -> bool:
         """Whether it has nothing to say at the moment, and more may come."""
@@ -293,4 +313,5 @@ class SpeechResponse:
 
     def _sending(self, stream: StreamHandle) -> None:
         self.streams.append(stream)
+        self._last_stream = stream
         self._spoken_before.append(len(self.spoken_text))

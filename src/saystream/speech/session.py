@@ -14,6 +14,7 @@ from saystream.hosting.playback import Playback
 from saystream.languages import LANGUAGE_CODES
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
 from saystream.speech.response import LifeState, SpeechResponse
+from saystream.speech.startup import held_back, hold_ms
 from saystream.text.language import SpokenLanguage
 from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
@@ -220,9 +221,16 @@ class SynthesisSession:
             first_delta_ms=realtime.first_delta_ms,
             delta_ms=realtime.delta_ms,
         )
+        has_begun = False
         try:
-            async with aclosing(self._made(response, chain)) as made:
-                async for delta in made:
+            async with (
+                aclosing(self._made(response, chain)) as made,
+                aclosing(held_back(made, lambda held_ms: self._hold_ms(response, held_ms))) as heard,
+            ):
+                async for delta in heard:
+                    if response.cancelled:
+                        break
+                    has_begun = True
                     yield self._sent(delta)
                     if response.cancelled:
                         break
@@ -230,10 +238,17 @@ class SynthesisSession:
             for delta in chain.cut_off():
                 yield self._sent(delta)
             raise
-        if response.state is LifeState.FADING:
+        if response.state is LifeState.FADING and has_begun:
             for delta in chain.cut_off():
                 yield self._sent(delta)
             self._has_sound = False
+
+    def _hold_ms(self, response: SpeechResponse, held_ms: float) -> float:
+        """How much longer to hold back the first sound of a response (``startup``)."""
+        if response.cancelled:
+            return 0.0
+        now_ms = self._now_ms()
+        return hold_ms(held_ms + max(0.0, self._playback.lead_ms(now_ms)), response.forecasts(now_ms))
 
     async def _made(self, response: SpeechResponse, chain: Chain) -> AsyncGenerator[EncodedAudio, None]:
         """What the engines and ``chain`` make of a response, up to its end or a cancel."""
