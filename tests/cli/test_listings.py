@@ -35,7 +35,7 @@ def test_voices_say_how_good_they_are_in_each_language_and_what_would_help() -> 
 
 def test_the_table_of_voices_ends_with_the_command_that_makes_them_better() -> None:
     shown = run("voices", "--model", "qwen-tts-realtime").stdout
-    assert "robotic zh en (tone)" in shown and "native" not in shown
+    assert "robotic zh en de it pt es ja ko fr ru (tone)" in shown and "native" not in shown
     languages = "Chinese, English, German, Italian, Portuguese, Spanish, Japanese, Korean, French, Russian"
     assert shown.rstrip().splitlines()[-1] == f"Better {languages}: {PULL_KOKORO}"
 
