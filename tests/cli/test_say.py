@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from listening import decoded
+from saystream.bench import ServerProcess
 from saystream.cli.say import languages_of
 from saystream.config import Settings
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
@@ -19,10 +20,49 @@ from saystream.protocol.realtime.session_config import SessionConfig, SessionPat
 TEXT = "Hello there."
 
 
-def say(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "saystream", "say", TEXT, *arguments]
-    environment = {**os.environ, "SAYSTREAM_ENGINE": "tone"}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=60)
+def environment_in(data_dir: Path) -> dict[str, str]:
+    return {**os.environ, "SAYSTREAM_ENGINE": "tone", "SAYSTREAM_DATA_DIR": str(data_dir)}
+
+
+@pytest.fixture(scope="module")
+def no_server(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of commands that find no server, whatever runs on the machine."""
+    return environment_in(tmp_path_factory.mktemp("alone"))
+
+
+@pytest.fixture(autouse=True)
+def alone(no_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in no_server.items():
+        monkeypatch.setenv(name, value)
+
+
+def say(*arguments: str | Path, text: str = TEXT) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "saystream", "say", text, *arguments]
+    return subprocess.run(command, capture_output=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_a_server_with_the_same_settings_speaks_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = environment_in(tmp_path)
+    monkeypatch.setenv("SAYSTREAM_DATA_DIR", str(tmp_path))
+    with ServerProcess([], environment) as server:
+        by_server = say("-o", "-", "--sample-rate", "16000")
+        assert f"spoken by the server at {server.url}" in by_server.stderr.decode()
+        alone = say("-o", "-", "--sample-rate", "16000", "--local")
+        assert b"server" not in alone.stderr
+        assert by_server.stdout == alone.stdout != b""
+
+        made = subprocess.run(
+            [sys.executable, "-m", "saystream", "keys", "create", "somebody"], capture_output=True, timeout=60
+        )
+        assert made.returncode == 0, made.stderr
+        refused = say("-o", "-", "--sample-rate", "16000")
+        assert f"not spoken by the server at {server.url}" in refused.stderr.decode()
+        assert refused.stdout == alone.stdout
+        monkeypatch.setenv("SAYSTREAM_API_KEY", made.stdout.decode().split()[-1])
+        assert b"spoken by the server" in say("-o", "-").stderr
 
 
 def test_a_wav_file_has_its_length_in_its_header(tmp_path: Path) -> None:

@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from saystream import __version__
-from saystream.cli import bench, keys, listings, models, quality, say, serve, usage
 
 __all__ = ["app", "main"]
 
+_COMMANDS = MappingProxyType(
+    {
+        "serve": "serve",
+        "say": "say",
+        "voices": "listings",
+        "catalog": "listings",
+        "engines": "listings",
+        "bench": "bench",
+        "quality": "quality",
+        "usage": "usage",
+        "models": "models",
+        "keys": "keys",
+    }
+)
+"""The module of each command: a module is loaded when its command is used, because some of them load much."""
+
+_FUNCTIONS = {"catalog": "catalog_models"}
+"""Of the commands whose function has another name."""
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands[cmd_name]
+
+
+def _load(name: str) -> Any:
+    module = importlib.import_module(f"saystream.cli.{_COMMANDS[name]}")
+    if hasattr(module, "app"):
+        return typer.main.get_group(module.app)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(module, _FUNCTIONS.get(name, name)))
+    return typer.main.get_command(alone)
+
+
 app = typer.Typer(
     name="saystream",
+    cls=_Commands,
     help="Self-hosted real-time speech synthesis that speaks the Qwen-TTS realtime protocol.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("say")(say.say)
-app.command("voices")(listings.voices)
-app.command("catalog")(listings.catalog_models)
-app.command("engines")(listings.engines)
-app.command("bench")(bench.bench)
-app.command("quality")(quality.quality)
-app.command("usage")(usage.usage)
-app.add_typer(models.app)
-app.add_typer(keys.app)
 
 
 def _print_version(wanted: bool) -> None:

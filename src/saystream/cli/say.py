@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -17,21 +17,16 @@ from msgspec import UNSET
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from saystream import catalog
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
-from saystream.client import connect
 from saystream.config import LogSettings
-from saystream.languages import LANGUAGE_CODES
+from saystream.errors import ConnectionFailed, RemoteError
 from saystream.logs import configure
 from saystream.parameters import PARAMETERS, RESPONSE_FORMATS, Choices
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
-from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
-from saystream.speech.synthesizer import Synthesizer
-from saystream.text.language import FOLLOWING_CHARACTERS, SpokenLanguage
-from saystream.text.segmenter import Segmenter
 
 if TYPE_CHECKING:
+    from saystream.client import Session
     from saystream.config import Settings
     from saystream.protocol.realtime.session_config import SessionSettings
 
@@ -73,8 +68,14 @@ def say(
     mode: Annotated[str, _option("mode")] = _DEFAULT.mode,
     url: Annotated[
         str | None,
-        typer.Option(help="A server, such as ws://127.0.0.1:8321. Default: run an engine in this process."),
+        typer.Option(
+            help="A server, such as ws://127.0.0.1:8321. Default: one of yours that runs on this machine with the same"
+            " settings, else engines of its own."
+        ),
     ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Start engines of its own, even where a server runs.")
+    ] = False,
     engine: Annotated[str | None, typer.Option(help="'auto' or one engine; only without --url.")] = None,
 ) -> None:
     """Speak TEXT through the loudspeaker or into a file."""
@@ -96,8 +97,7 @@ def say(
         with open_sink(output, wanted=response_format, sample_rate=sample_rate) as sink:
             config = config.merged(SessionPatch(response_format=sink.stream_format))
             job = _Job(model, config, text)
-            audio = _remote(url, job) if url else _local(settings, job)
-            asyncio.run(_pour(audio, sink, sample_rate))
+            asyncio.run(_pour(_spoken(settings, job, url, local), sink, sample_rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,42 @@ class _Job:
                 yield piece
 
 
+def _spoken(settings: Settings, job: _Job, url: str | None, local: bool) -> AsyncGenerator[bytes, None]:
+    if url is not None:
+        return _remote(url, job)
+    # A server ends a session for which nothing comes for a while, which a pipe may well do.
+    if local or job.text is None:
+        return _local(settings, job)
+    return _here(settings, job)
+
+
+async def _here(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
+    """By a server that runs on this machine, if there is one that would speak it in the same way."""
+    from saystream.server.running import running_server
+
+    url = running_server(settings)
+    async with AsyncExitStack() as stack:
+        audio = _local(settings, job)
+        if url is not None:
+            from saystream.client import connect
+
+            try:
+                session = await stack.enter_async_context(connect(url, model=job.model))
+                audio = _by_server(session, job)
+                typer.echo(f"spoken by the server at {url}", err=True)
+            except (ConnectionFailed, RemoteError) as error:
+                typer.echo(f"not spoken by the server at {url}: {error.message}", err=True)
+        async with aclosing(audio):
+            async for piece in audio:
+                yield piece
+
+
 async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
+    # Imported here, as elsewhere in this module: with a server to speak, a third of a second is all that it takes.
+    from saystream import catalog
+    from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
+    from saystream.speech.synthesizer import Synthesizer
+
     known = catalog.load()
     known.check(job.model, job.config.fields(), prefix="")
     languages = None if job.text is None else languages_of(job.text, job.config, settings)
@@ -141,6 +176,10 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
 
 def languages_of(text: str, config: SessionConfig, settings: Settings) -> set[str]:
     """All languages (ISO 639-1) that ``text`` will be spoken in, detected as the spine does it."""
+    from saystream.languages import LANGUAGE_CODES
+    from saystream.text.language import FOLLOWING_CHARACTERS, SpokenLanguage
+    from saystream.text.segmenter import Segmenter
+
     spoken = SpokenLanguage(LANGUAGE_CODES.get(config.language_type))
     languages = {spoken.of(text)}
     segmenter = Segmenter(**settings.segmenter.model_dump())
@@ -153,13 +192,20 @@ def languages_of(text: str, config: SessionConfig, settings: Settings) -> set[st
 
 
 async def _remote(url: str, job: _Job) -> AsyncGenerator[bytes, None]:
+    from saystream.client import connect
+
     async with connect(url, model=job.model) as session:
-        # Only what differs from the defaults: the older models refuse some fields altogether.
-        await session.update(**cast("SessionSettings", job.config.changes()))
-        feeding = asyncio.create_task(_feed(job, session.append, session.finish))
-        async for audio in session.audio():
+        async for audio in _by_server(session, job):
             yield audio
-        await feeding
+
+
+async def _by_server(session: Session, job: _Job) -> AsyncGenerator[bytes, None]:
+    # Only what differs from the defaults: the older models refuse some fields altogether.
+    await session.update(**cast("SessionSettings", job.config.changes()))
+    feeding = asyncio.create_task(_feed(job, session.append, session.finish))
+    async for audio in session.audio():
+        yield audio
+    await feeding
 
 
 async def _feed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import ExitStack
 from contextvars import Context
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from saystream.errors import SaystreamError
 from saystream.server.access.auth import check_binding
 from saystream.server.access.keys import KeyStore
 from saystream.server.app import create_app
+from saystream.server.running import announced
 from saystream.storage import open_store
 
 if TYPE_CHECKING:
@@ -150,6 +152,7 @@ class _Server(uvicorn.Server):
         """Set while sessions can be open."""
         self._told_to_stop = False
         self._draining: asyncio.Task[None] | None = None
+        self._announcement = ExitStack()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -158,6 +161,11 @@ class _Server(uvicorn.Server):
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
                 _log.info("listening", host=host, port=port)
+                self._announcement.enter_context(announced(self._settings, port))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._announcement.close()
+        await super().shutdown(sockets=sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is None or self._told_to_stop:
@@ -172,6 +180,7 @@ class _Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         _log.info("draining", timeout_s=self._settings.drain_timeout_s)
+        self._announcement.close()
         try:
             await self._app.state.services.room.drain(self._settings.drain_timeout_s)
         finally:
