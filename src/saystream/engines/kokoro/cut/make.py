@@ -62,6 +62,8 @@ def make_parts(folder: Path) -> None:
         try:
             write_parts(Export(folder / "model.onnx"), made)
             (made / VERSION_FILE).write_text(VERSION, "utf-8")
+            # A temporary folder is for its owner alone; the weights beside it are for everyone.
+            made.chmod(folder.stat().st_mode)
             shutil.rmtree(folder / PARTS_FOLDER, ignore_errors=True)
             made.rename(folder / PARTS_FOLDER)
         finally:
