@@ -1,8 +1,10 @@
 """What the engine Kokoro does on this machine. Writes ``benchmarks/results/kokoro.json``, each part on its own.
 
-    python benchmarks/kokoro.py threads|first|load|mixed|passes|loudness ...
+    python benchmarks/kokoro.py threads|windows|first|load|mixed|passes|loudness ...
 
 threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
+windows   CPU and wall time of one text by the export, and in windows by ONNX Runtime and by OpenVINO, alone and two at
+          once; what a runtime takes to load; how near the windows are to the whole pass (similarity, pitch, steps)
 first     first audio over the WebSocket, beside the time for the whole text in one pass of the model
 load      1 to 10 sessions at once: stutter, first audio, and how many were refused
 mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed*.txt``
@@ -21,6 +23,7 @@ import json
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -38,11 +41,17 @@ import numpy as np
 from saystream.bench import Load, ServerProcess, run_load
 from saystream.bench.load import SessionTiming
 from saystream.bench.report import percentile
+from saystream.engines.kokoro import windows
+from saystream.engines.kokoro.constants import FRAME_SAMPLES
 from saystream.engines.kokoro.model import WholeModel
+from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import Reader
 from saystream.engines.kokoro.splitting import split
+from saystream.engines.kokoro.statistics import Statistics
+from saystream.engines.kokoro.stream import StreamingModel
 from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.voices import parse_voice
+from saystream.engines.kokoro.windows import SIZES
 from saystream.models import ModelStore
 from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
 from saystream.quality.speaking import write_wav
@@ -79,7 +88,7 @@ def whole_model(*, threads: int) -> WholeModel:
     return WholeModel(ModelStore().path("kokoro") / "model.onnx", styles(), threads=threads)
 
 
-def sound_of(model: WholeModel, symbols: str, voice: dict[str, float]) -> Samples:
+def sound_of(model: WholeModel | StreamingModel, symbols: str, voice: dict[str, float]) -> Samples:
     return np.concatenate(list(model.speak(symbols, voice)))
 
 
@@ -112,6 +121,136 @@ def threads() -> dict[str, Any]:
             "first_pass_alone_s": round(min(first_s), 3),
         }
     return figures
+
+
+RUNTIMES = ("onnxruntime fp32", "openvino fp32", "openvino bf16")
+"""Of windows, by the names that ``engines/kokoro/windows.py`` gives them."""
+JUDGED = {
+    "af_heart": "en",
+    "am_michael": "en",
+    "bf_emma": "en",
+    "zf_xiaoxiao": "zh",
+    "zm_yunxi": "zh",
+    "jf_alpha": "zh",
+}
+"""Voices whose windows are compared with the whole pass."""
+
+
+def in_windows() -> dict[str, Any]:
+    """Each runtime in a process of its own, whose memory is told; the sounds are compared here."""
+    with tempfile.TemporaryDirectory() as folder:
+        figures: dict[str, Any] = {}
+        for name in ("whole pass", *RUNTIMES):
+            file = (
+                Path(folder) / "sounds.npz" if name == "whole pass" else Path(folder) / f"{len(figures)}.npz"
+            )
+            run = subprocess.run(
+                [sys.executable, __file__, "--alone", name, str(file)], capture_output=True, text=True
+            )
+            if run.returncode:
+                figures[name] = {"not_run": run.stderr.strip().splitlines()[-1]}
+                continue
+            figures[name] = json.loads(run.stdout.splitlines()[-1])
+            if name != "whole pass":
+                figures[name] |= _nearness(Path(folder) / "sounds.npz", file)
+            print(name, figures[name], flush=True)
+    return figures
+
+
+def alone(name: str, file: Path) -> None:
+    """One runtime: prints its figures, writes what it says."""
+    began = time.process_time(), time.perf_counter()
+    model = _model(name)
+    loaded = time.process_time() - began[0], time.perf_counter() - began[1]
+    reader = Reader()
+    symbols = reader.read(SAID["en"], "en").text
+    sound_of(model, symbols, {VOICE: 1.0})
+    runs = [_timed(model, symbols) for _ in range(5)]
+    names = ("first_cpu_s", "first_wall_s", "cpu_s_per_s", "wall_s_per_s")
+    figures = {name: min(run[place] for run in runs) for place, name in enumerate(names)}
+    together = min(_cpu_s_per_s_of_two(model, symbols) for _ in range(3))
+    said = {
+        v: sound_of(model, reader.read(SAID[lang], lang, british=v[0] == "b").text, {v: 1.0})
+        for v, lang in JUDGED.items()
+    }
+    np.savez(file, allow_pickle=False, **said)
+    figures |= {"two_at_once_cpu_s_per_s": together, "load_cpu_s": loaded[0], "load_wall_s": loaded[1]}
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({key: round(value, 3) for key, value in figures.items()} | {"peak_mb": round(peak_mb)}))
+
+
+def _model(name: str) -> WholeModel | StreamingModel:
+    if name == "whole pass":
+        return whole_model(threads=1)
+    parts = folder_of_parts(ModelStore().path("kokoro"))
+    assert parts is not None, "saystream models pull kokoro makes them"
+    here = windows._candidates
+    # What is measured here is not left to the self-test.
+    windows._candidates = lambda precision, compiler: [
+        each for each in here(precision, compiler) if each == name
+    ]
+    return StreamingModel(parts, styles(), Statistics.read(), streams=2, threads=1)
+
+
+def _cpu_s_per_s_of_two(model: WholeModel | StreamingModel, symbols: str) -> float:
+    sounds: list[Samples] = []
+    workers = [
+        threading.Thread(target=lambda: sounds.append(sound_of(model, symbols, {VOICE: 1.0})))
+        for _ in range(2)
+    ]
+    start_s = time.process_time()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return (time.process_time() - start_s) / (sum(map(len, sounds)) / 24000)
+
+
+def _timed(model: WholeModel | StreamingModel, symbols: str) -> tuple[float, float, float, float]:
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    sounds, first = [], (0.0, 0.0)
+    for sound in model.speak(symbols, {VOICE: 1.0}):
+        if not sounds:
+            first = time.process_time() - cpu_s, time.perf_counter() - wall_s
+        sounds.append(sound)
+    seconds = sum(map(len, sounds)) / 24000
+    return *first, (time.process_time() - cpu_s) / seconds, (time.perf_counter() - wall_s) / seconds
+
+
+def _nearness(whole: Path, windowed: Path) -> dict[str, Any]:
+    similarities, pitches, steps = [], [], []
+    with (
+        Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
+        tempfile.TemporaryDirectory() as folder,
+        np.load(whole) as expected,
+        np.load(windowed) as sounds,
+    ):
+        wav = Path(folder) / "sound.wav"
+        for voice, language in JUDGED.items():
+            scores = []
+            for sound in (expected[voice], sounds[voice]):
+                write_wav(wav, sound, 24000)
+                scores.append(scorer.score(wav, language=language, scores=["speaker", "pitch"]))
+            similarities.append(float(np.dot(scores[0].speaker or [], scores[1].speaker or [])))
+            pitches.append((scores[1].pitch_hz or 0.0) / (scores[0].pitch_hz or 1.0) - 1)
+            steps += _steps_at_joins(sounds[voice])
+    return {
+        "similarity_mean": round(sum(similarities) / len(similarities), 3),
+        "similarity_least": round(min(similarities), 3),
+        "pitch_farthest_percent": round(100 * max(map(abs, pitches)), 2),
+        "largest_step_at_joins": round(max(steps, default=0.0), 2),
+        "joins": len(steps),
+    }
+
+
+def _steps_at_joins(sound: Samples) -> list[float]:
+    """The step between the samples at each join, as a share of the largest step within 10 ms of it."""
+    first, rest = (size * FRAME_SAMPLES for size in SIZES)
+    steps = np.abs(np.diff(sound))
+    return [
+        float(steps[at - 1] / (steps[max(0, at - 240) : at + 240].max() + 1e-6))
+        for at in range(first, len(sound), rest)
+    ]
 
 
 def first() -> dict[str, Any]:
@@ -290,12 +429,15 @@ def loudness() -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "threads": threads, "first": first, "load": load, "mixed": mixed, "passes": passes,
+    "threads": threads, "windows": in_windows, "first": first, "load": load, "mixed": mixed, "passes": passes,
     "loudness": loudness,
 }  # fmt: skip
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--alone"]:
+        alone(sys.argv[2], Path(sys.argv[3]))
+        return
     for name in sys.argv[1:] or PARTS:
         before = os.getloadavg()[0]
         figures = PARTS[name]()

@@ -251,7 +251,9 @@ def test_a_voice_or_a_language_that_it_has_not_is_refused(
         speak(engine, "Hello.", **request_)
 
 
-@pytest.mark.parametrize("option", [{"threads": -1}, {"concurrency": -1}, {"voice": "emma"}], ids=str)
+@pytest.mark.parametrize(
+    "option", [{"threads": -1}, {"concurrency": -1}, {"precision": "int8"}, {"voice": "emma"}], ids=str
+)
 def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(option))):
         KokoroEngine(**option)
@@ -283,7 +285,7 @@ def test_it_runs_as_many_passes_at_once_as_the_cores_allow(
     tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for cores, threads, passes in ((1, 2, 1), (2, 2, 1), (8, 2, 4), (8, 3, 2)):
-        monkeypatch.setattr("saystream.engines.kokoro.engine._num_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("saystream.engines.kokoro.engine.num_cores", lambda cores=cores: cores)
         engine = KokoroEngine(folder=str(tiny_kokoro), threads=threads)
         engine.load()
         assert engine.info.concurrency == passes

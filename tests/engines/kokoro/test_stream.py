@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from saystream.engines.kokoro import windows
 from saystream.engines.kokoro.constants import FRAME_SAMPLES, Constants
 from saystream.engines.kokoro.cut.export import ASR, DECODER, ENERGY, F0, HARMONICS, Export
 from saystream.engines.kokoro.cut.graph import tensor
@@ -66,8 +68,11 @@ def styles(parted_kokoro: Path) -> Styles:
 
 
 @pytest.fixture(scope="module")
-def stream(parts: Path, styles: Styles) -> StreamingModel:
-    return StreamingModel(parts, styles, Statistics.read(), threads=1)
+def stream(parts: Path, styles: Styles) -> Iterator[StreamingModel]:
+    """By ONNX Runtime, which takes windows of any length."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_compiler", lambda *_: None)
+        yield StreamingModel(parts, styles, Statistics.read())
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +147,27 @@ def test_windows_are_the_same_sound_as_one_window(
     count = spoken.prosody.num_frames
     whole = stream.window(spoken.decoded, source, 0, count, affine)
     edges = [0, 24, 120, 150, count]
-    windows = [
+    pieces = [
         stream.window(spoken.decoded, source, start, end - start, affine)
         for start, end in zip(edges, edges[1:], strict=False)
     ]
-    distance = np.abs(np.concatenate(windows) - whole)
+    distance = np.abs(np.concatenate(pieces) - whole)
     # The phase of a bin that is nearly real turns by 2 pi when it is rounded otherwise, and some samples hear that.
     assert np.mean(distance > 1e-4) < 0.05
     assert distance.max() < 5e-3
+
+
+def test_openvino_makes_the_same_sound_as_onnx_runtime(
+    parts: Path, stream: StreamingModel, constants: Constants, spoken: Spoken, tmp_path: Path
+) -> None:
+    compiler = windows._compiler(tmp_path / "cache", streams=1, threads=1)
+    if compiler is None:
+        pytest.skip("OpenVINO is not installed")
+    by_openvino = windows._Compiled(compiler, parts / "window.onnx", "fp32")
+    trial = stream._trial()
+    expected, sound = (trial.sound_of(each.first(trial.inputs)) for each in (stream._windows, by_openvino))
+    np.testing.assert_allclose(sound, expected, atol=2e-3)
+    assert [by_openvino.size(wanted) for wanted in (1, 24, 25, 96)] == [24, 24, 96, 96]
 
 
 @pytest.mark.parametrize("text", [SHORT, LONG])
@@ -196,10 +214,10 @@ def test_it_tells_when_each_symbol_is_heard(stream: StreamingModel, symbols: dic
 
 def test_an_interrupt_acts_before_the_next_window(stream: StreamingModel, symbols: dict[str, str]) -> None:
     interrupt = Interrupt()
-    windows = stream.speak(symbols[LONG], HEART, interrupt=interrupt)
-    assert len(next(windows)) == 24 * FRAME_SAMPLES
+    sounds = stream.speak(symbols[LONG], HEART, interrupt=interrupt)
+    assert len(next(sounds)) == 24 * FRAME_SAMPLES
     interrupt()
-    assert list(windows) == []
+    assert list(sounds) == []
 
 
 def test_a_mix_of_four_voices_is_spoken(stream: StreamingModel, symbols: dict[str, str]) -> None:
@@ -211,6 +229,6 @@ def test_a_mix_of_four_voices_is_spoken(stream: StreamingModel, symbols: dict[st
 def test_a_voice_without_statistics_is_spoken_in_one_piece(
     parts: Path, styles: Styles, symbols: dict[str, str]
 ) -> None:
-    stream = StreamingModel(parts, styles, Statistics({}), threads=1)
+    stream = StreamingModel(parts, styles, Statistics({}))
     (sound,) = stream.speak(symbols[LONG], HEART)
     assert 2 < len(sound) / 24000 < 4

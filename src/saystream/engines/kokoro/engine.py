@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.silence import SegmentEdges
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
 from saystream.engines.kokoro.constants import SAMPLE_RATE
+from saystream.engines.kokoro.cores import claim_cores, num_cores
 from saystream.engines.kokoro.model import WholeModel
 from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
@@ -31,6 +31,7 @@ from saystream.engines.kokoro.stream import StreamingModel
 from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.timing import WordMarks
 from saystream.engines.kokoro.voices import clear_in_english, gain, is_british, parse_voice
+from saystream.engines.kokoro.windows import Precision
 from saystream.engines.options import read_options
 from saystream.errors import EngineUnavailable, InvalidValue
 from saystream.text.pauses import pause_after_ms
@@ -63,11 +64,15 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """Of the model for one pass; 0 is one where sound is made window by window, else two."""
     concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    """Passes at once; 0 is one for each ``threads`` cores."""
+    """Streams at once; 0 is one for each ``threads`` cores. With fewer than that, the process keeps to as many cores as
+    they need."""
+    precision: Precision = "auto"
+    """Of the windows. ``auto`` is bf16 where that is faster on this machine and sounds the same."""
 
 
 class KokoroEngine(Engine):
-    """Takes ``folder``, ``threads`` and ``concurrency``. ``info`` is known after ``load()``: its voices are files.
+    """Takes ``folder``, ``threads``, ``concurrency`` and ``precision``. ``info`` is known after ``load()``: its voices
+    are files.
 
     A voice is one of ``info.voices`` or a mix of up to four, such as ``zf_xiaoxiao:0.6+af_heart:0.4``.
     """
@@ -94,7 +99,7 @@ class KokoroEngine(Engine):
             sample_rate=SAMPLE_RATE,
             languages=languages,
             voices=(default, *(voice for voice in voices if voice != default)),
-            concurrency=self._options.concurrency or max(1, _num_cores() // self._model.threads),
+            concurrency=self._num_streams(self._model.threads),
             runtime=self._model.runtime,
         )
         if language := next(iter(languages), None):
@@ -176,7 +181,16 @@ class KokoroEngine(Engine):
         parts = folder_of_parts(folder)
         if parts is not None:
             threads = self._options.threads or _STREAM_THREADS
-            return StreamingModel(parts, self._styles, Statistics.read(), threads=threads)
+            streams = self._num_streams(threads)
+            claim_cores(streams * threads)
+            return StreamingModel(
+                parts,
+                self._styles,
+                Statistics.read(),
+                streams=streams,
+                threads=threads,
+                precision=self._options.precision,
+            )
         print(  # noqa: T201 - kept for the log by the gateway
             f"{folder} has no parts, so a text is heard only when all of its sound is made."
             " Make them with: saystream models pull kokoro",
@@ -184,6 +198,9 @@ class KokoroEngine(Engine):
         )
         threads = self._options.threads or _WHOLE_THREADS
         return WholeModel(folder / "model.onnx", self._styles, threads=threads)
+
+    def _num_streams(self, threads: int) -> int:
+        return self._options.concurrency or max(1, num_cores() // threads)
 
     def _measured_factor(self, request: SynthesisRequest) -> float | None:
         """Warms up. In CPU time, which other programs of this machine do not lengthen."""
@@ -223,8 +240,3 @@ def _cut(sound: Samples) -> Iterator[Samples]:
     piece = SAMPLE_RATE * _PIECE_MS // 1000
     for start in range(0, len(sound), piece):
         yield sound[start : start + piece]
-
-
-def _num_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saystream.engines.kokoro.constants import FRAME_MS, FRAME_SAMPLES, Constants
-from saystream.engines.kokoro.parts import CONSTANTS, CROP_SAMPLES, MODELS
+from saystream.engines.kokoro.parts import CONSTANTS, CROP_SAMPLES
 from saystream.engines.kokoro.runtime import Interrupted, Session
 from saystream.engines.kokoro.source import HarmonicSource
 from saystream.engines.kokoro.splitting import Limits
 from saystream.engines.kokoro.timing import bounds
 from saystream.engines.kokoro.vocabulary import EDGE, numbers
+from saystream.engines.kokoro.windows import HALO, SIZES, Precision, Trial, load_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,16 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Prosody", "StreamingModel", "whole_inputs"]
 
-_HALO = 9
-"""Frames of context on each side of a window: the first level sees 60 samples at 800 Hz and one frame, the second 63 at
-4800 Hz and what the inverse transform and the upsampling see."""
-
-_FIRST_WINDOW, _WINDOW = 24, 96
-"""Frames: 0.3 s, so that the first sound comes early, then 1.2 s."""
-
 _WHOLE_FRAMES = 150
 """Up to here, 1.9 s with the silence around it, a text is made in one piece: of so little the statistics are not
 predicted well. Spectra in windows are 3 to 10 dB from those in one piece below, 2 to 3.4 dB above (measured)."""
+
+_TRIED = "ðə kwˈɪk bɹˈWn fˈɑks ʤˈʌmps ˈOvəɹ ðə lˈAzi dˈɔɡ."
+"""What the runtimes are compared with: an English sentence."""
 
 _SILENT_ENERGY = -5.0
 _MARGIN_FRAMES = 4
@@ -104,18 +101,36 @@ class StreamingModel:
     Raises EngineUnavailable where one is missing.
     """
 
-    runtime = "ONNX Runtime, fp32, windows"
     limits = Limits(least=24)
     """A first clause that is not so short that it would be made in one piece."""
 
-    def __init__(self, folder: Path, styles: Styles, statistics: Statistics, *, threads: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        styles: Styles,
+        statistics: Statistics,
+        *,
+        streams: int = 1,
+        threads: int = 1,
+        precision: Precision = "auto",
+    ) -> None:
+        """For ``streams`` at once, each of ``threads``; ``precision`` is that of the windows."""
         self.threads = threads
         self._styles = styles
         self._statistics = statistics
         self._constants = Constants(folder / CONSTANTS)
-        self._bert, self._prosody, self._decoder, self._window, self._whole = (
-            Session(folder / f"{name}.onnx", threads=threads) for name in MODELS
+        self._bert, self._prosody, self._decoder, self._whole = (
+            Session(folder / f"{name}.onnx", threads=threads)
+            for name in ("bert", "prosody", "decoder", "whole")
         )
+        self._windows = load_windows(
+            folder, precision=precision, streams=streams, threads=threads, trial=self._trial
+        )
+
+    @property
+    def runtime(self) -> str:
+        """What computes the sound."""
+        return f"{self._windows.runtime}, windows"
 
     def speak(
         self,
@@ -185,16 +200,24 @@ class StreamingModel:
             return
         x = self.decoded(prosody, style, interrupt)
         source = HarmonicSource(prosody.f0, self._constants)
-        if prosody.num_frames <= _WHOLE_FRAMES or any(name not in self._statistics for name in timbre):
+        affine = self._predicted_affine(timbre, prosody, style)
+        if affine is None or prosody.num_frames <= _WHOLE_FRAMES:
             yield self.in_one_piece(x, source, style, interrupt)[first * FRAME_SAMPLES : last * FRAME_SAMPLES]
             return
-        mean, variance = self._statistics.predicted(timbre, prosody.silent_share)
-        scale, shift = self._constants.of_statistics(style, mean, variance)
         start = first
         while start < last:
-            size = min(_FIRST_WINDOW if start == first else _WINDOW, last - start)
-            yield self.window(x, source, start, size, (scale, shift), interrupt)
+            size = min(SIZES[0] if start == first else SIZES[1], last - start)
+            yield self.window(x, source, start, size, affine, interrupt)
             start += size
+
+    def _predicted_affine(
+        self, voice: Mapping[str, float], prosody: Prosody, style: Samples
+    ) -> tuple[Samples, Samples] | None:
+        """``None`` for a voice whose statistics are not known."""
+        if any(name not in self._statistics for name in voice):
+            return None
+        mean, variance = self._statistics.predicted(voice, prosody.silent_share)
+        return self._constants.of_statistics(style, mean, variance)
 
     def window(
         self,
@@ -206,22 +229,28 @@ class StreamingModel:
         interrupt: Interrupt | None = None,
     ) -> Samples:
         """The sound of ``size`` frames from ``start`` on. Raises Interrupted."""
-        count = x.shape[2]
-        first, last = start - _HALO, start + size + _HALO
-        steps = max(60 * first, 0), min(60 * last, 60 * count) + 1
-        spectrum = self._window.first(
-            {
-                "x": _extended(
-                    x[:, :, max(first, 0) : min(last, count)], max(0, -first), max(0, last - count)
-                ),
-                "har": _extended(source.features(*steps), steps[0] - 60 * first, 60 * last + 1 - steps[1]),
-                "scale": affine[0],
-                "shift": affine[1],
-            },
-            interrupt,
-        )[0]
-        at = 60 * _HALO - 6 * CROP_SAMPLES
-        return self._constants.sound(spectrum[:, at - 2 : at + 60 * size + 2])[20 : 20 + FRAME_SAMPLES * size]
+        made = self._windows.size(size)
+        inputs = _window_inputs(x, source, start, made, affine)
+        return self._sound_of_window(self._windows.first(inputs, interrupt), made)[: FRAME_SAMPLES * size]
+
+    def _sound_of_window(self, spectrum: Samples, size: int) -> Samples:
+        at = 60 * HALO - 6 * CROP_SAMPLES
+        return self._constants.sound(spectrum[0, :, at - 2 : at + 60 * size + 2])[
+            20 : 20 + FRAME_SAMPLES * size
+        ]
+
+    def _trial(self) -> Trial:
+        voice = {
+            next(filter(self._statistics.__contains__, self._styles.voices), self._styles.voices[0]): 1.0
+        }
+        style = self._styles.mixed(voice, len(_TRIED))
+        prosody = self.read([EDGE, *numbers(_TRIED), EDGE], style, 1.0)
+        decoded = self.decoded(prosody, style)
+        affine = self._predicted_affine(voice, prosody, style) or self._constants.of_style(style)
+        source = HarmonicSource(prosody.f0, self._constants)
+        size = SIZES[-1]
+        inputs = _window_inputs(decoded, source, prosody.audible[0], size, affine)
+        return Trial(inputs, lambda spectrum: self._sound_of_window(spectrum, size))
 
     def in_one_piece(
         self, x: Samples, source: HarmonicSource, style: Samples, interrupt: Interrupt | None = None
@@ -229,6 +258,21 @@ class StreamingModel:
         """All of the sound, with the statistics of this very sound. Raises Interrupted."""
         spectrum = self._whole.first(whole_inputs(x, source, self._constants.of_style(style)), interrupt)[0]
         return self._constants.sound(spectrum)[10 : 10 + FRAME_SAMPLES * x.shape[2]]
+
+
+def _window_inputs(
+    x: Samples, source: HarmonicSource, start: int, size: int, affine: tuple[Samples, Samples]
+) -> dict[str, Samples]:
+    """Of the generator that makes ``size`` frames from ``start`` on."""
+    count = x.shape[2]
+    first, last = start - HALO, start + size + HALO
+    steps = max(60 * first, 0), min(60 * last, 60 * count) + 1
+    return {
+        "x": _extended(x[:, :, max(first, 0) : min(last, count)], max(0, -first), max(0, last - count)),
+        "har": _extended(source.features(*steps), steps[0] - 60 * first, 60 * last + 1 - steps[1]),
+        "scale": affine[0],
+        "shift": affine[1],
+    }
 
 
 def whole_inputs(x: Samples, source: HarmonicSource, affine: tuple[Samples, Samples]) -> dict[str, Samples]:
