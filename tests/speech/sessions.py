@@ -11,7 +11,14 @@ import numpy as np
 
 from fake_pool import FakePool, Step, synthesizer_on
 from saystream.config import LimitSettings, RealtimeSettings, Settings
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.speech.events import (
+    ResponseAudio,
+    ResponseEnded,
+    ResponseStarted,
+    SegmentFailed,
+    SpeechConfig,
+    SpeechEvent,
+)
 from saystream.speech.session import SynthesisSession
 
 MAX_WAIT_S = 0.6
@@ -85,8 +92,9 @@ class Listener:
 
     @property
     def order(self) -> str:
-        """``(``, ``.`` and ``)`` for the start, the audio and the end of responses; audio drawn together."""
-        signs = {ResponseStarted: "(", ResponseAudio: ".", ResponseEnded: ")"}
+        """``(``, ``.``, ``!`` and ``)`` for the start, the audio, the faults and the end of responses; audio drawn
+        together."""
+        signs = {ResponseStarted: "(", ResponseAudio: ".", SegmentFailed: "!", ResponseEnded: ")"}
         order = "".join(signs[type(event)] for event in self.events)
         while ".." in order:
             order = order.replace("..", ".")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-
-import pytest
 
 from client.virtual_time import on_virtual_time
-from fake_pool import FakePool, Step, synthesizer_on
+from fake_pool import FakePool
 from saystream.audio import AudioFormat
 from saystream.dsp.chain import FADE_MS
-from saystream.errors import EngineCrashed, EngineUnavailable, Overloaded, ServerFault
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechEvent
 
 from .sessions import (
-    FIRST,
     IDLE_S,
     MAX_WAIT_S,
     THREE_SENTENCES,
@@ -24,7 +19,6 @@ from .sessions import (
     listening,
     now_s,
     session_on,
-    settings,
     slowly,
 )
 
@@ -220,67 +214,7 @@ async def test_a_cancel_fades_out_what_the_resampler_still_holds() -> None:
     assert listener.audio[-1].encoded.endswith(bytes(2))
 
 
-# --- faults ----------------------------------------------------------------------------------------------------------
-
-
-@on_virtual_time
-async def test_a_fault_ends_the_response_and_the_events() -> None:
-    pool = FakePool()
-    fault = EngineCrashed("gone")
-    pool.speak = lambda text: iter([100, fault])
-    session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
-    session.commit()
-    session.push_text("Another.")
-    listener = await heard(session)
-    assert listener.order == "(.)"
-    (ended,) = listener.ends
-    assert (ended.status, ended.fault) == ("failed", fault)
-    assert ended.audio_ms == pytest.approx(100)
-    session.close()
-    assert all(stream.cancelled for stream in pool.streams)
-
-
-@on_virtual_time
-async def test_a_full_queue_ends_the_response_whose_turn_it_is() -> None:
-    pool = FakePool()
-    busy = Overloaded("busy")
-    pool.refusals.append(busy)
-    session = session_on(pool)
-    session.push_text("Hello.")
-    listener = await heard(session)
-    assert listener.order == "()"
-    assert listener.ends[0].fault is busy
-
-
-@pytest.mark.parametrize("refusal", [Overloaded("busy"), EngineUnavailable("starting")])
-@on_virtual_time
-async def test_a_segment_that_cannot_be_prepared_keeps_its_place(refusal: ServerFault) -> None:
-    pool = FakePool()
-
-    def refuse_the_next_stream(text: str) -> Iterator[Step]:
-        if text == FIRST:
-            pool.refusals.append(refusal)
-        yield 100
-        yield 100
-
-    pool.speak = refuse_the_next_stream
-    session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
-    listener = await heard(session)
-    assert not pool.refusals
-    assert listener.ends[0].status == "completed"
-    assert "".join(pool.texts) == THREE_SENTENCES
-
-
-@on_virtual_time
-async def test_a_language_that_nobody_speaks_is_a_fault() -> None:
-    session = synthesizer_on(FakePool(), settings(), "en").session(
-        SpeechConfig("Cherry", server_commit=False)
-    )
-    session.push_text("你好。")
-    with pytest.raises(EngineUnavailable, match="Chinese"):
-        session.commit()
+# --- the end ---------------------------------------------------------------------------------------------------------
 
 
 @on_virtual_time

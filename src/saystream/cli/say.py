@@ -20,7 +20,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from saystream.cli.shared import errors_in_one_line, settings_with
 from saystream.cli.sinks import Sink, open_sink
 from saystream.config import LogSettings
-from saystream.errors import ConnectionFailed, RemoteError
+from saystream.errors import ConnectionFailed, RemoteError, ServerFault
 from saystream.logs import configure
 from saystream.parameters import PARAMETERS, RESPONSE_FORMATS, Choices
 from saystream.protocol.realtime.session_config import SessionConfig, SessionPatch
@@ -166,11 +166,14 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
             session.finish()
 
         feeding = asyncio.create_task(_feed(job, push, finish))
+        fault: ServerFault | None = None
         async for event in session.events():
             if isinstance(event, ResponseAudio):
                 yield event.encoded
-            elif isinstance(event, ResponseEnded) and event.fault is not None:
-                raise event.fault
+            elif isinstance(event, ResponseEnded):
+                fault = event.fault or fault
+        if fault is not None:  # what could be spoken has been
+            raise fault
         await feeding
 
 

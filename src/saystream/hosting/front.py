@@ -56,7 +56,10 @@ class StreamHandle(AsyncIterable[AudioChunk], Protocol):
 
     @property
     def waiting_characters(self) -> int:
-        """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine."""
+        """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine.
+
+        Once the stream is over, text that a fault kept from being spoken.
+        """
 
     @property
     def forecast(self) -> Forecast:

@@ -250,10 +250,13 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     @property
     def waiting_characters(self) -> int:
-        """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine."""
-        return (
-            0 if self.over or not self._incremental_text else self._pushed_characters - self._taken_characters
-        )
+        """Text that an incremental engine has not begun to speak; 0 with a whole-segment engine.
+
+        Once the stream is over, text that a fault kept from being spoken.
+        """
+        if not self._incremental_text or (self.over and self._fault is None):
+            return 0
+        return self._pushed_characters - self._taken_characters
 
     @property
     def forecast(self) -> Forecast:

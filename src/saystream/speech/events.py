@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from saystream.audio import AudioFormat, Effects, Mark
 from saystream.errors import ServerFault
@@ -11,7 +11,14 @@ from saystream.errors import ServerFault
 if TYPE_CHECKING:
     from saystream.protocol.realtime.session_config import SessionConfig
 
-__all__ = ["ResponseAudio", "ResponseEnded", "ResponseStarted", "SpeechConfig", "SpeechEvent"]
+__all__ = [
+    "ResponseAudio",
+    "ResponseEnded",
+    "ResponseStarted",
+    "SegmentFailed",
+    "SpeechConfig",
+    "SpeechEvent",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +69,24 @@ class ResponseAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentFailed:
+    """A segment broke off, or was not spoken at all; the response goes on with the next one."""
+
+    fault: ServerFault
+    duration_ms: ClassVar[float] = 0.0
+    """It stands among the audio and is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseEnded:
     status: Literal["completed", "cancelled", "failed"]
     text: str
     """What was spoken; for counting, never for logs."""
     audio_ms: float
     fault: ServerFault | None = None
-    """Why it failed. No event follows it."""
+    """Why it failed, or last failed in a part."""
+    ends_session: bool = False
+    """Because of the fault nothing more is spoken, and no event follows."""
 
 
-SpeechEvent = ResponseStarted | ResponseAudio | ResponseEnded
+SpeechEvent = ResponseStarted | ResponseAudio | SegmentFailed | ResponseEnded

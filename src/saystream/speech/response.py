@@ -236,6 +236,40 @@ class SpeechResponse:
         end = self._spoken_before[0] if self._spoken_before else None
         return "".join(self.spoken_text[start:end])
 
+    def first_stream_failed(self, *, heard: bool) -> str:
+        """As ``first_stream_sent``, for a stream that broke off.
+
+        What an engine had taken of a text that it is fed is lost; the rest is fed to another stream, unless nothing
+        was ``heard``: then the text itself may be at fault, and the response takes no more. Raises what opening a
+        stream raises.
+        """
+        failed = self.streams[0]
+        left = failed.waiting_characters
+        text = self.first_stream_sent()
+        if failed is not self._feed:
+            return text
+        self._feed = None
+        if not heard:
+            self.close()
+        elif left:
+            self._feed_again(left)
+            text = text[:-left]
+        return text
+
+    def _feed_again(self, num_characters: int) -> None:
+        """Hand the last characters of ``spoken_text`` to a new stream."""
+        given = "".join(self.spoken_text)
+        text = given[-num_characters:]
+        feed = self._open_stream(text, "")
+        self.spoken_text[:] = [given[:-num_characters]]
+        self._spoken_characters -= num_characters
+        self._feed = feed
+        self._sending(feed)
+        feed.push(Span(text, self._spoken_characters))
+        self._spoken(text)
+        if self.closed:
+            feed.end_input()
+
     # --- ends ------------------------------------------------------------------------------------------------------
 
     def drop_unspoken(self) -> None:

@@ -9,10 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from saystream.dsp.chain import Chain, EncodedAudio
-from saystream.errors import ServerFault, TextTooLong
+from saystream.errors import EngineFault, ServerFault, TextTooLong
 from saystream.hosting.playback import Playback
 from saystream.languages import LANGUAGE_CODES
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.speech.events import (
+    ResponseAudio,
+    ResponseEnded,
+    ResponseStarted,
+    SegmentFailed,
+    SpeechConfig,
+    SpeechEvent,
+)
 from saystream.speech.response import LifeState, SpeechResponse
 from saystream.speech.startup import held_back, hold_ms
 from saystream.text.language import SpokenLanguage
@@ -30,6 +37,9 @@ __all__ = ["SpeechServices", "SynthesisSession"]
 
 _PREFETCHED_STREAMS = 1
 """Segments given to an engine beyond the one that is being sent: enough to play on without a gap."""
+
+_MAX_SILENT_FAULTS = 3
+"""Segments in a row that may fail without a sound: then the next ones would, too."""
 
 _DRY_MARGIN_MS = 300.0
 """An incomplete sentence is spoken this long before the listener runs out of sound."""
@@ -56,7 +66,10 @@ class SynthesisSession:
     Belongs to one event loop, whose clock it uses. The owner calls ``aclose()`` when the listener is gone.
     """
 
-    def __init__(self, services: SpeechServices, config: SpeechConfig) -> None:
+    def __init__(
+        self, services: SpeechServices, config: SpeechConfig, *, ends_at_fault: bool = False
+    ) -> None:
+        """``ends_at_fault``: speech with a gap is of no use, so the first fault of an engine ends the session."""
         self._services = services
         self._settings = services.settings
         self._config = config
@@ -76,6 +89,9 @@ class SynthesisSession:
         self._wake = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._finishing = False
+        self._ends_at_fault = ends_at_fault
+        self._silent_faults = 0
+        """Segments that have failed without a sound since something was heard."""
 
     # --- text in ---------------------------------------------------------------------------------------------------
 
@@ -184,24 +200,28 @@ class SynthesisSession:
     # --- speech out ------------------------------------------------------------------------------------------------
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
-        """What happens, in order, one response after another. Ends after ``finish()`` or a failed response."""
+        """What happens, in order, one response after another. Ends after ``finish()`` or a response that says so."""
         while (response := await self._next_response()) is not None:
             self._speaking = response
             yield ResponseStarted()
             audio_ms = 0.0
             fault: ServerFault | None = None
+            ends_session = False
             try:
                 async with aclosing(self._speak(response)) as speech:
-                    async for audio in speech:
-                        audio_ms += audio.duration_ms
-                        yield audio
+                    async for event in speech:
+                        if isinstance(event, ResponseAudio):
+                            audio_ms += event.duration_ms
+                        else:
+                            fault = event.fault
+                        yield event
             except ServerFault as raised:
-                fault = raised
+                fault, ends_session = raised, True
             response.stop()
             self._responses.popleft()
             self._speaking = None
-            yield _ended(response, audio_ms, fault)
-            if fault is not None:
+            yield _ended(response, audio_ms, fault, ends_session=ends_session)
+            if ends_session:
                 return
 
     async def _next_response(self) -> SpeechResponse | None:
@@ -213,7 +233,7 @@ class SynthesisSession:
                 return response
             await self._wait_for_text(None if response is None else self._cut_at_ms(response))
 
-    async def _speak(self, response: SpeechResponse) -> AsyncGenerator[ResponseAudio, None]:
+    async def _speak(self, response: SpeechResponse) -> AsyncGenerator[ResponseAudio | SegmentFailed, None]:
         realtime = self._settings.realtime
         chain = Chain(
             self._config.audio_format,
@@ -227,11 +247,14 @@ class SynthesisSession:
                 aclosing(self._made(response, chain)) as made,
                 aclosing(held_back(made, lambda held_ms: self._hold_ms(response, held_ms))) as heard,
             ):
-                async for delta in heard:
+                async for made_next in heard:
                     if response.cancelled:
                         break
-                    has_begun = True
-                    yield self._sent(delta)
+                    if isinstance(made_next, SegmentFailed):
+                        yield made_next
+                    else:
+                        has_begun = True
+                        yield self._sent(made_next)
                     if response.cancelled:
                         break
         except ServerFault:
@@ -250,21 +273,39 @@ class SynthesisSession:
         now_ms = self._now_ms()
         return hold_ms(held_ms + max(0.0, self._playback.lead_ms(now_ms)), response.forecasts(now_ms))
 
-    async def _made(self, response: SpeechResponse, chain: Chain) -> AsyncGenerator[EncodedAudio, None]:
+    async def _made(
+        self, response: SpeechResponse, chain: Chain
+    ) -> AsyncGenerator[EncodedAudio | SegmentFailed, None]:
         """What the engines and ``chain`` make of a response, up to its end or a cancel."""
         while (stream := await self._next_stream(response)) is not None:
-            async for chunk in stream:
-                self._prefetch(response)
-                self._restart_idle_timer(response)
-                for delta in chain.push(chunk):
-                    yield delta
-            chain.end_segment(pause_after_ms(response.first_stream_sent()))
+            heard = False
+            try:
+                async for chunk in stream:
+                    heard = True
+                    self._silent_faults = 0
+                    self._prefetch(response)
+                    self._restart_idle_timer(response)
+                    for delta in chain.push(chunk):
+                        yield delta
+                text = response.first_stream_sent()
+            except EngineFault as fault:
+                self._go_on_after(fault, heard=heard)
+                text = response.first_stream_failed(heard=heard)
+                yield SegmentFailed(fault)
+            chain.end_segment(pause_after_ms(text))
             if response.waits_for_text():
                 for delta in chain.release():
                     yield delta
         if not response.cancelled:
             for delta in chain.flush():
                 yield delta
+
+    def _go_on_after(self, fault: EngineFault, *, heard: bool) -> None:
+        """Raises ``fault`` if there is no use in speaking the next segment."""
+        if not heard:
+            self._silent_faults += 1
+        if self._ends_at_fault or self._silent_faults >= _MAX_SILENT_FAULTS:
+            raise fault
 
     def _sent(self, delta: EncodedAudio) -> ResponseAudio:
         now_ms = self._now_ms()
@@ -398,10 +439,12 @@ class SynthesisSession:
         return self._services.hosting.open(role.engine, request, playback=self._playback)
 
 
-def _ended(response: SpeechResponse, audio_ms: float, fault: ServerFault | None) -> ResponseEnded:
+def _ended(
+    response: SpeechResponse, audio_ms: float, fault: ServerFault | None, *, ends_session: bool
+) -> ResponseEnded:
     status: Literal["completed", "cancelled", "failed"] = "completed"
     if fault is not None:
         status = "failed"
     elif response.cancelled:
         status = "cancelled"
-    return ResponseEnded(status, "".join(response.spoken_text), audio_ms, fault)
+    return ResponseEnded(status, "".join(response.spoken_text), audio_ms, fault, ends_session)

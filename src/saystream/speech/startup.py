@@ -8,15 +8,18 @@ more is expected. Where nothing more is known, nothing is held back.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
 
     from saystream.dsp.chain import EncodedAudio
     from saystream.hosting.front import Forecast
+    from saystream.speech.events import SegmentFailed
 
 __all__ = ["held_back", "hold_ms"]
+
+_Made = TypeVar("_Made", bound="EncodedAudio | SegmentFailed")
 
 _CAUTION = 1.15
 """A forecast of work is taken for this many times as long, and…"""
@@ -43,14 +46,14 @@ def hold_ms(lead_ms: float, coming: Iterable[Forecast]) -> float:
 
 
 async def held_back(
-    deltas: AsyncGenerator[EncodedAudio, None], wait_ms: Callable[[float], float]
-) -> AsyncGenerator[EncodedAudio, None]:
+    deltas: AsyncGenerator[_Made, None], wait_ms: Callable[[float], float]
+) -> AsyncGenerator[_Made, None]:
     """``deltas``, of which the first ones are held back as long as ``wait_ms``, given their duration, is above 0: until
     they end or fail, and ten seconds at most."""
     async for first in deltas:
         held, held_ms = [first], first.duration_ms
         until_s = asyncio.get_running_loop().time() + _LONGEST_HOLD_MS / 1000
-        coming: asyncio.Future[EncodedAudio | None] | None = None
+        coming: asyncio.Future[_Made | None] | None = None
         try:
             while (left_s := _left_s(wait_ms(held_ms), until_s)) > 0:
                 coming = coming or asyncio.ensure_future(anext(deltas, None))

@@ -60,15 +60,17 @@ class Synthesizer:
                 await asyncio.to_thread(load_detector)  # half a second that no session should wait for
             yield synthesizer
 
-    def session(self, config: SpeechConfig) -> SynthesisSession:
-        return SynthesisSession(self._services, config)
+    def session(self, config: SpeechConfig, *, ends_at_fault: bool = False) -> SynthesisSession:
+        """A session; ``ends_at_fault`` is explained there."""
+        return SynthesisSession(self._services, config, ends_at_fault=ends_at_fault)
 
     async def speak(self, config: SpeechConfig, text: str) -> AsyncGenerator[SpeechEvent, None]:
         """The events of one response that says ``text``, for doors that have all of it at once.
 
-        Closing the iterator early frees the engine. Raises TextTooLong.
+        A fault of the engine ends it, because half of it is of no use. Closing the iterator early frees the engine.
+        Raises TextTooLong.
         """
-        session = self.session(replace(config, server_commit=False))
+        session = self.session(replace(config, server_commit=False), ends_at_fault=True)
         session.push_text(text)
         session.finish()
         try:

@@ -174,6 +174,21 @@ def test_a_fault_ends_the_open_response_and_the_connection() -> None:
     assert server.close == Close(1011, "the engine ended")
 
 
+def test_a_fault_that_the_session_survives_is_told_within_the_response() -> None:
+    server = make_server()
+    append(server, "Hello.")
+    server.start_response()
+    server.send_audio(b"\0\1")
+    sent(server)
+    server.report(EngineCrashed("the engine ended"))
+    server.send_audio(b"\0\1")
+    server.finish_response("failed", USAGE)
+    events = sent(server)
+    assert kinds(events) == ["error", *RESPONSE_KINDS[3:]]
+    assert events[-1]["response"]["status"] == "failed"
+    assert server.close is None
+
+
 @pytest.mark.parametrize(("fault", "code"), [(EngineFailed("no"), 1011), (Overloaded("busy"), 1013)])
 def test_a_fault_between_responses_closes_with_its_code(fault: Any, code: int) -> None:
     server = make_server()
@@ -212,6 +227,7 @@ def test_the_first_close_stands_and_nothing_follows_it() -> None:
     sent(server)
     server.shut(1001, "second")
     server.fail(EngineFailed("third"))
+    server.report(EngineFailed("third"))
     server.refuse(TextTooLong("fourth"))
     server.receive_binary()
     assert append(server, "fifth") is None

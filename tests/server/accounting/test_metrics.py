@@ -7,7 +7,7 @@ from clock import Clock
 from saystream.errors import EngineCrashed
 from saystream.hosting.front import EngineLoad
 from saystream.server.accounting.metrics import Metrics, ResponseTimer
-from saystream.speech.events import ResponseAudio, ResponseEnded
+from saystream.speech.events import ResponseAudio, ResponseEnded, SegmentFailed
 
 
 class FakePool:
@@ -161,10 +161,21 @@ def test_the_real_time_factor_ends_with_the_last_audio(
 
 
 def test_responses_are_counted_by_how_they_ended(timer: ResponseTimer, metrics: Metrics) -> None:
-    for response in (ended(), ended("cancelled"), ended("failed", fault=EngineCrashed("gone"))):
+    gone = EngineCrashed("gone")
+    for response in (ended(), ended("cancelled"), ended("failed", fault=gone, ends_session=True)):
         timer.started()
         timer.ended(response, characters=5)
     for status in ("completed", "cancelled", "failed"):
         assert shown(metrics, "saystream_responses_total", status=status) == 1
     assert shown(metrics, "saystream_faults_total", code="engine_crashed") == 1
     assert shown(metrics, "saystream_characters_total") == 15
+
+
+def test_a_fault_is_counted_once_whether_or_not_the_response_goes_on(
+    timer: ResponseTimer, metrics: Metrics
+) -> None:
+    gone = EngineCrashed("gone")
+    timer.started()
+    timer.segment_failed(SegmentFailed(gone))
+    timer.ended(ended("failed", fault=gone), characters=5)
+    assert shown(metrics, "saystream_faults_total", code="engine_crashed") == 1

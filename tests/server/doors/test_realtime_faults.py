@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import pytest
 from saystream.catalog import load
 from saystream.voices.casting import Casting
 from server.live import (
+    Event,
     Live,
+    Peer,
     audio_of,
     kinds,
     live_server,
@@ -45,20 +49,31 @@ async def test_an_engine_killed_before_its_first_audio_is_not_noticed(tmp_path: 
         assert engine not in live.engine_processes()
 
 
-async def test_an_engine_killed_after_its_first_audio_ends_the_session_with_an_error(tmp_path: Path) -> None:
+async def until_done(peer: Peer) -> tuple[list[Event], Event, list[Event], Event]:
+    """The events of a response in which one segment failed: before the error, the error, after it, the response."""
+    events = await peer.until("response.done")
+    (place,) = (number for number, event in enumerate(events) if event["type"] == "error")
+    return events[:place], events[place]["error"], events[place + 1 :], events[-1]["response"]
+
+
+async def test_an_engine_killed_while_it_sounds_costs_one_sentence_and_the_session_goes_on(
+    tmp_path: Path,
+) -> None:
     async with live_server(tmp_path, engines={"tone": {"real_time_factor": 0.5}}) as live:
         async with undisturbed(live), live.peer() as peer:
-            await peer.append(LONG_TEXT)
+            await peer.append(LONG_TEXT[:200])
+            await peer.commit()
             await peer.until("response.audio.delta")
             (engine,) = live.engine_processes()
             engine.kill()
-            _, error, response, close = await failed(peer)
-            await until(lambda: live.load.hosts == 1)
-        assert (error["type"], error["code"]) == ("server_error", "engine_crashed")
-        assert "tone" in error["message"]
-        assert response["status"] == "failed"
-        assert response["usage"]["characters"] > 0
-        assert close == (1011, error["message"])
+            _, error, after, response = await until_done(peer)
+            assert (error["type"], error["code"]) == ("server_error", "engine_crashed")
+            assert "tone" in error["message"]
+            assert response["status"] == "failed"
+            assert response["usage"]["characters"] == 200
+            lost_s = 200 / 15 - len(audio_of(after)) / 2 / 24000
+            assert 0 < lost_s < 200 / 15 / 2, "most of it was spoken by the next process"
+            assert await speaks(peer)
         assert await live.metric("saystream_host_restarts_total") == 1
         assert await live.metric("saystream_faults_total", code="engine_crashed") == 1
         assert await live.metric("saystream_responses_total", status="failed") == 1
@@ -76,20 +91,21 @@ async def test_an_engine_killed_after_its_first_audio_ends_the_session_with_an_e
         ("wrong_dtype", {"fault_after_ms": 200}, "engine_output_invalid"),
     ],
 )
-async def test_a_fault_of_the_engine_is_told_and_the_next_session_speaks(
+async def test_a_fault_of_the_engine_is_told_and_the_next_sentence_is_spoken(
     tmp_path: Path, fault: str, options: dict[str, Any], code: str
 ) -> None:
-    patience = {"first_chunk_timeout_s": 0.5, "chunk_timeout_s": 0.5}
+    patience = {"first_chunk_timeout_s": 0.5, "chunk_timeout_s": 0.5, "max_attempts": 2}
     async with live_server(tmp_path, pool=patience, **failing(fault, **options)) as live:
         async with undisturbed(live), live.peer() as peer:
-            await peer.append("This FAULT is in the first sentence. The next is fine.")
-            before, error, response, (close_code, _) = await failed(peer)
+            await peer.append("This FAULT is in the first sentence. The next one is all fine.")
+            await peer.finish()
+            before, error, after, response = await until_done(peer)
             assert (error["type"], error["code"]) == ("server_error", code)
             assert "FAULT" not in error["message"]
-            assert (response["status"], close_code) == ("failed", 1011)
+            assert response["status"] == "failed"
             assert bool(audio_of(before)) == ("fault_after_ms" in options)
-            await until(lambda: live.load.hosts == 1)
-        assert kinds(await live.say())[-1] == "session.finished"
+            assert audio_of(after)
+            assert (await peer.next())["type"] == "session.finished"
 
 
 async def test_a_hung_engine_is_stopped_and_those_who_wait_for_it_are_served(tmp_path: Path) -> None:
@@ -102,7 +118,7 @@ async def test_a_hung_engine_is_stopped_and_those_who_wait_for_it_are_served(tmp
             await until(lambda: live.load.running)
             await waiting.append(TEXT)
             await waiting.finish()
-            assert (await failed(victim))[1]["code"] == "engine_stalled"
+            assert (await until_done(victim))[1]["code"] == "engine_stalled"
             assert kinds(await waiting.until("session.finished"))[-2:] == [
                 "response.done",
                 "session.finished",
@@ -110,15 +126,63 @@ async def test_a_hung_engine_is_stopped_and_those_who_wait_for_it_are_served(tmp
         await live.quiet()
 
 
-async def test_a_session_whose_engine_does_not_come_up_again_is_told_so(tmp_path: Path) -> None:
+async def test_a_session_whose_every_sentence_fails_is_told_so_and_closed(tmp_path: Path) -> None:
     async with (
-        live_server(tmp_path, pool={"max_attempts": 1}, **failing("crash")) as live,
+        live_server(tmp_path, pool={"max_attempts": 1}, **failing("error")) as live,
         live.peer() as peer,
     ):
+        for _ in range(2):
+            await peer.append("A FAULT.")
+            await peer.commit()
+            assert (await until_done(peer))[1]["code"] == "engine_failed"
         await peer.append("A FAULT.")
         await peer.finish()
-        _, error, _, close = await failed(peer)
-        assert (error["code"], close) == ("engine_crashed", (1011, error["message"]))
+        _, error, response, close = await failed(peer)
+        assert (error["code"], response["status"]) == ("engine_failed", "failed")
+        assert close == (1011, error["message"])
+        await live.quiet()
+        assert await live.metric("saystream_faults_total", code="engine_failed") == 3
+
+
+async def test_sessions_wait_for_an_engine_that_is_killed_while_it_loads(tmp_path: Path) -> None:
+    async with live_server(tmp_path, engines={"tone": {"first_chunk_delay_ms": 500}}) as live:
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(live.peer()) for _ in range(20)]
+            for peer in peers:
+                await peer.append(TEXT)
+                await peer.finish()
+            await until(lambda: live.load.running)
+            (before,) = live.engine_processes()
+            before.kill()
+            await until(lambda: live.engine_processes() - {before})
+            for engine in live.engine_processes() - {before}:
+                engine.kill()
+            for peer in peers:
+                events = await peer.until("session.finished")
+                assert "error" not in kinds(events)
+                assert len(audio_of(events)) == 2 * 24000 * 0.8
+        await live.quiet()
+
+
+async def test_sessions_whose_engine_stays_away_are_told_to_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"tone": {"first_chunk_delay_ms": 500}}
+    async with live_server(tmp_path, pool={"restart_timeout_s": 1.0}, engines=slow) as live:
+        async with live.peer() as waiting, live.peer() as late:
+            await waiting.append(TEXT)
+            await waiting.commit()
+            await waiting.until("response.created")
+            await until(lambda: live.load.running)
+            monkeypatch.setattr(sys, "executable", "/no/such/python")
+            (engine,) = live.engine_processes()
+            engine.kill()
+            _, error, _, (code, _) = await failed(waiting)
+            assert (error["code"], code) == ("server_overloaded", 1013)
+            await late.append(TEXT)
+            events, code, _ = await late.until_closed()
+            assert (events[-1]["error"]["code"], code) == ("server_overloaded", 1013)
+        await live.quiet()
 
 
 async def test_a_language_that_no_engine_speaks_is_told_with_what_would_help(

@@ -417,6 +417,11 @@ class ServerConnection:
         )
         self._send(ResponseDone(event_id=self._event_id(), response=done))
 
+    def report(self, fault: SaystreamError) -> None:
+        """Tell of a fault that the session survives. Does nothing when ``close`` is set."""
+        if self.close is None:
+            self._send_error(fault, "")
+
     def finish_session(self) -> None:
         """Everything has been spoken: send ``session.finished``. The client must have asked for it."""
         self._require("session.finished")

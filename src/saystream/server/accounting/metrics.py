@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from saystream.hosting.front import Hosting
-    from saystream.speech.events import ResponseAudio, ResponseEnded
+    from saystream.speech.events import ResponseAudio, ResponseEnded, SegmentFailed
 
 __all__ = ["Metrics", "ResponseTimer"]
 
@@ -62,7 +62,10 @@ class Metrics:
             "saystream_responses", "Responses ended, by status", ["status"], registry=self.registry
         )
         self.faults = Counter(
-            "saystream_faults", "Responses that failed, by error code", ["code"], registry=self.registry
+            "saystream_faults",
+            "Segments and responses that failed, by error code",
+            ["code"],
+            registry=self.registry,
         )
         self.audio_s = Counter("saystream_audio_seconds", "Audio sent", registry=self.registry)
         self.characters = Counter("saystream_characters", "Billed characters spoken", registry=self.registry)
@@ -129,6 +132,9 @@ class ResponseTimer:
             self._metrics.first_audio_s.observe(first_audio_s)
             self._due_since_s = None
 
+    def segment_failed(self, failed: SegmentFailed) -> None:
+        self._metrics.faults.labels(failed.fault.code).inc()
+
     def ended(self, ended: ResponseEnded, *, characters: int) -> None:
         self._free_at_s = self._clock()
         self._metrics.responses.labels(ended.status).inc()
@@ -136,7 +142,7 @@ class ResponseTimer:
         if ended.audio_ms:
             took_s = self._last_audio_at_s - self._started_at_s
             self._metrics.real_time_factor.observe(took_s * 1000 / ended.audio_ms)
-        if ended.fault is not None:
+        if ended.fault is not None and ended.ends_session:
             self._metrics.faults.labels(ended.fault.code).inc()
 
 

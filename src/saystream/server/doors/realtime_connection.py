@@ -41,7 +41,14 @@ from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
 from saystream.server.accounting.billing import bill
 from saystream.server.web.outbox import Outbox
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig, SpeechEvent
+from saystream.speech.events import (
+    ResponseAudio,
+    ResponseEnded,
+    ResponseStarted,
+    SegmentFailed,
+    SpeechConfig,
+    SpeechEvent,
+)
 from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
@@ -368,6 +375,11 @@ class Connection:
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
                 self._account.follow(event)
+            case SegmentFailed(fault=fault):
+                _log.error("segment failed", code=fault.code, error=fault)
+                self._core.report(fault)
+                self._flush()
+                self._account.follow(event)
             case ResponseEnded():
                 self._end_response(event)
             case _:
@@ -378,7 +390,7 @@ class Connection:
         self._account.close(ended.text, ended.status, ended.fault)
         model = self._services.catalog.model(self._model, door="realtime")
         usage = bill(model, ended.text, ended.audio_ms).usage()
-        if ended.fault is not None:
+        if ended.fault is not None and ended.ends_session:
             _log.error("response failed", code=ended.fault.code, error=ended.fault)
             self._core.fail(ended.fault, usage)
         else:
