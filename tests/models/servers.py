@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -18,6 +19,10 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def git_blob(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 @dataclass
 class FileServer:
     """Gives ``files`` by their path, from where a request's range begins."""
@@ -29,6 +34,10 @@ class FileServer:
     """By path: after how many bytes each of the next answers ends, although more was promised."""
     holds_after: dict[str, int] = field(default_factory=dict)
     """By path: after how many bytes answers wait until ``go_on`` is set."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """By path: what the header ``location`` of its answer holds."""
+    endless: set[str] = field(default_factory=set)
+    """Paths whose answers never end, in chunks without a length."""
     resumes: bool = True
     """Whether it knows ranges."""
     requests: list[tuple[str, int]] = field(default_factory=list)
@@ -44,7 +53,7 @@ class FileServer:
             {
                 "rfilename": path,
                 "size": len(content),
-                "blobId": hashlib.sha1(content).hexdigest(),
+                "blobId": git_blob(content),
                 **(
                     {"lfs": {"sha256": sha256(content), "size": len(content), "pointerSize": 130}}
                     if lfs
@@ -85,8 +94,21 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
             wanted = self.headers.get("range")
             first = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.resumes else 0
             server.requests.append((path, first))
+            if path in server.redirects:
+                self.send_response(302)
+                self.send_header("location", server.redirects[path].encode().decode("latin-1"))
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             if path in server.refusals or path not in server.files:
                 self.send_error(server.refusals.get(path, 404))
+                return
+            if path in server.endless:
+                self.send_response(206 if first else 200)
+                self.end_headers()
+                with contextlib.suppress(OSError):  # until the client has gone
+                    while True:
+                        self.wfile.write(bytes(1 << 16))
                 return
             content = server.files[path][first:]
             self.send_response(206 if first else 200)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import tarfile
@@ -80,7 +81,7 @@ def test_pieces_are_joined_by_their_numbers_over_all_archives(tmp_path: Path) ->
     second = make_tar(
         tmp_path / "2.tgz", {f"m.part{number}.bin": bytes([number]) for number in (1, *range(3, 10))}
     )
-    joined = join_pieces([first, second], "m.part*.bin", tmp_path)
+    joined = join_pieces([first, second], "m.part*.bin", tmp_path, size=12)
     assert joined.read_bytes() == bytes(range(12))
     assert list(tmp_path.glob("piece-*")) == []
 
@@ -91,7 +92,7 @@ def test_a_missing_piece_is_noticed(tmp_path: Path, numbers: list[int]) -> None:
         tmp_path / "1.tgz", {"readme": b"", **{f"m.part{number}.bin": b"x" for number in numbers}}
     )
     with pytest.raises(SourceFailed, match="not all pieces"):
-        join_pieces([archive], "m.part*.bin", tmp_path)
+        join_pieces([archive], "m.part*.bin", tmp_path, size=10)
 
 
 @pytest.mark.parametrize("kept", [0, 0.01, 0.5, 0.99])
@@ -102,3 +103,52 @@ def test_an_archive_that_is_cut_short_is_refused(tmp_path: Path, kept: float) ->
         archive.write_bytes(whole[: int(kept * len(whole))])
         with pytest.raises(SourceFailed):
             unpack([archive], "{path}", {"a": FileEntry()}, tmp_path, Delivered())
+
+
+def test_a_file_that_does_not_end_after_its_size_is_not_unpacked_further(tmp_path: Path) -> None:
+    long = {"a": bytes(1 << 19)}
+    for archive in (make_tar(tmp_path / "x.tgz", long), make_zip(tmp_path / "x.whl", long)):
+        with pytest.raises(SourceFailed, match="a file in an archive does not end after its 5 bytes"):
+            unpack([archive], "{path}", {"a": FileEntry(size=5)}, tmp_path, Delivered())
+    with pytest.raises(SourceFailed, match="does not end after its 5 bytes"):
+        join_pieces([archive], "a", tmp_path, size=5)
+
+
+def test_a_small_archive_of_endless_zeros_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "x.tgz"
+    with tarfile.open(bomb, "w:gz") as archive:
+        for name, num_bytes in (("package/other", 32 << 20), ("package/a", 1)):
+            member = tarfile.TarInfo(name)
+            member.size = num_bytes
+            archive.addfile(member, io.BytesIO(bytes(num_bytes)))
+    with pytest.raises(SourceFailed, match="an archive holds more than"):
+        unpack([bomb], "{path}", {"a": FileEntry(size=1)}, tmp_path, Delivered())
+
+
+def test_an_archive_whose_header_claims_gigabytes_is_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("package/pax")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 40
+    bomb = tmp_path / "x.tgz"
+    bomb.write_bytes(gzip.compress(header.tobuf(tarfile.PAX_FORMAT) + bytes(8 << 20)))
+    with pytest.raises(SourceFailed, match="an archive"):
+        unpack([bomb], "{path}", {"a": FileEntry(size=1)}, tmp_path, Delivered())
+
+
+def test_a_file_that_is_encrypted_or_in_pieces_of_itself_is_not_there(tmp_path: Path) -> None:
+    encrypted = make_zip(tmp_path / "x.whl", {"a": b"a"})
+    content = bytearray(encrypted.read_bytes())
+    for mark in (b"PK\x03\x04", b"PK\x01\x02"):
+        content[content.index(mark) + (6 if mark[2] == 3 else 8)] |= 1
+    encrypted.write_bytes(content)
+    with pytest.raises(SourceFailed, match="not complete"):
+        unpack([encrypted], "{path}", {"a": FileEntry(size=1)}, tmp_path, Delivered())
+    with zipfile.ZipFile(tmp_path / "y.whl", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a", b"a")
+    with pytest.raises(SourceFailed, match="it has no a"):
+        unpack([tmp_path / "y.whl"], "{path}", {"a": FileEntry(size=1)}, tmp_path, Delivered())
+
+
+def test_a_piece_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    archive = make_tar(tmp_path / "1.tgz", {"m.part1.bin": b"x", "m.part01.bin": b"y"})
+    with pytest.raises(SourceFailed, match="piece 1 is there twice"):
+        join_pieces([archive], "m.part*.bin", tmp_path, size=10)

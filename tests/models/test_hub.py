@@ -9,7 +9,7 @@ from saystream.models.hub import Hub, HubFetcher
 from saystream.models.manifest import FileEntry, HubSource
 from saystream.models.staging import SourceFailed, SourceUnreachable, Staging
 
-from .servers import COMMIT, FileServer, sha256
+from .servers import COMMIT, FileServer, git_blob, sha256
 
 NAME = "owner/name"
 FILES = {"onnx/model.onnx": b"model" * 1000, "voices/a.bin": b"a", "readme.md": b"hello"}
@@ -46,11 +46,10 @@ def test_a_repository_lists_what_a_source_includes(hub: FileServer, client: http
     assert listing == {path: entry(FILES[path]) for path in ("onnx/model.onnx", "voices/a.bin")}
 
 
-def test_a_file_without_a_checksum_there_is_held_to_its_size(
-    server: FileServer, client: httpx.Client
-) -> None:
+def test_a_small_file_is_known_by_its_name_in_git(server: FileServer, client: httpx.Client) -> None:
     server.add_repository(NAME, FILES, lfs=False)
-    assert fetcher(server, client, include=("*.md",)).listing() == {"readme.md": FileEntry(5, None)}
+    listing = fetcher(server, client, include=("*.md",)).listing()
+    assert listing == {"readme.md": FileEntry(5, git_blob=git_blob(FILES["readme.md"]))}
 
 
 def test_the_checksum_that_the_hub_gives_holds(

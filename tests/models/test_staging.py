@@ -41,9 +41,47 @@ def test_a_right_file_is_delivered_and_measured(staging: Staging) -> None:
     assert (record.size, record.sha256, record.source) == (5, sha256(b"right"), "a test")
 
 
-def test_a_file_whose_checksum_nobody_knows_is_taken_as_it_is(staging: Staging) -> None:
-    staging.deliver("a", FileEntry(), candidate(staging, b"whatever"), "a test")
-    assert staging.delivered["a"].sha256 == sha256(b"whatever")
+@pytest.mark.parametrize("unknown", [FileEntry(), FileEntry(8), FileEntry(sha256=sha256(b"whatever"))])
+def test_a_file_of_which_too_little_is_known_is_refused_and_removed(
+    staging: Staging, unknown: FileEntry
+) -> None:
+    file = candidate(staging, b"whatever")
+    with pytest.raises(SourceFailed, match="a has no known checksum"):
+        staging.deliver("a", unknown, file, "a test")
+    assert not file.exists() and not staging.delivered
+
+
+def test_a_small_file_of_the_hub_is_checked_by_the_name_that_git_gives_it(staging: Staging) -> None:
+    # As `printf hello | git hash-object --stdin` prints it.
+    hello = FileEntry(5, git_blob="b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0")
+    staging.deliver("a", hello, candidate(staging, b"hello"), "a test")
+    assert staging.delivered["a"].sha256 == sha256(b"hello")
+    with pytest.raises(SourceFailed, match="a has git's SHA-1"):
+        staging.deliver("a", hello, candidate(staging, b"HELLO"), "a test")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/etc/passwd",
+        "../a",
+        "a/../../b",
+        "a//b",
+        "./a",
+        "a/",
+        "a\0b",
+        "a\nb",
+        "\x1b[2Ja",
+        "a\\b",
+        "\udc80",
+    ]
+    + ["a" * 241, "ä" * 121, "a/" * 16 + "a"],
+)
+def test_a_path_that_is_none_is_refused_in_one_line(staging: Staging, path: str) -> None:
+    with pytest.raises(SourceFailed, match="outside the model's folder|no path of a file") as refused:
+        staging.deliver(path, entry(b"x"), candidate(staging, b"x"), "a test")
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("content", [b"wrong", b"right and more", b""])
@@ -62,7 +100,7 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(staging: Staging, path: 
 
 def test_what_an_interrupted_pull_left_is_kept_when_it_is_right(staging: Staging, tmp_path: Path) -> None:
     for name in ("right", "wrong", "unknown"):
-        staging.deliver(name, FileEntry(), candidate(staging, name.encode()), "a test")
+        staging.deliver(name, entry(name.encode()), candidate(staging, name.encode()), "a test")
     again = Staging(tmp_path / "staging", PullWatcher())
     wanted = {"right": entry(b"right"), "wrong": entry(b"other"), "unknown": FileEntry(), "new": FileEntry()}
 
@@ -80,7 +118,7 @@ def test_work_folders_of_a_killed_pull_go_away(staging: Staging, tmp_path: Path)
 
 
 def test_what_belongs_to_another_version_is_pruned(staging: Staging) -> None:
-    staging.deliver("new", FileEntry(), candidate(staging, b"x"), "a test")
+    staging.deliver("new", entry(b"x"), candidate(staging, b"x"), "a test")
     (staging.files / "voices").mkdir()
     (staging.files / "voices" / "old").write_bytes(b"x")
     staging.prune()

@@ -69,8 +69,17 @@ def pull(
             help="Use only this folder or address, which holds models as the models folder does.",
         ),
     ] = None,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="What `saystream models verify` shows for the model on the machine that --from names: with it, the"
+            " model hub is not asked for checksums that saystream does not have. For one model.",
+        ),
+    ] = None,
 ) -> None:
-    """Download models. Files that are here already are not downloaded again; an interrupted download continues."""
+    """Download models, and check every file against its known checksum. Files that are here already are not downloaded
+    again; an interrupted download continues."""
 
     def pull_one(name: str) -> None:
         with _Bars() as bars:
@@ -78,6 +87,7 @@ def pull(
                 name,
                 mirror=only_from or settings.models_mirror,
                 only_mirror=only_from is not None,
+                digest=digest,
                 watcher=bars,
             )
         _prepare(store.manifest.model(name).engine, folder)
@@ -99,7 +109,7 @@ def verify(
 
     def verify_one(name: str) -> None:
         record = store.verify(name)
-        typer.echo(f"{name} is intact: {len(record.files)} files")
+        typer.echo(f"{name} is intact: {len(record.files)} files, digest {store.digest(name)}")
 
     with errors_in_one_line():
         store = _store(settings_with())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
 import httpx
+import msgspec
 from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, not re-exported
 
 from saystream.models.download import download
 from saystream.models.manifest import FileEntry, HubSource
-from saystream.models.staging import SourceFailed, SourceUnreachable, Staging
+from saystream.models.staging import SourceFailed, SourceUnreachable, Staging, check_path
 
 __all__ = ["Hub", "HubFetcher"]
 
@@ -53,17 +56,27 @@ class Hub:
             info = HfApi(self.endpoint).model_info(
                 name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True
             )
-        except (OSError, httpx.HTTPError) as error:
+        except Exception as error:  # its package does not say what it raises for answers that are none
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status is not None and status < 500:
                 raise SourceFailed(f"HTTP {status} for {name} at {revision}") from error
             self._silence = SourceUnreachable(f"it does not answer ({type(error).__name__})")
             raise self._silence from error
-        files = {
-            sibling.rfilename: FileEntry(sibling.size, sibling.lfs.sha256 if sibling.lfs else None)
-            for sibling in info.siblings or ()
+        return _Repository(info.sha or revision, dict(map(_stated, info.siblings or ())))
+
+
+def _stated(sibling: RepoSibling) -> tuple[str, FileEntry]:
+    """Path and content of a file of a repository. Raises SourceFailed."""
+    try:
+        check_path(sibling.rfilename)
+        stated = {
+            "size": sibling.size,
+            "sha256": sibling.lfs.sha256 if sibling.lfs else None,
+            "git_blob": None if sibling.lfs else sibling.blob_id,
         }
-        return _Repository(info.sha or revision, files)
+        return sibling.rfilename, msgspec.convert(stated, FileEntry)
+    except (msgspec.ValidationError, AttributeError, TypeError) as error:
+        raise SourceFailed(f"it states something strange of a file ({type(error).__name__})") from error
 
 
 class HubFetcher:
@@ -85,6 +98,13 @@ class HubFetcher:
             for path, entry in known.items()
             if any(fnmatchcase(path, pattern) for pattern in patterns)
         }
+
+    def stated(self, paths: Iterable[str]) -> dict[str, FileEntry]:
+        """What it says of the files with these paths in our folder; those that it lacks are left out. Raises
+        SourceFailed."""
+        known = self._contents().files
+        places = {path: self._source.path.format(path=path) for path in paths}
+        return {path: known[there] for path, there in places.items() if there in known}
 
     @property
     def repository(self) -> str:
@@ -111,14 +131,14 @@ class HubFetcher:
             raise SourceFailed(f"{self._source.hub} has no {there}") from None
         if None not in (entry.sha256, offered.sha256) and entry.sha256 != offered.sha256:
             raise SourceFailed(f"{there} is not the expected file")
-        expected = FileEntry(entry.size or offered.size, entry.sha256 or offered.sha256)
+        expected = entry if entry.is_known else offered
         download(
             self._hub.client,
             hf_hub_url(self._source.hub, there, revision=repository.commit, endpoint=self._hub.endpoint),
             staging,
             path=path,
             entry=expected,
-            version=expected.sha256 or repository.commit,
+            version=expected.sha256 or expected.git_blob or repository.commit,
             source=f"{self} at {repository.commit}",
             headers=build_hf_headers(),
         )

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -26,13 +26,25 @@ __all__ = [
 ]
 
 
-class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file must be. ``None`` if that is not known: then it is what the first pull finds, see ``store.py``."""
+_Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Sha1: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")]
+_Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-    size: int | None = None
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file must be. ``None`` is what is not known; a pull asks the model hub for it, see ``pull.py``."""
+
+    size: _Bytes | None = None
     """Bytes."""
-    sha256: str | None = None
+    sha256: _Sha256 | None = None
     """In lower-case hexadecimal."""
+    git_blob: _Sha1 | None = None
+    """The name that git gives to such a content: what the hub states for small files instead of a SHA-256."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says enough to tell the right file from every other one."""
+        return self.size is not None and (self.sha256 or self.git_blob) is not None
 
 
 class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"):

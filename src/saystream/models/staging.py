@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from saystream.errors import StorageFull
+from saystream.errors import StorageFull, quote
 from saystream.models.manifest import FileEntry
 from saystream.models.progress import PullWatcher
 
@@ -27,6 +27,7 @@ __all__ = [
     "SourceUnreachable",
     "Staging",
     "Stopped",
+    "check_path",
     "is_full",
     "measure",
     "megabytes",
@@ -37,6 +38,10 @@ _PARALLEL_FILES = 4
 _BLOCK_BYTES = 1 << 20
 _MARGIN_BYTES = 64 << 20
 """Left free on the disk beyond what a model needs."""
+
+_MAX_NAME_BYTES = 240
+"""Of a file or a folder; file systems take 255."""
+_MAX_FOLDERS = 16
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -97,8 +102,8 @@ class Staging:
         for path, entry in self.missing(wanted).items():
             here = self.files / path
             if here.is_file():
-                found = measure(here) if entry.sha256 else None
-                if found is not None and found.sha256 == entry.sha256:
+                found = measure(here)
+                if _difference(found, here, entry) is None:
                     self.delivered[path] = FileRecord(found.size, found.sha256, "an interrupted pull")
                 else:
                     here.unlink()
@@ -109,16 +114,13 @@ class Staging:
         return self._parts / name
 
     def deliver(self, path: str, entry: FileEntry, candidate: Path, source: str) -> None:
-        """Check ``candidate`` and make it the file ``path``. If it is wrong, removes it and raises SourceFailed."""
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise SourceFailed(f"{path} would be outside the model's folder")
+        """Check ``candidate`` and make it the file ``path``. If it is wrong, or cannot be checked because its checksum
+        is not known, removes it and raises SourceFailed."""
+        check_path(path)
         found = measure(candidate)
-        if entry.size is not None and found.size != entry.size:
+        if (wrong := _difference(found, candidate, entry)) is not None:
             candidate.unlink()
-            raise SourceFailed(f"{path} has {found.size} bytes instead of {entry.size}")
-        if entry.sha256 is not None and found.sha256 != entry.sha256:
-            candidate.unlink()
-            raise SourceFailed(f"{path} has the SHA-256 {found.sha256[:12]}… instead of {entry.sha256[:12]}…")
+            raise SourceFailed(f"{path} {wrong}")
         _sync(candidate)
         target = self.files / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,6 +189,40 @@ class Staging:
         for folder in (self.files, self._parts, self._folder):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def check_path(path: str) -> None:
+    """Raises SourceFailed for a path that cannot be that of a file in a model's folder."""
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or ".." in parts:
+        raise SourceFailed(f"{path!a} would be outside the model's folder")
+    sensible = parts and path == "/".join(parts) and path.isprintable() and "\\" not in path
+    if (
+        not sensible
+        or len(parts) > _MAX_FOLDERS
+        or max(len(os.fsencode(part)) for part in parts) > _MAX_NAME_BYTES
+    ):
+        raise SourceFailed(f"{quote(ascii(path))} is no path of a file")
+
+
+def _difference(found: _Measured, candidate: Path, entry: FileEntry) -> str | None:
+    if not entry.is_known:
+        return "has no known checksum"
+    if found.size != entry.size:
+        return f"has {found.size} bytes instead of {entry.size}"
+    if entry.sha256 is not None and found.sha256 != entry.sha256:
+        return f"has the SHA-256 {found.sha256[:12]}… instead of {entry.sha256[:12]}…"
+    if entry.git_blob is not None and (blob := _git_blob(candidate, found.size)) != entry.git_blob:
+        return f"has git's SHA-1 {blob[:12]}… instead of {entry.git_blob[:12]}…"
+    return None
+
+
+def _git_blob(file: Path, size: int) -> str:
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with file.open("rb") as content:
+        while block := content.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def measure(file: Path) -> _Measured:

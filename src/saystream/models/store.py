@@ -60,13 +60,15 @@ class ModelStore:
         *,
         mirror: str | None = None,
         only_mirror: bool = False,
+        digest: str | None = None,
         watcher: PullWatcher | None = None,
     ) -> Path:
         """Fetch a model, unless it is here and complete; returns its folder.
 
-        ``mirror`` is a folder or an address that holds models as this store does, and is asked first. Resumes an
-        interrupted pull; waits for a pull of the same model by another process. Raises ModelUnknown, ModelUnreachable,
-        StorageFull, and ModelsFault if the folder cannot be written.
+        ``mirror`` is a folder or an address that holds models as this store does, and is asked first. The hub is asked
+        what files must be of which the manifest has no checksum; or the record at the mirror, if ``digest`` is its
+        SHA-256. Resumes an interrupted pull; waits for a pull of the same model by another process. Raises
+        ModelUnknown, ModelUnreachable, StorageFull, and ModelsFault if the folder cannot be written.
         """
         model = self.manifest.model(name)
         watcher = watcher or PullWatcher()
@@ -75,7 +77,7 @@ class ModelStore:
                 return self.folder / name
             staging = Staging(self.folder / _STAGING / name, watcher)
             try:
-                self._fetch(model, staging, mirror, only_mirror)
+                self._fetch(model, staging, mirror, only_mirror, digest)
             except OSError as error:
                 if is_full(error):
                     # A full disk harms more than this pull, and keeping the files would keep it full.
@@ -91,6 +93,7 @@ class ModelStore:
 
         Raises ModelMissing, and ModelDamaged after removing the wrong files, so that nothing loads them.
         """
+        self.manifest.model(name)
         with self._writing(), self._lock(name, PullWatcher()):
             folder = self.path(name)
             record = self.record(name)
@@ -106,6 +109,10 @@ class ModelStore:
                 f" Download it again with: saystream models pull {name}"
             )
         return record
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of the record of a model that is here: it stands for every file of the model."""
+        return measure(self.path(name) / RECORD_NAME).sha256
 
     def remove(self, name: str) -> None:
         """Remove a model and the remains of an interrupted pull, even of a model that is no longer in the manifest.
@@ -123,7 +130,9 @@ class ModelStore:
                 os.rename(self.folder / name, staged / "removed")
             shutil.rmtree(staged)
 
-    def _fetch(self, model: Model, staging: Staging, mirror: str | None, only_mirror: bool) -> None:
+    def _fetch(
+        self, model: Model, staging: Staging, mirror: str | None, only_mirror: bool, digest: str | None
+    ) -> None:
         # Here, because engines read the store as they start, and should not load HTTP clients for that.
         from saystream.models.download import open_client
         from saystream.models.hub import Hub
@@ -139,6 +148,7 @@ class ModelStore:
                 present=place,
                 mirror=mirror,
                 only_mirror=only_mirror,
+                digest=digest,
             ).run()
         staging.prune()
         write_record(staging.files, record)
