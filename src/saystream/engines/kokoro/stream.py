@@ -47,6 +47,9 @@ _MARGIN_FRAMES = 4
 """A frame whose energy is lower cannot be heard; those before the first and behind the last louder one are not made,
 but for a margin."""
 
+_HEARD_ENERGY = -4.0
+"""Until the last frame with more energy, or 40 ms less, a text is louder than -60 dBFS (15 sentences)."""
+
 _SYMBOL_FRAME_MS = 25.0
 """A symbol lasts a whole number of frames of the ASR features, two of the others."""
 
@@ -86,8 +89,9 @@ class Prosody:
     def bounds_ms(self) -> NDArray[np.float64]:
         """When each symbol of the text begins, and at last when the last one ends, from the first frame that has to be
         made on; none after the last that can be heard."""
-        first, last = self.audible
-        latest = max(0, last - _MARGIN_FRAMES - first)
+        first, _ = self.audible
+        heard = np.flatnonzero(self.energy > _HEARD_ENERGY)
+        latest = int(heard[-1]) + 1 - first if len(heard) else 0
         return np.clip(bounds(self.durations) * _SYMBOL_FRAME_MS - first * FRAME_MS, 0, latest * FRAME_MS)
 
     @property
