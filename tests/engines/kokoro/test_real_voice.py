@@ -12,7 +12,7 @@ import pytest
 
 from saystream.audio import SpeechChunk
 from saystream.dsp.pitch import median_pitch_hz
-from saystream.dsp.silence import QUIETEST
+from saystream.dsp.silence import LEADING_MS, QUIETEST
 from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.kokoro.engine import KokoroEngine
 
@@ -61,7 +61,7 @@ def test_a_sentence_lasts_as_long_as_a_speaker_would_take(
     sound = speak(engine, text, voice, language)
     assert seconds[0] < len(sound) / 24000 < seconds[1]
     assert 0.1 < np.abs(sound).max() <= 1.0
-    assert np.flatnonzero(np.abs(sound) > QUIETEST)[0] <= 24 * 20
+    assert np.flatnonzero(np.abs(sound) > QUIETEST)[0] <= 24 * LEADING_MS
 
 
 def test_the_same_text_gives_the_same_sound(engine: KokoroEngine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnx
 import pytest
 
 from saystream.engines.kokoro import windows
+from saystream.engines.kokoro.compiled import Compiler
 from saystream.engines.kokoro.constants import FRAME_SAMPLES, Constants
 from saystream.engines.kokoro.cut.export import ASR, DECODER, ENERGY, F0, HARMONICS, Export
 from saystream.engines.kokoro.cut.graph import tensor
@@ -157,12 +159,11 @@ def test_windows_are_the_same_sound_as_one_window(
     assert distance.max() < 5e-3
 
 
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_openvino_makes_the_same_sound_as_onnx_runtime(
     parts: Path, stream: StreamingModel, constants: Constants, spoken: Spoken, tmp_path: Path
 ) -> None:
-    compiler = windows._compiler(tmp_path / "cache", streams=1, threads=1)
-    if compiler is None:
-        pytest.skip("OpenVINO is not installed")
+    compiler = Compiler(tmp_path / "cache", streams=1, threads=1)
     by_openvino = windows._Compiled(compiler, parts / "window.onnx", "fp32")
     trial = stream._trial()
     expected, sound = (trial.sound_of(each.first(trial.inputs)) for each in (stream._windows, by_openvino))
