@@ -45,11 +45,36 @@ class LimitSettings(_Section):
     max_sessions: int = Field(1000, ge=1)
     """Connections and requests that are being spoken at once, over all doors; one more is refused with 429."""
     max_frame_bytes: int = Field(1 << 20, ge=1024)
-    """A larger text frame ends its connection with 1009."""
+    """A larger frame, or message in several frames, ends its connection with 1009."""
+    max_frames_per_second: float = Field(500.0, gt=0)
+    """Of one WebSocket. What comes faster is not read until it is due; a burst may have five seconds' worth…"""
+    max_bytes_per_second: float = Field(float(1 << 20), ge=1024)
+    """…and the same for their size."""
+    max_control_frames_per_second: float = Field(10.0, gt=0)
+    """Pings and pongs of one WebSocket, with the same burst; more of them end it with 1008."""
+    max_connections: int = Field(4000, ge=1)
+    """Open connections, idle ones included. For one more, that which has been idle longest is closed; if none is idle,
+    the new one is answered with 503. If the operating system allows fewer, the log says so at start."""
+    max_connections_per_peer: int | None = Field(None, ge=1)
+    """Of one address; further ones are answered with 503. Default: no limit, as for a server behind a proxy."""
+    max_head_bytes: int = Field(32 * 1024, ge=1024)
+    """Of the address and header fields of an HTTP request, or the trailer of its body; more is answered with 431…"""
+    max_line_bytes: int = Field(8000, ge=256, le=8192)
+    """…and so is an address or one field over this…"""
+    max_headers: int = Field(100, ge=10, le=128)
+    """…or a field more than this."""
+    head_timeout_s: float = Field(10.0, gt=0)
+    """A new connection must begin its first request within this time; each request that has begun must arrive up to its
+    body within the same time."""
+    keep_alive_timeout_s: float = Field(5.0, gt=0)
+    """How long a connection may stay idle after a request."""
+    max_unfinished_bytes: int = Field(32 << 20, ge=1 << 20)
+    """Bodies and messages that have not arrived whole, of all connections together. Above this, those over 64 KiB are
+    refused with 503 or 1013."""
     max_body_bytes: int = Field(1 << 20, ge=1024)
     """Of an HTTP request; a larger body is refused and not read to its end."""
     body_timeout_s: float = Field(30.0, gt=0)
-    """The body of an HTTP request must arrive within this time."""
+    """The body of an HTTP request, or one message of a WebSocket, must arrive within this time."""
     max_buffered_characters: int = Field(200_000, ge=1)
     """Text of one session that is waiting to be spoken; more is refused, and the session continues."""
     max_pending_responses: int = Field(64, ge=1)
@@ -206,6 +231,9 @@ class Settings(BaseSettings):
     Default: the ``Host`` of each request."""
     allow_anonymous: bool = False
     """Serve a network even though no key exists."""
+    allowed_hosts: tuple[Annotated[str, Field(pattern=r"^[^/\s:*A-Z]+$")], ...] = ()
+    """Names, such as ``speech.example.com``, that requests may have in ``Host`` while the server listens on loopback,
+    besides those of this machine and that of ``public_url``."""
     cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*A-Z]+$")], ...] = ()
     """Web origins, such as ``https://app.example``, whose pages may use the server from a browser."""
     engine: str = "auto"

@@ -26,6 +26,7 @@ from saystream.server.access.room import Room
 from saystream.server.app import create_app
 from saystream.server.doors.base import Services
 from saystream.server.runner import uvicorn_config
+from saystream.server.transport.config import TransportConfig
 
 PATIENCE_S = 20.0
 """How long a test waits for what has to come."""
@@ -186,6 +187,17 @@ class Live:
             if greeted:
                 assert (await peer.next())["type"] == "session.created"
             yield peer
+
+    @contextmanager
+    def limited(self, **limits: float) -> Iterator[None]:
+        """Connections that are made meanwhile have other limits."""
+        config = self.uvicorn.config
+        assert isinstance(config, TransportConfig)
+        before, config.limits = config.limits, config.limits.model_copy(update=limits)
+        try:
+            yield
+        finally:
+            config.limits = before
 
     async def say(self, text: str = "Hello there.", **session: Any) -> list[Event]:
         """The events of one whole session after its first."""

@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from server.live import PATIENCE_S, Peer, audio_of, small_socket, until
 pytestmark = pytest.mark.slow
 
 LONG_TEXT = "This goes on and on without an end in sight. " * 10
+HANDSHAKE = (
+    b"GET /api-ws/v1/realtime?model=qwen3-tts-flash-realtime HTTP/1.1\r\nHost: localhost\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
 SLOW_ENGINE = json.dumps({"tone": {"real_time_factor": 0.2}})
 
 
@@ -86,10 +92,24 @@ class Serving:
 
 
 @asynccontextmanager
-async def serve(folder: Path, *arguments: str, **environment: str) -> AsyncIterator[Serving]:
-    """The process, started; no process of it is left at the end."""
+async def serve(
+    folder: Path, *arguments: str, descriptors: int | None = None, **environment: str
+) -> AsyncIterator[Serving]:
+    """The process, started; no process of it is left at the end. ``descriptors`` is how many files it may open."""
+    limited = () if descriptors is None else ("sh", "-c", f'ulimit -n {descriptors}; exec "$0" "$@"')
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "saystream", "serve", "--port", "0", "--engine", "tone", *arguments),
+        *(
+            *limited,
+            sys.executable,
+            "-m",
+            "saystream",
+            "serve",
+            "--port",
+            "0",
+            "--engine",
+            "tone",
+            *arguments,
+        ),
         cwd=folder,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("SAYSTREAM_")},
@@ -114,8 +134,10 @@ async def serve(folder: Path, *arguments: str, **environment: str) -> AsyncItera
 
 
 @asynccontextmanager
-async def listening(folder: Path, *arguments: str, **environment: str) -> AsyncIterator[Serving]:
-    async with serve(folder, *arguments, **environment) as serving:
+async def listening(
+    folder: Path, *arguments: str, descriptors: int | None = None, **environment: str
+) -> AsyncIterator[Serving]:
+    async with serve(folder, *arguments, descriptors=descriptors, **environment) as serving:
         await serving.listening()
         yield serving
 
@@ -167,7 +189,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
 
 async def test_draining_has_a_limit_that_no_peer_can_stretch(tmp_path: Path) -> None:
-    environment = {
+    environment: dict[str, Any] = {
         "SAYSTREAM_DRAIN_TIMEOUT_S": "0.5",
         "SAYSTREAM_ENGINES": json.dumps({"tone": {"real_time_factor": 0.01}}),
     }
@@ -217,6 +239,65 @@ async def test_a_peer_that_stops_reading_is_dropped_with_its_socket(tmp_path: Pa
             await peer.append(LONG_TEXT * 200)
             await until(lambda: num_open() == 0)
             peer.vanish()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"", id="silence"),
+        pytest.param(HANDSHAKE, id="half a head"),
+        pytest.param(HANDSHAKE + b"X-A: b\r\n" * 200 + b"\r\n", id="a handshake with many fields"),
+        pytest.param(HANDSHAKE + b"Content-Length: 3\r\n\r\nabc", id="a handshake with a body"),
+        pytest.param(HANDSHAKE + b"\r\n" + b"\x01\x80mask", id="half a message"),
+        pytest.param(
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 99\r\n\r\n{",
+            id="half a body",
+        ),
+    ],
+)
+async def test_no_unfinished_request_keeps_it_from_stopping(tmp_path: Path, begun: bytes) -> None:
+    async with listening(tmp_path, SAYSTREAM_DRAIN_TIMEOUT_S="0.5") as serving:
+        _, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+        writer.write(begun)
+        await writer.drain()
+        await asyncio.to_thread(_health_of, serving.port)  # by then the other connection has been read
+        serving.process.send_signal(signal.SIGTERM)
+        assert await serving.ended() == 0
+        assert "Traceback" not in serving.output
+        writer.close()
+
+
+# --- descriptors -----------------------------------------------------------------------------------------------------
+
+
+async def test_idle_sockets_use_up_no_descriptors_that_others_need(tmp_path: Path) -> None:
+    async with listening(tmp_path, descriptors=256) as serving, AsyncExitStack() as stack:
+        assert "file descriptors allow fewer connections than the limits" in serving.output
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", serving.port)))
+        assert await asyncio.to_thread(_health_of, serving.port) == 200
+        (engine,) = serving.children
+        engine.kill()
+        await until(lambda: any(child.pid != engine.pid for child in serving.children))
+        async with serving.peer() as peer:
+            await peer.append("Hello there.")
+            await peer.finish()
+            assert audio_of(await peer.until("session.finished"))
+        gateway = psutil.Process(serving.process.pid)
+        assert gateway.num_fds() < 256 * 3 / 4
+
+
+async def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
+    async with listening(tmp_path) as serving:
+        soft, hard = psutil.Process(serving.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+        assert soft == hard or soft > 4000
+
+
+def _health_of(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE_S) as answer:
+        status: int = answer.status
+        return status
 
 
 # --- starting --------------------------------------------------------------------------------------------------------

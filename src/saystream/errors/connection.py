@@ -22,6 +22,14 @@ class FrameTooLarge(ProtocolAbuse, code="frame_too_large", close_code=1009):
     """A frame over the size limit."""
 
 
+class FrameTimedOut(ProtocolAbuse, code="frame_timed_out"):
+    """A frame, or a message in several frames, did not arrive whole in time."""
+
+
+class TooManyControlFrames(ProtocolAbuse, code="too_many_control_frames"):
+    """The peer sent more pings or pongs in a second than the limit."""
+
+
 class TooManyErrors(ProtocolAbuse, code="too_many_errors"):
     """The connection sent more bad events than the limit."""
 

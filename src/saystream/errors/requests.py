@@ -138,6 +138,27 @@ class BodyTimedOut(InvalidBody, code="body_timed_out", http_status=408):
     """The body did not arrive in time."""
 
 
+class MalformedRequest(InvalidRequest, code="malformed_request"):
+    """The request breaks the rules of HTTP, such as having two ``Host`` fields, or is no handshake of a WebSocket."""
+
+
+class UnknownEncoding(MalformedRequest, code="unknown_encoding", http_status=501):
+    """The body has another transfer encoding than ``chunked``."""
+
+
+class HeadTooLarge(InvalidRequest, code="head_too_large", http_status=431):
+    """The address or the header fields of an HTTP request have more bytes than the limit, or are too many."""
+
+
+class HeadTimedOut(InvalidRequest, code="head_timed_out", http_status=408):
+    """The address and header fields of an HTTP request did not arrive in time."""
+
+
+class HostRefused(InvalidRequest, code="host_refused", http_status=403, http_code="AccessDenied"):
+    """A server that only this machine can reach was called by the name of another; the message names the setting to
+    allow it."""
+
+
 class MissingModel(InvalidBody, code="missing_model", http_code="BadRequest.EmptyModel"):
     """The body names no model."""
 

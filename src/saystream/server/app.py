@@ -12,9 +12,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from saystream import __version__, catalog
 from saystream.server.access.auth import Authenticator
+from saystream.server.access.hosts import LocalHosts
 from saystream.server.access.keys import KeyStore
 from saystream.server.access.limits import Limiter
 from saystream.server.access.links import Links
+from saystream.server.access.origins import is_loopback
 from saystream.server.access.room import Room
 from saystream.server.accounting.metrics import Metrics
 from saystream.server.accounting.usage import UsageRecorder
@@ -124,6 +126,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     shapes = {door.prefix: door.errors for door in DOORS if door.prefix}
     return [
         Middleware(RequestIds),
+        *([Middleware(LocalHosts, settings)] if is_loopback(settings.host) else []),
         *([cors] if settings.cors_origins else []),
         Middleware(UnforeseenErrors, shapes),
         Middleware(StallLimit, timeout_s=settings.realtime.send_stall_timeout_s),

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from saystream.errors import SaystreamError
 from saystream.server.access.auth import check_binding
 from saystream.server.access.keys import KeyStore
 from saystream.server.app import create_app
 from saystream.server.running import announced
+from saystream.server.transport.config import TransportConfig
+from saystream.server.transport.descriptors import budget_connections
+from saystream.server.transport.http import HttpProtocol
+from saystream.server.transport.line import Line
+from saystream.server.transport.websocket import WebSocketProtocol
 from saystream.storage import open_store
 
 if TYPE_CHECKING:
@@ -24,19 +28,14 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-    from uvicorn._types import ASGISendEvent
 
     from saystream.config import Settings
 
 __all__ = ["run_server", "uvicorn_config"]
 
-_MAX_LIBRARY_FRAME_BYTES = 16 << 20
-"""For larger frames the WebSocket library itself closes with 1009. Between our own limit and this one, the core can
-still say what was wrong before it closes."""
-
-_FAREWELL_S = 15.0
-"""How long a peer may take, after its session has ended, to read the rest and answer the close; uvicorn closes after
-10 s."""
+_BACKLOG = 256
+"""Connections that the operating system accepts for us; all of them may be handed over at once, before one is counted.
+They have descriptors in reserve (``transport/descriptors.py``)."""
 
 _SHUTDOWN_TIMEOUT_S = 3
 """Draining is over by then: everything still open has been told to close."""
@@ -54,25 +53,30 @@ def run_server(settings: Settings) -> None:
     app = create_app(settings)
     start = _Start(app)
     try:
-        _Server(uvicorn_config(start, settings), app, settings).run()
+        config = uvicorn_config(start, settings, max_connections=budget_connections(settings))
+        _Server(config, app, settings).run()
     except SystemExit:
         if start.error is not None:
             raise start.error from None
         raise
 
 
-def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """How the application is served."""
-    return uvicorn.Config(
+def uvicorn_config(
+    app: ASGIApp, settings: Settings, *, max_connections: int | None = None
+) -> TransportConfig:
+    """How the application is served. ``max_connections`` is how many the descriptors of the process allow."""
+    return TransportConfig(
         app,
-        host=settings.host,
-        port=settings.port,
-        ws=_WebSocketProtocol,
-        ws_max_size=_MAX_LIBRARY_FRAME_BYTES,
+        settings,
+        max_connections=max_connections,
+        http=Line,
+        first_protocol=HttpProtocol,
+        ws=WebSocketProtocol,
         # Base64 audio compresses to half its size, at fifty times the CPU time (docs/topics/architecture.md).
         ws_per_message_deflate=False,
         # A slow reader is under back-pressure, not dead; the idle and stall limits find peers that are gone.
         ws_ping_interval=None,
+        backlog=_BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -110,32 +114,6 @@ class _Start:
         finally:
             if failure is not None:
                 await send(failure)
-
-
-class _WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Does not wait forever for a peer to read what is left for it.
-
-    A closed transport stays open, with its socket and its buffer, until the buffer is empty.
-    """
-
-    _farewell: asyncio.TimerHandle | None = None
-
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body":
-            self.handshake_complete = True  # else an orderly refusal is logged as an error
-
-    async def run_asgi(self) -> None:
-        await super().run_asgi()
-        if not self.writable.is_set():
-            self.transport.abort()
-        elif not self.disconnected:
-            self._farewell = self.loop.call_later(_FAREWELL_S, self.transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._farewell is not None:
-            self._farewell.cancel()
 
 
 async def _check(settings: Settings) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from saystream.config import Settings
-from saystream.server import runner
 from saystream.server.access.keys import KeyStore
+from saystream.server.transport import websocket
 from saystream.storage import open_store
 from server.live import (
     PATIENCE_S,
@@ -142,7 +142,7 @@ async def test_a_drain_ends_in_time_whatever_the_peers_do(tmp_path: Path) -> Non
 async def test_a_peer_that_does_not_answer_the_close_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "_FAREWELL_S", 0.3)
+    monkeypatch.setattr(websocket, "_FAREWELL_S", 0.3)
     async with live_server(tmp_path) as live, stalled_peer(live) as peer:
         await peer.socket.send(b"")
         await until(lambda: not live.room.num_taken)

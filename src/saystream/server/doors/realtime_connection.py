@@ -40,6 +40,7 @@ from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
 from saystream.server.accounting.billing import bill
+from saystream.server.transport.websocket import REFUSAL
 from saystream.server.web.outbox import Outbox
 from saystream.speech.events import (
     ResponseAudio,
@@ -240,8 +241,12 @@ class Connection:
             self._last_active_s = time.monotonic()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
-            await self._obey(message.get("text"))
-            self._flush()
+            refusal: SaystreamError | None = message.get(REFUSAL)
+            if refusal is not None:
+                self.fail(refusal)
+            else:
+                await self._obey(message.get("text"))
+                self._flush()
             await self._outbox.answerable()
             since_yield += 1
             if since_yield >= _EVENTS_BEFORE_YIELD:

@@ -1,0 +1,309 @@
+"""What hostile peers cost everyone else. Writes ``benchmarks/results/floods.json``.
+
+    python benchmarks/floods.py
+
+Takes about five minutes. While each flood lasts, sessions speak and a health check asks every 50 ms; the peers of the
+flood run in a process of their own, with low priority. All share one machine, so its load average stands beside the
+figures. Memory is the gateway's, above what it had with the same sessions and no flood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from websockets.frames import Frame, Opcode
+
+from saystream.bench import Load, ServerProcess, run_load, summarise
+from saystream.bench.report import percentile
+
+RESULTS = Path(__file__).parent / "results" / "floods.json"
+TEXT = (
+    "The old lighthouse stood at the end of the pier, where the wind never rested. Every evening, the keeper climbed"
+    " two hundred steps to light the lamp."
+)
+SESSIONS = 40
+FLOOD_S = 18.0
+COMES_AGAIN_S = 1.0
+"""A peer that was answered or closed comes again after this time."""
+
+HOST = b"Host: localhost\r\n"
+HANDSHAKE = (
+    b"GET /api-ws/v1/realtime?model=qwen3-tts-flash-realtime HTTP/1.1\r\n" + HOST + b"Upgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+POST = b"POST /v1/audio/speech HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+UPDATE = json.dumps({"type": "session.update", "session": {}}).encode()
+
+
+def frame(opcode: Opcode, content: bytes, *, fin: bool = True) -> bytes:
+    return Frame(opcode, content, fin=fin).serialize(mask=True)
+
+
+# --- the floods ------------------------------------------------------------------------------------------------------
+
+
+async def endless_header() -> AsyncIterator[bytes]:
+    yield b"GET / HTTP/1.1\r\n" + HOST
+    while True:
+        yield (b"X-A: " + b"b" * 50 + b"\r\n") * 1000
+
+
+async def huge_address() -> AsyncIterator[bytes]:
+    yield b"GET /"
+    while True:
+        yield b"a" * 65536
+
+
+async def pipelining() -> AsyncIterator[bytes]:
+    while True:
+        yield (b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n") * 500
+
+
+async def unread_pings() -> AsyncIterator[bytes]:
+    yield HANDSHAKE
+    while True:
+        yield frame(Opcode.PING, b"p" * 125) * 500 + frame(Opcode.TEXT, UPDATE)
+
+
+async def slow_unread_pings() -> AsyncIterator[bytes]:
+    yield HANDSHAKE
+    while True:
+        yield frame(Opcode.PING, b"p" * 125) * 5
+        await asyncio.sleep(1.0)
+
+
+async def tiny_frames() -> AsyncIterator[bytes]:
+    yield HANDSHAKE
+    while True:
+        yield frame(Opcode.TEXT, b"") * 5000
+
+
+async def small_events() -> AsyncIterator[bytes]:
+    yield HANDSHAKE
+    while True:
+        yield frame(Opcode.TEXT, UPDATE) * 500
+
+
+async def unfinished_messages() -> AsyncIterator[bytes]:
+    yield HANDSHAKE
+    yield bytes([0x01, 0xFF]) + struct.pack("!Q", 1 << 19) + b"mask" + b"a" * (1 << 19)
+    while True:
+        yield frame(Opcode.CONT, b"a", fin=False)
+        await asyncio.sleep(1.0)
+
+
+async def slow_body() -> AsyncIterator[bytes]:
+    yield POST + b"Content-Length: 1000000\r\n\r\n" + b" " * 900_000
+    while True:
+        yield b" "
+        await asyncio.sleep(1.0)
+
+
+async def idle() -> AsyncIterator[bytes]:
+    yield b""
+    await asyncio.sleep(3600)
+
+
+@dataclass(frozen=True)
+class Flood:
+    peers: int
+    bytes_to_send: Callable[[], AsyncIterator[bytes]]
+    reads: bool = True
+
+
+FLOODS = {
+    "endless header": Flood(200, endless_header),
+    "huge address": Flood(200, huge_address),
+    "pipelining, unread": Flood(200, pipelining, reads=False),
+    "pings, unread": Flood(200, unread_pings, reads=False),
+    "slow pings, unread": Flood(500, slow_unread_pings, reads=False),
+    "tiny frames": Flood(100, tiny_frames),
+    "small events": Flood(20, small_events),
+    "unfinished messages": Flood(500, unfinished_messages),
+    "slow bodies": Flood(500, slow_body),
+    "idle sockets": Flood(1000, idle),
+}
+
+
+async def attack(flood: Flood, port: int) -> Counter[str]:
+    """How the peers of a flood were told, each time that they came."""
+    told: Counter[str] = Counter()
+    try:
+        async with asyncio.timeout(FLOOD_S), asyncio.TaskGroup() as tasks:
+            for number in range(flood.peers):
+                tasks.create_task(_come_again(flood, port, told, number / flood.peers))
+    except TimeoutError:
+        pass
+    return told
+
+
+async def _come_again(flood: Flood, port: int, told: Counter[str], delay_s: float) -> None:
+    await asyncio.sleep(delay_s)
+    while True:
+        told[await _come(flood, port, told)] += 1
+        await asyncio.sleep(COMES_AGAIN_S)
+
+
+async def _come(flood: Flood, port: int, told: Counter[str]) -> str:
+    heard = bytearray()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+    except OSError as error:
+        return f"not connected: {type(error).__name__}"
+    reading = asyncio.create_task(_hear(reader, heard)) if flood.reads else None
+    try:
+        async for part in flood.bytes_to_send():
+            writer.write(part)
+            if reading is None:
+                await writer.drain()
+            else:
+                sending = asyncio.create_task(writer.drain())
+                await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+                if reading.done() or writer.is_closing():
+                    break
+        if reading is not None:
+            await reading
+    except OSError:
+        pass
+    except asyncio.CancelledError:
+        told[f"{_said(heard)}, then open to the end"] += 1
+        raise
+    finally:
+        if reading is not None:
+            reading.cancel()
+        writer.transport.abort()
+    return f"{_said(heard)}, then closed"
+
+
+async def _hear(reader: asyncio.StreamReader, heard: bytearray) -> None:
+    try:
+        while part := await reader.read(4096):
+            if len(heard) < 1 << 16:
+                heard += part
+    except OSError:
+        pass
+
+
+def _said(heard: bytearray) -> str:
+    """The status, the codes of errors, and the close code."""
+    if not heard:
+        return "nothing"
+    said = [bytes(heard).split(b" ", 2)[1].decode("ascii", "replace")]
+    if said == ["101"]:
+        for code in ("too_many_errors", "too_many_control_frames", "frame_timed_out", "server_overloaded"):
+            if code.encode() in heard:
+                said.append(code)
+        for number in (1000, 1008, 1009, 1013):
+            if b"\x88" in heard and struct.pack("!H", number) in heard[-200:]:
+                said.append(str(number))
+    return " ".join(said)
+
+
+# --- the measurement -------------------------------------------------------------------------------------------------
+
+
+class Watch:
+    """Health checks and memory, in a thread."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._url = server.url.replace("ws://", "http://") + "/healthz"
+        self.health_ms: list[float] = []
+        self.failed = 0
+        self.memory_mb = 0.0
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=self._ask), threading.Thread(target=self._weigh)]
+
+    def __enter__(self) -> Watch:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._done.wait(0.05):
+            began_s = time.perf_counter()
+            try:
+                with urllib.request.urlopen(self._url, timeout=10) as answer:
+                    answer.read()
+                self.health_ms.append((time.perf_counter() - began_s) * 1000)
+            except (urllib.error.URLError, OSError):
+                self.failed += 1
+
+    def _weigh(self) -> None:
+        while not self._done.wait(0.3):
+            self.memory_mb = max(self.memory_mb, self._server.usage().gateway_memory_bytes / 1e6)
+
+
+def measured(server: ServerProcess, name: str | None) -> dict[str, Any]:
+    load = Load(url=server.url, text=TEXT, sessions=SESSIONS, ramp_s=3.0, tokens_per_second=20.0)
+    attacker = None
+    if name is not None:
+        command = [sys.executable, __file__, name, server.url.rpartition(":")[2]]
+        attacker = subprocess.Popen(["nice", "-n", "15", *command], stdout=subprocess.PIPE, text=True)
+        time.sleep(2.0)
+    with Watch(server) as watch:
+        report = summarise(asyncio.run(run_load(load)), num_characters=len(TEXT))
+    told = {} if attacker is None else json.loads(attacker.communicate()[0])
+    return {
+        "memory_mb": round(watch.memory_mb, 1),
+        "healthz_p99_ms": round(percentile(watch.health_ms, 99), 1),
+        "healthz_max_ms": round(max(watch.health_ms, default=0.0), 1),
+        "healthz_failed": watch.failed,
+        "c100_percent": report.c100_percent,
+        "first_audio_p50_ms": report.first_audio_ms["p50"],
+        "failed_sessions": report.failed,
+        "told": told,
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def main(wanted: list[str]) -> None:
+    results: dict[str, Any] = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip(),
+        "machine": f"{os.cpu_count()} shared cores, {platform.system()} {platform.machine()}",
+        "sessions": SESSIONS,
+    }
+    with ServerProcess(["--engine", "tone"], os.environ) as server:
+        measured(server, None)
+        results["no flood"] = quiet = measured(server, None)
+        print("no flood", json.dumps(quiet), flush=True)
+    for name in wanted or FLOODS:
+        with ServerProcess(["--engine", "tone"], os.environ) as server:
+            figures = measured(server, name)
+        figures["memory_above_mb"] = round(figures["memory_mb"] - quiet["memory_mb"], 1)
+        results[name] = figures
+        print(name, json.dumps(figures), flush=True)
+    if not wanted:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[2].isdecimal():
+        print(json.dumps(asyncio.run(attack(FLOODS[sys.argv[1]], int(sys.argv[2])))))
+    else:
+        main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""What lies between a socket and the application: HTTP and WebSocket as uvicorn has them, bounded at every byte."""

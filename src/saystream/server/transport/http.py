@@ -1,0 +1,210 @@
+"""HTTP/1.1 of uvicorn and h11, with limits on every part of a request and on the time that it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import h11
+import structlog
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from saystream.errors import (
+    HeadTimedOut,
+    HeadTooLarge,
+    MalformedRequest,
+    Overloaded,
+    SaystreamError,
+    UnknownEncoding,
+)
+from saystream.server.transport.line import LineTransport, written
+
+if TYPE_CHECKING:
+    from uvicorn.server import ServerState
+
+    from saystream.config import LimitSettings
+    from saystream.server.transport.config import TransportConfig
+    from saystream.server.transport.connections import Unfinished
+
+__all__ = ["HttpProtocol"]
+
+_FRAMING_BYTES = 16 * 1024
+"""In a chunked body, what is not content may be as long as the content and this."""
+
+_log = structlog.get_logger(__name__)
+_quiet = logging.getLogger(f"{__name__}.uvicorn")
+"""uvicorn warns of each request that is not HTTP, without saying why; a flood of them would fill the log."""
+_quiet.setLevel(logging.ERROR)
+
+
+class HttpProtocol(H11Protocol):
+    """Every request is answered or its connection closed, at the latest when its time is up."""
+
+    config: TransportConfig
+    transport: LineTransport
+
+    def __init__(
+        self,
+        config: TransportConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = _quiet
+        self.conn = self._parser = _Parser(config.limits, config.unfinished)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_began = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(self.config.limits.head_timeout_s, self._head_timed_out)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        self._unset_keepalive_if_required()
+        self._parser.let_go()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._follow()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.line.hang_up()  # nobody wants the rest of this body
+            return
+        self._follow()
+
+    def _follow(self) -> None:
+        """Start or stop the time for a head, and say whether the line is idle."""
+        if self.transport.is_closing() or not self.transport.line.speaks(self):
+            return
+        lines = self.config.open
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_head_timer()
+            lines.busy(self.transport.line)
+            return
+        lines.idle(self.transport.line)
+        if self._parser.head_began and not self._head_began:
+            self._stop_head_timer()
+            self._head_began = True
+            self._head_timer = self.loop.call_later(self.config.limits.head_timeout_s, self._head_timed_out)
+
+    def _stop_head_timer(self) -> None:
+        self._head_began = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_timed_out(self) -> None:
+        limit_s = self.config.limits.head_timeout_s
+        self._refuse(HeadTimedOut(f"The head of the request did not arrive within {limit_s:g} s."))
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn for what the parser has refused."""
+        self._refuse(self._parser.refusal or MalformedRequest("This is not HTTP/1.1."))
+
+    def _refuse(self, error: SaystreamError) -> None:
+        if self.transport.is_closing():
+            return
+        answerable = self.cycle is None or self.cycle.response_complete or not self.cycle.response_started
+        if isinstance(error, HeadTimedOut) and not self._head_began:
+            answerable = False  # no request to answer
+        else:
+            _log.info("request refused", code=error.code)
+        if answerable:
+            self.transport.line.hang_up(written(error))
+        else:
+            self.transport.close()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        headers = dict(self.headers)
+        if event.http_version != b"1.1":
+            self._refuse(MalformedRequest("A WebSocket needs HTTP/1.1."))
+        elif headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+            self._refuse(MalformedRequest("The handshake of a WebSocket has no body."))
+        else:
+            self._stop_head_timer()
+            self.config.open.busy(self.transport.line)
+            super().handle_websocket_upgrade(event)
+
+
+class _Parser(h11.Connection):
+    """Refuses a request that is over a limit, as h11 does one that is malformed."""
+
+    def __init__(self, limits: LimitSettings, unfinished: Unfinished) -> None:
+        super().__init__(h11.SERVER, limits.max_head_bytes)
+        self.refusal: SaystreamError | None = None
+        self.head_began = False
+        """Part of the head of a request has arrived."""
+        self._limits = limits
+        self._unfinished = unfinished
+        self._num_received = 0
+        """Bytes since the head of the request that is being read."""
+        self._num_content = 0
+        """Bytes of its body."""
+
+    def receive_data(self, data: bytes) -> None:
+        self._num_received += len(data)
+        self.head_began = self.head_began or self.their_state is h11.IDLE
+        super().receive_data(data)
+
+    def next_event(self) -> Any:
+        try:
+            event = super().next_event()
+            self._check(event)
+        except h11.RemoteProtocolError as error:
+            self.refusal = self.refusal or self._why(error)
+            raise
+        return event
+
+    def let_go(self) -> None:
+        """The body that was being read is whole or lost."""
+        self._unfinished.hold(self, 0)
+
+    def _check(self, event: object) -> None:
+        if isinstance(event, h11.Request):
+            self.head_began = False
+            self._num_received, self._num_content = len(self.trailing_data[0]), 0
+            self._check_head(event)
+        elif isinstance(event, h11.Data):
+            self._num_content += len(event.data)
+            framing_bytes = self._num_received - self._num_content
+            if framing_bytes > self._num_content + _FRAMING_BYTES:
+                self._deny(MalformedRequest("The chunks of the body are too small."))
+            try:
+                self._unfinished.hold(self, self._num_content)
+            except Overloaded as overload:
+                self._deny(overload)
+        elif isinstance(event, h11.EndOfMessage):
+            self.let_go()
+            self._check_fields(event.headers)
+
+    def _check_head(self, head: h11.Request) -> None:
+        if len(head.target) > self._limits.max_line_bytes:
+            self._deny(HeadTooLarge(f"The address has more than {self._limits.max_line_bytes} bytes."))
+        self._check_fields(head.headers)
+
+    def _check_fields(self, headers: Any) -> None:
+        limits = self._limits
+        if len(headers) > limits.max_headers:
+            self._deny(HeadTooLarge(f"The request has more than {limits.max_headers} header fields."))
+        if any(len(name) + len(value) + 4 > limits.max_line_bytes for name, value in headers):
+            self._deny(HeadTooLarge(f"A header field has more than {limits.max_line_bytes} bytes."))
+
+    def _deny(self, refusal: SaystreamError) -> None:
+        self.refusal = refusal
+        self._process_error(self.their_role)
+        raise h11.RemoteProtocolError(refusal.message)
+
+    def _why(self, error: h11.RemoteProtocolError) -> SaystreamError:
+        if error.error_status_hint == HeadTooLarge.http_status:
+            return HeadTooLarge(f"The head of the request has more than {self._limits.max_head_bytes} bytes.")
+        if error.error_status_hint == UnknownEncoding.http_status:
+            return UnknownEncoding("The only transfer encoding is 'chunked'.")
+        return MalformedRequest(f"The request is malformed: {error}.")
