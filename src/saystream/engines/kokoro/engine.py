@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -90,10 +91,13 @@ class KokoroEngine(Engine):
             raise EngineUnavailable(
                 f"{folder} holds no Kokoro model: it must contain model.onnx and voices/*.bin."
             )
-        self._model = self._load_model(folder)
+        # Side by side: dictionaries take as long as the model, and most of its loading holds no lock of Python.
+        with ThreadPoolExecutor(1, "languages") as beside:
+            readable = beside.submit(self._readable)
+            self._model = self._load_model(folder)
+            languages = readable.result()
         voices = self._styles.voices
         default = _DEFAULT_VOICE if _DEFAULT_VOICE in voices else voices[0]
-        languages = {language: quality for language, quality in LANGUAGES.items() if self._can_read(language)}
         self.info = EngineInfo(
             name="kokoro",
             sample_rate=SAMPLE_RATE,
@@ -216,6 +220,10 @@ class KokoroEngine(Engine):
         from saystream.models import ModelStore
 
         return ModelStore().path("kokoro")
+
+    def _readable(self) -> dict[str, str]:
+        """The languages for which everything is installed, and how well each is spoken."""
+        return {language: quality for language, quality in LANGUAGES.items() if self._can_read(language)}
 
     def _can_read(self, language: str) -> bool:
         try:
