@@ -153,7 +153,8 @@ class PoolSettings(_Section):
     first_chunk_timeout_s: float = Field(20.0, gt=0)
     """So is one that has started a segment but given no audio for this long…"""
     chunk_timeout_s: float = Field(10.0, gt=0)
-    """…or that pauses this long between two pieces of audio. A hung process is killed and started again."""
+    """…or that pauses this long between two pieces of audio. A hung process is killed and started again. One that
+    computes on a busy machine is given these times as CPU time."""
     max_attempts: int = Field(3, ge=1)
     """How often a segment is tried if none of it has been heard yet."""
     restart_timeout_s: float = Field(30.0, gt=0)

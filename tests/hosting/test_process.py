@@ -18,7 +18,7 @@ from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, Span
 from saystream.errors import EngineCrashed, EngineStalled, EngineUnavailable, ServerFault
 from saystream.hosting.frames import Kind, LoadFailure, pack
-from saystream.hosting.process import HostedEngine
+from saystream.hosting.process import HostedEngine, HostedStream
 
 from .engines_for_tests import PATIENCE_S, REQUEST, engine_processes
 
@@ -109,6 +109,72 @@ async def test_the_first_audio_may_take_longer_than_the_next() -> None:
     await notes.sounding.wait()
     assert stream.deadline == 100
     await host.stop()
+
+
+class Busy(HostedEngine):
+    """Its process seems to have used as much CPU time as a test says."""
+
+    cpu_s = 0.0
+
+    def _cpu_s(self) -> float:
+        return self.cpu_s
+
+
+@asynccontextmanager
+async def never_sounding() -> AsyncIterator[tuple[Busy, Notes, HostedStream, Callable[[float, float], None]]]:
+    """A stream with 20 s of time, and what lets time pass by the clock and as CPU time."""
+    now_s = 0.0
+    host = Busy("tone", {"first_chunk_delay_ms": 3_600_000}, PoolSettings(), clock=lambda: now_s)
+    await host.start()
+    notes = Notes()
+    stream = host.open(REQUEST, notes, span=Span("some words"), input_ended=True)
+    host._look()
+
+    def passes(passed_s: float, used_s: float) -> None:
+        nonlocal now_s
+        now_s += passed_s
+        host.cpu_s += used_s
+        host._look_at = now_s  # in time
+        host._look()
+
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield host, notes, stream, passes
+    finally:
+        await host.stop()
+
+
+async def test_an_engine_that_computes_on_a_busy_machine_does_not_hang() -> None:
+    async with never_sounding() as (_, notes, stream, passes):
+        for _ in range(3):
+            passes(21, 5)
+            assert not notes.over.is_set() and stream.deadline == pytest.approx(20, abs=65)
+        passes(21, 5)
+        await notes.over.wait()
+        assert isinstance(notes.fault, EngineStalled), "it has computed for as long as it may take"
+
+
+async def test_an_engine_that_computes_nothing_hangs() -> None:
+    async with never_sounding() as (_, notes, _, passes):
+        passes(10, 0.1)
+        assert not notes.over.is_set()
+        passes(11, 0.1)
+        await notes.over.wait()
+        assert isinstance(notes.fault, EngineStalled)
+
+
+async def test_an_engine_that_has_stopped_computing_hangs() -> None:
+    async with never_sounding() as (_, notes, _, passes):
+        passes(21, 5)
+        passes(21, 0)
+        await notes.over.wait()
+        assert isinstance(notes.fault, EngineStalled)
+
+
+async def test_the_cpu_time_of_a_process_is_that_of_the_engine() -> None:
+    async with loaded() as host:
+        assert host._cpu_s() > 0
+    assert host._cpu_s() == 0
 
 
 async def test_a_stopped_process_has_no_slots_and_says_nothing_more() -> None:

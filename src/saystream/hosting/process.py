@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
+import psutil
 import structlog
 
 from saystream.audio import AudioChunk, Mark
@@ -61,6 +62,8 @@ _STREAM_NUMBERS = 1 << 32
 
 _LOOK_S = 1.0
 """The watchdog looks at least this often while something is due…"""
+_LEAST_CPU_SHARE = 0.02
+"""A process that uses less than this of one core is not computing."""
 _LATE_S = 0.25
 """…and a look that comes so much later than it should shows that this process did not run."""
 
@@ -85,7 +88,17 @@ class Listener(Protocol):
 class HostedStream:
     """One stream in the process. Once it has ended, it sends and reports nothing."""
 
-    __slots__ = ("_host", "_input_ended", "_marks", "_number", "_sounding", "deadline", "listener")
+    __slots__ = (
+        "_host",
+        "_input_ended",
+        "_limit_s",
+        "_marks",
+        "_number",
+        "_sounding",
+        "_used_s",
+        "deadline",
+        "listener",
+    )
 
     def __init__(self, host: HostedEngine, number: int, listener: Listener, *, input_ended: bool) -> None:
         self._host = host
@@ -96,8 +109,11 @@ class HostedStream:
         """Marks of the audio that comes next."""
         self.listener = listener
         self.deadline = inf
-        """When the process counts as hung, in seconds of the clock, if this process has run all the time until then. An
-        engine that may still be waiting for text has no deadline."""
+        """When the process counts as hung, in seconds of the clock, if this process has run all the time until then and
+        the engine's does not compute. An engine that may still be waiting for text has no deadline."""
+        self._limit_s = inf
+        self._used_s: tuple[float, float] | None = None
+        """CPU time of the process when audio became due, and at the last deadline; ``None`` until it was looked at."""
 
     def push(self, span: Span) -> None:
         self._host.send(Kind.TEXT, self._number, pack_span(span))
@@ -109,7 +125,9 @@ class HostedStream:
 
     def cancel(self) -> None:
         self._host.send(Kind.CANCEL, self._number)
-        self.deadline = min(self.deadline, self._host.chunk_deadline())
+        if self.deadline == inf:
+            self._is_due_within(self._host.chunk_timeout_s)
+        self.deadline = min(self.deadline, self._host.now_s() + self._host.chunk_timeout_s)
         self._host.watch(self.deadline)
 
     def hold(self) -> None:
@@ -126,8 +144,7 @@ class HostedStream:
     def audio_came(self, samples: Samples, sample_rate: int) -> None:
         self._sounding = True
         if self.deadline != inf:
-            self.deadline = self._host.chunk_deadline()
-            self._host.watch(self.deadline)
+            self._is_due_within(self._host.chunk_timeout_s)
         marks, self._marks = self._marks, ()
         self.listener.audio_came(AudioChunk(samples, sample_rate, marks))
 
@@ -135,8 +152,30 @@ class HostedStream:
         """Audio is due from now on, unless the engine may still be waiting for text."""
         if self._input_ended:
             host = self._host
-            self.deadline = host.chunk_deadline() if self._sounding else host.first_chunk_deadline()
-            host.watch(self.deadline)
+            self._is_due_within(host.chunk_timeout_s if self._sounding else host.first_chunk_timeout_s)
+
+    def look(self, cpu_s: float) -> bool:
+        """Note how much CPU time the process has used. False if it hangs.
+
+        On a busy machine a long pass may take many times as long as alone. So a process whose time is up is given as
+        much again while it computes, until it has used the time as CPU time: then it computes without end.
+        """
+        if self._used_s is None:
+            self._used_s = (cpu_s, cpu_s)
+        if self._host.now_s() < self.deadline:
+            return True
+        at_start_s, at_last_s = self._used_s
+        self._used_s = (at_start_s, cpu_s)
+        if cpu_s - at_last_s < _LEAST_CPU_SHARE * self._limit_s or cpu_s - at_start_s >= self._limit_s:
+            return False
+        self.deadline = self._host.now_s() + self._limit_s
+        return True
+
+    def _is_due_within(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._used_s = None
+        self.deadline = self._host.now_s() + limit_s
+        self._host.watch(self.deadline)
 
 
 class HostedEngine(asyncio.SubprocessProtocol):
@@ -253,11 +292,16 @@ class HostedEngine(asyncio.SubprocessProtocol):
     def send(self, kind: Kind, number: int, payload: bytes = b"") -> None:
         self._write(pack(kind, number, payload))
 
-    def chunk_deadline(self) -> float:
-        return self._clock() + self._settings.chunk_timeout_s
+    def now_s(self) -> float:
+        return self._clock()
 
-    def first_chunk_deadline(self) -> float:
-        return self._clock() + self._settings.first_chunk_timeout_s
+    @property
+    def chunk_timeout_s(self) -> float:
+        return self._settings.chunk_timeout_s
+
+    @property
+    def first_chunk_timeout_s(self) -> float:
+        return self._settings.first_chunk_timeout_s
 
     def watch(self, deadline: float) -> None:
         """Check all deadlines no later than ``deadline``, and until then now and then: one timer serves them all."""
@@ -274,14 +318,26 @@ class HostedEngine(asyncio.SubprocessProtocol):
         late_s, self._look_at = now - self._look_at, inf
         if late_s > _LATE_S:
             self._grant(late_s, until=now + _LOOK_S)
+        cpu_s = self._cpu_s()
+        hangs = not all(stream.look(cpu_s) for stream in self._streams.values() if stream.deadline < inf)
         deadline = min((self._load_deadline, *(stream.deadline for stream in self._streams.values())))
-        if deadline > now:
+        if deadline > now and not hangs:
             self.watch(deadline)
         elif self._info is None:
             limit_s = self._settings.load_timeout_s
             self._kill(EngineStalled(f"Engine '{self._name}' did not load within {limit_s:g} s."))
         else:
             self._kill(EngineStalled(f"Engine '{self._name}' gave no audio for too long and was stopped."))
+
+    def _cpu_s(self) -> float:
+        """CPU time that the process has used; 0 once it has ended."""
+        if self._transport is None:
+            return 0.0
+        try:
+            times = psutil.Process(self._transport.get_pid()).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return times.user + times.system
 
     def _grant(self, late_s: float, *, until: float) -> None:
         """A late look means that this process was stopped or busy: that is not the engine's fault, and what it sent
