@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,39 @@ def test_an_event_is_a_sentence_in_lower_case() -> None:
     assert {
         event for event in events if event != event.lower() or "_" in event or event.endswith(".")
     } == set()
+
+
+def test_a_server_that_nobody_listens_to_goes_on_and_later_says_how_much_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "_MAX_WAITING_LINES", 10)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as reader, os.fdopen(writing, "w") as writer:
+        logs.configure(LogSettings(json_lines=True), writer)
+        log = structlog.get_logger("saystream.test")
+        with logs.written_apart():
+            for number in range(2000):  # a pipe holds 64 KiB
+                log.info("said", number=number, reason="x" * 100)
+            line: dict[str, Any] = {}
+            while line.get("count", 0) < 1000:
+                log.info("said")
+                line = json.loads(reader.readline())
+        assert line["event"] == "log lines dropped"
+
+
+def test_what_is_logged_last_is_written_before_the_server_ends() -> None:
+    written, log = configured()
+    with logs.written_apart():
+        for number in range(100):
+            log.info("said", number=number)
+    log.info("said", number=100)
+    assert [line["number"] for line in written.lines] == list(range(101))
+
+
+def test_a_log_whose_reader_has_gone_stops_nobody() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as writer:
+        logs.configure(LogSettings(), writer)
+        with logs.written_apart():
+            structlog.get_logger("saystream.test").info("said")

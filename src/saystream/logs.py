@@ -10,17 +10,23 @@ called first in every process. A line holds:
 * from other packages, uvicorn's lines without query strings and only the fixed beginning of the rest, none below
   level info: at debug, uvicorn prints whole frames and headers.
 
+A server writes its log in a thread of its own (``written_apart``): nobody waits for a pipe that nobody reads.
+
 Ids of the session or request are bound with ``structlog.contextvars.bound_contextvars(session_id=…)``.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import queue
 import re
 import sys
+import threading
 import traceback
+from contextlib import contextmanager
 from pathlib import PurePath
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -28,7 +34,10 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from saystream.config import LogSettings
 from saystream.errors import SaystreamError
 
-__all__ = ["STRING_FIELDS", "configure"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["STRING_FIELDS", "configure", "written_apart"]
 
 STRING_FIELDS = frozenset(
     {
@@ -72,6 +81,11 @@ _LONG_FIELDS = frozenset({"error", "lines", "reason"})
 """Those of them that hold our own sentences."""
 _MAX_CHARACTERS = 64
 _MAX_LONG_CHARACTERS = 500
+
+_MAX_WAITING_LINES = 2000
+"""While nobody reads standard error: at most a few megabytes."""
+_LAST_LINES_S = 0.5
+"""How long the end of a server waits for the last lines to be read."""
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -136,6 +150,77 @@ def _renderer(settings: LogSettings, stream: TextIO) -> Processor:
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:
         """Drops the line. The standard handler would print the record with its unguarded arguments."""
+
+
+@contextmanager
+def written_apart() -> Iterator[None]:
+    """Until its end, a thread writes what is logged, and whoever logs never waits.
+
+    Lines that find no room, because nobody reads the others, are dropped; their number is logged when somebody does.
+    """
+    handlers = [handler for handler in logging.root.handlers if isinstance(handler, _Handler)]
+    lines = [_Lines(handler.stream) for handler in handlers]
+    for handler, apart in zip(handlers, lines, strict=True):
+        handler.setStream(cast(TextIO, apart))
+    try:
+        yield
+    finally:
+        for handler, apart in zip(handlers, lines, strict=True):
+            # Else it goes on dropping what finds no room: the stream itself would hold up the process.
+            if apart.are_written(_LAST_LINES_S):
+                handler.setStream(apart.stream)
+
+
+class _Lines:
+    """What a handler writes to, instead of ``stream``."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._waiting: queue.Queue[str | None] = queue.Queue(_MAX_WAITING_LINES)
+        self._num_dropped = 0
+        self._ended = threading.Event()
+        # A daemon: it may wait for a reader for ever, and the process must be able to end.
+        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+
+    def write(self, line: str) -> None:
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._num_dropped += 1
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def are_written(self, within_s: float) -> bool:
+        """Whether all lines have been written, and no more will be."""
+        try:
+            self._waiting.put(None, timeout=within_s)
+        except queue.Full:
+            return False
+        return self._ended.wait(within_s)
+
+    def _write_all(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            try:
+                self._write(line)
+            except (OSError, ValueError):
+                self._num_dropped += 1  # the stream is closed, or its reader has gone
+                continue
+            dropped, self._num_dropped = self._num_dropped, 0
+            if dropped:
+                structlog.get_logger(__name__).warning("log lines dropped", count=dropped)
+        self._ended.set()
+
+    def _write(self, line: str) -> None:
+        try:
+            descriptor = self.stream.fileno()
+        except (OSError, ValueError):  # it has none
+            self.stream.write(line)
+            return
+        # Not through the stream: its lock, held by a thread that waits, would abort the interpreter at its end.
+        content = line.encode(errors="backslashreplace")
+        while content:
+            content = content[os.write(descriptor, content) :]
 
 
 def _is_let_in(record: logging.LogRecord) -> bool:

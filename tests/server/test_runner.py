@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ HANDSHAKE = (
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
+DRAINS_SOON = {"SAYSTREAM_DRAIN_TIMEOUT_S": "0.5"}
 SLOW_ENGINE = json.dumps({"tone": {"real_time_factor": 0.2}})
 
 
@@ -47,7 +50,8 @@ class Serving:
         self._listening = asyncio.Event()
 
     async def _read(self) -> None:
-        assert self.process.stderr is not None
+        if self.process.stderr is None:
+            return  # it prints to where the test wants
         async for line in self.process.stderr:
             self.lines.append(line.decode())
             with suppress(ValueError):
@@ -61,6 +65,11 @@ class Serving:
             waiting = asyncio.create_task(self._listening.wait())
             await asyncio.wait([waiting, self._reading], return_when=asyncio.FIRST_COMPLETED)
         assert self._listening.is_set(), self.output
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        with socket.socket() as asking:
+            return asking.connect_ex(("127.0.0.1", self.port)) == 0
 
     @property
     def output(self) -> str:
@@ -93,7 +102,11 @@ class Serving:
 
 @asynccontextmanager
 async def serve(
-    folder: Path, *arguments: str, descriptors: int | None = None, **environment: str
+    folder: Path,
+    *arguments: str,
+    descriptors: int | None = None,
+    stderr: int = asyncio.subprocess.PIPE,
+    **environment: str,
 ) -> AsyncIterator[Serving]:
     """The process, started; no process of it is left at the end. ``descriptors`` is how many files it may open."""
     limited = () if descriptors is None else ("sh", "-c", f'ulimit -n {descriptors}; exec "$0" "$@"')
@@ -117,7 +130,7 @@ async def serve(
             "SAYSTREAM_LOG__JSON_LINES": "true",
             **environment,
         },
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
     )
     serving = Serving(process)
     children: list[psutil.Process] = []
@@ -135,7 +148,7 @@ async def serve(
 
 @asynccontextmanager
 async def listening(
-    folder: Path, *arguments: str, descriptors: int | None = None, **environment: str
+    folder: Path, *arguments: str, descriptors: int | None = None, **environment: Any
 ) -> AsyncIterator[Serving]:
     async with serve(folder, *arguments, descriptors=descriptors, **environment) as serving:
         await serving.listening()
@@ -212,7 +225,74 @@ async def test_a_signal_while_it_starts_is_heard(tmp_path: Path) -> None:
     async with serve(tmp_path) as serving:
         await until(lambda: serving.process.returncode is not None or serving.children)
         serving.process.send_signal(signal.SIGTERM)
-        assert await serving.ended() == -signal.SIGTERM
+        assert await serving.ended() == 0
+
+
+async def test_an_engine_that_does_not_load_keeps_no_signal_waiting(tmp_path: Path) -> None:
+    async with serve(tmp_path) as serving:
+        await until(lambda: serving.process.returncode is not None or serving.children)
+        (child,) = serving.children
+        child.suspend()
+        serving.process.send_signal(signal.SIGTERM)
+        await until(lambda: serving.process.returncode is not None)
+        child.kill()  # a process that is stopped does not hear that its server has gone
+        assert await serving.ended() == 0
+
+
+async def test_a_store_that_hangs_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
+    with socket.create_server(
+        ("127.0.0.1", 0)
+    ) as silent:  # connections are accepted, and nothing is ever said
+        environment = {
+            "SAYSTREAM_FILES__URL": "s3://bucket/files",
+            **DRAINS_SOON,
+            "AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+        }
+        async with listening(tmp_path, **environment) as serving:
+            serving.process.send_signal(signal.SIGTERM)
+            assert await serving.ended() == 0
+
+
+async def test_a_locked_database_does_not_keep_the_server_from_its_end_and_the_rows_are_counted(
+    tmp_path: Path,
+) -> None:
+    async with listening(tmp_path, **DRAINS_SOON) as serving:
+        with closing(sqlite3.connect(tmp_path / "saystream.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with serving.peer() as peer:
+                await peer.append("Hello.")
+                await peer.finish()
+                await peer.until("session.finished")
+                serving.process.send_signal(signal.SIGTERM)
+                assert await serving.ended() == 0
+    lost = [json.loads(line) for line in serving.lines if '"usage rows lost"' in line]
+    assert [line["count"] for line in lost] == [1]
+
+
+async def test_a_server_whose_log_nobody_reads_speaks_and_ends(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    if sys.platform == "linux":
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # full before the server has started
+    try:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        async with serve(tmp_path, "--port", str(port), stderr=writing, **DRAINS_SOON) as serving:
+            serving.port = port
+            await until(serving.answers)
+            for _ in range(20):
+                async with serving.peer() as peer:
+                    await peer.append("Hello.")
+                    await peer.finish()
+                    await peer.until("session.finished")
+            serving.process.send_signal(signal.SIGTERM)
+            assert await serving.ended() == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 async def test_a_killed_server_leaves_no_engine_process(tmp_path: Path) -> None:

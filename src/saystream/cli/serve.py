@@ -29,8 +29,9 @@ def serve(
             host=host, port=port, engine=engine, data_dir=data_dir, allow_anonymous=allow_anonymous
         )
         # Imported here: `saystream --help` should not wait for the server's libraries.
-        from saystream.logs import configure
+        from saystream.logs import configure, written_apart
         from saystream.server.runner import run_server
 
         configure(settings.log)
-        run_server(settings)
+        with written_apart():
+            run_server(settings)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guest", "Place", "Room"]
 
-_FAREWELL_S = 2.0
+_FAREWELL_S = 0.5
 """How long guests have to say why they are cut off, once the time to drain is over."""
 
 _log = structlog.get_logger(__name__)

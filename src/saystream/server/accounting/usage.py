@@ -49,8 +49,9 @@ _LINGER_S = 0.2
 
 _RETRY_S = 5.0
 _WRITE_TIMEOUT_S = 30.0
-_FLUSH_TIMEOUT_S = 5.0
-"""How long the process waits for the database when it ends."""
+_FLUSH_TIMEOUT_S = 1.2
+"""How long the process waits for the database when it ends: few rows are left then, and the database may hang."""
+_CANCEL_TIMEOUT_S = 0.1
 
 _REMOVED_AT_ONCE = 2000
 """Rows removed in one transaction: on SQLite nobody else can write meanwhile."""
@@ -149,9 +150,14 @@ class UsageRecorder:
             self._wake.set()
             await asyncio.wait({writer}, timeout=_FLUSH_TIMEOUT_S)
             writer.cancel()
-            await asyncio.wait({writer, sweeper})
+            await asyncio.wait({writer, sweeper}, timeout=_CANCEL_TIMEOUT_S)  # a driver may hang
             self._lose(len(self._waiting))
             self._waiting.clear()
+
+    @property
+    def num_waiting(self) -> int:
+        """Rows that are not in the database yet."""
+        return len(self._waiting)
 
     def add(self, row: UsageRow) -> None:
         """Queue ``row`` to be written. Never waits and never fails; without room, the row is lost and counted."""
