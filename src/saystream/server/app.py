@@ -84,18 +84,21 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         authenticator = Authenticator(
             KeyStore(store.reading), host=settings.host, cors_origins=settings.cors_origins
         )
-        yield Services(
+        room = Room(authenticator, limiter, max_sessions=settings.limits.max_sessions)
+        services = Services(
             settings=settings,
             synthesizer=synthesizer,
             catalog=known,
             authenticator=authenticator,
             limiter=limiter,
-            room=Room(authenticator, limiter, max_sessions=settings.limits.max_sessions),
+            room=room,
             metrics=metrics,
             usage=usage,
             files=files,
             links=links,
         )
+        async with room.watching_keys():
+            yield services
 
 
 def _say_who_speaks(choice: Choice) -> None:

@@ -357,3 +357,11 @@ async def test_a_database_that_fails_is_an_error_and_lets_nobody_in(tmp_path: Pa
             with pytest.raises(StoreUnavailable) as caught:
                 await call
             assert "sk-" not in caught.value.message and "Ann" not in caught.value.message
+
+
+async def test_of_many_keys_those_that_are_not_revoked_are_told_as_they_are_now(store: KeyStore) -> None:
+    ann, bob, eve = [await store.create(label) for label in ("Ann", "Bob", "Eve")]
+    await store.revoke(bob.key.id)
+    changed = await store.limit(eve.key.id, max_sessions=3)
+    ids = [made.key.id for made in (ann, bob, eve)]
+    assert await store.current([*ids, "key_000000000000"]) == {ann.key.id: ann.key, eve.key.id: changed}

@@ -1,25 +1,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
 
-from saystream.errors import AuthenticationFailed, Draining, LimitReached, SaystreamError
+from saystream.errors import AuthenticationFailed, Draining, InvalidRequest, LimitReached, SaystreamError
 from saystream.server.access.auth import Authenticator, Principal
+from saystream.server.access.keys import Key, KeyLimits
 from saystream.server.access.limits import Limiter, Permit
+from saystream.server.access.months import MonthlyCharacters
 from saystream.server.access.room import Place, Room
+from saystream.server.access.tallies import LocalTally
 
 ANN = Principal(key_id="key_1", label="Ann", workspace=None)
 PATIENCE_S = 20.0
 
 
 class FakeAuthenticator:
+    def __init__(self) -> None:
+        self.keys = {"key_1": KeyLimits()}
+
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         if "authorization" not in headers:
             raise AuthenticationFailed("who?")
         return ANN
+
+    async def current(self, key_ids: Collection[str]) -> dict[str, Key]:
+        moment = datetime(2030, 1, 1, tzinfo=UTC)
+        return {
+            key_id: Key(key_id, "sk-", "Ann", moment, None, limits)
+            for key_id, limits in self.keys.items()
+            if key_id in key_ids
+        }
 
 
 class FakeLimiter:
@@ -51,6 +67,9 @@ class FakeGuest:
 
     def drain(self) -> None:
         self.told.append("drain")
+
+    def expel(self, why: InvalidRequest) -> None:
+        self.told.append(why.code)
 
     def cut_off(self) -> None:
         self.told.append("cut off")
@@ -131,6 +150,71 @@ async def test_who_is_let_in_by_the_limiter_while_the_room_drains_is_refused(
     with pytest.raises(Draining):
         await asking
     assert limiter.open == 0
+
+
+# --- keys that change ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def authenticator() -> FakeAuthenticator:
+    return FakeAuthenticator()
+
+
+@pytest.fixture
+def watched(authenticator: FakeAuthenticator) -> Room:
+    """A room with a real limiter."""
+    limiter = Limiter(LocalTally(), cast(MonthlyCharacters, None))
+    return Room(cast(Authenticator, authenticator), limiter, max_sessions=9)
+
+
+async def test_who_sits_there_with_a_revoked_key_is_expelled_once(
+    watched: Room, authenticator: FakeAuthenticator
+) -> None:
+    guest = FakeGuest(await watched.admit(ANN, "model"))
+    await watched.recheck()
+    assert guest.told == []
+    authenticator.keys.clear()
+    await watched.recheck()
+    await watched.recheck()
+    assert guest.told == ["invalid_api_key"]
+
+
+async def test_of_more_sessions_than_a_key_now_allows_the_oldest_stay(
+    watched: Room, authenticator: FakeAuthenticator
+) -> None:
+    places = [await watched.admit(ANN, "model") for _ in range(3)]
+    guests = [FakeGuest(place) for place in places]
+    authenticator.keys["key_1"] = KeyLimits(max_sessions=2)
+    await watched.recheck()
+    assert [guest.told for guest in guests] == [[], [], ["rate_limit_exceeded"]]
+    new = replace(ANN, limits=KeyLimits(max_sessions=2))
+    with pytest.raises(LimitReached):
+        await watched.admit(new, "model")
+    for place in places[1:]:
+        place.leave()
+    (await watched.admit(new, "model")).leave()
+
+
+async def test_new_limits_hold_for_those_who_are_inside(
+    watched: Room, authenticator: FakeAuthenticator
+) -> None:
+    place = await watched.admit(ANN, "model")
+    guest = FakeGuest(place)
+    authenticator.keys["key_1"] = KeyLimits(characters_per_minute=5)
+    await watched.recheck()
+    assert place.principal.limits.characters_per_minute == 5
+    authenticator.keys["key_1"] = KeyLimits(models=("another",))
+    await watched.recheck()
+    assert guest.told == ["model_access_denied"]
+
+
+async def test_who_is_seated_after_the_key_was_revoked_is_told(
+    watched: Room, authenticator: FakeAuthenticator
+) -> None:
+    place = await watched.admit(ANN, "model")
+    authenticator.keys.clear()
+    await watched.recheck()
+    assert FakeGuest(place).told == ["invalid_api_key"]
 
 
 # --- emptying --------------------------------------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from fake_pool import FakePool, FakeStream, synthesizer_on
 from saystream import catalog
 from saystream.audio import AudioChunk
 from saystream.config import Settings
-from saystream.errors import EngineCrashed, StoreUnavailable
+from saystream.errors import AuthenticationFailed, EngineCrashed, StoreUnavailable
 from saystream.protocol.http.generation import PATH as GENERATION
-from saystream.server.access.auth import Authenticator
+from saystream.server.access.auth import UNKNOWN_KEY, Authenticator
 from saystream.server.access.keys import Key, KeyLimits
 from saystream.server.access.limits import Limiter
 from saystream.server.access.links import Links, LinkSigner
@@ -179,6 +179,8 @@ class Serving:
         self.gone = asyncio.Event()
         self.stalled = False
         self.sent: list[Message] = []
+        self.until_heard = ""
+        """The key is revoked when this has been sent."""
         self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         authenticator = Authenticator(cast(Any, FakeKeys(trouble)))
@@ -224,6 +226,10 @@ class Serving:
         for guest in self.room.guests:
             guest.cut_off()
 
+    def _the_key_is_revoked(self) -> None:
+        for guest in self.room.guests:
+            guest.expel(AuthenticationFailed(UNKNOWN_KEY))
+
     # --- the peer ----------------------------------------------------------------------------------------------------
 
     async def _send(self, message: Message) -> None:
@@ -236,6 +242,8 @@ class Serving:
             await asyncio.Event().wait()
         self.sent.append(message)
         self._told.set()
+        if self.until_heard and self.until_heard in message.get("text", ""):
+            self._the_key_is_revoked()
 
     async def ask(self, path: str, body: dict[str, Any], **headers: str) -> None:
         """One request over HTTP, until the application has ended."""
@@ -369,6 +377,7 @@ TROUBLES = (
     "the peer stalls",
     "the task is cancelled",
     "the room is emptied",
+    "the key is revoked",
 )
 
 
@@ -412,3 +421,25 @@ async def test_wherever_trouble_comes_everything_is_given_back(
             break
     else:
         raise AssertionError("no request got through")
+
+
+@on_virtual_time
+async def test_with_a_revoked_key_the_open_response_is_spoken_and_no_other_begun() -> None:
+    serving = Serving(Trouble("none", 0))
+    serving.until_heard = "response.audio.delta"
+    await realtime(serving)
+    *_, done, error, close = serving.sent
+    assert json.loads(done["text"])["response"]["status"] == "completed"
+    assert json.loads(error["text"])["error"]["code"] == "invalid_api_key"
+    assert (close["type"], close["code"]) == ("websocket.close", 1008)
+    assert len(serving.recorder.rows) == 1
+
+
+@on_virtual_time
+async def test_with_a_revoked_key_a_connection_that_is_silent_is_closed_and_says_why() -> None:
+    serving = Serving(Trouble("none", 0))
+    serving.until_heard = "session.created"
+    await serving.converse([])
+    error, close = serving.sent[-2:]
+    assert json.loads(error["text"])["error"]["code"] == "invalid_api_key"
+    assert close["code"] == 1008

@@ -10,11 +10,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue, WorkspaceDenied
-from saystream.server.access.keys import NO_LIMITS, KeyLimits, KeyStore
+from saystream.server.access.keys import NO_LIMITS, Key, KeyLimits, KeyStore
 from saystream.server.access.origins import check_origin, is_loopback
 from saystream.storage.schema import WORKSPACE_MAX_CHARACTERS
 
-__all__ = ["Authenticator", "Principal", "check_binding"]
+__all__ = ["UNKNOWN_KEY", "Authenticator", "Principal", "check_binding"]
+
+UNKNOWN_KEY = "unknown or revoked key"
 
 _HOW = "send 'Authorization: Bearer <key>'"
 _WORKSPACE_HEADER = "x-dashscope-workspace"
@@ -57,7 +59,7 @@ class Authenticator:
             return Principal(key_id=None, label="anonymous", workspace=workspace)
         key = await self._store.verify(_bearer(headers.get("authorization")))
         if key is None:
-            raise AuthenticationFailed("unknown or revoked key")
+            raise AuthenticationFailed(UNKNOWN_KEY)
         if workspace is not None and key.workspace not in (None, workspace):
             raise WorkspaceDenied(
                 "this key belongs to another workspace than the one in the header X-DashScope-WorkSpace"
@@ -65,6 +67,10 @@ class Authenticator:
         return Principal(
             key_id=key.id, label=key.label, workspace=key.workspace or workspace, limits=key.limits
         )
+
+    async def current(self, key_ids: Collection[str]) -> dict[str, Key]:
+        """Those of the keys that are not revoked, by id, as they are now. Raises StoreUnavailable."""
+        return await self._store.current(key_ids)
 
 
 async def check_binding(host: str, store: KeyStore, allow_anonymous: bool) -> None:

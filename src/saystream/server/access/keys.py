@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -233,6 +233,18 @@ class KeyStore:
             if row is None:
                 return None
             return self._remember(digest, _key(row), asked_at)
+
+    async def current(self, key_ids: Collection[str]) -> dict[str, Key]:
+        """Those of the keys that are not revoked, by id, as they are now."""
+        return await self._in_time(self._look_up_ids(key_ids))
+
+    async def _look_up_ids(self, key_ids: Collection[str]) -> dict[str, Key]:
+        statement = select(*_LISTED_COLUMNS).where(
+            keys_table.c.id.in_(key_ids), keys_table.c.revoked_at.is_(None)
+        )
+        async with self._transaction() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        return {row["id"]: _key(row) for row in rows}
 
     async def any_exist(self) -> bool:
         """Whether a key was ever made. Revoked keys count: revoking the last one must not admit everyone.

@@ -71,12 +71,8 @@ class Limiter:
         Raises ModelDenied, LimitReached, TextTooLong for more than any minute allows, or StoreUnavailable.
         Then nothing is open; what was counted before the limit was reached stays counted.
         """
-        limits = principal.limits
-        if limits.models is not None and model not in limits.models:
-            raise ModelDenied(
-                f"This key may only use these models: {', '.join(limits.models)}.", param="model"
-            )
-        permit = await self._enter(principal)
+        self.check_model(principal, model)
+        permit = await self.enter(principal)
         try:
             await self._take_request(principal)
             await self.take_characters(principal, characters)
@@ -84,6 +80,12 @@ class Limiter:
             permit.release()
             raise
         return permit
+
+    def check_model(self, principal: Principal, model: str) -> None:
+        """Raises ModelDenied."""
+        models = principal.limits.models
+        if models is not None and model not in models:
+            raise ModelDenied(f"This key may only use these models: {', '.join(models)}.", param="model")
 
     def counts_characters(self, principal: Principal) -> bool:
         """Whether characters need to be counted."""
@@ -117,7 +119,8 @@ class Limiter:
                     retry_after_s=(next_month - self._utc_now()).total_seconds(),
                 )
 
-    async def _enter(self, principal: Principal) -> Permit:
+    async def enter(self, principal: Principal) -> Permit:
+        """Counts a session or request as open. The caller must release the permit. Raises LimitReached."""
         key_id, limit = principal.key_id, principal.limits.max_sessions
         if key_id is None or limit is None:
             return Permit()

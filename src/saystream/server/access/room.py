@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
 import structlog
 
-from saystream.errors import Draining, LimitReached, SaystreamError
+from saystream.errors import (
+    AuthenticationFailed,
+    Draining,
+    InvalidRequest,
+    LimitReached,
+    ModelDenied,
+    SaystreamError,
+    StoreUnavailable,
+)
+from saystream.server.access.auth import UNKNOWN_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from saystream.server.access.auth import Authenticator, Principal
+    from saystream.server.access.keys import KeyLimits
     from saystream.server.access.limits import Limiter, Permit
 
 __all__ = ["Guest", "Place", "Room"]
 
 _FAREWELL_S = 0.5
 """How long guests have to say why they are cut off, once the time to drain is over."""
+
+_RECHECK_S = 2.0
+"""How often the keys of those inside are looked up, in one query: with the answer of a slow database still within
+``keys.VERIFY_TTL_S``."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,23 +48,41 @@ class Guest(Protocol):
     def cut_off(self) -> None:
         """The server is stopping now: end, and leave the place soon."""
 
+    def expel(self, why: InvalidRequest) -> None:
+        """The key no longer allows this: begin no new response, say why, and leave when the open one has ended."""
+
 
 class Place:
     """A place that is taken until it is left. Leaving twice is harmless."""
 
-    def __init__(self, permit: Permit, leave: Callable[[Place], None]) -> None:
+    def __init__(
+        self, principal: Principal, model: str, permit: Permit, leave: Callable[[Place], None]
+    ) -> None:
+        self.principal = principal
+        """Who sits there, with the limits that hold now."""
+        self.model = model
         self.guest: Guest | None = None
-        self._permit = permit
+        self.permit = permit
         self._leave = leave
+        self._expelled: InvalidRequest | None = None
 
     def seat(self, guest: Guest) -> None:
         """Notify ``guest`` when the room is emptied. Without a guest, the room only waits for the place to be left."""
         self.guest = guest
+        if self._expelled is not None:
+            guest.expel(self._expelled)
+
+    def expel(self, why: InvalidRequest) -> None:
+        """The key no longer allows this place."""
+        if self._expelled is None:
+            self._expelled = why
+            if self.guest is not None:
+                self.guest.expel(why)
 
     def leave(self) -> None:
         """Give the place up, so that another can take it."""
         try:
-            self._permit.release()
+            self.permit.release()
         finally:
             self._leave(self)
 
@@ -69,7 +102,9 @@ class Room:
         self._authenticator = authenticator
         self._limiter = limiter
         self._max_sessions = max_sessions
-        self._places: set[Place] = set()
+        self._places: dict[Place, None] = {}
+        """In the order in which they were taken."""
+        self._recheck_fails = False
         self._left = asyncio.Event()
         """A place was left."""
 
@@ -104,8 +139,8 @@ class Room:
         except SaystreamError:
             permit.release()
             raise
-        place = Place(permit, self._leave)
-        self._places.add(place)
+        place = Place(principal, model, permit, self._leave)
+        self._places[place] = None
         return place
 
     def _check(self) -> None:
@@ -115,8 +150,75 @@ class Room:
             raise LimitReached(f"all {self._max_sessions} sessions of this server are taken")
 
     def _leave(self, place: Place) -> None:
-        self._places.discard(place)
+        self._places.pop(place, None)
         self._left.set()
+
+    # --- keys that change --------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def watching_keys(self) -> AsyncIterator[None]:
+        """Until its end, holds those who are inside to what their keys allow, within ``VERIFY_TTL_S``."""
+        watching = asyncio.create_task(self._watch_keys())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(_RECHECK_S)
+            try:
+                await self.recheck()
+            except StoreUnavailable as fault:
+                # Those who are inside go on: a store that is away for a while must not end every session.
+                if not self._recheck_fails:
+                    _log.warning("keys of open sessions cannot be checked", error=fault)
+                self._recheck_fails = True
+            else:
+                self._recheck_fails = False
+
+    async def recheck(self) -> None:
+        """Expel those whose key was revoked, or whose limits no longer allow them; give the others their new limits.
+
+        Raises StoreUnavailable.
+        """
+        ids = {place.principal.key_id for place in self._places} - {None}
+        if not ids:
+            return
+        keys = await self._authenticator.current([key_id for key_id in ids if key_id is not None])
+        for key_id in ids:
+            places = [place for place in self._places if place.principal.key_id == key_id]
+            key = None if key_id is None else keys.get(key_id)
+            if key is None:
+                for place in places:
+                    place.expel(AuthenticationFailed(UNKNOWN_KEY))
+            else:
+                await self._apply(
+                    key.limits, [place for place in places if place.principal.limits != key.limits]
+                )
+
+    async def _apply(self, limits: KeyLimits, places: list[Place]) -> None:
+        """Give ``places`` of one key new limits, the oldest first."""
+        recounted = [place for place in places if place.principal.limits.max_sessions != limits.max_sessions]
+        for place in places:
+            place.principal = replace(place.principal, limits=limits)
+            try:
+                self._limiter.check_model(place.principal, place.model)
+            except ModelDenied as denied:
+                place.expel(denied)
+        for place in recounted:
+            place.permit.release()
+        for place in recounted:
+            try:
+                permit = await self._limiter.enter(place.principal)
+            except LimitReached as reached:
+                place.expel(reached)
+                continue
+            if place in self._places:
+                place.permit = permit
+            else:  # it was left meanwhile
+                permit.release()
 
     # --- emptying --------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model
     from saystream.config import Settings
-    from saystream.errors import ServerFault
+    from saystream.errors import InvalidRequest, ServerFault
     from saystream.server.access.auth import Authenticator, Principal
     from saystream.server.access.limits import Limiter
     from saystream.server.access.links import Links
@@ -85,10 +85,16 @@ class Door(ABC):
         """One of its routes. To answer with an error, ``endpoint`` raises it."""
         return DocumentedRoute(path, endpoint, method=method, operation=operation, errors=self.errors)
 
-    async def read_json(self, request: Request) -> bytes:
-        """The body, within the server's limits. Raises the same errors as ``read_json_body``."""
-        limits = self.services.settings.limits
-        return await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
+    async def authenticated_json(self, request: Request) -> tuple[Principal, bytes]:
+        """Who asks, and the body, within the server's limits.
+
+        Raises the same errors as ``Room.authenticate`` and ``read_json_body``.
+        """
+        room, limits = self.services.room, self.services.settings.limits
+        await room.authenticate(request.headers)
+        body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
+        # Again: a body may take longer than a revocation.
+        return await room.authenticate(request.headers), body
 
     def account(self, principal: Principal) -> ResponseAccount:
         """An account for the request or connection that the calling task serves."""
@@ -138,6 +144,9 @@ class _Speaker:
 
     def drain(self) -> None:
         """Nothing to do: it ends by itself."""
+
+    def expel(self, why: InvalidRequest) -> None:
+        """Nothing to do: it has only one response, which has begun."""
 
     def cut_off(self) -> None:
         """Stop at once, wherever the task is waiting."""

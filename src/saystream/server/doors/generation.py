@@ -116,8 +116,8 @@ class GenerationDoor(Door):
 
     async def serve(self, request: Request) -> Response:
         room, files = self.services.room, self.services.files
-        principal = await room.authenticate(request.headers)
-        wanted = decode_request(await self.read_json(request))
+        principal, body = await self.authenticated_json(request)
+        wanted = decode_request(body)
         if wanted.unknown_fields:
             _log.debug("unknown fields ignored", unknown_fields=wanted.unknown_fields)
         model = self._check(wanted)
@@ -188,6 +188,9 @@ class _Speech:
 
     def drain(self) -> None:
         """Nothing to do: it ends by itself."""
+
+    def expel(self, why: InvalidRequest) -> None:
+        """Nothing to do: it has only one response, which has begun."""
 
     def cut_off(self) -> None:
         """Stop at once."""

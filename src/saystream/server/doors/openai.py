@@ -146,8 +146,8 @@ class OpenAIDoor(Door):
         )
 
     async def speech(self, request: Request) -> Response:
-        principal = await self.services.room.authenticate(request.headers)
-        wanted = decode_speech_request(await self.read_json(request))
+        principal, body = await self.authenticated_json(request)
+        wanted = decode_speech_request(body)
         model, config = self._choice(wanted)
         events = self.speak(principal, model, config, wanted.input)
         streamed = wanted.stream_format == "sse"

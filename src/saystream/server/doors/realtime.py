@@ -50,7 +50,7 @@ class RealtimeDoor(Door):
                 _log.info("peer gone")
             return
         with place:
-            connection = Connection(self.services, websocket, principal, model, self.account(principal))
+            connection = Connection(self.services, websocket, place, model, self.account(principal))
             place.seat(connection)
             metrics.sessions.inc()
             try:

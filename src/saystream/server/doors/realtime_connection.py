@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from saystream.audio import AudioFormat
-    from saystream.server.access.auth import Principal
+    from saystream.server.access.room import Place
     from saystream.server.accounting.account import ResponseAccount
     from saystream.server.accounting.usage import Outcome
     from saystream.server.doors.base import Services
@@ -90,14 +90,15 @@ class Connection:
         self,
         services: Services,
         websocket: WebSocket,
-        principal: Principal,
+        place: Place,
         model: str,
         account: ResponseAccount,
     ) -> None:
         """``model`` is the one in its URL; empty if there is none."""
         self._services = services
         self._websocket = websocket
-        self._principal = principal
+        self._place = place
+        self._expelled: InvalidRequest | None = None
         self._settings = services.settings.realtime
         self._model = model
         limits = services.settings.limits
@@ -168,6 +169,15 @@ class Connection:
     def cut_off(self) -> None:
         """Close at once, giving the reason."""
         self.fail(Draining("the server is shutting down"))
+
+    def expel(self, why: InvalidRequest) -> None:
+        """Take no more text and begin no new response; close once the open one has ended."""
+        self._expelled = why
+        self._close_if_expelled()
+
+    def _close_if_expelled(self) -> None:
+        if self._expelled is not None and not self._core.response_open:
+            self.fail(self._expelled)
 
     def _close_if_drained(self) -> None:
         if not self._draining or self._core.close is not None:
@@ -278,6 +288,9 @@ class Connection:
         event = self._core.receive_text(frame)
         if event is None:
             return
+        if self._expelled is not None and isinstance(event, TextAppend | TextCommit | SessionUpdate):
+            self._core.refuse(self._expelled, event.event_id)
+            return
         try:
             await self._count_characters(event)
         except (LimitReached, TextTooLong) as refusal:
@@ -298,8 +311,9 @@ class Connection:
         Call it before the core accepts the event: after that, nothing may come between.
         """
         limiter = self._services.limiter
-        if isinstance(event, TextAppend) and limiter.counts_characters(self._principal):
-            await limiter.take_characters(self._principal, billed_characters(event.text))
+        principal = self._place.principal
+        if isinstance(event, TextAppend) and limiter.counts_characters(principal):
+            await limiter.take_characters(principal, billed_characters(event.text))
 
     def _act_or_refuse(self, event: ClientEvent) -> None:
         try:
@@ -357,6 +371,8 @@ class Connection:
             assert self._session is not None
             async with aclosing(self._session.events()) as events:
                 async for event in events:
+                    if isinstance(event, ResponseStarted):
+                        self._close_if_expelled()
                     if self._core.close is not None:
                         return
                     self._tell(event)
@@ -401,6 +417,7 @@ class Connection:
         else:
             self._core.finish_response(ended.status, usage)
         self._flush()
+        self._close_if_expelled()
         self._close_if_drained()
 
 
