@@ -238,6 +238,7 @@ async def test_a_reader_that_stops_reading_costs_little_and_is_dropped(tmp_path:
                 await peer.append(LONG_TEXT * 100)  # 290 MB of audio
             await until(lambda: live.num_open == 1)
             assert process.memory_info().rss - memory < 50 * MEGABYTE
+            await until(lambda: live.room.num_taken == 1 and not live.load.running)
             assert (await live.metric("saystream_running"), await live.metric("saystream_sessions")) == (0, 1)
 
 

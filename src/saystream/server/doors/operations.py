@@ -56,6 +56,8 @@ _OPENAPI = Operation(
 
 
 class OperationsDoor(Door):
+    _document: bytes | None = None
+
     def routes(self) -> Sequence[BaseRoute]:
         return (
             self.route("/healthz", self.health, _HEALTH),
@@ -80,10 +82,13 @@ class OperationsDoor(Door):
         )
 
     async def openapi(self, request: Request) -> Response:
-        return Response(self._document(request.app.routes), media_type=_JSON)
+        if self._document is None:  # it takes milliseconds to make, and the routes stay as they are
+            self._document = _document(request.app.routes)
+        return Response(self._document, media_type=_JSON)
 
-    def _document(self, routes: Sequence[BaseRoute]) -> bytes:
-        return msgspec.json.encode(document(route for route in routes if isinstance(route, DocumentedRoute)))
+
+def _document(routes: Sequence[BaseRoute]) -> bytes:
+    return msgspec.json.encode(document(route for route in routes if isinstance(route, DocumentedRoute)))
 
 
 def _json(body: msgspec.Struct, *, status: int = 200) -> Response:

@@ -7,6 +7,7 @@ so that the peer can still read what it was told. HTTP and WebSocket are protoco
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +29,9 @@ __all__ = ["Line", "LineTransport", "written"]
 
 _HIGH_WATER_BYTES = 32 * 1024
 """With more waiting to be sent, writers pause."""
+_SEND_BUFFER_BYTES = 128 * 1024
+"""The operating system keeps this much besides. By itself it would let it grow to megabytes, and a peer that reads
+nothing could have hundreds of answers made for it; sound needs 100 kB a second at most."""
 
 _LINGER_S = 5.0
 """How long a peer that was told to go may still send, to be ignored. A socket that is closed with unread data is reset,
@@ -88,6 +92,8 @@ class Line(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         address = transport.get_extra_info("peername")
         self.peer = address[0] if isinstance(address, tuple) else ""
         try:
