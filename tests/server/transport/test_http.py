@@ -72,6 +72,17 @@ async def test_what_is_malformed_is_answered_with_400(
     assert wanted in message
 
 
+async def test_bad_frames_before_the_handshake_is_answered_are_refused(
+    server: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with raw_peer(server) as peer:
+        await peer.send(HANDSHAKE + b"\r\n")
+        await until(lambda: any(hasattr(each, "queue") for each in server.uvicorn.server_state.connections))
+        await peer.send(b"\xff" * 100)
+        assert await peer.rest()
+    assert "Fatal error" not in caplog.text
+
+
 async def test_an_unknown_transfer_encoding_is_answered_with_501(server: Live) -> None:
     async with raw_peer(server) as peer:
         await peer.send(POST + b"Transfer-Encoding: gzip\r\n\r\n")

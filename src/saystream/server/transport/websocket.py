@@ -141,9 +141,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """The peer does not speak WebSocket; it may still read why it is closed."""
-        assert self.conn.close_sent is not None
         self.close_sent = True
-        self.transport.line.hang_up(b"".join(self.conn.data_to_send()), half_close=False)
+        if self.conn.state is State.CONNECTING:
+            early = MalformedRequest("Frames came before the handshake was answered, and are malformed.")
+            self.transport.line.hang_up(written(early))
+        else:
+            self.transport.line.hang_up(b"".join(self.conn.data_to_send()), half_close=False)
 
     # --- what leaves ------------------------------------------------------------------------------------------------
 
