@@ -79,6 +79,8 @@ class LimitSettings(_Section):
     """Text of one session that is waiting to be spoken; more is refused, and the session continues."""
     max_pending_responses: int = Field(64, ge=1)
     """Commits of one session that are waiting for their response."""
+    max_wrong_keys_per_minute: float = Field(60.0, gt=0)
+    """Of one address, after a burst of 20; further ones are refused with 429. Keys that were right are not."""
     max_consecutive_errors: int = Field(100, ge=1)
     """After this many bad events in a row the connection ends with 1008."""
 
@@ -235,6 +237,10 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[Annotated[str, Field(pattern=r"^[^/\s:*A-Z]+$")], ...] = ()
     """Names, such as ``speech.example.com``, that requests may have in ``Host`` while the server listens on loopback,
     besides those of this machine and that of ``public_url``."""
+    metrics_for: Literal["everyone", "keys", "loopback", "nobody"] = "everyone"
+    """Who may read ``/metrics``: whoever reaches the server, has a key, or is on this machine…"""
+    openapi_for: Literal["everyone", "keys", "loopback", "nobody"] = "everyone"
+    """…and who ``/openapi.json``. For ``nobody`` the path does not exist."""
     cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*A-Z]+$")], ...] = ()
     """Web origins, such as ``https://app.example``, whose pages may use the server from a browser."""
     engine: str = "auto"

@@ -82,7 +82,10 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         ) as usage,
     ):
         authenticator = Authenticator(
-            KeyStore(store.reading), host=settings.host, cors_origins=settings.cors_origins
+            KeyStore(store.reading),
+            host=settings.host,
+            cors_origins=settings.cors_origins,
+            wrong_keys_per_minute=settings.limits.max_wrong_keys_per_minute,
         )
         room = Room(authenticator, limiter, max_sessions=settings.limits.max_sessions)
         services = Services(

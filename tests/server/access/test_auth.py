@@ -4,10 +4,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 
+from clock import Clock
 from saystream.errors import (
     AuthenticationFailed,
     ConfigurationError,
     InvalidValue,
+    LimitReached,
     StoreUnavailable,
     WorkspaceDenied,
 )
@@ -145,3 +147,25 @@ async def test_a_network_is_not_served_without_keys_unless_told_so(store: KeySto
 async def test_a_network_is_served_once_a_key_exists(store: KeyStore) -> None:
     await store.create("Ann")
     await check_binding("0.0.0.0", store, allow_anonymous=False)
+
+
+async def test_an_address_with_many_wrong_keys_is_held_up_but_not_the_keys_that_were_right(
+    store: KeyStore,
+) -> None:
+    clock = Clock()
+    right, new = await store.create("Ann"), await store.create("Bob")
+    authenticator = Authenticator(store, clock=clock)
+    authorized = {"authorization": f"Bearer {right.secret}"}
+    await authenticator.authenticate(authorized, "10.0.0.1")
+    for _ in range(20):
+        with pytest.raises(AuthenticationFailed):
+            await authenticator.authenticate({"authorization": f"Bearer {UNKNOWN}"}, "10.0.0.1")
+    with pytest.raises(LimitReached, match="wrong keys") as held_up:
+        await authenticator.authenticate({"authorization": f"Bearer {UNKNOWN}"}, "10.0.0.1")
+    assert held_up.value.retry_after_s == pytest.approx(1)
+    assert (await authenticator.authenticate(authorized, "10.0.0.1")).label == "Ann"
+    newly = {"authorization": f"Bearer {new.secret}"}
+    assert (await authenticator.authenticate(newly, "10.0.0.2")).label == "Bob"
+    clock.now_s += 1
+    with pytest.raises(AuthenticationFailed):
+        await authenticator.authenticate({"authorization": "Bearer x"}, "10.0.0.1")

@@ -24,7 +24,7 @@ class FakeAuthenticator:
     def __init__(self) -> None:
         self.keys = {"key_1": KeyLimits()}
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    async def authenticate(self, headers: Mapping[str, str], peer: str) -> Principal:
         if "authorization" not in headers:
             raise AuthenticationFailed("who?")
         return ANN

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from saystream import __version__
+from saystream.config import Settings
+from saystream.errors import AuthenticationFailed
+from saystream.server.doors.base import Services
+from saystream.server.doors.operations import OperationsDoor
+from saystream.server.web.faults import EXCEPTION_HANDLERS
+from saystream.server.web.request_ids import RequestIds
 from saystream.text.counting import billed_characters
 from server.live import Live, audio_of, live_server, until
 
@@ -129,3 +139,41 @@ async def test_an_engine_slower_than_the_listener_is_seen_as_lag(tmp_path: Path)
         assert await live.metric("saystream_chunk_lag_seconds_sum") > 0.1
         assert await live.metric("saystream_response_real_time_factor_sum") > 1.2
         assert 0.1 < await live.metric("saystream_first_audio_seconds_sum")
+
+
+class StrictAuthenticator:
+    async def authenticate(self, headers: Mapping[str, str], peer: str) -> None:
+        if headers.get("authorization") != "Bearer right":
+            raise AuthenticationFailed("unknown or revoked key")
+
+
+@pytest.mark.parametrize(
+    ("readers", "stranger", "with_key", "here"),
+    [
+        ("everyone", 200, 200, 200),
+        ("keys", 401, 200, 401),
+        ("loopback", 403, 403, 200),
+        ("nobody", 404, 404, 404),
+    ],
+)
+async def test_settings_say_who_reads_the_metrics_and_the_document(
+    readers: str, stranger: int, with_key: int, here: int
+) -> None:
+    services = SimpleNamespace(
+        settings=Settings.model_validate({"metrics_for": readers, "openapi_for": readers}),
+        authenticator=StrictAuthenticator(),
+        metrics=SimpleNamespace(exposition=lambda: b""),
+    )
+    door = OperationsDoor(cast(Services, services))
+    app = Starlette(routes=door.routes(), exception_handlers=EXCEPTION_HANDLERS)
+    app.add_middleware(RequestIds)
+
+    async def status(path: str, peer: str, **headers: str) -> int:
+        transport = httpx.ASGITransport(app=app, client=(peer, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            return (await client.get(path, headers=headers)).status_code
+
+    for path in ("/metrics", "/openapi.json"):
+        assert await status(path, "10.0.0.1") == stranger
+        assert await status(path, "10.0.0.1", authorization="Bearer right") == with_key
+        assert await status(path, "127.0.0.1") == here

@@ -6,12 +6,21 @@ handshake needs one that is not revoked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from saystream.errors import AuthenticationFailed, ConfigurationError, InvalidValue, WorkspaceDenied
+from saystream.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidValue,
+    LimitReached,
+    WorkspaceDenied,
+)
 from saystream.server.access.keys import NO_LIMITS, Key, KeyLimits, KeyStore
 from saystream.server.access.origins import check_origin, is_loopback
+from saystream.server.access.wrong_keys import WrongKeys
 from saystream.storage.schema import WORKSPACE_MAX_CHARACTERS
 
 __all__ = ["UNKNOWN_KEY", "Authenticator", "Principal", "check_binding"]
@@ -38,27 +47,43 @@ class Authenticator:
     """Checks the headers of a handshake or request against the keys."""
 
     def __init__(
-        self, store: KeyStore, *, host: str = "127.0.0.1", cors_origins: Collection[str] = ()
+        self,
+        store: KeyStore,
+        *,
+        host: str = "127.0.0.1",
+        cors_origins: Collection[str] = (),
+        wrong_keys_per_minute: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``host`` is the address the server listens on. While no key exists, web pages of ``cors_origins`` may use the
-        server besides its own."""
+        server besides its own. One address may send ``wrong_keys_per_minute``, after a burst."""
         self._store = store
         self._loopback_only = is_loopback(host)
         self._cors_origins = frozenset(cors_origins)
+        self._wrong_keys = WrongKeys(per_minute=wrong_keys_per_minute, clock=clock)
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Who sent ``headers``, a mapping with lower-case names, such as Starlette's ``Headers``.
+    async def authenticate(self, headers: Mapping[str, str], peer: str = "") -> Principal:
+        """Who sent ``headers``, a mapping with lower-case names, such as Starlette's ``Headers``, from the address
+        ``peer``.
 
-        Raises AuthenticationFailed, StoreUnavailable, OriginRefused while no key exists, InvalidValue if the
-        workspace is not a valid name, or WorkspaceDenied if it is not the key's. No message holds any part of a header
-        that may be secret.
+        Raises AuthenticationFailed, LimitReached if too many wrong keys came from there, StoreUnavailable,
+        OriginRefused while no key exists, InvalidValue if the workspace is not a valid name, or WorkspaceDenied if it
+        is not the key's. No message holds any part of a header that may be secret.
         """
         workspace = _workspace(headers.get(_WORKSPACE_HEADER))
         if not await self._store.any_exist():
             check_origin(headers, allowed=self._cors_origins, loopback_only=self._loopback_only)
             return Principal(key_id=None, label="anonymous", workspace=workspace)
-        key = await self._store.verify(_bearer(headers.get("authorization")))
+        secret = _bearer(headers.get("authorization"))
+        # A key that was right before is looked at in any case: others behind the same address may try wrong ones.
+        if (wait_s := self._wrong_keys.wait_s(peer)) and not self._store.knows(secret):
+            raise LimitReached(
+                f"Too many wrong keys came from this address; try again in {math.ceil(wait_s)} s.",
+                retry_after_s=wait_s,
+            )
+        key = await self._store.verify(secret)
         if key is None:
+            self._wrong_keys.count(peer)
             raise AuthenticationFailed(UNKNOWN_KEY)
         if workspace is not None and key.workspace not in (None, workspace):
             raise WorkspaceDenied(

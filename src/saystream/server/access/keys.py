@@ -219,6 +219,10 @@ class KeyStore:
         digest = _digest(secret)
         return self._recall(digest) or await self._in_time(self._look_up(digest))
 
+    def knows(self, secret: str) -> bool:
+        """Whether this was a valid key not long ago; it may have been revoked since."""
+        return _SECRET.fullmatch(secret) is not None and _digest(secret) in self._verified
+
     async def _look_up(self, digest: str) -> Key | None:
         async with self._lanes[int(digest[0], 16)]:
             known = self._recall(digest)
@@ -231,6 +235,7 @@ class KeyStore:
             async with self._transaction() as connection:
                 row = (await connection.execute(statement)).mappings().one_or_none()
             if row is None:
+                self._verified.pop(digest, None)
                 return None
             return self._remember(digest, _key(row), asked_at)
 

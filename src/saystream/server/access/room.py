@@ -119,12 +119,12 @@ class Room:
 
     # --- coming in -------------------------------------------------------------------------------------------------
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Who sent ``headers``, if there is room now.
+    async def authenticate(self, headers: Mapping[str, str], peer: str = "") -> Principal:
+        """Who sent ``headers`` from the address ``peer``, if there is room now.
 
         Raises what the authenticator raises, then Draining or LimitReached.
         """
-        principal = await self._authenticator.authenticate(headers)
+        principal = await self._authenticator.authenticate(headers, peer)
         self._check()
         return principal
 

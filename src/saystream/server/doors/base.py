@@ -19,7 +19,7 @@ from saystream.text.counting import billed_characters
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from saystream.speech.synthesizer import Synthesizer
     from saystream.storage.files import FileStore
 
-__all__ = ["Door", "Services", "audio_of"]
+__all__ = ["Door", "Services", "audio_of", "peer_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +91,10 @@ class Door(ABC):
         Raises the same errors as ``Room.authenticate`` and ``read_json_body``.
         """
         room, limits = self.services.room, self.services.settings.limits
-        await room.authenticate(request.headers)
+        await room.authenticate(request.headers, peer_of(request))
         body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
         # Again: a body may take longer than a revocation.
-        return await room.authenticate(request.headers), body
+        return await room.authenticate(request.headers, peer_of(request)), body
 
     def account(self, principal: Principal) -> ResponseAccount:
         """An account for the request or connection that the calling task serves."""
@@ -132,6 +132,11 @@ class Door(ABC):
             finally:
                 # The listener has gone, or does not read the end.
                 account.close(text, "cancelled" if speaker.fault is None else "failed", speaker.fault)
+
+
+def peer_of(connection: HTTPConnection) -> str:
+    """The address of the client; behind a proxy on this machine, what the proxy says."""
+    return "" if connection.client is None else connection.client.host
 
 
 class _Speaker:

@@ -27,7 +27,7 @@ from saystream.protocol.http.openai import (
     error_body,
 )
 from saystream.server.accounting.billing import TokenBill
-from saystream.server.doors.base import Door, audio_of
+from saystream.server.doors.base import Door, audio_of, peer_of
 from saystream.server.web.faults import OPENAI
 from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Parameter
 from saystream.server.web.streaming import StreamedAnswer
@@ -158,19 +158,19 @@ class OpenAIDoor(Door):
         )
 
     async def models(self, request: Request) -> Response:
-        await self.services.authenticator.authenticate(request.headers)
+        await self.services.authenticator.authenticate(request.headers, peer_of(request))
         return _json(ModelList(data=list(self._models.values())))
 
     async def model(self, request: Request) -> Response:
         """Raises ModelNotFound."""
-        await self.services.authenticator.authenticate(request.headers)
+        await self.services.authenticator.authenticate(request.headers, peer_of(request))
         entry = self._models.get(request.path_params["model"])
         if entry is None:
             raise ModelNotFound("No such model; `GET /v1/models` lists all.", param="model")
         return _json(entry)
 
     async def voices(self, request: Request) -> Response:
-        await self.services.authenticator.authenticate(request.headers)
+        await self.services.authenticator.authenticate(request.headers, peer_of(request))
         return _json(self._voices)
 
     @cached_property

@@ -8,7 +8,9 @@ import msgspec
 from starlette.responses import Response
 
 from saystream import __version__
-from saystream.server.doors.base import Door
+from saystream.errors import AccessDenied
+from saystream.server.access.origins import is_loopback
+from saystream.server.doors.base import Door, peer_of
 from saystream.server.web.openapi import Answer, DocumentedRoute, Operation, document
 
 if TYPE_CHECKING:
@@ -59,12 +61,23 @@ class OperationsDoor(Door):
     _document: bytes | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
-        return (
+        settings = self.services.settings
+        routes = [
             self.route("/healthz", self.health, _HEALTH),
             self.route("/readyz", self.readiness, _READINESS),
-            self.route("/metrics", self.metrics, _METRICS),
-            self.route("/openapi.json", self.openapi, _OPENAPI),
-        )
+        ]
+        if settings.metrics_for != "nobody":
+            routes.append(self.route("/metrics", self.metrics, _METRICS))
+        if settings.openapi_for != "nobody":
+            routes.append(self.route("/openapi.json", self.openapi, _OPENAPI))
+        return routes
+
+    async def _check(self, request: Request, readers: str) -> None:
+        """Raises AccessDenied, or what the authenticator raises, unless ``request`` is from one of ``readers``."""
+        if readers == "loopback" and not is_loopback(peer_of(request)):
+            raise AccessDenied("Only programs on the server's machine may read this.")
+        if readers == "keys":
+            await self.services.authenticator.authenticate(request.headers, peer_of(request))
 
     async def health(self, request: Request) -> Response:
         return _json(Health(__version__))
@@ -77,11 +90,13 @@ class OperationsDoor(Door):
         return _json(Readiness("ready"))
 
     async def metrics(self, request: Request) -> Response:
+        await self._check(request, self.services.settings.metrics_for)
         return Response(
             self.services.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8"
         )
 
     async def openapi(self, request: Request) -> Response:
+        await self._check(request, self.services.settings.openapi_for)
         if self._document is None:  # it takes milliseconds to make, and the routes stay as they are
             self._document = _document(request.app.routes)
         return Response(self._document, media_type=_JSON)

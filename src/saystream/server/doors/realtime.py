@@ -9,7 +9,7 @@ import structlog
 from starlette.routing import WebSocketRoute
 
 from saystream.errors import SaystreamError
-from saystream.server.doors.base import Door
+from saystream.server.doors.base import Door, peer_of
 from saystream.server.doors.realtime_connection import Connection
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RealtimeDoor(Door):
         room, metrics = self.services.room, self.services.metrics
         model = websocket.query_params.get("model", "")
         try:
-            principal = await room.authenticate(websocket.headers)
+            principal = await room.authenticate(websocket.headers, peer_of(websocket))
             place = await room.admit(principal, model)
         except SaystreamError as error:
             metrics.refused.labels(error.code).inc()
