@@ -148,7 +148,11 @@ class TroubledStream(FakeStream):
     trouble: Trouble
 
     async def __anext__(self) -> AudioChunk:
-        await self.trouble.step(EngineCrashed("gone"))
+        try:
+            await self.trouble.step(EngineCrashed("gone"))
+        except EngineCrashed:
+            self.sent_to_end = True  # a fault is the end of a stream
+            raise
         chunk = await super().__anext__()
         TroubledStream.heard += 1
         return chunk
