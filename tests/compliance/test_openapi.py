@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import hypothesis
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from saystream.bench import ServerProcess
+from saystream.config import Settings
 from saystream.server.app import DOORS
 from saystream.server.doors.base import Services
 from saystream.server.web.openapi import DocumentedRoute
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.slow
 ROUTES = [
     route
     for door in DOORS
-    for route in door(cast(Services, None)).routes()
+    for route in door(cast(Services, SimpleNamespace(settings=Settings()))).routes()
     if isinstance(route, DocumentedRoute)
 ]
 
