@@ -148,7 +148,7 @@ async def wyoming(port: int, dripped: bool) -> Sound:
 async def piper_http(port: int, dripped: bool) -> Sound:
     async with (
         httpx.AsyncClient(timeout=120) as http,
-        http.stream("POST", f"http://127.0.0.1:{port}/", json={"text": TEXT}) as answer,
+        http.stream("POST", f"http://127.0.0.1:{port}/synthesize", json={"text": TEXT}) as answer,
     ):
         answer.raise_for_status()
         header = 44
@@ -206,6 +206,8 @@ def figures(heard: list[Heard], cpu: float) -> dict[str, Any]:
     refused = sum(not each.sound_s for each in heard)
     heard = [each for each in heard if each.sound_s]
     firsts = [each.first_ms for each in heard]
+    if not heard:
+        return {"sessions": 0, "refused": refused}
     return {
         "first audio, median, ms": round(statistics.median(firsts)),
         "first audio, largest, ms": round(max(firsts)),
