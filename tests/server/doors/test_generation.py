@@ -377,7 +377,7 @@ async def test_a_listener_who_does_not_read_holds_nobody_up(tmp_path: Path) -> N
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.connect(("127.0.0.1", listener.server.port))
             head = (
-                f"POST {PATH} HTTP/1.1\r\nHost: a\r\nX-DashScope-SSE: enable\r\n"
+                f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-DashScope-SSE: enable\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
             )
             deaf.sendall(head.encode() + content)

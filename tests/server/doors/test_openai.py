@@ -147,7 +147,7 @@ async def test_fifty_megabytes_are_refused_and_not_read(server: Live, announced:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     length = b"content-length: 52428800" if announced else b"transfer-encoding: chunked"
     writer.write(
-        b"POST /v1/audio/speech HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"POST /v1/audio/speech HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         + length
         + b"\r\n\r\n"
     )
