@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saystream.languages import LANGUAGE_NAMES
@@ -113,6 +113,7 @@ ALPHABET = "ab 1.,\n’'\u0301和因为但是我はを人あアー에서를 "
 PIECES = ["and ", "in ", "lighthouse ", "пришли в ", "因为", "の時は", "친구들과 영화를 ", "\ud800", "The "]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*ALPHABET, *PIECES]), max_size=40).map("".join))
 def test_a_place_depends_on_nothing_after_what_made_it_certain(text: str) -> None:
     def language_of(text: str) -> str:

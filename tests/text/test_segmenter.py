@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saystream.errors import ConfigurationError
@@ -126,6 +126,7 @@ def test_the_documented_error_counts_are_the_measured_ones() -> None:
 # Any input
 
 
+@settings(deadline=None)
 @given(text=TEXTS, cuts=st.lists(st.integers(0, 400), max_size=12), max_characters=st.integers(20, 90))
 @example(text="Yes. " + "a" * 60 + ". No. " * 9, cuts=[3, 4, 40], max_characters=20)
 def test_segments_do_not_depend_on_how_text_is_split_and_join_to_the_text(
@@ -148,6 +149,7 @@ def test_segments_do_not_depend_on_how_text_is_split_and_join_to_the_text(
 STEPS = st.lists(st.tuples(TEXTS, st.integers(0, 900)), max_size=12)
 
 
+@settings(deadline=None)
 @given(steps=STEPS)
 def test_poll_gives_something_exactly_from_the_deadline_on(steps: list[tuple[str, int]]) -> None:
     segmenter = make_segmenter(max_characters=60)
@@ -169,6 +171,7 @@ def test_poll_gives_something_exactly_from_the_deadline_on(steps: list[tuple[str
     assert [segment.index for segment in given_out] == list(range(len(given_out)))
 
 
+@settings(deadline=None)
 @given(steps=STEPS)
 def test_with_polls_at_the_same_times_splitting_still_changes_nothing(steps: list[tuple[str, int]]) -> None:
     whole, by_character = make_segmenter(max_characters=60), make_segmenter(max_characters=60)
