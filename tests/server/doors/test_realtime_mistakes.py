@@ -201,8 +201,8 @@ async def test_a_frame_over_the_limit_ends_the_connection(server: Live, num_byte
     assert code == 1009
 
 
-async def test_a_hundred_thousand_appends_of_one_character_are_one_text(server: Live) -> None:
-    text = ("word " * 20_000)[:100_000]
+async def test_thirty_thousand_appends_of_one_character_are_one_text(server: Live) -> None:
+    text = "word " * 6_000
     frames = [event("input_text_buffer.append", text=character) for character in text]
 
     async def write(peer: Peer) -> None:
@@ -223,7 +223,7 @@ async def test_a_hundred_thousand_appends_of_one_character_are_one_text(server: 
                     if event_["type"] == "session.finished":
                         break
             await writer
-    assert characters == 100_000
+    assert characters == 30_000
 
 
 async def test_a_reader_that_stops_reading_costs_little_and_is_dropped(tmp_path: Path) -> None:
