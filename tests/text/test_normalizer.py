@@ -265,8 +265,8 @@ def test_the_time_grows_with_the_length_alone(language: str) -> None:
     for piece in HOSTILE:
         start = time.process_time()
         normalize(long_text(piece, 8_000), language)
-        # It takes some 0.05 s; what is quadratic in the length takes minutes.
-        assert time.process_time() - start < 2, piece
+        # Up to 0.5 s, or 3 s while coverage is measured; what is quadratic in the length takes minutes.
+        assert time.process_time() - start < 15, piece
 
 
 @pytest.mark.parametrize("language", ["zh", "ja"])
@@ -275,4 +275,4 @@ def test_wetext_is_given_little_at_once(language: str) -> None:
     for piece in HOSTILE:
         start = time.process_time()
         normalize(long_text(piece, 500), language)
-        assert time.process_time() - start < 4, piece
+        assert time.process_time() - start < 15, piece
