@@ -98,11 +98,16 @@ def test_an_empty_model_is_a_missing_one() -> None:
         decode({**WHOLE, "model": ""})
 
 
-def test_a_missing_voice_is_said_in_the_words_of_the_service() -> None:
-    with pytest.raises(InvalidRequest, match=r"^The voice property is required\.$") as raised:
-        decode({"model": "m", "input": {"text": "Hello."}})
+@pytest.mark.parametrize(
+    ("field", "given"), [("voice", {"text": "Hello."}), ("text", {"voice": "Cherry"}), ("text", {"text": ""})]
+)
+def test_a_missing_text_or_voice_is_said_in_the_words_of_the_service(
+    field: str, given: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidRequest, match=rf"^The {field} property is required\.$") as raised:
+        decode({"model": "m", "input": given})
     assert (raised.value.param, raised.value.http_status, raised.value.http_code) == (
-        *("input.voice", 400, "InvalidParameter"),
+        *(f"input.{field}", 400, "InvalidParameter"),
     )
 
 
