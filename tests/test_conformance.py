@@ -276,6 +276,7 @@ def test_a_broken_promise_is_found_and_named(engine: Engine, check: str, problem
         ({"voices": ()}, "voices"),
         ({"voices": ("a", "a")}, "voices"),
         ({"concurrency": 0}, "concurrency"),
+        ({"parallel": 9}, "parallel, 9,"),
         ({"languages": {"en": "superb"}}, "quality 'superb' of language 'en'"),
         ({"native_voices": ("Cherry", "Nobody")}, "'Nobody'"),
     ],

@@ -65,6 +65,7 @@ PURE = (
     "hosting/admission.py",
     "hosting/playback.py",
     "hosting/scheduler.py",
+    "hosting/turns.py",
 )
 
 FRONT_OF_HOSTING = {"front", "local", "playback"}

@@ -248,6 +248,8 @@ def _description(info: EngineInfo) -> Iterator[str]:
         yield f"The voices {info.voices} are none, or some are alike."
     if info.concurrency < 1:
         yield f"The concurrency {info.concurrency} is below 1."
+    if not 0 <= info.parallel <= info.concurrency:
+        yield f"parallel, {info.parallel}, is not from 0 to the concurrency."
 
 
 def _audio(bench: _Bench) -> Iterator[str]:

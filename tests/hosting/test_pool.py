@@ -169,6 +169,17 @@ async def test_a_cancelled_stream_lets_a_later_one_of_its_session_start() -> Non
         assert len(await heard(second))
 
 
+async def test_with_fewer_turns_than_slots_streams_take_turns_and_only_their_turns_count_as_work() -> None:
+    async with pool_of(concurrency=2, parallel=1, real_time_factor=0.1) as pool:
+        await heard(say(pool, "So its speed is known."))
+        long, short = say(pool, LONG_TEXT), say(pool, "Just a few words.")
+        assert load_of(pool).running == 2
+        np.testing.assert_array_equal(await heard(short), spoken("Just a few words."))
+        assert load_of(pool).running == 1
+        assert short.waited_ms > 0
+        long.cancel()
+
+
 # --- admission
 
 

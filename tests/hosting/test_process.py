@@ -29,6 +29,7 @@ class Notes:
     def __init__(self) -> None:
         self.heard_ms = 0.0
         self.taken_characters = 0
+        self.waited: list[bool] = []
         self.fault: ServerFault | None = None
         self.sounding = asyncio.Event()
         self.over = asyncio.Event()
@@ -39,6 +40,9 @@ class Notes:
 
     def text_taken(self, num_characters: int) -> None:
         self.taken_characters = num_characters
+
+    def waits(self, waiting: bool) -> None:
+        self.waited.append(waiting)
 
     def ended(self, fault: ServerFault | None) -> None:
         self.fault = fault
@@ -261,11 +265,10 @@ async def test_what_an_engine_prints_while_it_loads_is_a_detail() -> None:
     assert entry["log_level"] == "debug"
 
 
-async def test_an_engine_without_slots_is_unavailable() -> None:
+@pytest.mark.parametrize("slots", [{"concurrency": 0}, {"parallel": 2}, {"parallel": -1}])
+async def test_an_engine_whose_slots_cannot_be_is_unavailable(slots: dict[str, Any]) -> None:
     host = tone()
-    info = EngineInfo(
-        name="tone", sample_rate=24000, languages={"*": "native"}, voices=("tone",), concurrency=0
-    )
+    info = EngineInfo(name="tone", sample_rate=24000, languages={"*": "native"}, voices=("tone",), **slots)
     host.pipe_data_received(1, pack(Kind.READY, 0, msgspec.json.encode(info)))
     with pytest.raises(EngineUnavailable, match="concurrency"):
         await host.start()
@@ -291,6 +294,20 @@ async def test_a_start_that_is_given_up_leaves_no_process() -> None:
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert not engine_processes()
+
+
+async def test_a_stream_that_waits_for_its_turn_is_not_stalled() -> None:
+    async with loaded() as host:
+        notes = Notes()
+        stream = host.open(REQUEST, notes, span=Span("text"), input_ended=False)
+        stream.end_input()
+        host.pipe_data_received(1, pack(Kind.WAITING, 1))
+        assert stream.deadline == inf
+        stream.resume()
+        assert stream.deadline == inf
+        host.pipe_data_received(1, pack(Kind.TURN, 1))
+        assert stream.deadline < inf
+        assert notes.waited == [True, False]
 
 
 class JumpingClock:

@@ -63,6 +63,28 @@ def test_a_session_whose_audio_has_been_heard_may_use_any_slot() -> None:
     assert scheduler.next(2, 7000) == ["far 2", "far 3"]
 
 
+def test_a_session_holds_no_more_slots_than_can_compute_at_once() -> None:
+    one, other = Playback(0), Playback(0)
+    scheduler = scheduler_of(("a", one), ("b", one), ("c", one))
+    assert scheduler.next(8, 0, parallel=2) == ["a", "b"]
+    assert not scheduler.crowded
+    scheduler.add("new", other)
+    scheduler.ready("new", 10)
+    assert scheduler.next(6, 10, parallel=2) == ["new"]
+    assert scheduler.crowded
+    scheduler.done("a")
+    assert scheduler.next(6, 20, parallel=2) == ["c"]
+
+
+def test_what_takes_turns_with_others_takes_longer() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_waiting=100)
+    for job in ("a", "b", "c"):
+        scheduler.add(job, Playback(0))
+        scheduler.ready(job, 0, work_ms=400)
+    assert scheduler.next(2, 0, parallel=1) == ["a", "b"]
+    assert scheduler.starts_in_ms("c", 400) == 400
+
+
 def test_one_slot_is_never_kept_free() -> None:
     scheduler = scheduler_of(("far", sounding(9000)))
     assert scheduler.next(1, 0) == ["far"]

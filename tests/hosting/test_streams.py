@@ -55,7 +55,9 @@ class Told:
         self.time_ms += 40
         return self.time_ms
 
-    def open(self, request: SynthesisRequest, listener: Any, *, span: Span, input_ended: bool) -> Any:
+    def open(
+        self, request: SynthesisRequest, listener: Any, *, span: Span, input_ended: bool, lead_ms: Any
+    ) -> Any:
         self.log.append(("open", span.text, input_ended))
         return self
 
@@ -288,6 +290,24 @@ def test_text_of_an_incremental_stream_waits_until_its_engine_says_that_it_took_
     stream.push(Span("three"))
     stream.cancel()
     assert stream.waiting_characters == 0
+
+
+def test_time_in_which_a_stream_waits_for_its_turn_does_not_count_as_work() -> None:
+    told = Told()  # 40 ms between any two calls
+    stream = stream_of(told)
+    stream.push(Span("one"))
+    stream.end_input()
+    told.run(stream)
+    stream.waits(True)
+    told.time_ms += 1000
+    stream.waits(False)
+    stream.audio_came(TENTH)
+    assert (stream.waited_ms, stream.first_audio_ms) == (1040, 80)
+    stream.waits(True)
+    told.time_ms += 1000
+    stream.waits(False)
+    stream.audio_came(TENTH)
+    assert (stream.waited_ms, stream.silence_ms) == (2080, 80)
 
 
 def test_text_of_a_whole_segment_never_waits_in_its_stream() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from saystream.hosting.frames import (
     Frame,
     Kind,
     LoadFailure,
+    Opening,
     pack,
     pack_count,
     pack_marks,
@@ -46,8 +48,8 @@ class Gateway:
     def say(self, kind: Kind, stream: int = 0, payload: bytes = b"") -> None:
         self._commands.write(pack(kind, stream, payload))
 
-    def open(self, stream: int, text: str | None = None) -> None:
-        self.say(Kind.OPEN, stream, msgspec.json.encode(REQUEST))
+    def open(self, stream: int, text: str | None = None, *, lead_ms: float | None = None) -> None:
+        self.say(Kind.OPEN, stream, msgspec.json.encode(Opening(REQUEST, lead_ms)))
         if text is not None:
             self.say(Kind.TEXT, stream, pack_span(Span(text)))
             self.say(Kind.END_INPUT, stream)
@@ -278,6 +280,92 @@ def test_streams_run_side_by_side() -> None:
     assert sorted(kinds) == [Kind.AUDIO, Kind.AUDIO, Kind.DONE, Kind.DONE]
 
 
+class TakingTurns(SpeakingEngine):
+    info = replace(INFO, parallel=1)
+
+
+def windows(made: queue.SimpleQueue[str], may_make: threading.Semaphore) -> TakingTurns:
+    """An engine whose windows a test lets through one by one; what is made says of which text."""
+
+    def speak(text: str) -> Iterator[np.ndarray]:
+        for _ in range(3):
+            made.put(text)
+            assert may_make.acquire(timeout=PATIENCE_S)
+            yield TONE[:160]  # all of them find room in a pipe
+
+    return TakingTurns(speak)
+
+
+def wait_for(gateway: Gateway, *wanted: tuple[Kind, int]) -> None:
+    """Hear until each of ``wanted`` has come, in any order."""
+    left = {*wanted}
+    while left:
+        left.discard((Kind((frame := gateway.hear())[0]), frame[1]))
+
+
+def test_the_next_window_is_that_of_the_listener_with_the_least_sound_left() -> None:
+    made: queue.SimpleQueue[str] = queue.SimpleQueue()
+    may_make = threading.Semaphore(0)
+    with hosted(windows(made, may_make)) as gateway:
+        gateway.open(1, "far", lead_ms=60_000)
+        assert made.get(timeout=PATIENCE_S) == "far"
+        gateway.open(2, "near", lead_ms=30_000)
+        wait_for(gateway, (Kind.WAITING, 2))
+        may_make.release()
+        assert made.get(timeout=PATIENCE_S) == "near"
+        may_make.release(5)
+        assert [made.get(timeout=PATIENCE_S) for _ in range(4)] == ["near", "near", "far", "far"]
+        wait_for(gateway, (Kind.DONE, 1), (Kind.DONE, 2))
+
+
+def test_a_new_listener_is_served_after_one_window_of_another() -> None:
+    made: queue.SimpleQueue[str] = queue.SimpleQueue()
+    may_make = threading.Semaphore(0)
+    with hosted(windows(made, may_make)) as gateway:
+        gateway.open(1, "sounding", lead_ms=60_000)
+        assert made.get(timeout=PATIENCE_S) == "sounding"
+        gateway.open(2, "new")
+        wait_for(gateway, (Kind.WAITING, 2))
+        may_make.release()
+        assert made.get(timeout=PATIENCE_S) == "new"
+        may_make.release(5)
+        wait_for(gateway, (Kind.TURN, 2), (Kind.DONE, 1), (Kind.DONE, 2))
+
+
+def test_a_stream_that_waits_for_its_turn_can_be_cancelled() -> None:
+    made: queue.SimpleQueue[str] = queue.SimpleQueue()
+    may_make = threading.Semaphore(0)
+    with hosted(windows(made, may_make)) as gateway:
+        gateway.open(1, "one")
+        assert made.get(timeout=PATIENCE_S) == "one"
+        gateway.open(2, "two")
+        assert gateway.hear()[:2] == (Kind.WAITING, 2)
+        gateway.say(Kind.CANCEL, 2)
+        assert gateway.hear()[:2] == (Kind.DONE, 2)
+        gateway.say(Kind.CANCEL, 1)
+        may_make.release()
+        wait_for(gateway, (Kind.DONE, 1))
+        assert made.empty()
+
+
+def test_a_held_stream_leaves_its_turn_to_others() -> None:
+    made: queue.SimpleQueue[str] = queue.SimpleQueue()
+    may_make = threading.Semaphore(0)
+    with hosted(windows(made, may_make)) as gateway:
+        gateway.open(1, "held", lead_ms=0)
+        assert made.get(timeout=PATIENCE_S) == "held"
+        gateway.open(2, "other", lead_ms=60_000)
+        wait_for(gateway, (Kind.WAITING, 2))
+        gateway.say(Kind.HOLD, 1)
+        gateway.open(3)  # one slot too many: it only shows that the hold was read
+        gateway.say(Kind.CANCEL, 3)
+        may_make.release(4)
+        wait_for(gateway, (Kind.DONE, 2))
+        gateway.say(Kind.RESUME, 1)
+        may_make.release(2)
+        wait_for(gateway, (Kind.DONE, 1), (Kind.DONE, 3))
+
+
 def test_a_cancel_ends_the_stream_once_the_engine_has_cleaned_up() -> None:
     log = []
 
@@ -401,7 +489,7 @@ def test_the_process_ends_with_its_input_also_in_the_middle_of_speech() -> None:
     with process("tone", b'{"real_time_factor": 1.0}') as child:
         child.hear()
         for frame in (
-            pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)),
+            pack(Kind.OPEN, 1, msgspec.json.encode(Opening(REQUEST))),
             pack(Kind.TEXT, 1, pack_span(Span("text " * 1000))),
             pack(Kind.END_INPUT, 1),
         ):
@@ -416,7 +504,7 @@ def test_the_process_leaves_interrupts_to_the_gateway() -> None:
         child.hear()
         child.process.send_signal(signal.SIGINT)
         child.process.send_signal(signal.SIGTERM)
-        child.say(pack(Kind.OPEN, 1, msgspec.json.encode(REQUEST)))
+        child.say(pack(Kind.OPEN, 1, msgspec.json.encode(Opening(REQUEST))))
         child.say(pack(Kind.CANCEL, 1))
         assert child.hear()[0] == Kind.DONE
 
@@ -467,7 +555,7 @@ def test_numbers_come_to_an_engine_as_words_where_that_is_asked_for() -> None:
 
     with hosted(SpeakingEngine(speak)) as gateway:
         for number, request in enumerate((REQUEST, replace(REQUEST, normalize_text=True)), start=1):
-            gateway.say(Kind.OPEN, number, msgspec.json.encode(request))
+            gateway.say(Kind.OPEN, number, msgspec.json.encode(Opening(request)))
             gateway.say(Kind.TEXT, number, pack_span(Span("It is 5 km.")))
             gateway.say(Kind.END_INPUT, number)
             assert gateway.hear_until_end(number)[1] == Kind.DONE

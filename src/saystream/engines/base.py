@@ -50,7 +50,10 @@ class EngineInfo:
     voices: tuple[str, ...]
     """Names of its own base voices; the first is the default."""
     concurrency: int = 1
-    """How many streams it speaks at once."""
+    """How many streams may be open at once."""
+    parallel: int = 0
+    """How many of them compute at once; 0 is all. With fewer, a stream may have to wait before each chunk, so that the
+    one whose listener has the least sound left goes first. Not for an engine that takes text while it speaks."""
     incremental_text: bool = False
     """Text may be pushed while audio is already coming out."""
     native_voices: tuple[str, ...] = ()
@@ -66,6 +69,11 @@ class EngineInfo:
     the engine was loaded, on this machine. ``None`` if it has not been measured."""
     runtime: str = ""
     """What computes its model and in which precision, such as ``ONNX Runtime, fp32``; shown to operators."""
+
+    @property
+    def turns(self) -> int:
+        """Streams that compute at once."""
+        return self.parallel or self.concurrency
 
     def speaks(self, language: str) -> bool:
         """Whether ``language`` (ISO 639-1) is one of ``languages``."""
@@ -139,7 +147,8 @@ class EngineStream(ABC):
 
     @abstractmethod
     def chunks(self) -> Iterator[SpeechChunk]:
-        """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread.
+        """Audio as it is made, each array float32 with shape ``(num_samples,)``. Read once, by one thread, which may
+        let any time pass between two chunks; no lock may be held meanwhile.
 
         If ``SynthesisRequest.marks`` is set, a chunk carries the marks of the words that begin in it. A mark may come
         in an earlier chunk, but not in a later one.

@@ -57,6 +57,7 @@ class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Duration of a letter or a space at speed 1.0; a wide character lasts three times as long."""
     chunk_ms: Stretches = 100
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 64
+    parallel: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
     incremental: bool = False
     """Speak text as it is pushed."""
 
@@ -87,6 +88,7 @@ class ToneEngine(Engine):
             languages={"*": "robotic"},
             voices=("tone",),
             concurrency=self.options.concurrency,
+            parallel=self.options.parallel,
             incremental_text=self.options.incremental,
             normalizes_text=True,
         )

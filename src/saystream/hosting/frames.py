@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from saystream.audio import Mark
-from saystream.engines.base import Span
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -36,6 +36,7 @@ __all__ = [
     "HostedFault",
     "Kind",
     "LoadFailure",
+    "Opening",
     "pack",
     "pack_count",
     "pack_marks",
@@ -64,7 +65,7 @@ class Kind(IntEnum):
     OPTIONS = 1
     """The first frame: the options of the engine, a JSON object."""
     OPEN = 2
-    """Open a stream: a SynthesisRequest as JSON."""
+    """Open a stream: an Opening as JSON."""
     TEXT = 3
     """More text: ``pack_span``."""
     END_INPUT = 4
@@ -92,6 +93,17 @@ class Kind(IntEnum):
     """The engine raised a fault that says what is wrong; the slot is free. A HostedFault as JSON."""
     MARKS = 24
     """Marks of the AUDIO that follows: ``pack_marks``."""
+    WAITING = 25
+    """The stream waits for its turn to compute: no audio is due until TURN."""
+    TURN = 26
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """A stream to be opened."""
+
+    request: SynthesisRequest
+    lead_ms: float | None = None
+    """``turns.Turn``."""
 
 
 class LoadFailure(msgspec.Struct, frozen=True):

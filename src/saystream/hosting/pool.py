@@ -241,7 +241,7 @@ class _EngineQueue:
             speed = self._admission.speed
             speed.measured(
                 stream.speech_ms,
-                self.now_ms() - began_ms,
+                self.now_ms() - began_ms - stream.waited_ms,
                 size=stream.size,
                 first_ms=stream.first_audio_ms - began_ms if stream.speech_ms else math.inf,
                 silence_ms=stream.silence_ms,
@@ -267,10 +267,11 @@ class _EngineQueue:
         sound_ms = stream.buffered_ms + max(0.0, speed.sound_ms(stream.size) - stream.sounded_ms)
         if stream.buffered_ms:
             return Forecast(0.0, sound_ms)
+        turns = 2 if self._scheduler.crowded else 1  # its own, and one of another before it
         if stream.sounded_ms:
-            return Forecast(speed.silence_ms, sound_ms)
+            return Forecast(speed.silence_ms * turns, sound_ms)
         now_ms = self.now_ms()
-        first_ms = speed.first_sound_ms(stream.size)
+        first_ms = speed.first_sound_ms(stream.size) * turns
         if stream in self._began_ms:
             return Forecast(max(0.0, self._began_ms[stream] + first_ms - now_ms), sound_ms)
         return Forecast(self._scheduler.starts_in_ms(stream, now_ms) + first_ms, sound_ms)
@@ -282,11 +283,21 @@ class _EngineQueue:
 
     def _dispatch(self) -> None:
         free_slots = sum(host.free_slots for host in self._hosts)
-        self._make_ready(self._admission.admit(free_slots + self._scheduler.running))
+        turns = sum(host.turns for host in self._hosts)
+        self._make_ready(self._admission.admit(turns))
         now_ms = self.now_ms()
-        for stream in self._scheduler.next(free_slots, now_ms):
+        for stream in self._scheduler.next(free_slots, now_ms, parallel=turns):
+            lead_ms = self._lead_ms(stream, now_ms)
             self._began_ms[stream] = now_ms
-            stream.run_on(max(self._hosts, key=lambda host: host.free_slots))
+            stream.run_on(max(self._hosts, key=lambda host: host.free_slots), lead_ms)
+
+    def _lead_ms(self, stream: PoolStream, now_ms: float) -> float | None:
+        """As in ``turns.Turn``: what was sent, and what earlier streams of its session will give."""
+        before = [each for each in self._began_ms if each.playback is stream.playback]
+        if not before and not stream.playback.sounds(now_ms):
+            return None
+        sent_ms = max(0.0, stream.playback.lead_ms(now_ms))
+        return sent_ms + sum(self.forecast(each).sound_ms for each in before)
 
     def _make_ready(self, streams: Iterable[PoolStream]) -> None:
         for stream in streams:

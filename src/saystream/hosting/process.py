@@ -41,6 +41,7 @@ from saystream.hosting.frames import (
     HostedFault,
     Kind,
     LoadFailure,
+    Opening,
     pack,
     pack_span,
     unpack_count,
@@ -78,6 +79,9 @@ class Listener(Protocol):
     def text_taken(self, num_characters: int) -> None:
         """An incremental engine has begun to speak this much of the text so far."""
 
+    def waits(self, waiting: bool) -> None:
+        """From now on it waits for its turn to compute, or no longer."""
+
     def ended(self, fault: ServerFault | None) -> None:
         """The stream has ended and its slot is free. Without a ``fault`` it spoke everything, or was cancelled."""
 
@@ -96,6 +100,7 @@ class HostedStream:
         "_number",
         "_sounding",
         "_used_s",
+        "_waits_for_turn",
         "deadline",
         "listener",
     )
@@ -105,12 +110,13 @@ class HostedStream:
         self._number = number
         self._input_ended = input_ended
         self._sounding = False
+        self._waits_for_turn = False
         self._marks: tuple[Mark, ...] = ()
         """Marks of the audio that comes next."""
         self.listener = listener
         self.deadline = inf
         """When the process counts as hung, in seconds of the clock, if this process has run all the time until then and
-        the engine's does not compute. An engine that may still be waiting for text has no deadline."""
+        the engine's does not compute. A stream that may still be waiting for text, or waits for its turn, has none."""
         self._limit_s = inf
         self._used_s: tuple[float, float] | None = None
         """CPU time of the process when audio became due, and at the last deadline; ``None`` until it was looked at."""
@@ -148,9 +154,15 @@ class HostedStream:
         marks, self._marks = self._marks, ()
         self.listener.audio_came(AudioChunk(samples, sample_rate, marks))
 
+    def waits(self, waiting: bool) -> None:
+        self._waits_for_turn = waiting
+        self.deadline = inf
+        self.expect_audio()
+        self.listener.waits(waiting)
+
     def expect_audio(self) -> None:
-        """Audio is due from now on, unless the engine may still be waiting for text."""
-        if self._input_ended:
+        """Audio is due from now on, unless the stream may still be waiting for text or for its turn."""
+        if self._input_ended and not self._waits_for_turn:
             host = self._host
             self._is_due_within(host.chunk_timeout_s if self._sounding else host.first_chunk_timeout_s)
 
@@ -258,15 +270,26 @@ class HostedEngine(asyncio.SubprocessProtocol):
             return 0
         return self._info.concurrency - len(self._streams)
 
+    @property
+    def turns(self) -> int:
+        """Streams that compute at once; none before it is loaded or after it has ended."""
+        return self._info.turns if self._info is not None and self._stdin is not None else 0
+
     def open(
-        self, request: SynthesisRequest, listener: Listener, *, span: Span, input_ended: bool
+        self,
+        request: SynthesisRequest,
+        listener: Listener,
+        *,
+        span: Span,
+        input_ended: bool,
+        lead_ms: float | None = None,
     ) -> HostedStream:
-        """Open a stream in one of the free slots, with ``span``, the text so far."""
+        """Open a stream in one of the free slots, with ``span``, the text so far; ``lead_ms`` as in ``turns.Turn``."""
         number = next(self._numbers) % _STREAM_NUMBERS
         stream = self._streams[number] = HostedStream(self, number, listener, input_ended=input_ended)
         # In one write, so that the process wakes once.
         self._write(
-            pack(Kind.OPEN, number, msgspec.json.encode(request))
+            pack(Kind.OPEN, number, msgspec.json.encode(Opening(request, lead_ms)))
             + (pack(Kind.TEXT, number, pack_span(span)) if span.text else b"")
             + (pack(Kind.END_INPUT, number) if input_ended else b"")
         )
@@ -376,6 +399,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
             stream.marks_came(unpack_marks(payload))
         elif kind == Kind.TAKEN:
             stream.listener.text_taken(unpack_count(payload))
+        elif kind in (Kind.WAITING, Kind.TURN):
+            stream.waits(kind == Kind.WAITING)
         else:
             fault = self._stream_fault(kind, payload)
             del self._streams[number]
@@ -395,9 +420,9 @@ class HostedEngine(asyncio.SubprocessProtocol):
 
     def _ready(self, payload: bytes) -> None:
         info = unpack_json(payload, EngineInfo)
-        if info.concurrency < 1 or info.sample_rate < 1:
-            failure = LoadFailure("its concurrency and its sample rate must be at least 1")
-            self._not_loaded(self._unavailable(failure))
+        if info.concurrency < 1 or info.sample_rate < 1 or not 0 <= info.parallel <= info.concurrency:
+            wanted = "its concurrency and sample rate must be at least 1, parallel at most its concurrency"
+            self._not_loaded(self._unavailable(LoadFailure(wanted)))
             return
         self._info = info
         self._load_deadline = inf

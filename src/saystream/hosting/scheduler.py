@@ -94,9 +94,9 @@ class _Entry(Generic[JobT]):
         """When it has to begin so that a listener who hears something does not run dry."""
         return self.session.playback.runs_dry_at_ms - max(self.work_ms, self.session.safety.ms)
 
-    def work_left_ms(self, now_ms: float) -> float:
-        """Of a job that runs."""
-        return max(0.0, self.began_at_ms + self.work_ms - now_ms)
+    def work_left_ms(self, now_ms: float, pace: float) -> float:
+        """Of a job that runs, and computes for ``pace`` of the time."""
+        return max(0.0, self.work_ms - (now_ms - self.began_at_ms) * pace)
 
 
 _Item: TypeAlias = tuple[float, int, int, _Session[JobT]]
@@ -118,7 +118,8 @@ class Scheduler(Generic[JobT]):
         self._silent: list[_Item[JobT]] = []
         self._added = 0
         self._running = 0
-        self._slots = 1
+        self._parallel = 1
+        """Jobs that compute at once."""
         self._running_that_can_wait = 0
         self._safety = _Safety()
 
@@ -161,15 +162,27 @@ class Scheduler(Generic[JobT]):
             if entry.session.waiting[0] is entry:
                 self._enqueue(entry.session)
 
-    def next(self, free_slots: int, now_ms: float) -> list[JobT]:
-        """At most ``free_slots`` jobs to start now, most urgent first; they count as running from here on."""
+    @property
+    def crowded(self) -> bool:
+        """More jobs run than can compute at once."""
+        return self._running > self._parallel
+
+    def next(self, free_slots: int, now_ms: float, *, parallel: int | None = None) -> list[JobT]:
+        """At most ``free_slots`` jobs to start now, most urgent first; they count as running from here on.
+
+        ``parallel`` of all that run compute at once; ``None`` is all. No session holds more slots than that.
+        """
         started: list[JobT] = []
-        slots = self._slots = max(1, self._running + free_slots)
+        slots = max(1, self._running + free_slots)
+        self._parallel = slots if parallel is None else max(1, min(slots, parallel))
         while len(started) < free_slots:
             session = self._most_urgent(slots, now_ms)
             if session is None:
                 break
             entry = session.waiting[0]
+            if session.running >= self._parallel:
+                self._enqueue(session)
+                break
             if entry.latest_start_ms > now_ms + _PLENTY_MS:
                 if self._running_that_can_wait >= max(1, slots // 2):
                     self._enqueue(session)
@@ -201,7 +214,7 @@ class Scheduler(Generic[JobT]):
 
     def _wait_ms(self, playback: Playback, now_ms: float) -> float:
         """Until all that goes before any job of a session is done."""
-        ahead_ms = sum(each.work_left_ms(now_ms) for each in self._entries.values() if each.running)
+        ahead_ms = self._running_work_ms(now_ms)
         heads = [
             session.waiting[0]
             for session in self._sessions.values()
@@ -212,9 +225,9 @@ class Scheduler(Generic[JobT]):
             ahead_ms += sum(each.work_ms for each in heads if not each.sounds and each.rank_ms < since_ms)
         sounding = [each for each in heads if each.sounds]
         for each in sorted(sounding, key=lambda each: each.latest_start_ms):
-            if each.latest_start_ms < now_ms + ahead_ms / self._slots:
+            if each.latest_start_ms < now_ms + ahead_ms / self._parallel:
                 ahead_ms += each.work_ms
-        return ahead_ms / self._slots
+        return ahead_ms / self._parallel
 
     def done(self, job: JobT) -> None:
         """A running job has ended, in whatever way."""
@@ -259,7 +272,8 @@ class Scheduler(Generic[JobT]):
             del self._sessions[session.playback]
 
     def _running_work_ms(self, now_ms: float) -> float:
-        return sum(entry.work_left_ms(now_ms) for entry in self._entries.values() if entry.running)
+        pace = min(1.0, self._parallel / max(1, self._running))
+        return sum(entry.work_left_ms(now_ms, pace) for entry in self._entries.values() if entry.running)
 
     def _enqueue(self, session: _Session[JobT]) -> None:
         """Put the session into its heap under its first waiting job, and invalidate its earlier item."""
@@ -283,14 +297,14 @@ class Scheduler(Generic[JobT]):
 
         Only sessions with running jobs can exceed their share, so no more than ``slots`` are passed over.
         """
-        share = max(1, slots // max(1, len(self._sessions)))
+        share = min(self._parallel, max(1, slots // max(1, len(self._sessions))))
         silent, sounding = self._first(self._silent, share), self._first(self._sounding, share)
         if silent is None or sounding is None:
             return silent or sounding
         if (silent.running < share) != (sounding.running < share):
             goes_first = silent.running < share
         else:
-            goes_first = self._leaves_time(silent.waiting[0], sounding, slots, now_ms)
+            goes_first = self._leaves_time(silent.waiting[0], sounding, now_ms)
         chosen, other = (silent, sounding) if goes_first else (sounding, silent)
         self._push(other)
         return chosen
@@ -320,9 +334,7 @@ class Scheduler(Generic[JobT]):
             heapq.heappush(heap, item)
         return chosen
 
-    def _leaves_time(
-        self, newcomer: _Entry[JobT], sounding: _Session[JobT], slots: int, now_ms: float
-    ) -> bool:
+    def _leaves_time(self, newcomer: _Entry[JobT], sounding: _Session[JobT], now_ms: float) -> bool:
         """Whether those who sound, ``sounding`` first, can wait until ``newcomer`` has run."""
         if now_ms - newcomer.rank_ms >= _PATIENCE_MS:
             return True
@@ -332,7 +344,7 @@ class Scheduler(Generic[JobT]):
         leaves_time = True
         while following is not None and leaves_time and len(looked_at) < _LOOKED_AHEAD:
             head = following.waiting[0]
-            leaves_time = head.latest_start_ms >= now_ms + before_ms / slots
+            leaves_time = head.latest_start_ms >= now_ms + before_ms / self._parallel
             before_ms += head.work_ms
             looked_at.append(following)
             following = self._first(self._sounding, math.inf) if leaves_time else None

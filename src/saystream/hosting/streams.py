@@ -168,10 +168,13 @@ class PoolStream(AsyncIterator[AudioChunk]):
         self.sounded_ms = 0.0
         """Audio that has arrived."""
         self.first_audio_ms = 0.0
-        """When the first of it came."""
+        """When the first of it would have come if the stream had not waited for its turn."""
         self.silence_ms = 0.0
-        """Longest time between two pieces of it."""
+        """Longest time between two pieces of it, without that for which it waited for its turn."""
         self._last_audio_ms = 0.0
+        self.waited_ms = 0.0
+        """For its turn, since its start."""
+        self._waits_since_ms = 0.0
         self._spans: list[Span] = []
         """All of them until the first audio is read, so that the stream can run again; then empty."""
         self._was_read = False
@@ -272,14 +275,17 @@ class PoolStream(AsyncIterator[AudioChunk]):
         """Nothing more comes: it has ended, failed or been cancelled. Its slot may still be in use."""
         return self.state in _ENDED
 
-    def run_on(self, host: HostedEngine) -> None:
-        """Start it in a process, from its beginning."""
+    def run_on(self, host: HostedEngine, lead_ms: float | None = None) -> None:
+        """Start it in a process, from its beginning; ``lead_ms`` as in ``turns.Turn``."""
         self._advance("start")
         self.attempts += 1
         self._taken_characters = 0
+        self.waited_ms = 0.0
         self._never_waited = self._input_ended
         span = joined(self._spans)
-        self._hosted = host.open(self.request, self, span=span, input_ended=self._input_ended)
+        self._hosted = host.open(
+            self.request, self, span=span, input_ended=self._input_ended, lead_ms=lead_ms
+        )
 
     def fail(self, fault: SaystreamError) -> None:
         """End it with ``fault``, which its reader gets after the audio that came before."""
@@ -290,7 +296,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
     # Called by the process (process.Listener).
 
     def audio_came(self, chunk: AudioChunk) -> None:
-        now_ms = self._owner.now_ms()
+        now_ms = self._owner.now_ms() - self.waited_ms
         if self.state is StreamState.STARTED:
             self.first_audio_ms = now_ms
         else:
@@ -313,6 +319,13 @@ class PoolStream(AsyncIterator[AudioChunk]):
 
     def text_taken(self, num_characters: int) -> None:
         self._taken_characters = min(num_characters, self._pushed_characters)
+
+    def waits(self, waiting: bool) -> None:
+        now_ms = self._owner.now_ms()
+        if waiting:
+            self._waits_since_ms = now_ms
+        else:
+            self.waited_ms += now_ms - self._waits_since_ms
 
     def ended(self, fault: ServerFault | None) -> None:
         stopped = self.over

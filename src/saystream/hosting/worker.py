@@ -5,7 +5,7 @@ and ends when its input is closed, so that it never outlives a gateway that was 
 print goes to standard error.
 
 The main thread only reads frames, so that a cancel is always seen; as many threads as the engine has slots run the
-streams.
+streams, and as many of them compute at once as the engine says.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,13 +25,14 @@ import msgspec
 import numpy as np
 
 from saystream.audio import Mark, SpeechChunk
-from saystream.engines.base import Engine, EngineStream, Span, SynthesisRequest
+from saystream.engines.base import Engine, EngineStream, Span
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
 from saystream.hosting.frames import (
     HostedFault,
     Kind,
     LoadFailure,
+    Opening,
     pack,
     pack_count,
     pack_marks,
@@ -38,6 +40,7 @@ from saystream.hosting.frames import (
     unpack_span,
 )
 from saystream.hosting.normalized import needs_words, open_stream
+from saystream.hosting.turns import Turn, Turns
 from saystream.text.normalizer import load_grammars
 
 if TYPE_CHECKING:
@@ -52,6 +55,12 @@ _MAX_MAGNITUDE = 4.0
 """Samples are nominally within 1; some engines overshoot. Values far above are integers that were not scaled."""
 
 
+_MS = 1000
+
+_END = object()
+"""Instead of a chunk: there are no more."""
+
+
 class _InvalidOutput(Exception):
     """The engine returned something that is not float32 mono audio."""
 
@@ -59,9 +68,10 @@ class _InvalidOutput(Exception):
 class _Job:
     """One stream under way. What the gateway sends before the engine's stream is open is kept for it."""
 
-    def __init__(self, number: int, request: SynthesisRequest) -> None:
+    def __init__(self, number: int, opening: Opening) -> None:
         self.number = number
-        self.request = request
+        self.request = opening.request
+        self.turn = Turn(_now_ms(), opening.lead_ms)
         self.cancelled = False
         self.marks: tuple[Mark, ...] = ()
         """Marks of the audio that is sent next."""
@@ -117,6 +127,10 @@ class _Job:
     def resume(self) -> None:
         self._may_go_on.set()
 
+    @property
+    def held(self) -> bool:
+        return not self._may_go_on.is_set()
+
     def wait_while_held(self) -> None:
         self._may_go_on.wait()
 
@@ -135,6 +149,36 @@ class _Job:
                     stream.cancel()
 
 
+class _TakingTurns:
+    """``Turns`` for threads."""
+
+    def __init__(self, count: int) -> None:
+        self._turns = Turns(count)
+        self._changed = threading.Condition()
+
+    def ask(self, job: _Job) -> bool:
+        """Whether it has its turn at once."""
+        with self._changed:
+            self._turns.ask(job.turn, _now_ms())
+            self._changed.notify_all()
+            return job.turn.taken
+
+    def wait(self, job: _Job) -> None:
+        """Until it has its turn or is cancelled."""
+        with self._changed:
+            self._changed.wait_for(lambda: job.turn.taken or job.cancelled)
+
+    def leave(self, job: _Job) -> None:
+        with self._changed:
+            self._turns.leave(job.turn, _now_ms())
+            self._changed.notify_all()
+
+    def cancelled(self) -> None:
+        """A job has been cancelled."""
+        with self._changed:
+            self._changed.notify_all()
+
+
 class EngineHost:
     """Runs the streams of one loaded engine for the other end of two pipes."""
 
@@ -145,6 +189,7 @@ class EngineHost:
         self._replies = replies
         self._replying = threading.Lock()
         self._jobs: dict[int, _Job] = {}
+        self._turns = _TakingTurns(engine.info.turns)
         self._opened: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -163,7 +208,7 @@ class EngineHost:
 
     def _obey(self, kind: int, number: int, payload: bytes) -> None:
         if kind == Kind.OPEN:
-            job = _Job(number, msgspec.json.decode(payload, type=SynthesisRequest))
+            job = _Job(number, msgspec.json.decode(payload, type=Opening))
             self._jobs[number] = job
             self._opened.put(job)
             return
@@ -177,6 +222,7 @@ class EngineHost:
                 opened.tell(lambda stream: stream.end_input())
             case Kind.CANCEL:
                 opened.cancel()
+                self._turns.cancelled()
             case Kind.HOLD:
                 opened.hold()
             case Kind.RESUME:
@@ -185,6 +231,7 @@ class EngineHost:
     def _work(self) -> None:
         while (job := self._opened.get()) is not None:
             kind, reason = self._outcome(job)
+            self._turns.leave(job)
             del self._jobs[job.number]
             try:
                 self._reply(kind, job.number, reason.encode())
@@ -210,36 +257,50 @@ class EngineHost:
     def _speak(self, job: _Job) -> None:
         stream = open_stream(self._engine, job.request)
         job.attach(stream)
-        chunks = stream.chunks()
+        chunks = iter(stream.chunks())
         try:
-            for chunk in chunks:
+            while self._has_turn(job) and (chunk := next(chunks, _END)) is not _END:
                 self._send(job, chunk)
-                if job.cancelled:
-                    break
             job.raise_refusal()
         finally:
             # A generator's own clean-up must be over before its slot is given to another stream.
             if (close := getattr(chunks, "close", None)) is not None:
                 close()
 
-    def _send(self, job: _Job, chunk: SpeechChunk) -> None:
+    def _has_turn(self, job: _Job) -> bool:
+        """Wait until it may compute; False once it is cancelled."""
+        if not self._turns.ask(job) and not job.cancelled:
+            self._reply(Kind.WAITING, job.number, b"")
+            self._turns.wait(job)
+            if not job.cancelled:
+                self._reply(Kind.TURN, job.number, b"")
+        return not job.cancelled
+
+    def _send(self, job: _Job, chunk: Any) -> None:
         if self._engine.info.incremental_text and (taken := job.newly_taken()) is not None:
             self._reply(Kind.TAKEN, job.number, pack_count(taken))
         job.marks += _checked_marks(chunk)
         for piece in _pieces(_checked_samples(chunk.samples), self._piece_samples):
-            job.wait_while_held()
+            if job.held:
+                self._turns.leave(job)
+                job.wait_while_held()
             if job.cancelled:
                 return
             if job.marks:
                 self._reply(Kind.MARKS, job.number, pack_marks(job.marks))
                 job.marks = ()
             self._reply(Kind.AUDIO, job.number, piece.data.cast("B"))
+            job.turn.playback.audio_sent(len(piece) * _MS / self._engine.info.sample_rate, _now_ms())
 
     def _reply(self, kind: Kind, number: int, payload: bytes | memoryview) -> None:
         frame = pack(kind, number, payload)
         with self._replying:
             self._replies.write(frame)
             self._replies.flush()
+
+
+def _now_ms() -> float:
+    return time.monotonic() * _MS
 
 
 def _checked_marks(chunk: Any) -> tuple[Mark, ...]:

@@ -18,6 +18,7 @@ from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import LEADING_MS, QUIETEST, TRAILING_MS
 from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.kokoro.engine import KokoroEngine
+from saystream.engines.kokoro.model import WholeModel
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
 from saystream.models import load_manifest
 from saystream.text.words import word_spans
@@ -279,6 +280,17 @@ def test_a_language_whose_reader_is_not_installed_is_left_out_and_named(
     assert "ja" not in engine.info.languages
     assert "zh" in engine.info.languages
     assert "'pyopenjtalk' is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("factor", "open_streams"), [(0.3, 16), (0.01, 32), (None, 2)])
+def test_with_windows_more_streams_are_open_than_compute_as_its_speed_allows(
+    tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch, factor: float | None, open_streams: int
+) -> None:
+    monkeypatch.setattr("saystream.engines.kokoro.engine.StreamingModel", WholeModel)
+    monkeypatch.setattr(KokoroEngine, "_measured_factor", lambda self, request: factor)
+    engine = KokoroEngine(folder=str(tiny_kokoro), threads=1, concurrency=2)
+    engine.load()
+    assert (engine.info.parallel, engine.info.concurrency) == (2, open_streams)
 
 
 def test_it_runs_as_many_passes_at_once_as_the_cores_allow(

@@ -56,6 +56,9 @@ _STREAM_THREADS = 1
 _WHOLE_THREADS = 2
 """A better use of two cores than one thread each for two passes: listeners wait for the end of a pass."""
 
+_MAX_OPEN_STREAMS = 16
+"""For each that computes: an open one keeps a few megabytes and a thread."""
+
 _WARM_UP = "The first sentence takes longer."
 
 
@@ -65,8 +68,8 @@ class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """Of the model for one pass; 0 is one where sound is made window by window, else two."""
     concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    """Streams at once; 0 is one for each ``threads`` cores. With fewer than that, the process keeps to as many cores as
-    they need."""
+    """Streams that compute at once; 0 is one for each ``threads`` cores. With fewer than that, the process keeps to as
+    many cores as they need."""
     precision: Precision = "auto"
     """Of the windows. ``auto`` is bf16 where that is faster on this machine and sounds the same."""
 
@@ -98,17 +101,22 @@ class KokoroEngine(Engine):
             languages = readable.result()
         voices = self._styles.voices
         default = _DEFAULT_VOICE if _DEFAULT_VOICE in voices else voices[0]
+        streams = self._num_streams(self._model.threads)
         self.info = EngineInfo(
             name="kokoro",
             sample_rate=SAMPLE_RATE,
             languages=languages,
             voices=(default, *(voice for voice in voices if voice != default)),
-            concurrency=self._num_streams(self._model.threads),
+            concurrency=streams,
+            parallel=streams,
             runtime=self._model.runtime,
         )
         if language := next(iter(languages), None):
             request = SynthesisRequest(default, language)
-            self.info = replace(self.info, realtime_factor=self._measured_factor(request))
+            factor = self._measured_factor(request)
+            self.info = replace(
+                self.info, realtime_factor=factor, concurrency=streams * self._open_streams(factor)
+            )
 
     @classmethod
     def prepare(cls, folder: Path) -> None:
@@ -213,6 +221,13 @@ class KokoroEngine(Engine):
         busy_s = (time.process_time() - began_s) / self._model.threads
         num_samples = sum(len(chunk.samples) for chunk in chunks)
         return busy_s * SAMPLE_RATE / num_samples if num_samples else None
+
+    def _open_streams(self, factor: float | None) -> int:
+        """For each that computes. Where sound is made window by window, two for each listener that it keeps in sound: a
+        new one finds a place."""
+        if not factor or not isinstance(self._model, StreamingModel):
+            return 1
+        return min(_MAX_OPEN_STREAMS, 2 * math.ceil(1 / factor))
 
     def _folder(self) -> Path:
         if self._options.folder:
