@@ -53,7 +53,7 @@ class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """At pitch 1.0. Rounded to a multiple of 20 Hz, like every pitch: whole periods in a stretch."""
     sample_rate: Annotated[int, msgspec.Meta(ge=8000, le=48000, multiple_of=1000 // STRETCH_MS)] = 24000
     """Hz; whole samples in a stretch."""
-    ms_per_character: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1000 / 15
+    ms_per_character: Annotated[float, msgspec.Meta(ge=0.001, le=1000)] = 1000 / 15
     """Duration of a letter or a space at speed 1.0; a wide character lasts three times as long."""
     chunk_ms: Stretches = 100
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 64

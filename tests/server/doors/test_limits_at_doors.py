@@ -272,6 +272,7 @@ async def test_a_request_that_is_given_up_frees_its_place(tmp_path: Path) -> Non
 # --- two hundred at once ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone  # a key store that answers late is not waited for
 async def test_two_hundred_requests_at_once_get_exactly_the_limit(server: Live) -> None:
     key = await new_key(server, requests_per_minute=50)
     async with client_of(server.port, key) as client:
