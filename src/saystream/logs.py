@@ -178,11 +178,17 @@ class _Lines:
         self.stream = stream
         self._waiting: queue.Queue[str | None] = queue.Queue(_MAX_WAITING_LINES)
         self._num_dropped = 0
+        self._notice = ""
+        """What the thread itself has to say: in the queue there may be no room for it."""
         self._ended = threading.Event()
         # A daemon: it may wait for a reader for ever, and the process must be able to end.
-        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
 
     def write(self, line: str) -> None:
+        if threading.current_thread() is self._thread:
+            self._notice = line
+            return
         try:
             self._waiting.put_nowait(line)
         except queue.Full:
@@ -203,13 +209,17 @@ class _Lines:
         while (line := self._waiting.get()) is not None:
             try:
                 self._write(line)
+                self._tell_dropped()
             except (OSError, ValueError):
                 self._num_dropped += 1  # the stream is closed, or its reader has gone
-                continue
-            dropped, self._num_dropped = self._num_dropped, 0
-            if dropped:
-                structlog.get_logger(__name__).warning("log lines dropped", count=dropped)
         self._ended.set()
+
+    def _tell_dropped(self) -> None:
+        dropped, self._num_dropped = self._num_dropped, 0
+        if dropped:
+            structlog.get_logger(__name__).warning("log lines dropped", count=dropped)
+            notice, self._notice = self._notice, ""
+            self._write(notice)
 
     def _write(self, line: str) -> None:
         try:
