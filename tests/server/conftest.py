@@ -1,11 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from saystream.server.access.keys import KeyStore
+from saystream.server.access.months import MonthlyCharacters
+from saystream.server.accounting import usage
+
 from .live import Live, live_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_stores() -> Iterator[None]:
+    """A database that answers late, because the machine is busy with tests, loses nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for store in (KeyStore, MonthlyCharacters):
+            patch.setitem(store.__init__.__kwdefaults__, "answer_within_s", 60.0)
+        patch.setattr(usage, "_FLUSH_TIMEOUT_S", 60.0)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
