@@ -17,7 +17,7 @@ def patient_stores() -> Iterator[None]:
     """A database that answers late, because the machine is busy with tests, loses nothing."""
     with pytest.MonkeyPatch.context() as patch:
         for store in (KeyStore, MonthlyCharacters):
-            patch.setitem(store.__init__.__kwdefaults__, "answer_within_s", 60.0)
+            patch.setitem(store.__init__.__kwdefaults__ or {}, "answer_within_s", 60.0)
         patch.setattr(usage, "_FLUSH_TIMEOUT_S", 60.0)
         yield
 
