@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -296,9 +297,11 @@ def test_what_is_logged_last_is_written_before_the_server_ends() -> None:
 
 
 def test_a_log_whose_reader_has_gone_stops_nobody() -> None:
+    before = set(threading.enumerate())
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as writer:
         logs.configure(LogSettings(), writer)
         with logs.written_apart():
             structlog.get_logger("saystream.test").info("said")
+        assert set(threading.enumerate()) <= before, "the thread that writes has ended"

@@ -341,6 +341,7 @@ async def test_nor_for_the_time_in_which_it_loaded_and_the_gateway_did_not_run()
         await asyncio.sleep(0)
     clock.now_s = 13.0
     await starting
+    assert host.turns > 0, "it has loaded"
     await host.stop()
 
 

@@ -278,6 +278,7 @@ async def test_a_peer_that_vanishes_mid_sentence_leaves_nothing_behind(slow_serv
                 peer.vanish()
         await until(lambda: slow_server.num_open == 1)
         await until(lambda: slow_server.load.running + slow_server.load.waiting == 0)
+        assert slow_server.num_open == 1, "that of the one who looks on"
 
 
 async def test_a_peer_that_vanishes_with_its_text_on_the_way_leaves_nothing_behind(server: Live) -> None:
