@@ -149,7 +149,7 @@ class PoolSettings(_Section):
     """Sessions that may wait to begin while an engine is just fast enough for those being heard; further ones are
     refused with ``server_overloaded``…"""
     admission_timeout_s: float = Field(10.0, gt=0)
-    """…and so is a session that has waited this long."""
+    """…and so is a session that has waited this long while the engine runs."""
     load_timeout_s: float = Field(120.0, gt=0)
     """An engine process that is not ready after this time is considered hung."""
     first_chunk_timeout_s: float = Field(20.0, gt=0)

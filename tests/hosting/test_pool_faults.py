@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -203,6 +204,21 @@ async def test_waiting_streams_outlive_processes_that_are_killed_while_they_load
         for n, stream in enumerate([*streams, say(pool, "3")]):
             np.testing.assert_array_equal(await heard(stream), spoken(str(n)))
         assert load_of(pool).restarts == 2
+
+
+async def test_time_without_a_process_does_not_count_as_waiting_for_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = PoolSettings(admission_timeout_s=2.0)
+    async with pool_of(settings, concurrency=1) as pool:
+        streams = [say(pool, str(n)) for n in range(3)]
+        with monkeypatch.context() as without:
+            without.setattr(sys, "executable", "/no/such/python")
+            os.kill(the_engine_process(), signal.SIGKILL)
+            began_s = time.monotonic()
+            await until(lambda: time.monotonic() - began_s > 2.2)
+        for n, stream in enumerate(streams):
+            np.testing.assert_array_equal(await heard(stream), spoken(str(n)))
 
 
 async def test_waiting_streams_are_refused_for_now_if_no_process_comes_up_for_long(

@@ -147,6 +147,8 @@ class _EngineQueue:
         self._fault: EngineUnavailable | None = None
         """Why no process is running, if it is more than a restart under way."""
         self._restart_timer: asyncio.TimerHandle | None = None
+        self._up_since_ms = 0.0
+        """Since when there is a process, if there is one."""
         self._down = False
         """No process has been loaded for so long that nothing waits for one any more."""
         self._failures = 0
@@ -312,15 +314,18 @@ class _EngineQueue:
     def _watch_held(self) -> None:
         """One timer serves the whole line: waits end in the order of the line."""
         since_ms = self._admission.waits_since_ms()
-        if since_ms is not None and self._overdue_timer is None:
-            due_s = since_ms / _MS + self._settings.admission_timeout_s
+        if since_ms is not None and self._hosts and self._overdue_timer is None:
+            due_s = max(since_ms, self._up_since_ms) / _MS + self._settings.admission_timeout_s
             delay_s = max(0.0, due_s - self._clock())
             self._overdue_timer = asyncio.get_running_loop().call_later(delay_s, self._refuse_overdue)
 
     def _refuse_overdue(self) -> None:
         self._overdue_timer = None
         wait_s = self._settings.admission_timeout_s
-        for stream in self._admission.overdue(self.now_ms() - wait_s * _MS):
+        limit_ms = self.now_ms() - wait_s * _MS
+        # While there is no process, another limit holds (``_watch_restart``).
+        is_due = bool(self._hosts) and self._up_since_ms <= limit_ms
+        for stream in self._admission.overdue(limit_ms) if is_due else ():
             busy = f"Engine '{self._name}' had no room for another session within {wait_s:g} s."
             stream.fail(Overloaded(f"{busy} {self._admission.admitted} sessions are being spoken."))
             self._forget(stream)
@@ -365,6 +370,8 @@ class _EngineQueue:
         except (EngineUnavailable, EngineFault) as fault:
             self._not_loaded(fault)
             return False
+        if not self._hosts:
+            self._up_since_ms = self.now_ms()
         self._hosts.append(host)
         self._admission.speed.realtime_factor = self._info.realtime_factor
         self._fault = None
@@ -374,6 +381,7 @@ class _EngineQueue:
             self._restart_timer = None
         _log.info("engine loaded", engine=self._name, hosts=len(self._hosts))
         self._dispatch()
+        self._watch_held()
         return True
 
     def _restart_delay_s(self) -> float:
