@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CTRL_OPCODES, CloseCode, Frame
+from websockets.frames import CTRL_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -39,6 +40,9 @@ can still say in its own protocol what was wrong. Nothing else is received after
 _FAREWELL_S = 15.0
 """How long a peer may take, after its session has ended, to read the rest and answer the close; uvicorn closes after
 10 s."""
+
+
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -192,13 +196,19 @@ class _Arrived:
 
 
 class _Frames(ServerProtocol):
-    """Counts frames, and leaves it to its owner to close for one that is too large."""
+    """Counts frames, and leaves it to its owner to close for one that is too large.
+
+    Where websockets differs from Autobahn's suite: a peer may close in the middle of its message, and text that is not
+    UTF-8 fails with the frame that shows it, not with the end of the message.
+    """
 
     def __init__(self, max_message_bytes: int, logger: Any) -> None:
         super().__init__(max_size=max_message_bytes, logger=logger)
         self.too_large: str | None = None
         """Says which frame was."""
         self._arrived = _Arrived()
+        self._text: codecs.IncrementalDecoder | None = None
+        """Of the text message that is arriving."""
 
     @property
     def num_unfinished(self) -> int:
@@ -214,10 +224,22 @@ class _Frames(ServerProtocol):
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode in CTRL_OPCODES:
             self._arrived.control_frames += 1
+            if frame.opcode is Opcode.CLOSE:
+                self.current_size = None  # what has come of a message is void
         else:
             self._arrived.data_frames += 1
             self._arrived.messages += frame.fin
+            self._check_text(frame)
         super().recv_frame(frame)
+
+    def _check_text(self, frame: Frame) -> None:
+        """Raises UnicodeDecodeError, for which the parser closes with 1007."""
+        if frame.opcode is Opcode.TEXT:
+            self._text = _Utf8Decoder()
+        if self._text is not None:
+            self._text.decode(frame.data, frame.fin)
+        if frame.fin:
+            self._text = None
 
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
         if code == CloseCode.MESSAGE_TOO_BIG and self.state is State.OPEN:
