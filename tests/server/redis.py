@@ -64,6 +64,11 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def go_on(self) -> None:
+        """After ``hang``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     async def _answers(self) -> bool:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

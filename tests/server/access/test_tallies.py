@@ -240,6 +240,45 @@ async def test_at_the_end_no_session_is_left_in_redis(
     assert await client.zcard(SESSIONS) == 0
 
 
+async def test_a_session_whose_peer_left_before_redis_answered_takes_no_room(
+    server: RedisServer, shared: SharedTally, client: redis.asyncio.Redis
+) -> None:
+    assert await shared.enter("key_b", limit=1) is not None  # Redis knows the script from now on
+    server.hang()
+    entering = asyncio.create_task(shared.enter("key_a", limit=1))
+    await asyncio.sleep(0.1)  # the question is on its way
+    entering.cancel()
+    await asyncio.wait({entering})
+    server.go_on()
+    await client.time()
+    await _no_session_is_open(client)
+
+
+async def test_sessions_of_a_time_without_redis_take_no_room_afterwards(
+    server: RedisServer, client: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("ANSWER_WITHIN_S", 0.2), ("ASK_AGAIN_AFTER_S", 0.0), ("_RENEW_S", 0.2)):
+        monkeypatch.setattr(tallies, name, seconds)
+    async with SharedTally.connected(server.url) as tally:
+        early = await tally.enter("key_a", limit=2)
+        assert early is not None
+        server.hang()
+        late = await tally.enter("key_a", limit=2)
+        assert late is not None
+        assert await tally.enter("key_a", limit=2) is None
+        for session in (early, late):
+            tally.leave("key_a", session)
+        server.go_on()
+        await _no_session_is_open(client)
+
+
+async def _no_session_is_open(client: redis.asyncio.Redis) -> None:
+    """Soon, and without waiting for a lease to expire."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await client.zcard(SESSIONS):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_without_redis_a_process_counts_by_itself_and_says_so_once(
     server: RedisServer, clock: Clock
 ) -> None:

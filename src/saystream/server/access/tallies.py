@@ -38,6 +38,8 @@ LEASE_S = 60
 """An open session of a process that died counts for at most this long."""
 
 _RENEW_S = 20.0
+_MAX_LEFT = 10_000
+"""Leases to be ended while Redis does not answer; the oldest of more will have expired."""
 _CONNECTIONS = 16
 _PREFIX = "saystream"
 
@@ -88,11 +90,15 @@ class LocalTally:
         return await _take(self._storage, f"{kind}/{key_id}", limit, amount)
 
     async def enter(self, key_id: str, *, limit: int) -> str | None:
-        if len(self.open_sessions().get(key_id, ())) >= limit:
+        if not self.has_room(key_id, limit=limit):
             return None
         session = token_hex(8)
         self.add(key_id, session)
         return session
+
+    def has_room(self, key_id: str, *, limit: int) -> bool:
+        """Whether one more session would be let in."""
+        return len(self.open_sessions().get(key_id, ())) < limit
 
     def add(self, key_id: str, session: str) -> None:
         """Add a session that was admitted elsewhere."""
@@ -125,7 +131,7 @@ class SharedTally:
         self._local = LocalTally()
         self._asked_again_at_s = float("-inf")
         self._down = False
-        self._left: deque[tuple[str, str]] = deque()
+        self._left: deque[tuple[str, str]] = deque(maxlen=_MAX_LEFT)
         self._work = asyncio.Event()
 
     @classmethod
@@ -158,12 +164,21 @@ class SharedTally:
                 if not await self._enter(keys=[_sessions_of(key_id)], args=[limit, LEASE_S, session]):
                     return None
         except _NoAnswer:
-            return await self._local.enter(key_id, limit=limit)
+            if not self._local.has_room(key_id, limit=limit):
+                self._end_lease(key_id, session)
+                return None
+        except BaseException:
+            self._end_lease(key_id, session)
+            raise
         self._local.add(key_id, session)
         return session
 
     def leave(self, key_id: str, session: str) -> None:
         self._local.leave(key_id, session)
+        self._end_lease(key_id, session)
+
+    def _end_lease(self, key_id: str, session: str) -> None:
+        """Soon. There may be one also if nobody waited for the answer of Redis."""
         self._left.append((key_id, session))
         self._work.set()
 
@@ -180,14 +195,15 @@ class SharedTally:
                 await self.renew()
 
     async def settle(self) -> None:
-        """Ends the leases of sessions that were left. If Redis does not answer, they expire."""
+        """Ends the leases of sessions that were left. If Redis does not answer, it is asked again at the next renewal,
+        and they expire."""
         self._work.clear()
         with suppress(_NoAnswer):
             while self._left:
-                key_id, session = self._left.popleft()
+                key_id, session = self._left[0]
                 async with self._asking():
                     await self._redis.zrem(_sessions_of(key_id), session)
-        self._left.clear()
+                self._left.popleft()
 
     async def renew(self) -> None:
         """Renews the leases of all open sessions, including any that Redis does not know or has lost."""
