@@ -3,17 +3,22 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import socket
 import stat
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import obstore
 import pytest
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from clock import Clock
 from saystream.config import FileSettings, Settings
 from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
+from saystream.storage import files as files_module
 from saystream.storage.files import FileStore
 
 CONTENT = bytes(range(256)) * 10
@@ -143,6 +148,47 @@ async def test_a_store_that_fails_is_a_fault_and_leaves_nothing(clock: Clock) ->
     with pytest.raises(StoreUnavailable):
         await files.put(files.new_path(str(uuid.uuid4())), Broken(CONTENT), len(CONTENT))
     assert [meta for batch in obstore.list(store) for meta in batch] == []
+
+
+@pytest.fixture
+def hanging(clock: Clock) -> Iterator[FileStore]:
+    """Its store accepts connections, and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = S3Store(
+            "bucket",
+            config={
+                "endpoint": f"http://127.0.0.1:{silent.getsockname()[1]}",
+                "access_key_id": "x",
+                "secret_access_key": "x",
+            },
+            client_options={"allow_http": True, "timeout": timedelta(hours=1)},
+            retry_config={"max_retries": 0},
+        )
+        yield FileStore(store, FileSettings(), clock=clock)
+        silent.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()  # whoever still waits there hears of it
+
+
+async def test_a_store_that_hangs_is_a_fault_in_time_for_everyone_who_asks(
+    hanging: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "_ANSWER_WITHIN_S", 0.05)
+    path = hanging.new_path(str(uuid.uuid4()))
+    asks = [
+        ask
+        for _ in range(10)  # more than there are threads
+        for ask in (
+            hanging.put(path, io.BytesIO(CONTENT), len(CONTENT)),
+            hanging.describe(path),
+            anext(hanging.read(path, 0, 9)),
+        )
+    ]
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*asks, return_exceptions=True)
+        assert await asyncio.to_thread(str, "free") == "free"
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * len(asks)
 
 
 @pytest.mark.parametrize("url", ["nonsense://x", "s3://", "no url"])

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, ParamSpec, TypeVar
 
 import obstore
 import structlog
 from obstore.store import LocalStore, from_url
 
 from saystream.errors import ConfigurationError, NoSuchFile, StoreUnavailable
+from saystream.storage.deadline import in_time
 from saystream.storage.private import make_private_folder
 
 if TYPE_CHECKING:
@@ -38,12 +41,22 @@ _PART_KEPT_S = 3600.0
 """Another server may be writing it; nobody takes this long."""
 
 _READ_BYTES = 1 << 20
+
+_ANSWER_WITHIN_S = 20.0
+"""For one piece or one file, a few megabytes at most. A disk or a bucket that takes longer is taken to hang."""
+
+_THREADS = 16
+"""More than one disk can use, few enough to lose to a store that hangs."""
+
 _KEPT_AFTER_END_S = 60.0
 """A download that began in time may finish."""
 _QUOTA_REFILL = 0.9
 """When the quota is reached, files are removed down to this share of it, not one for each new file."""
 
 _log = structlog.get_logger(__name__)
+
+_Taken = ParamSpec("_Taken")
+_Given = TypeVar("_Given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class FileStore:
     """The files of one server, or of several that share a store.
 
     The store is used from threads, because the asynchronous interface of obstore 0.12 may end the process with SIGABRT
-    when the interpreter stops right after a call.
+    when the interpreter stops right after a call. They are its own: if it hangs, nothing else waits for one of them.
     """
 
     def __init__(
@@ -73,6 +86,7 @@ class FileStore:
         self._total_bytes = 0
         """As of the last sweep, plus what this process has stored since."""
         self._full = asyncio.Event()
+        self._threads = ThreadPoolExecutor(_THREADS, "files")
 
     @classmethod
     @asynccontextmanager
@@ -89,6 +103,17 @@ class FileStore:
             sweeper.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeper
+            files._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(
+        self, call: Callable[_Taken, _Given], *arguments: _Taken.args, **options: _Taken.kwargs
+    ) -> _Given:
+        """What ``call`` returns, or raises. Raises StoreUnavailable if that takes too long; it may happen later."""
+        work = self._in_thread(partial(call, *arguments, **options))
+        return await in_time(work, what="the store of audio files", within_s=_ANSWER_WITHIN_S)
+
+    async def _in_thread(self, call: Callable[[], _Given]) -> _Given:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -100,7 +125,7 @@ class FileStore:
         """Store ``file`` at a path from ``new_path``, all or nothing. Raises StoreUnavailable."""
         try:
             # In one piece: a file has at most a few megabytes, and pieces would cost a third of a short answer's time.
-            await asyncio.to_thread(obstore.put, self._store, path, file, use_multipart=False)
+            await self._ask(obstore.put, self._store, path, file, use_multipart=False)
         except (obstore.exceptions.BaseError, OSError) as error:
             raise StoreUnavailable(f"the audio file cannot be stored ({type(error).__name__})") from error
         self._total_bytes += num_bytes
@@ -116,7 +141,7 @@ class FileStore:
     async def describe(self, path: str) -> StoredFile:
         """Describe the file at ``path``. Raises NoSuchFile or StoreUnavailable."""
         with _reading():
-            meta = await asyncio.to_thread(obstore.head, self._store, path)
+            meta = await self._ask(obstore.head, self._store, path)
         tag = (meta["e_tag"] or "").strip('"')
         return StoredFile(meta["size"], tag, meta["last_modified"].astimezone(UTC))
 
@@ -125,14 +150,14 @@ class FileStore:
         for piece in range(start, end, _READ_BYTES):
             until = min(end, piece + _READ_BYTES)
             with _reading():
-                read = await asyncio.to_thread(obstore.get_range, self._store, path, start=piece, end=until)
+                read = await self._ask(obstore.get_range, self._store, path, start=piece, end=until)
             yield bytes(read)
 
     # --- removing --------------------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
         """Remove expired files and, if the rest exceeds the quota, the oldest of the rest."""
-        kept, removed = await asyncio.to_thread(self._list)
+        kept, removed = await self._in_thread(self._list)
         total_bytes = sum(meta["size"] for meta in kept)
         if total_bytes > self._settings.max_total_bytes:
             kept.sort(key=lambda meta: meta["last_modified"])
@@ -144,9 +169,9 @@ class FileStore:
             _log.warning("files are over their quota", max_bytes=self._settings.max_total_bytes)
         self._total_bytes = total_bytes
         if removed:
-            await asyncio.to_thread(obstore.delete, self._store, removed)
+            await self._in_thread(partial(obstore.delete, self._store, removed))
             _log.info("files removed", files=len(removed), left_bytes=total_bytes)
-        if isinstance(self._store, LocalStore) and (parts := await asyncio.to_thread(self._remove_parts)):
+        if isinstance(self._store, LocalStore) and (parts := await self._in_thread(self._remove_parts)):
             _log.info("parts of files removed", files=parts)
 
     def _remove_parts(self) -> int:
