@@ -92,3 +92,13 @@ def test_small_unfinished_messages_are_held_even_when_large_ones_fill_the_server
     unfinished.hold("c", 0)
     unfinished.hold("b", 0)
     assert unfinished.num_bytes == 0
+
+
+def test_a_body_is_refused_at_once_if_it_has_no_room_beside_what_is_held() -> None:
+    unfinished = Unfinished(1000, always_bytes=100)
+    unfinished.hold("a", 800)
+    unfinished.check(100)
+    unfinished.check(200)
+    with pytest.raises(Overloaded):
+        unfinished.check(201)
+    assert unfinished.num_bytes == 800

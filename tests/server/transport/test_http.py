@@ -190,6 +190,39 @@ async def test_unfinished_bodies_are_limited_for_all_peers_together(server: Live
     await until(lambda: config.unfinished.num_bytes == 0)
 
 
+async def test_a_body_for_which_there_is_no_room_is_refused_by_its_head(server: Live) -> None:
+    config: Any = server.uvicorn.config
+    config.unfinished._max_bytes = 1_000_000
+    try:
+        async with raw_peer(server) as first, raw_peer(server) as second, raw_peer(server) as third:
+            await first.send(POST + b"Content-Length: 900000\r\n\r\n" + b" " * 700_000)
+            await until(lambda: config.unfinished.num_bytes == 700_000)
+            await second.send(POST + b"Content-Length: 900000\r\n\r\n")
+            assert (await second.refusal())[0] == 503
+            await third.send(POST + b"Content-Length: 9000000\r\n\r\n")
+            assert (await third.answer())[0] == 413
+    finally:
+        config.unfinished._max_bytes = server.settings.limits.max_unfinished_bytes
+
+
+async def test_a_long_body_is_read_in_large_pieces_and_nothing_after_it(server: Live) -> None:
+    async with raw_peer(server) as peer:
+        await peer.send(POST + b"Content-Length: 900000\r\n\r\n")
+        await until(lambda: server.num_open)
+        (protocol,) = server.uvicorn.server_state.connections
+        conversation: Any = protocol
+        line = conversation.transport.line
+        await until(lambda: line.wanted_bytes == 900_000)
+        assert len(line.get_buffer(-1)) == 65536
+        await peer.send(b" " * 890_000)
+        await until(lambda: line.wanted_bytes == 10_000)
+        assert len(line.get_buffer(-1)) == 10_000
+        await peer.send(b" " * 10_000 + HEALTH)
+        assert [(await peer.answer())[0] for _ in range(2)] == [400, 200]
+        assert line.wanted_bytes == 0
+        assert len(line.get_buffer(-1)) == 4096
+
+
 async def test_idle_connections_make_room_and_busy_ones_do_not(server: Live) -> None:
     config: Any = server.uvicorn.config
     await server.quiet()

@@ -116,15 +116,20 @@ class Unfinished:
         self._held: dict[object, int] = {}
         self.num_bytes = 0
 
+    def check(self, num_bytes: int) -> None:
+        """Raises Overloaded if a body of ``num_bytes`` has no room beside what is held now."""
+        if self.num_bytes + num_bytes > self._max_bytes and num_bytes > self._always_bytes:
+            raise Overloaded("the server holds as many unfinished messages as it can; send yours again later")
+
     def hold(self, owner: object, num_bytes: int) -> None:
         """``owner`` holds ``num_bytes`` now; 0 when its message is whole or lost.
 
         Raises Overloaded if that is too much; it is counted all the same, until the owner lets go of it.
         """
-        self.num_bytes += num_bytes - self._held.pop(owner, 0)
-        if num_bytes:
-            self._held[owner] = num_bytes
-            if self.num_bytes > self._max_bytes and num_bytes > self._always_bytes:
-                raise Overloaded(
-                    "the server holds as many unfinished messages as it can; send yours again later"
-                )
+        self.num_bytes -= self._held.pop(owner, 0)
+        try:
+            self.check(num_bytes)
+        finally:
+            self.num_bytes += num_bytes
+            if num_bytes:
+                self._held[owner] = num_bytes

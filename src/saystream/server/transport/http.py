@@ -69,6 +69,7 @@ class HttpProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self.transport.line.wanted_bytes = self._parser.num_missing
         self._follow()
 
     def on_response_complete(self) -> None:
@@ -148,6 +149,13 @@ class _Parser(h11.Connection):
         """Bytes since the head of the request that is being read."""
         self._num_content = 0
         """Bytes of its body."""
+        self._num_announced = 0
+        """How many there will be, if its head says so."""
+
+    @property
+    def num_missing(self) -> int:
+        """Bytes of the body that have still to come, if its head says how many there will be."""
+        return max(0, self._num_announced - self._num_content)
 
     def receive_data(self, data: bytes) -> None:
         self._num_received += len(data)
@@ -158,6 +166,8 @@ class _Parser(h11.Connection):
         try:
             event = super().next_event()
             self._check(event)
+        except Overloaded as overload:
+            self._deny(overload)
         except h11.RemoteProtocolError as error:
             self.refusal = self.refusal or self._why(error)
             raise
@@ -172,16 +182,17 @@ class _Parser(h11.Connection):
             self.head_began = False
             self._num_received, self._num_content = len(self.trailing_data[0]), 0
             self._check_head(event)
+            self._num_announced = _announced(event)
+            if self._num_announced <= self._limits.max_body_bytes:  # else the application refuses it
+                self._unfinished.check(self._num_announced)
         elif isinstance(event, h11.Data):
             self._num_content += len(event.data)
             framing_bytes = self._num_received - self._num_content
             if framing_bytes > self._num_content + _FRAMING_BYTES:
                 self._deny(MalformedRequest("The chunks of the body are too small."))
-            try:
-                self._unfinished.hold(self, self._num_content)
-            except Overloaded as overload:
-                self._deny(overload)
+            self._unfinished.hold(self, self._num_content)
         elif isinstance(event, h11.EndOfMessage):
+            self._num_announced = 0
             self.let_go()
             self._check_fields(event.headers)
 
@@ -208,3 +219,9 @@ class _Parser(h11.Connection):
         if error.error_status_hint == UnknownEncoding.http_status:
             return UnknownEncoding("The only transfer encoding is 'chunked'.")
         return MalformedRequest(f"The request is malformed: {error}.")
+
+
+def _announced(head: h11.Request) -> int:
+    """Bytes of the body; 0 if the head does not say how many there will be."""
+    fields = dict(head.headers)
+    return 0 if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))

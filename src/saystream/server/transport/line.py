@@ -39,7 +39,8 @@ and the peer might never see why."""
 _QUIET_S = 0.5
 """One that is silent for this long has read it, where its protocol does not end with the end of the stream."""
 
-_discarded = memoryview(bytearray(64 * 1024))
+_large = memoryview(bytearray(64 * 1024))
+"""For bytes that cost little, however many come at once: of a body whose length is known, or to be discarded."""
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +62,7 @@ class Line(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_app_state", "_halted", "_linger", "_paused", "_protocol", "_reading", "_resting", "_sends_still",
-        "_server_state", "_stall", "_transport", "config", "loop", "peer",
+        "_server_state", "_stall", "_transport", "config", "loop", "peer", "wanted_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,8 @@ class Line(asyncio.BufferedProtocol):
         self.config = config
         self.loop = _loop or asyncio.get_running_loop()
         self.peer = ""
+        self.wanted_bytes = 0
+        """So many bytes of a body whose length is known have still to come."""
         self._server_state = server_state
         self._app_state = app_state
         self._protocol: asyncio.Protocol | None = None
@@ -111,16 +114,19 @@ class Line(asyncio.BufferedProtocol):
         self._protocol.connection_made(LineTransport(self, self._transport))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self.config.read_buffer if self._protocol is not None else _discarded
+        if self._protocol is None:
+            return _large
+        small = self.config.read_buffer
+        return small if self.wanted_bytes <= len(small) else _large[: self.wanted_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
-        buffer = self.config.read_buffer
+        buffer = self.get_buffer(nbytes)
+        if self._protocol is None:
+            self._sends_still = True
+            return
         if nbytes >= len(buffer):
             self.rest()  # there is more: others first
-        if self._protocol is not None:
-            self._protocol.data_received(bytes(buffer[:nbytes]))
-        else:
-            self._sends_still = True
+        self._protocol.data_received(bytes(buffer[:nbytes]))
 
     def eof_received(self) -> None:
         if self._protocol is not None:
