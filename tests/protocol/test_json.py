@@ -55,6 +55,7 @@ def test_a_body_gives_what_was_wanted() -> None:
         (b"{", "The body is not valid JSON: Input data was truncated."),
         (b"[" * 100_000, "The body is not valid JSON: it is nested too deeply."),
         (b'{"x": "\xff"}', "The body is not valid JSON: it is not UTF-8."),
+        (b'{"x": 1e999}', "The body is not valid JSON: Number out of range - at `$[...]`."),
         (b"[1]", "The body must be a JSON object; an array came."),
     ],
 )

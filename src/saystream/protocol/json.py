@@ -58,7 +58,10 @@ def decode_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
 
 def decode_body_object(body: bytes) -> dict[str, Any]:
     """The fields of a request's body, with values of any type. Raises InvalidBody if it is not a JSON object."""
-    fields = decode_body(body, object)
+    try:
+        fields = decode_body(body, object)
+    except msgspec.ValidationError as error:  # a number beyond all bounds, such as 1e999
+        raise InvalidBody(f"The body is not valid JSON: {why_not_json(error)}.") from error
     if not isinstance(fields, dict):
         raise InvalidBody(f"The body must be a JSON object; {type_name(fields)} came.")
     return fields
