@@ -49,7 +49,12 @@ def test_spaces_line_ends_of_windows_comments_and_unknown_fields_are_taken() -> 
 
 def test_a_status_line_wins_over_the_one_in_the_comment() -> None:
     assert parse(b"event:error\nstatus:429\n:HTTP_STATUS/400\ndata:{}\n\n")[0].status == 429
-    assert parse(b"status:many\ndata:{}\n\n")[0].status == 200
+
+
+@pytest.mark.parametrize("status", ["many", "", "-1", "4294967296", "9" * 5000, "\u0664\u0660\u0660"])
+def test_a_status_that_is_none_is_passed_over(status: str) -> None:
+    stream = f"status:{status}\ndata:{{}}\n\n".encode()
+    assert parse(stream, max_event_bytes=10_000)[0].status == 200
 
 
 def test_an_event_without_an_empty_line_at_its_end_is_given_by_flush() -> None:
@@ -60,6 +65,15 @@ def test_an_event_without_an_empty_line_at_its_end_is_given_by_flush() -> None:
 def test_an_endless_event_is_refused(stream: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="more than 1000 bytes"):
         parse(stream)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_whether_an_event_is_too_large_does_not_depend_on_how_the_bytes_are_cut(end: bytes) -> None:
+    stream = b"id:1" + end + b"data:abcdefgh" + end + end
+    for cuts in ([], range(len(stream))):
+        assert len(parse(stream * 2, *cuts, max_event_bytes=len(stream))) == 2
+        with pytest.raises(RemoteProtocolError, match="more than"):
+            parse(stream, *cuts, max_event_bytes=len(stream) - 1)
 
 
 def test_what_is_no_utf8_is_refused() -> None:

@@ -11,12 +11,16 @@ Each frame has four lines and an empty one, and no space after a colon, because 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from saystream.errors import RemoteProtocolError
 
 __all__ = ["EventParser", "ServerSentEvent", "encode_frame"]
+
+
+_STATUS = re.compile(r"[1-5][0-9]{2}")
 
 
 def encode_frame(number: int, event: Literal["result", "error"], status: int, body: bytes) -> bytes:
@@ -45,7 +49,8 @@ class EventParser:
         self._searched = 0
         """There is no line end before this position."""
         self._lines: list[str] = []
-        self._lines_bytes = 0
+        self._event_bytes = 0
+        """Of the event that is being read, with all its line ends, so that its size does not depend on the splits."""
 
     def push(self, received: bytes) -> list[ServerSentEvent]:
         """The events that ``received`` completes.
@@ -59,10 +64,10 @@ class EventParser:
             line = self._take_line(end)
             if line:
                 self._lines.append(line)
-            elif self._lines:
-                lines, self._lines, self._lines_bytes = self._lines, [], 0
-                if (event := _event(lines)) is not None:
-                    events.append(event)
+                continue
+            lines, self._lines, self._event_bytes = self._lines, [], 0
+            if lines and (event := _event(lines)) is not None:
+                events.append(event)
         self._searched = len(self._buffer)
         self._check_size(len(self._buffer))
         return events
@@ -75,7 +80,7 @@ class EventParser:
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
         del self._buffer[: end + 1]
         self._searched = 0
-        self._lines_bytes += len(line)
+        self._event_bytes += end + 1
         self._check_size(0)
         try:
             return line.decode()
@@ -83,7 +88,7 @@ class EventParser:
             raise RemoteProtocolError("The server sent an event that is not UTF-8.") from error
 
     def _check_size(self, unfinished_bytes: int) -> None:
-        if self._lines_bytes + unfinished_bytes > self._max_event_bytes:
+        if self._event_bytes + unfinished_bytes > self._max_event_bytes:
             raise RemoteProtocolError(f"The server sent an event of more than {self._max_event_bytes} bytes.")
 
 
@@ -103,5 +108,5 @@ def _event(lines: list[str]) -> ServerSentEvent | None:
             fields[name] = value
     if not data:
         return None
-    status = int(fields["status"]) if fields["status"].isdecimal() else 200
+    status = int(fields["status"]) if _STATUS.fullmatch(fields["status"]) else 200
     return ServerSentEvent("\n".join(data), event=fields["event"], id=fields["id"], status=status)
