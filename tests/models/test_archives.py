@@ -105,6 +105,18 @@ def test_an_archive_that_is_cut_short_is_refused(tmp_path: Path, kept: float) ->
             unpack([archive], "{path}", {"a": FileEntry()}, tmp_path, Delivered())
 
 
+def test_an_archive_whose_files_begin_before_it_is_refused(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "x.whl", {"a": b"a"})
+    whole = bytearray(archive.read_bytes())
+    end = whole.rindex(b"PK\5\6")
+    whole[end + 16 : end + 20] = (whole.index(b"PK\1\2") + 1000).to_bytes(
+        4, "little"
+    )  # where its list begins
+    archive.write_bytes(whole)
+    with pytest.raises(SourceFailed, match="not complete"):
+        unpack([archive], "{path}", {"a": FileEntry()}, tmp_path, Delivered())
+
+
 def test_a_file_that_does_not_end_after_its_size_is_not_unpacked_further(tmp_path: Path) -> None:
     long = {"a": bytes(1 << 19)}
     for archive in (make_tar(tmp_path / "x.tgz", long), make_zip(tmp_path / "x.whl", long)):

@@ -112,6 +112,8 @@ def _broken_archives_refused() -> Iterator[None]:
 def _in_zip(archive: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
+            if member.header_offset < 0:
+                raise zipfile.BadZipFile("a file begins before its archive")
             if member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 yield member.filename, partial(opened.open, member)
 
