@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,6 +30,15 @@ __all__ = [
     "Settings",
     "UploadSettings",
 ]
+
+
+def _passed_on(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an engine, which go to its process as JSON."""
+    try:
+        msgspec.json.encode(options)
+    except UnicodeError:  # an environment variable may hold any bytes
+        raise ValueError("an option holds text that is not UTF-8") from None
+    return options
 
 
 def _models_in_data_dir() -> Path:
@@ -251,7 +261,7 @@ class Settings(BaseSettings):
     max_realtime_factor: float = Field(0.9, gt=0)
     """An engine that takes longer than this for a second of sound, in seconds, is too slow for ``auto``. ``saystream
     engines`` shows what the engines measured when they were loaded."""
-    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    engines: dict[str, Annotated[dict[str, Any], AfterValidator(_passed_on)]] = Field(default_factory=dict)
     """Options of each engine, by the name of the engine."""
     drain_timeout_s: float = Field(30.0, ge=0)
     """How long open sessions may continue after SIGTERM."""
