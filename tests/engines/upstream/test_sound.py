@@ -109,6 +109,7 @@ def test_the_headers_of_an_answer_say_how_samples_are_written(
         ("audio/pcm", "0"),
         ("audio/pcm", "999999"),
         ("audio/pcm", "many"),
+        ("audio/pcm", "9000\x1d"),
     ],
 )
 def test_an_answer_that_is_no_such_audio_is_refused(content_type: str, header: str | None) -> None:

@@ -54,7 +54,7 @@ def encoding_of(content_type: str, rate_header: str | None, default_rate: int) -
     kind = kind.strip()
     rate = re.search(r"\brate\s*=\s*\"?(\d+)", parameters)
     told = rate_header if rate_header is not None else rate[1] if rate is not None else str(default_rate)
-    sample_rate = int(told) if re.fullmatch(r"\d{1,6}", told.strip()) else 0
+    sample_rate = int(told) if re.fullmatch(r" *[0-9]{1,6} *", told) else 0
     if not _RATES[0] <= sample_rate <= _RATES[1]:
         raise EngineOutputInvalid(f"It states a sample rate of {told[:20]} Hz.")
     if kind in ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"):
