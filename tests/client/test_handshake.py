@@ -106,6 +106,7 @@ def test_a_refusal_for_now_can_be_tried_again(status: int) -> None:
         (b"", "HTTP 404"),
         (b"<html>gone</html>", "HTTP 404: <html>gone</html>"),
         (b"[1]", "HTTP 404: [1]"),
+        (b"[" * 100_000, "HTTP 404: " + "[" * 500),
         (b'{"code": 5, "message": null}', "HTTP 404"),
         (b"\xff\xfe", "HTTP 404: \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"),
     ],

@@ -124,6 +124,12 @@ def test_a_span_comes_out_as_it_went_in(text: str, offset: Any, continues: bool)
     assert unpack_span(pack_span(span)) == span
 
 
+@pytest.mark.parametrize("payload", [b"", b"12345678", b"123456789\xff", bytes(8) + b"\1\xed\xa0\x80"])
+def test_what_is_no_span_is_a_crash(payload: bytes) -> None:
+    with pytest.raises(EngineCrashed):
+        unpack_span(payload)
+
+
 def test_marks_come_out_as_they_went_in() -> None:
     marks = (Mark(0, 3, 0.0, 12.5), Mark(2**40, 2**40 + 1, 1e7, 1e7 + 0.1))
     assert unpack_marks(pack_marks(marks)) == marks

@@ -17,7 +17,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert RECORD.entries() == {"voices/a": FileEntry(3, "f" * 64)}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"model": "m"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"model": "m"}', b'"\xff"', b'{"x":' + b"[" * 100_000]
+)
 def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     assert read_record(tmp_path) is None
     (tmp_path / RECORD_NAME).write_bytes(content)

@@ -141,7 +141,13 @@ async def test_an_error_event_is_an_answer_with_the_status_in_the_frame(
 
 
 @pytest.mark.parametrize(
-    ("body", "message"), [(b"{}", ""), (b"<html>502</html>", "<html>502</html>"), (b"[1]", "[1]")]
+    ("body", "message"),
+    [
+        (b"{}", ""),
+        (b"<html>502</html>", "<html>502</html>"),
+        (b"[1]", "[1]"),
+        (b"[" * 100_000, "[" * 500),
+    ],
 )
 def test_an_error_page_of_something_in_between_is_survived(
     server: Scripted, body: bytes, message: str

@@ -81,8 +81,9 @@ def test_the_one_that_started_last_is_found_and_keeps_its_file(
 
 
 def test_a_broken_file_is_no_server(tmp_path: Path) -> None:
-    (tmp_path / "server.json").write_text("{")
-    assert running_server(settings(tmp_path)) is None
+    for content in (b"{", b"\xff", b'{"x":' + b"[" * 100_000):
+        (tmp_path / "server.json").write_bytes(content)
+        assert running_server(settings(tmp_path)) is None
 
 
 def test_a_server_runs_where_it_cannot_say_so(tmp_path: Path) -> None:

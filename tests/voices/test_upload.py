@@ -193,6 +193,7 @@ async def test_a_process_that_crashes_or_floods_is_a_broken_file(script: str, fa
         "exit 1",
         "cat >/dev/null; exit 0",
         "cat >/dev/null; echo not json",
+        'cat >/dev/null; printf \'{"error":"\\377"}\\n\'',
         'cat >/dev/null; echo \'{"error":"Unheard"}\'',
         "cat >/dev/null; echo '{\"sample_rate\":24000}'",
         "cat >/dev/null; echo '{\"sample_rate\":24000}'; printf abc",

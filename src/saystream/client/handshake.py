@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
+
 from saystream import __version__
 from saystream.errors import ConnectionFailed, HandshakeRefused, InvalidValue
+from saystream.protocol.json import NOT_JSON
 
 __all__ = [
     "DEFAULT_URL",
@@ -108,8 +110,8 @@ def _error_body(body: bytes) -> tuple[str | None, str]:
     """``code`` and ``message`` of an error body, else nothing and the text received."""
     text = body.decode("utf-8", "replace").strip()
     try:
-        fields = json.loads(text)
-    except ValueError:
+        fields = msgspec.json.decode(text)
+    except NOT_JSON:
         return None, text[:_MAX_MESSAGE_CHARACTERS]
     if not isinstance(fields, dict):
         return None, text[:_MAX_MESSAGE_CHARACTERS]

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
+from saystream.protocol.json import NOT_JSON
+
 __all__ = ["engine_environment"]
 
 _NAMES = frozenset(
@@ -84,7 +86,7 @@ def _texts(options: object, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(options, str):
         yield name, options
         if options.startswith(("[", "{")):  # an option that came in an environment variable holds JSON
-            with contextlib.suppress(msgspec.DecodeError, ValueError):
+            with contextlib.suppress(*NOT_JSON):
                 yield from _texts(msgspec.json.decode(options), name)
     elif isinstance(options, Mapping):
         for inner, value in options.items():

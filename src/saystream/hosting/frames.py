@@ -25,6 +25,7 @@ from saystream.errors import (
     Overloaded,
     ServerFault,
 )
+from saystream.protocol.json import NOT_JSON
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -168,8 +169,11 @@ def pack_span(span: Span) -> bytes:
 
 
 def unpack_span(payload: bytes) -> Span:
+    """Raises EngineCrashed for a payload that is not a span."""
+    if len(payload) < _SPAN.size:
+        raise _unreadable()
     offset, continues = _SPAN.unpack_from(payload)
-    return Span(payload[_SPAN.size :].decode(), offset, continues=continues)
+    return Span(unpack_text(payload[_SPAN.size :]), offset, continues=continues)
 
 
 def pack_marks(marks: Iterable[Mark]) -> bytes:
@@ -194,7 +198,7 @@ def unpack_json(payload: bytes, wanted: type[_T]) -> _T:
     """Raises EngineCrashed for a payload that is not a ``wanted`` as JSON."""
     try:
         return msgspec.json.decode(payload, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         raise _unreadable() from None
 
 

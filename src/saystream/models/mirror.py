@@ -15,6 +15,7 @@ from saystream.models.download import download
 from saystream.models.manifest import FileEntry
 from saystream.models.record import RECORD_NAME, Record
 from saystream.models.staging import SourceFailed, SourceUnreachable, Staging, check_path
+from saystream.protocol.json import NOT_JSON
 
 __all__ = ["FolderFetcher", "UrlFetcher", "mirror_fetcher"]
 
@@ -106,7 +107,7 @@ def _entries(record: bytes, digest: str) -> dict[str, FileEntry]:
         raise SourceFailed(f"its {RECORD_NAME} has the SHA-256 {found[:12]}… instead of {digest[:12]}…")
     try:
         return msgspec.json.decode(record, type=Record).entries()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise SourceFailed(f"its {RECORD_NAME} cannot be read") from error
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from saystream.models.manifest import FileEntry
 from saystream.models.staging import FileRecord
+from saystream.protocol.json import NOT_JSON
 
 __all__ = ["RECORD_NAME", "Record", "read_record", "write_record"]
 
@@ -32,7 +33,7 @@ def read_record(folder: Path) -> Record | None:
     """``None`` if there is none, or none that can be read."""
     try:
         return msgspec.json.decode((folder / RECORD_NAME).read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 

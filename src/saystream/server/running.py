@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from saystream import __version__
+from saystream.protocol.json import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def _write(file: Path, announcement: bytes) -> None:
 def _read(file: Path) -> _Announcement | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=_Announcement)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 

@@ -30,6 +30,7 @@ from saystream.errors import (
     Overloaded,
     SaystreamError,
 )
+from saystream.protocol.json import NOT_JSON
 from saystream.voices.upload_worker import WorkerLimits, WorkerReply
 
 __all__ = ["UploadReader"]
@@ -161,7 +162,7 @@ class _Worker(asyncio.SubprocessProtocol):
         head, _, samples = self._reply.partition(b"\n")
         try:
             reply = msgspec.json.decode(head, type=WorkerReply)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             raise self._untimely_end() from None
         if reply.error in _ERRORS:
             raise _ERRORS[reply.error](reply.message)

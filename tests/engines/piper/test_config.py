@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
         read(tmp_path, **fields)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"null"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"null", b'{"x":' + b"[" * 100_000])
 def test_what_is_no_object_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "voice.onnx.json"
     path.write_bytes(content)

@@ -59,6 +59,7 @@ def test_the_words_of_any_kind_of_body_are_told(body: object) -> None:
         b'{"detail":[]}',
         b'{"error":null}',
         b"\xff",
+        b"[" * 100_000,
         b'{"error":{"message":5}}',
     ],
 )

@@ -90,6 +90,7 @@ def test_one_server_or_several_are_read_alike(monkeypatch: pytest.MonkeyPatch) -
         ({"url": "http://a", "languages": ["english"]}, "languages"),
         ({"url": "http://a", "attempts": 0}, "attempts"),
         ({"servers": "http://a"}, "JSON"),
+        ({"servers": "[" * 100_000}, "JSON"),
         ({"url": "http://a", "no_such_option": 1}, "no_such_option"),
     ],
 )

@@ -68,6 +68,7 @@ def test_the_end_of_a_chat_stream_is_an_end_too() -> None:
         b'data: {"type":"speech.audio.delta","audio":"***"}\n\n',
         b'data: {"type":"speech.audio.delta","audio":7}\n\n',
         b"data: \xff\n\n",
+        b'data: {"type":' + b"[" * 100_000 + b"\n\n",
     ],
 )
 def test_what_is_no_such_event_is_a_fault(stream: bytes) -> None:

@@ -70,7 +70,7 @@ def test_an_endless_event_is_refused(stream: bytes) -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_whether_an_event_is_too_large_does_not_depend_on_how_the_bytes_are_cut(end: bytes) -> None:
     stream = b"id:1" + end + b"data:abcdefgh" + end + end
-    for cuts in ([], range(len(stream))):
+    for cuts in ((), tuple(range(len(stream)))):
         assert len(parse(stream * 2, *cuts, max_event_bytes=len(stream))) == 2
         with pytest.raises(RemoteProtocolError, match="more than"):
             parse(stream, *cuts, max_event_bytes=len(stream) - 1)

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from saystream.errors import EngineUnavailable
+from saystream.protocol.json import NOT_JSON
 
 __all__ = ["BEGIN", "END", "PAD", "VoiceConfig", "read_config"]
 
@@ -82,7 +83,7 @@ def read_config(path: Path) -> VoiceConfig:
         config = msgspec.json.decode(path.read_bytes(), type=VoiceConfig)
     except OSError as error:
         raise EngineUnavailable(f"{path} cannot be read: {error.strerror}.") from error
-    except msgspec.MsgspecError as error:
+    except NOT_JSON as error:
         raise EngineUnavailable(f"{path} does not describe a Piper voice: {error}.") from error
     if problem := _problem(config):
         raise EngineUnavailable(f"The Piper voice of {path} cannot be used: {problem}")

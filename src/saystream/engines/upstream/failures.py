@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from typing import Any
 
+import msgspec
+
 from saystream.errors import EngineFailed, EngineUnavailable, Overloaded, ServerFault
+from saystream.protocol.json import NOT_JSON
 
 __all__ = ["Failure", "Verdict", "refusal", "told", "unreachable"]
 
@@ -104,8 +106,8 @@ def told(message: str, text: str) -> str:
 def _said(body: bytes, text: str) -> str:
     """What an error body says for people: vLLM's and OpenAI's, FastAPI's, ours; empty for any other."""
     try:
-        fields = json.loads(body)
-    except ValueError:
+        fields = msgspec.json.decode(body)
+    except NOT_JSON:
         return ""
     return told(_message(fields), text)
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 from saystream.audio import SAMPLE_RATES
 from saystream.engines.options import read_options
 from saystream.errors import ConfigurationError, quote
+from saystream.protocol.json import NOT_JSON
 
 __all__ = [
     "Kind",
@@ -150,7 +151,7 @@ def _decoded(options: Mapping[str, object]) -> dict[str, object]:
         if isinstance(value := options.get(name), str):
             try:
                 decoded[name] = msgspec.json.decode(value)
-            except (msgspec.DecodeError, ValueError):
+            except NOT_JSON:
                 raise _refused(name, "A string must be JSON.") from None
     return decoded
 

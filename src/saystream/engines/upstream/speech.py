@@ -19,6 +19,7 @@ from saystream.engines.upstream.server import Server, TextFeed, Utterance, behin
 from saystream.engines.upstream.sound import AudioPiece, encoding_of
 from saystream.engines.upstream.speech_events import SpeechEvents, SpeechFailed
 from saystream.errors import EngineFailed, EngineOutputInvalid, EngineUnavailable, quote
+from saystream.protocol.json import NOT_JSON
 
 __all__ = ["SpeechServer"]
 
@@ -215,7 +216,7 @@ def _names(body: bytes) -> tuple[str, ...]:
     """The voices, from any of the formats in which servers list them."""
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError):
+    except NOT_JSON:
         return ()
     listed: list[Any] = []
     if isinstance(fields, dict):

@@ -18,6 +18,7 @@ import pybase64
 
 from saystream.errors import EngineOutputInvalid, RemoteProtocolError
 from saystream.protocol.http.sse import EventParser
+from saystream.protocol.json import NOT_JSON
 
 __all__ = ["MAX_EVENT_BYTES", "SpeechEvents", "SpeechFailed"]
 
@@ -69,7 +70,7 @@ class SpeechEvents:
             event = msgspec.json.decode(data, type=_Event)
             if event.type == "speech.audio.delta":
                 return pybase64.b64decode(event.audio, validate=True)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (*NOT_JSON, ValueError) as error:  # or no base64
             raise EngineOutputInvalid("One of its events is not a speech event.") from error
         if event.type == "speech.audio.done":
             self.done = True

@@ -22,6 +22,7 @@ from saystream.client.blocking import BlockingTransport, open_blocking
 from saystream.client.handshake import add_model, request_headers
 from saystream.client.options import DEFAULT_LIMITS, Limits, Timeouts
 from saystream.errors import ConnectionFailed, ConnectionLost, InvalidState
+from saystream.protocol.json import NOT_JSON
 from saystream.sdk.common.api_key import get_default_api_key
 from saystream.sdk.common.error import ConnectFailed, ModelRequired, NotConnected
 
@@ -359,7 +360,7 @@ def _decoded(frame: str | bytes) -> dict[str, Any] | None:
         return None
     try:
         event = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeError):
+    except NOT_JSON:
         _log.error("a frame of %d characters came that is not JSON", len(frame))
         return None
     if not isinstance(event, dict):

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 
 import saystream.sdk
 from saystream.client.handshake import request_headers
 from saystream.protocol.http.sse import EventParser, ServerSentEvent
+from saystream.protocol.json import NOT_JSON
 from saystream.sdk.common.api_key import get_default_api_key
 from saystream.sdk.common.error import RequestFailed
 
@@ -159,7 +161,7 @@ def _answer_in(event: ServerSentEvent) -> Answer:
 def _body(content: bytes) -> Mapping[str, Any]:
     """A page from a proxy in between becomes the message."""
     try:
-        body = json.loads(content)
-    except ValueError:
+        body = msgspec.json.decode(content)
+    except NOT_JSON:
         return {"message": content.decode("utf-8", "replace")[:500]}
     return body if isinstance(body, dict) else {"message": str(body)[:500]}
