@@ -1,0 +1,36 @@
+"""Bodies of requests: a request or a documented error, which never quotes the text to speak."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fuzzing.reading import Reader
+from saystream.errors import InvalidRequest
+from saystream.protocol.http.errors import DashScopeError
+from saystream.protocol.http.generation import GenerationRequest, decode_request
+from saystream.protocol.http.openai import SpeechRequest, decode_speech_request, error_body
+from saystream.protocol.json import decode_body
+
+MAX_BYTES = 2048
+DICTIONARY = "bodies"
+
+
+def one(data: bytes) -> None:
+    reader = Reader(data)
+    decode = reader.choice((decode_request, decode_speech_request))
+    body = reader.rest()
+    try:
+        request = decode(body)
+    except InvalidRequest as refusal:
+        assert len(refusal.message) < 1000, "an error does not echo a body"
+        assert len(refusal.param or "") < 100
+        assert decode_body(_encoded(refusal), dict)
+        return
+    assert isinstance(request, GenerationRequest | SpeechRequest)
+    assert isinstance(request.model, str)
+
+
+def _encoded(refusal: InvalidRequest) -> bytes:
+    """Doors send it in one of two forms."""
+    msgspec.json.encode(DashScopeError(refusal.http_code, refusal.message, "id"))
+    return msgspec.json.encode(error_body(refusal))
