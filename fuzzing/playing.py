@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from saystream.server.transport.config import TransportConfig
 
-__all__ = ["Peer", "play"]
+__all__ = ["END", "RESET", "SILENCE", "Peer", "play"]
 
 _CLOSED_WITHIN_S = 400.0
 """Of a peer that says nothing more; the sum of all limits that may come one after the other."""
 _IDLE_S = 60.0
+SILENCE, END, RESET = range(3)
+"""How a peer leaves."""
 _SYSTEM_BUFFER_BYTES = 4096
 _ANSWER = b"x" * 1500
 
@@ -235,7 +237,7 @@ _config = _made_config()
 
 
 def play(parts: Iterable[bytes], *, ends: int, reads: bool) -> bytes:
-    """What the server answers to ``parts``. ``ends`` is how the peer leaves: in silence, orderly or by a reset.
+    """What the server answers to ``parts``. ``ends`` is how the peer leaves; it may never read what it is sent.
 
     Raises AssertionError if anything of the connection is left, or anything was reported as an error.
     """
@@ -266,9 +268,9 @@ async def _play(parts: Iterable[bytes], state: ServerState, *, ends: int, reads:
     line.connection_made(peer)
     for part in parts:
         await peer.send(part)
-    if ends == 1:
+    if ends == END:
         peer.end()
-    elif ends == 2:
+    elif ends == RESET:
         peer.lose(ConnectionResetError())
     async with asyncio.timeout(_CLOSED_WITHIN_S):
         await peer.closed.wait()

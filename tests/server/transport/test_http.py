@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fuzzing.playing import END, SILENCE, play
 from saystream.server.transport.connections import Connections
 from server.live import Live, until
 
@@ -137,6 +138,11 @@ async def test_a_peer_that_pipelines_and_does_not_read_is_not_read_and_then_drop
     finally:
         config.send_stall_timeout_s = server.settings.realtime.send_stall_timeout_s
     assert most <= 8192
+
+
+@pytest.mark.parametrize("ends", [SILENCE, END])
+async def test_a_peer_that_never_reads_its_last_answers_is_dropped_though_few_bytes_wait(ends: int) -> None:
+    assert await asyncio.to_thread(play, [HEALTH * 12], ends=ends, reads=False)
 
 
 async def test_half_a_head_is_answered_with_408_in_time(server: Live) -> None:

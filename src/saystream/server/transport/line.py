@@ -131,6 +131,7 @@ class Line(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         if self._protocol is not None:
             self._protocol.eof_received()
+        self.close()
 
     def pause_writing(self) -> None:
         if self._protocol is not None:
@@ -138,7 +139,7 @@ class Line(asyncio.BufferedProtocol):
         self._watch_stall(None)
 
     def resume_writing(self) -> None:
-        if self._stall is not None:
+        if self._stall is not None and not self._transport.is_closing():
             self._stall.cancel()
             self._stall = None
         if self._protocol is not None:
@@ -204,6 +205,12 @@ class Line(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
+
+    def close(self) -> None:
+        """Close as soon as the peer has read all; one that does not read is dropped."""
+        self._transport.close()
+        if self._stall is None and self._transport.get_write_buffer_size():
+            self._watch_stall(None)
 
     def hang_up(self, answer: bytes = b"", *, half_close: bool = True) -> None:
         """Say ``answer``, then close as soon as the peer has had time to read it. The protocol is told that the
@@ -284,7 +291,7 @@ class LineTransport(asyncio.Transport):
 
     def close(self) -> None:
         if not self.line.is_closing:
-            self._transport.close()
+            self.line.close()
 
     def abort(self) -> None:
         self._transport.abort()
