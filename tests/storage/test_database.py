@@ -11,12 +11,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from postgres import Cluster
 from saystream.config import Settings
 from saystream.errors import ConfigurationError, StoreUnavailable
 from saystream.server.access.keys import KeyStore
-from saystream.storage import open_store
+from saystream.storage import database, open_store, serving_store
 from saystream.storage.schema import keys, metadata
 
 pytestmark = pytest.mark.slow
@@ -180,6 +181,37 @@ async def test_connections_that_postgresql_cut_are_made_again(postgres: Cluster,
             await store.list()
         postgres.start()
         assert await store.list() == (made.key,)
+
+
+@pytest.mark.parametrize("returns", [True, False])
+async def test_a_file_that_is_taken_away_is_neither_made_anew_nor_written_to(
+    tmp_path: Path, returns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LOOK_FOR_FILE_S", 0.01)
+    folder, away = tmp_path / "data", tmp_path / "away"
+    settings = Settings(data_dir=folder)
+    async with open_store(settings) as engine:
+        await KeyStore(engine).create("Ann")
+    async with serving_store(settings) as store:
+        keys_of = KeyStore(store.reading, answer_within_s=60)
+        assert await keys_of.any_exist()
+        folder.rename(away)
+        with capture_logs() as lines:
+            async with asyncio.timeout(20):
+                while not lines:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        assert lines[0]["event"] == "the file of the database cannot be reached"
+        for engine in (store.reading, store.writing):
+            with pytest.raises(StoreUnavailable):
+                await KeyStore(engine).list()
+        assert not folder.exists()
+        if returns:
+            away.rename(folder)
+        else:  # another one takes its place
+            async with open_store(settings) as engine:
+                await KeyStore(engine).create("Bea")
+        (kept,) = await KeyStore(store.writing).list()
+        assert kept.label == ("Ann" if returns else "Bea")
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(store_settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import sqlite3
@@ -10,11 +11,13 @@ from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, Dialect, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -54,8 +57,13 @@ _WRITING = _Pace(busy_s=1.0, connect_s=1.0, statement_s=2.0, free_connection_s=0
 _BEGIN = "sqlite_begin"
 """Execution option: how to begin a transaction on SQLite."""
 
+_LOOK_FOR_FILE_S = 1.0
+"""How soon it is noticed that the file of an SQLite database was removed or replaced."""
+
 _MIGRATION_LOCK = 0x73617973
 """A number that nothing else on the PostgreSQL server is likely to lock."""
+
+_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -99,9 +107,33 @@ async def serving_store(settings: Settings) -> AsyncIterator[Store]:
     is_sqlite = url.get_backend_name() == "sqlite"
     writing = replace(_WRITING, connections=1) if is_sqlite else _WRITING
     store = Store(_create_engine(url, _READING, read_only=True), _create_engine(url, writing))
+    watching = asyncio.create_task(_watch_file(Path(url.database or ""), store)) if is_sqlite else None
     try:
         yield store
     finally:
+        if watching is not None:
+            watching.cancel()
+        for engine in (store.reading, store.writing):
+            await engine.dispose()
+
+
+async def _watch_file(path: Path, store: Store) -> None:
+    """Let no connection go on with a file that was removed or replaced: what it writes there is lost."""
+    opened = now = await asyncio.to_thread(path.stat)
+    is_there = True
+    while True:
+        await asyncio.sleep(_LOOK_FOR_FILE_S)
+        was_there = is_there
+        try:
+            now = await asyncio.to_thread(path.stat)  # a network's disk may hang
+            is_there = True
+        except OSError as error:
+            is_there = False
+            if was_there:
+                _log.error("the file of the database cannot be reached", error=error)
+        if is_there and os.path.samestat(opened, now):
+            continue
+        opened = now
         for engine in (store.reading, store.writing):
             await engine.dispose()
 
@@ -147,6 +179,7 @@ def _create_engine(url: URL, pace: _Pace, *, read_only: bool = False) -> AsyncEn
             param="database_url",
         ) from error
     if is_sqlite:
+        event.listen(engine.sync_engine, "do_connect", _without_making_a_file)
         event.listen(
             engine.sync_engine, "connect", _read_only_connection if read_only else _sqlite_connection
         )
@@ -167,6 +200,14 @@ def _postgresql_arguments(pace: _Pace) -> dict[str, Any]:
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
         arguments["server_settings"] = dict.fromkeys(names, milliseconds)
     return arguments
+
+
+def _without_making_a_file(
+    _: Dialect, __: ConnectionPoolEntry, positional: list[Any], named: dict[str, Any]
+) -> None:
+    """An empty database in the place of one that was removed would answer that there are no keys."""
+    positional[0] = f"file:{quote(positional[0])}?mode=rw"
+    named["uri"] = True
 
 
 def _sqlite_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
