@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
+
 PROGRAMS = Path("/usr/lib/postgresql")
 _PATIENCE_S = 60
 
@@ -71,6 +73,21 @@ class Cluster:
     def stop(self) -> None:
         """Cuts every connection."""
         self._control("stop", "-m", "fast")
+
+    def hang(self) -> None:
+        """It takes connections and answers nothing."""
+        for process in self._processes():
+            process.suspend()
+
+    def go_on(self) -> None:
+        """After ``hang``."""
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        """The first starts the others, and lets go of them last."""
+        first = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n")[0]))
+        return [first, *first.children()]
 
     def _control(self, action: str, *arguments: str) -> None:
         self.run("pg_ctl", action, "--wait", "-D", str(self.folder / "data"), *arguments)
