@@ -1,12 +1,17 @@
 """What sessions lose when something breaks. Writes ``benchmarks/results/chaos.json``.
 
-    python benchmarks/chaos.py                                   # every fault, ten times
+    python benchmarks/chaos.py                                   # every fault, three times
     python benchmarks/chaos.py --faults kill_engine --times 100  # one of them
+    python benchmarks/chaos.py --minutes 30                      # any of them, by chance
 
 Listeners speak on one server with the tone engine, one turn of four sentences after another, each of them a segment;
-how long a turn sounds is known. Between two faults the benchmark waits until all of them hear sound again. A fault must
-cost a listener at most the segment that sounded, must be told, and must close no connection: ``broken_promises``
-counts where it did not hold.
+how long a turn sounds is known. A visitor asks for one short file after another. Between two faults the benchmark waits
+until all of them hear sound again. A fault must cost a listener at most the segment that sounded, must be told, and
+must close no connection; the visitor must have an answer in time, with 200 or 503; and in the end SIGTERM must end
+the server in time with code 0, with a usage row for every response: ``broken_promises`` counts where it did not hold.
+
+Half of it runs with SQLite, half with PostgreSQL and Redis (``--stores``). Faults of disks need root, those of the
+clock libfaketime (Debian: faketime); ``left_out`` names what could not be done.
 """
 
 from __future__ import annotations
@@ -15,70 +20,118 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
+import httpx
 import pybase64
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from chaos_faults import FAULTS, SENTENCES, SETUPS, Setup, Target, say
+from sqlalchemy import select
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from saystream.bench import ServerProcess
 from saystream.cli.shared import circumstances
+from saystream.config import Settings
+from saystream.protocol.http.generation import PATH as GENERATION
+from saystream.server.access.keys import KeyStore
+from saystream.storage import open_store
+from saystream.storage.schema import usage
 
 RESULTS = Path(__file__).parent / "results" / "chaos.json"
-PATH = "/api-ws/v1/realtime?model=qwen3-tts-flash-realtime"
-SENTENCES = [f"This is sentence number {number} of the turn, which is a long one. " for number in range(4)]
 SENTENCE_MS = 4500
 """With its pause; none sounds longer."""
 TURN = "".join(SENTENCES)
 NORMAL_TIMEOUT_S = 60.0
-SEED = 1
+VISIT = {"model": "qwen3-tts-flash", "input": {"text": "Is anybody there?", "voice": "Cherry"}}
+VISIT_TIMEOUT_S = 30.0
+"""Longer than the store of audio files is waited for, which is the slowest of all."""
+DRAIN_S = 5.0
 
 
 @dataclass
 class Harm:
     """What one fault did, or all faults of a kind."""
 
+    times: int = 0
     told: Counter[str] = field(default_factory=Counter)
     """Errors by their codes."""
+    turns_harmed: int = 0
     sessions_harmed: int = 0
+    """Of each fault; the sum over all of them."""
     closed: int = 0
     lost_ms: float = 0.0
-    broken_promises: int = 0
-    """Connections closed, turns with a loss that was not told or was more than a sentence for each error."""
+    broken_promises: list[str] = field(default_factory=list)
     to_normal_s: list[float] = field(default_factory=list)
     memory_mb: float = 0.0
     """Of the gateway, at most."""
     descriptors: int = 0
+    visits: Counter[str] = field(default_factory=Counter)
+    """Answers to the visitor by their status."""
+    slowest_visit_s: float = 0.0
+
+    def add(self, other: Harm) -> None:
+        self.told += other.told
+        self.turns_harmed += other.turns_harmed
+        self.sessions_harmed += other.turns_harmed > 0
+        self.closed += other.closed
+        self.lost_ms += other.lost_ms
+        self.broken_promises += other.broken_promises
+        self.visits += other.visits
+        self.slowest_visit_s = max(self.slowest_visit_s, other.slowest_visit_s)
+
+    def report(self) -> dict[str, Any]:
+        to_normal_s = sorted(self.to_normal_s) or [float("nan")]
+        return {
+            "times": self.times,
+            "sessions_harmed": self.sessions_harmed,
+            "turns_harmed": self.turns_harmed,
+            "told": dict(self.told),
+            "closed": self.closed,
+            "lost_s": round(self.lost_ms / 1000, 1),
+            "visits": dict(self.visits),
+            "slowest_visit_s": round(self.slowest_visit_s, 2),
+            "to_normal_s": [round(to_normal_s[len(to_normal_s) // 2], 2), round(to_normal_s[-1], 2)],
+            "memory_mb": round(self.memory_mb, 1),
+            "descriptors": self.descriptors,
+            "broken_promises": len(self.broken_promises),
+            "which": sorted(set(self.broken_promises)),
+        }
+
+
+# --- those who are harmed
 
 
 class Listener:
     """One client that speaks turn after turn until it is told to stop."""
 
-    def __init__(self, url: str, expected_ms: float) -> None:
+    def __init__(self, target: Target, expected_ms: float) -> None:
         self.heard_at_s = 0.0
         self.num_turns = 0
-        self._url = url
-        self._expected_ms = expected_ms
+        self.responses: list[str] = []
+        """Their ids."""
         self.harm = Harm()
+        self._target = target
+        self._expected_ms = expected_ms
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                async with connect(self._url, max_size=None) as socket:
+                async with self._target.connect() as socket:
                     while not stopping.is_set():
                         await self._turn(socket)
-            except (ConnectionClosed, OSError):
+            except InvalidStatus as refused:
+                self.harm.told[f"HTTP {refused.response.status_code}"] += 1
+                await asyncio.sleep(1)
+            except (ConnectionClosed, OSError) as error:
                 self.harm.closed += 1
-                self.harm.broken_promises += 1
+                self.harm.broken_promises.append(f"closed: {error}")
                 await asyncio.sleep(1)
 
     async def _turn(self, socket: ClientConnection) -> None:
@@ -86,16 +139,16 @@ class Listener:
         self.num_turns += 1
         lost_ms = self._expected_ms - heard_ms
         if errors or lost_ms > 1:
-            self.harm.sessions_harmed += 1
+            self.harm.turns_harmed += 1
             self.harm.told.update(errors)
             self.harm.lost_ms += lost_ms
-            self.harm.broken_promises += lost_ms > len(errors) * SENTENCE_MS
+            if lost_ms > len(errors) * SENTENCE_MS:
+                self.harm.broken_promises.append("lost more than was told")
 
 
 async def turn(socket: ClientConnection, listener: Listener | None = None) -> tuple[float, list[str]]:
     """Milliseconds heard of a turn, and the codes of the errors in it."""
-    for event in ({"type": "input_text_buffer.append", "text": TURN}, {"type": "input_text_buffer.commit"}):
-        await socket.send(json.dumps({"event_id": "", **event}))
+    await say(socket, TURN, "input_text_buffer.commit")
     num_bytes, errors = 0, []
     async for frame in socket:
         event = json.loads(frame)
@@ -106,179 +159,202 @@ async def turn(socket: ClientConnection, listener: Listener | None = None) -> tu
         elif event["type"] == "error":
             errors.append(event["error"]["code"])
         elif event["type"] == "response.done":
+            if listener is not None:
+                listener.responses.append(event["response"]["id"])
             break
     return num_bytes / 2 / 24, errors
 
 
-# --- faults
-
-
-class Target:
-    """The server that is harmed."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self.url = server.url + PATH
-        self.gateway = psutil.Process(server.pid)
-        self.chance = random.Random(SEED)
-
-    def engine(self) -> psutil.Process | None:
-        return next(iter(self.gateway.children()), None)
-
-
-async def kill_engine(target: Target) -> None:
-    """An engine's process is killed while it speaks."""
-    if (engine := target.engine()) is not None:
-        engine.kill()
-
-
-async def kill_engine_while_it_loads(target: Target) -> None:
-    """It is killed, and so is the next one as soon as it is there."""
-    if (engine := target.engine()) is not None:
-        engine.kill()
-        while (following := target.engine()) is None or following.pid == engine.pid:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        following.kill()
-
-
-async def stop_engine(target: Target) -> None:
-    """It stands still for as long as is taken for a hang, as when it waits for a disk."""
-    if (engine := target.engine()) is not None:
-        engine.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(25)  # longer than pool.first_chunk_timeout_s
-        if engine.is_running():
-            engine.send_signal(signal.SIGCONT)
-
-
-async def stop_gateway(target: Target) -> None:
-    """The server itself stands still, as under a debugger or on a machine that is far too busy."""
-    target.gateway.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(13)
-    target.gateway.send_signal(signal.SIGCONT)
-
-
-async def slow_readers(target: Target) -> None:
-    """Twenty more clients ask for much and read nothing, for five seconds."""
-    sockets = [await connect(target.url, max_size=None, max_queue=1) for _ in range(20)]
-    for socket in sockets:
-        socket.transport.pause_reading()
-        for event in ({"type": "input_text_buffer.append", "text": TURN * 10}, {"type": "session.finish"}):
-            await socket.send(json.dumps({"event_id": "", **event}))
-    await asyncio.sleep(5)
-    for socket in sockets:
-        socket.transport.abort()
-
-
-async def flood(target: Target) -> None:
-    """Another client sends ten thousand events that are refused."""
-    async with connect(target.url, max_size=None) as socket:
+async def whole_turn_ms(target: Target) -> float:
+    """How long a turn sounds that nothing happens to."""
+    while True:
         try:
-            for _ in range(10_000):
-                await socket.send("{}")
-        except ConnectionClosed:
-            return  # as it should be
+            async with target.connect() as socket:
+                heard_ms, errors = await turn(socket)
+            if not errors:
+                return heard_ms
+        except InvalidStatus:
+            await asyncio.sleep(1)  # a busy machine may take too long to look up the key
 
 
-FAULTS: dict[str, Callable[[Target], Awaitable[None]]] = {
-    fault.__name__: fault
-    for fault in (
-        kill_engine,
-        kill_engine_while_it_loads,
-        stop_engine,
-        stop_gateway,
-        slow_readers,
-        flood,
-    )
-}
+class Visitor:
+    """One client that asks for one file after another."""
+
+    def __init__(self, target: Target, key: str) -> None:
+        self.heard_at_s = 0.0
+        self.num_turns = 0
+        self.responses: list[str] = []
+        self.harm = Harm()
+        self._url = target.url.replace("ws://", "http://").partition("/api-ws")[0] + GENERATION
+        self._key = key
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {self._key}"}, timeout=60) as client:
+            while not stopping.is_set():
+                await self._visit(client)
+                self.num_turns += 1
+                await asyncio.sleep(0.5)
+
+    async def _visit(self, client: httpx.AsyncClient) -> None:
+        begun_s = time.monotonic()
+        try:
+            answer = await client.post(self._url, json=VISIT)
+        except httpx.HTTPError as error:
+            self.harm.visits[type(error).__name__] += 1
+            self.harm.broken_promises.append(f"visitor: {type(error).__name__}")
+            return
+        took_s = time.monotonic() - begun_s
+        self.harm.visits[str(answer.status_code)] += 1
+        self.harm.slowest_visit_s = max(self.harm.slowest_visit_s, took_s)
+        if answer.status_code == 200:
+            self.heard_at_s = time.monotonic()
+            self.responses.append(answer.json()["request_id"])
+        elif answer.status_code != 503:
+            self.harm.broken_promises.append(f"visitor: {answer.status_code}")
+        if took_s > VISIT_TIMEOUT_S:
+            self.harm.broken_promises.append(f"visitor: no answer in {VISIT_TIMEOUT_S:g} s")
+
+
+Peers = list[Listener | Visitor]
+
+
+@asynccontextmanager
+async def listening(target: Target, num_sessions: int, visitor_key: str) -> AsyncIterator[Peers]:
+    expected_ms = await whole_turn_ms(target)
+    peers: Peers = [Visitor(target, visitor_key)]
+    peers += [Listener(target, expected_ms) for _ in range(num_sessions)]
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for peer in peers:
+            tasks.create_task(peer.run(stopping))
+            await asyncio.sleep(0.01)
+        try:
+            yield peers
+        finally:
+            stopping.set()
+
+
+async def until_normal(peers: Peers) -> float | None:
+    """Seconds until everybody has heard something from now on; ``None`` if that takes too long."""
+    since_s = time.monotonic()
+    while time.monotonic() < since_s + NORMAL_TIMEOUT_S:
+        if all(peer.heard_at_s > since_s for peer in peers):
+            return max(peer.heard_at_s for peer in peers) - since_s
+        await asyncio.sleep(0.05)
+    return None
+
+
+async def turns_over(peers: Peers) -> None:
+    """Until everybody has ended the turn that they are in: then what it lost is known."""
+    begun = [peer.num_turns for peer in peers]
+    async with asyncio.timeout(2 * NORMAL_TIMEOUT_S):
+        for peer, before in zip(peers, begun, strict=True):
+            while peer.num_turns == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
 
 # --- the run
 
 
-@asynccontextmanager
-async def listening(target: Target, num_sessions: int) -> AsyncIterator[list[Listener]]:
-    async with connect(target.url, max_size=None) as socket:
-        expected_ms, _ = await turn(socket)
-    listeners = [Listener(target.url, expected_ms) for _ in range(num_sessions)]
-    stopping = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        for listener in listeners:
-            tasks.create_task(listener.run(stopping))
-            await asyncio.sleep(0.01)
-        try:
-            yield listeners
-        finally:
-            stopping.set()
+async def break_it(name: str, total: Harm, target: Target, peers: Peers, *, pause_s: float) -> None:
+    """One fault; what it did to everybody is added to ``total``."""
+    for peer in peers:
+        peer.harm = Harm()
+    await FAULTS[name].act(target)
+    total.times += 1
+    took_s = await until_normal(peers)
+    if took_s is None:
+        total.broken_promises.append(f"not normal after {NORMAL_TIMEOUT_S:g} s")
+    else:
+        total.to_normal_s.append(took_s)
+    total.memory_mb = max(total.memory_mb, target.gateway.memory_full_info().uss / 1e6)
+    total.descriptors = max(total.descriptors, target.gateway.num_fds())
+    await asyncio.sleep(pause_s)
+    await turns_over(peers)
+    for peer in peers:
+        total.add(peer.harm)
 
 
-async def until_normal(listeners: list[Listener]) -> float | None:
-    """Seconds until every listener has heard something from now on; ``None`` if that takes too long."""
-    since_s = time.monotonic()
-    while time.monotonic() < since_s + NORMAL_TIMEOUT_S:
-        if all(listener.heard_at_s > since_s for listener in listeners):
-            return max(listener.heard_at_s for listener in listeners) - since_s
-        await asyncio.sleep(0.05)
-    return None
+def planned(arguments: argparse.Namespace, target: Target, seconds: float) -> Iterator[str]:
+    """The names of the faults, one after another."""
+    wanted = [name for name in arguments.faults if FAULTS[name].needs in target.setup.has]
+    if arguments.minutes is None:
+        # Those that have nothing to do with stores once only: the first of them comes first.
+        only_stores = arguments.stores.index(_stores_of(target.setup)) > 0
+        for name in wanted:
+            if not (only_stores and FAULTS[name].needs in ("server", "clock")):
+                yield from [name] * arguments.times
+        return
+    ends_s = time.monotonic() + seconds
+    while time.monotonic() < ends_s:
+        yield target.chance.choice(wanted)
 
 
-async def turns_over(listeners: list[Listener]) -> None:
-    """Until every listener has ended the turn that it is in: then what it lost is known."""
-    begun = [listener.num_turns for listener in listeners]
-    for listener, before in zip(listeners, begun, strict=True):
-        while listener.num_turns == before:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+def _stores_of(setup: Setup) -> str:
+    return "sqlite" if setup.cluster is None else "postgresql"
 
 
-async def break_it(name: str, times: int, target: Target, listeners: list[Listener]) -> Harm:
-    """Everything that a kind of fault did to all listeners."""
-    total = Harm()
-    for listener in listeners:
-        listener.harm = Harm()
-    for _ in range(times):
-        await FAULTS[name](target)
-        took_s = await until_normal(listeners)
-        if took_s is None:
-            total.broken_promises += 1
-        else:
-            total.to_normal_s.append(took_s)
-        total.memory_mb = max(total.memory_mb, target.gateway.memory_full_info().uss / 1e6)
-        total.descriptors = max(total.descriptors, target.gateway.num_fds())
-        await asyncio.sleep(target.chance.uniform(0.2, 1.0))
-    await turns_over(listeners)
-    for listener in listeners:
-        harm = listener.harm
-        total.told.update(harm.told)
-        total.sessions_harmed += harm.sessions_harmed
-        total.closed += harm.closed
-        total.lost_ms += harm.lost_ms
-        total.broken_promises += harm.broken_promises
-    return total
+async def rows_missing(setup: Setup, peers: Peers) -> int:
+    """Responses that were heard and have no usage row."""
+    heard = {identity for peer in peers for identity in peer.responses}
+    async with open_store(_settings(setup)) as engine, engine.begin() as connection:
+        kept = set((await connection.execute(select(usage.c.id))).scalars())
+    return len(heard - kept)
 
 
-def report(name: str, times: int, harm: Harm) -> dict[str, Any]:
-    to_normal_s = sorted(harm.to_normal_s) or [float("nan")]
+def _settings(setup: Setup) -> Settings:
+    return Settings(
+        data_dir=setup.folder, database_url=setup.environment.get("SAYSTREAM_DATABASE_URL"), port=0
+    )
+
+
+async def run_on(setup: Setup, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All faults of one setup."""
+    async with open_store(_settings(setup)) as engine:
+        store = KeyStore(engine)
+        key = (await store.create("listeners", max_sessions=arguments.sessions + 50)).secret
+        limits: Any = {"requests_per_minute": 10**6, "monthly_characters": 10**9, "max_sessions": 50}
+        visitor_key = (await store.create("visitor", **limits)).secret
+    environment = {
+        **os.environ,
+        "SAYSTREAM_ENGINES__TONE__REAL_TIME_FACTOR": "0.5",
+        "SAYSTREAM_ENGINES__TONE__CONCURRENCY": "512",
+        "SAYSTREAM_SEGMENTER__MAX_CHARACTERS": "80",
+        "SAYSTREAM_LOG__LEVEL": "error",
+        "SAYSTREAM_LIMITS__MAX_SESSIONS": str(arguments.sessions + 100),
+        "SAYSTREAM_DRAIN_TIMEOUT_S": str(DRAIN_S),
+        **setup.environment,
+    }
+    harms: dict[str, Harm] = {}
+    with ServerProcess(["--engine", "tone"], environment) as server:
+        target = Target(setup, server.url, server.pid, key)
+        async with listening(target, arguments.sessions, visitor_key) as peers:
+            await until_normal(peers)
+            for name in planned(arguments, target, (arguments.minutes or 0) * 60 / len(arguments.stores)):
+                harm = harms.setdefault(name, Harm())
+                await break_it(name, harm, target, peers, pause_s=target.chance.uniform(0.2, 1.0))
+                print(json.dumps({"stores": _stores_of(setup), "fault": name, **harm.report()}), flush=True)
+        begun_s = time.monotonic()
+        target.gateway.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(target.gateway.wait, 60)
+        ended_s = time.monotonic() - begun_s
     return {
-        "fault": name,
-        "times": times,
-        "sessions_harmed": harm.sessions_harmed,
-        "told": dict(harm.told),
-        "closed": harm.closed,
-        "lost_s": round(harm.lost_ms / 1000, 1),
-        "broken_promises": harm.broken_promises,
-        "to_normal_s": [round(to_normal_s[len(to_normal_s) // 2], 2), round(to_normal_s[-1], 2)],
-        "memory_mb": round(harm.memory_mb, 1),
-        "descriptors": harm.descriptors,
+        "stores": _stores_of(setup),
+        "faults": {name: harm.report() for name, harm in sorted(harms.items())},
+        "left_out": sorted(name for name in arguments.faults if FAULTS[name].needs not in setup.has),
+        "responses": sum(len(peer.responses) for peer in peers),
+        "usage_rows_missing": await rows_missing(setup, peers),
+        "exit_code": code,
+        "ended_s": round(ended_s, 2),
     }
 
 
-async def run(
-    server: ServerProcess, faults: list[str], times: int, num_sessions: int
-) -> list[dict[str, Any]]:
-    target, rows = Target(server), []
-    async with listening(target, num_sessions) as listeners:
-        await until_normal(listeners)
-        for name in faults:
-            rows.append(report(name, times, await break_it(name, times, target, listeners)))
-            print(json.dumps(rows[-1]), flush=True)
+async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    for stores in arguments.stores:
+        async with SETUPS[stores]() as setup:
+            rows.append(await run_on(setup, arguments))
+        print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -287,22 +363,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--faults", nargs="+", choices=list(FAULTS), default=list(FAULTS))
-    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--minutes", type=float, help="choose among the faults by chance, for so long")
     parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument("--stores", nargs="+", choices=list(SETUPS), default=list(SETUPS))
+    parser.add_argument("--name", help="what the result is called in the file", default=None)
     arguments = parser.parse_args()
     load_before = os.getloadavg()[0]
-    environment = {
-        **os.environ,
-        "SAYSTREAM_ENGINES__TONE__REAL_TIME_FACTOR": "0.5",
-        "SAYSTREAM_ENGINES__TONE__CONCURRENCY": "512",
-        "SAYSTREAM_SEGMENTER__MAX_CHARACTERS": "80",
-        "SAYSTREAM_LOG__LEVEL": "error",
-        "SAYSTREAM_LIMITS__MAX_SESSIONS": str(arguments.sessions + 100),
-    }
-    with ServerProcess(["--engine", "tone"], environment) as server:
-        rows = asyncio.run(run(server, arguments.faults, arguments.times, arguments.sessions))
-    result = {**circumstances(load_before), "sessions": arguments.sessions, "faults": rows}
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    rows = asyncio.run(run(arguments))
+    name = arguments.name or ("mix" if arguments.minutes else "each")
+    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    known[name] = {**circumstances(load_before), "sessions": arguments.sessions, "setups": rows}
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
