@@ -20,7 +20,7 @@ from saystream.server.access.keys import KeyChanges, KeyStore, NewKey
 from saystream.storage import open_store
 from server.live import MODEL, PATIENCE_S, Live, live_server, until
 from server.redis import redis_server
-from server.test_runner import listening
+from server.serving import listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
