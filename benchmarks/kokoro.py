@@ -89,7 +89,7 @@ def whole_model(*, threads: int) -> WholeModel:
 
 
 def sound_of(model: WholeModel | StreamingModel, symbols: str, voice: dict[str, float]) -> Samples:
-    return np.concatenate(list(model.speak(symbols, voice)))
+    return np.concatenate([step() for step in model.read(symbols, voice).steps])
 
 
 def threads() -> dict[str, Any]:
@@ -209,7 +209,8 @@ def _cpu_s_per_s_of_two(model: WholeModel | StreamingModel, symbols: str) -> flo
 def _timed(model: WholeModel | StreamingModel, symbols: str) -> tuple[float, float, float, float]:
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     sounds, first = [], (0.0, 0.0)
-    for sound in model.speak(symbols, {VOICE: 1.0}):
+    for step in model.read(symbols, {VOICE: 1.0}).steps:
+        sound = step()
         if not sounds:
             first = time.process_time() - cpu_s, time.perf_counter() - wall_s
         sounds.append(sound)

@@ -259,8 +259,8 @@ class Settings(BaseSettings):
     """``auto`` takes the first of these that speaks the language; if it only approximates it or is too slow here, a
     later native one."""
     max_realtime_factor: float = Field(0.9, gt=0)
-    """An engine that takes longer than this for a second of sound, in seconds, is too slow for ``auto``. ``saystream
-    engines`` shows what the engines measured when they were loaded."""
+    """An engine that takes longer than this, alone, for a second of sound, in seconds, is too slow for ``auto``.
+    ``saystream engines`` shows what the engines measured when they were loaded."""
     engines: dict[str, Annotated[dict[str, Any], AfterValidator(_passed_on)]] = Field(default_factory=dict)
     """Options of each engine, by the name of the engine."""
     drain_timeout_s: float = Field(30.0, ge=0)

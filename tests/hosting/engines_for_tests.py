@@ -35,6 +35,8 @@ def _is_engine(child: psutil.Process) -> bool:
         return "saystream.hosting.worker" in child.cmdline()
     except psutil.ZombieProcess:
         return True
+    except psutil.NoSuchProcess:  # it has ended since it was listed
+        return False
 
 
 class SpeakingEngine(SegmentEngine):

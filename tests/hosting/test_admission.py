@@ -77,7 +77,7 @@ def test_a_job_should_begin_before_the_one_that_runs_now_has_ended() -> None:
 def test_the_work_of_a_text_follows_from_those_before_it() -> None:
     speed = Speed()
     assert (speed.work_ms(100), speed.sound_ms(100)) == (0, 6500)
-    speed.realtime_factor = 0.1
+    speed.announced(0.1, lag_ms=0)
     assert speed.work_ms(100) == pytest.approx(650)
     assert speed.sessions(2) == 16
     speed.measured(4000, 1000, size=50, first_ms=200)
@@ -92,12 +92,23 @@ def test_a_job_without_a_slot_says_nothing_of_its_first_sound() -> None:
     assert speed.first_sound_ms(100) == 0
 
 
-def test_a_longer_silence_counts_at_once_and_is_forgotten_slowly() -> None:
+def test_a_longer_lag_counts_at_once_and_is_forgotten_slowly() -> None:
     speed = Speed()
-    speed.measured(1000, 100, silence_ms=300)
-    assert speed.silence_ms == 300
-    speed.measured(1000, 100, silence_ms=100)
-    assert speed.silence_ms == pytest.approx(260)
+    speed.measured(1000, 100, lag_ms=300)
+    assert speed.lag_ms == 300
+    speed.measured(1000, 100, lag_ms=100)
+    assert speed.lag_ms == pytest.approx(260)
+    speed.measured(1000, 100)
+    assert speed.lag_ms == pytest.approx(260)
+
+
+def test_the_lag_that_is_expected_counts_until_one_was_measured() -> None:
+    speed = Speed()
+    speed.announced(0.5, lag_ms=600)
+    assert (speed.lag_ms, speed.work_of_sound_ms(100)) == (600, 50)
+    speed.measured(1000, 100, lag_ms=0)
+    speed.announced(0.5, lag_ms=900)
+    assert speed.lag_ms == pytest.approx(480)
 
 
 # --- who is held

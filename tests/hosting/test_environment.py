@@ -35,16 +35,22 @@ SECRETS = {
     "PGPASSWORD": "secret",
 }
 PROXIES = {"HTTPS_PROXY": "http://user:password@proxy", "no_proxy": "localhost"}
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 ALL = {**OURS, **SECRETS, **PROXIES}
 
 
 def seen_with(options: dict[str, Any], *further: str) -> set[str]:
     """What is seen beyond what every engine gets."""
-    return engine_environment(ALL, options, further=further).keys() - OURS.keys()
+    return engine_environment(ALL, options, further=further).keys() - (OURS | ONE_THREAD).keys()
 
 
 def test_an_engine_gets_what_python_and_its_libraries_need_and_no_secret() -> None:
-    assert engine_environment(ALL, {"frequency_hz": 220.0, "speakers": 3}) == OURS
+    assert engine_environment(ALL, {"frequency_hz": 220.0, "speakers": 3}) == OURS | ONE_THREAD
+
+
+def test_numpy_has_one_thread_unless_the_owner_says_otherwise() -> None:
+    assert engine_environment({}, {}) == ONE_THREAD
+    assert engine_environment({"OPENBLAS_NUM_THREADS": "4"}, {}) == {"OPENBLAS_NUM_THREADS": "4"}
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ async def test_waiting_streams_outlive_processes_that_are_killed_while_they_load
         streams = [say(pool, str(n)) for n in range(3)]
         before = the_engine_process()
         os.kill(before, signal.SIGKILL)
-        await until(lambda: engine_processes() and the_engine_process() != before)
+        await until(lambda: any(process.pid != before for process in engine_processes()))
         os.kill(the_engine_process(), signal.SIGKILL)
         for n, stream in enumerate([*streams, say(pool, "3")]):
             np.testing.assert_array_equal(await heard(stream), spoken(str(n)))

@@ -44,7 +44,7 @@ class Notes:
     def waits(self, waiting: bool) -> None:
         self.waited.append(waiting)
 
-    def ended(self, fault: ServerFault | None) -> None:
+    def ended(self, fault: ServerFault | None, used_ms: float = 0.0) -> None:
         self.fault = fault
         self.over.set()
 
@@ -203,6 +203,7 @@ async def test_a_stopped_process_has_no_slots_and_says_nothing_more() -> None:
         pack(Kind.AUDIO, 1, bytes(3)),
         pack(Kind.MARKS, 1, bytes(3)),
         pack(Kind.TAKEN, 1, bytes(3)),
+        pack(Kind.DONE, 1),
         pack(Kind.FAILED, 1, b"\xff"),
         pack(Kind.FAULT, 1, b"{}"),
         pack(Kind.READY, 0, b"["),

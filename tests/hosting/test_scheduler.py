@@ -76,6 +76,16 @@ def test_a_session_holds_no_more_slots_than_can_compute_at_once() -> None:
     assert scheduler.next(6, 20, parallel=2) == ["c"]
 
 
+def test_where_one_job_uses_every_core_a_silent_session_holds_one_slot() -> None:
+    mine, other = Playback(0), Playback(10)
+    scheduler = scheduler_of(("mine 1", mine), ("mine 2", mine), ("other 1", other), ("other 2", other))
+    assert scheduler.next(4, 0, side_by_side=True) == ["mine 1", "other 1"]
+    mine.audio_sent(500, 20)
+    assert scheduler.next(2, 20, side_by_side=True) == ["mine 2"]
+    scheduler.done("other 1")
+    assert scheduler.next(2, 20, side_by_side=True) == ["other 2"]
+
+
 def test_what_takes_turns_with_others_takes_longer() -> None:
     scheduler: Scheduler[str] = Scheduler(max_waiting=100)
     for job in ("a", "b", "c"):

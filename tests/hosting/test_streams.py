@@ -46,7 +46,7 @@ class Told:
         return self._runs_again
 
     def forecast(self, stream: Any) -> Forecast:
-        return Forecast(stream.silence_ms, stream.sounded_ms)
+        return Forecast(stream.lag_ms or 0.0, stream.sounded_ms)
 
     def next_forecast(self, stream: Any, size: float) -> Forecast:
         return Forecast(size, stream.sounded_ms)
@@ -307,7 +307,7 @@ def test_time_in_which_a_stream_waits_for_its_turn_does_not_count_as_work() -> N
     told.time_ms += 1000
     stream.waits(False)
     stream.audio_came(TENTH)
-    assert (stream.waited_ms, stream.silence_ms) == (2080, 80)
+    assert (stream.waited_ms, stream.lag_ms) == (2080, 0)
 
 
 def test_text_of_a_whole_segment_never_waits_in_its_stream() -> None:
@@ -412,17 +412,18 @@ async def test_a_stream_whose_reader_has_caught_up_sounds_again() -> None:
 # --- forecast
 
 
-def test_the_longest_silence_within_its_audio_is_noted() -> None:
+def test_the_lag_without_which_it_would_have_run_dry_is_noted() -> None:
     told = Told()
     stream = stream_of(told)
     stream.push(Span("one"))
     stream.end_input()
     told.run(stream)
     stream.audio_came(TENTH)
+    assert stream.forecast == Forecast(0, 100)
     told.time_ms += 500
     stream.audio_came(TENTH)
     stream.audio_came(TENTH)
-    assert (stream.first_audio_ms, stream.silence_ms) == (40, 540)
-    assert stream.forecast == Forecast(540, 300)
+    assert (stream.first_audio_ms, stream.lag_ms) == (40, 440)
+    assert stream.forecast == Forecast(440, 300)
     assert stream.next_forecast(7.0) == Forecast(7.0, 300)
     assert stream.size == 3

@@ -80,6 +80,40 @@ def test_a_stream_that_waits_can_leave() -> None:
     assert second.taken
 
 
+def test_a_stream_has_further_turns_while_its_listener_has_little_sound_left() -> None:
+    turns = Turns(2)
+    turn = Turn(0)
+    first, second = turn.further(), turn.further()
+    turns.ask(turn, 0)
+    assert not turns.ask_further(first, 0), "how long a turn takes is not known yet"
+    turns.ask(turn, 100)
+    assert turns.ask_further(first, 100)
+    assert (turn.taken, first.taken, turn.stream_taken) == (True, True, 2)
+    turns.leave(first, 200)
+    turn.playback.audio_sent(399, 200)
+    assert turns.ask_further(second, 200)
+    turns.leave(second, 200)
+    turn.playback.audio_sent(2, 200)
+    assert not turns.ask_further(second, 200)
+    turns.leave(turn, 300)
+    assert turn.stream_used_ms == 100 + 200 + 100
+
+
+def test_what_a_stream_makes_already_counts_for_it_when_it_asks_for_more() -> None:
+    """A turn takes 100 ms. A stream with 150 ms of sound left that makes another turn's has as much as one with 250."""
+    for lead_ms, other_first in ((240, True), (260, False)):
+        turns = Turns(2)
+        before, mine, other = Turn(0, 1000), Turn(0, 250), Turn(0, 100 + lead_ms)
+        turns.ask(before, 0)
+        turns.ask(mine, 0)
+        further = mine.further()
+        turns.ask(before, 100)
+        turns.ask(other, 100)
+        assert turns.ask_further(further, 100)
+        turns.leave(before, 100)
+        assert (other.taken, further.taken) == (other_first, not other_first)
+
+
 @given(
     count=st.integers(1, 3),
     leads_ms=st.lists(st.none() | st.floats(0, 20_000), min_size=4, max_size=12),

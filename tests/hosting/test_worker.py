@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 from saystream.audio import Mark, SpeechChunk
-from saystream.engines.base import Engine, Span, SynthesisRequest
+from saystream.engines.ahead import StepsAhead
+from saystream.engines.base import Engine, EngineStream, SegmentStream, Span, SynthesisRequest
 from saystream.errors import EngineFailed, Overloaded
 from saystream.hosting.frames import (
     Frame,
@@ -25,6 +27,7 @@ from saystream.hosting.frames import (
     pack_marks,
     pack_span,
     read_frame,
+    unpack_count,
 )
 from saystream.hosting.worker import EngineHost
 
@@ -63,6 +66,9 @@ class Gateway:
             assert number == stream
             if kind == Kind.TAKEN:
                 continue
+            if kind == Kind.DONE:
+                assert unpack_count(payload) >= 0
+                return pieces, kind, ""
             if kind != Kind.AUDIO:
                 return pieces, kind, payload.decode()
             pieces.append(np.frombuffer(payload, "<f4"))
@@ -328,6 +334,53 @@ def test_a_new_listener_is_served_after_one_window_of_another() -> None:
         assert made.get(timeout=PATIENCE_S) == "new"
         may_make.release(5)
         wait_for(gateway, (Kind.TURN, 2), (Kind.DONE, 1), (Kind.DONE, 2))
+
+
+class StepsEngine(Engine):
+    """Makes its chunks in steps, each of which waits until ``meet`` others are under way."""
+
+    info = replace(INFO, concurrency=2, parallel=2, chunk_ms=500.0)
+
+    def __init__(self, meet: int) -> None:
+        self.threads: set[str] = set()
+        self._meeting = threading.Barrier(meet)
+
+    def open(self, request: SynthesisRequest) -> EngineStream:
+        ahead: StepsAhead[np.ndarray] = StepsAhead()
+
+        def speak(span: Span) -> Iterator[SpeechChunk]:
+            yield SpeechChunk(TONE[:1])
+            yield from map(
+                SpeechChunk, ahead.in_order([partial(self._step, 2), *[partial(self._step, 3)] * 3])
+            )
+
+        return SegmentStream(speak, ahead=ahead)
+
+    def _step(self, num_samples: int) -> np.ndarray:
+        self.threads.add(threading.current_thread().name)
+        self._meeting.wait(PATIENCE_S)
+        return TONE[:num_samples]
+
+
+def test_cores_that_no_other_stream_wants_do_steps_of_one() -> None:
+    engine = StepsEngine(meet=2)
+    with hosted(engine) as gateway:
+        gateway.open(1, "text")
+        pieces, kind, _ = gateway.hear_until_end(1)
+    assert ([len(piece) for piece in pieces], kind) == ([1, 2, 3, 3, 3], Kind.DONE)
+    assert len(engine.threads) >= 2
+
+
+def test_a_stream_that_others_help_can_be_cancelled() -> None:
+    engine = StepsEngine(meet=3)  # more than can compute at once, so nothing is made until the barrier breaks
+    with hosted(engine) as gateway:
+        gateway.open(1, "text")
+        assert gateway.hear()[0] == Kind.AUDIO
+        gateway.say(Kind.CANCEL, 1)
+        engine._meeting.abort()
+        while (frame := gateway.hear())[0] == Kind.AUDIO:
+            pass
+        assert frame[0] in (Kind.DONE, Kind.FAILED)
 
 
 def test_a_stream_that_waits_for_its_turn_can_be_cancelled() -> None:

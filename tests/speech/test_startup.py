@@ -42,6 +42,15 @@ def test_what_comes_soon_does_not_bridge_a_later_wait() -> None:
     assert hold_ms(500, [Forecast(100, 500), Forecast(2000, 0)]) == pytest.approx(2320 - 900)
 
 
+def test_sound_that_is_made_more_slowly_than_it_is_heard_waits_until_the_rest_will_be_there_in_time() -> None:
+    slow = Forecast(0, 10_000, made_in_ms=12_000, chunk_ms=1200)
+    assert hold_ms(1200, [slow]) == pytest.approx(12_000 * 1.15 + 20 - 1200 - 8800)
+    assert hold_ms(6000, [slow]) == 0
+    fast = Forecast(0, 10_000, made_in_ms=5000, chunk_ms=1200)
+    assert hold_ms(1200, [fast]) == 0
+    assert hold_ms(0, [Forecast(0, 1000, made_in_ms=1000, chunk_ms=1000)]) == 0, "it is the last"
+
+
 @given(
     lead_ms=st.floats(0, 5000),
     coming=st.lists(st.builds(Forecast, st.floats(0, 5000), st.floats(0, 5000)), max_size=4),

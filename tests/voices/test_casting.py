@@ -21,6 +21,7 @@ def engine(
     quality: str = "native",
     approximate: tuple[str, ...] = (),
     realtime_factor: float | None = None,
+    side_by_side: int = 0,
 ) -> EngineInfo:
     """With a voice for every name, where we have no recipes for it."""
     spoken = {**dict.fromkeys(languages, quality), **dict.fromkeys(approximate, "approximate")}
@@ -30,6 +31,9 @@ def engine(
         languages=spoken,
         voices=SYSTEM_VOICES,
         realtime_factor=realtime_factor,
+        concurrency=max(1, side_by_side),
+        parallel=side_by_side,
+        chunk_ms=1200.0 if side_by_side else 0.0,
     )
 
 
@@ -119,6 +123,19 @@ def test_an_engine_that_is_too_slow_here_gives_way_to_a_native_one_that_is_not()
 
     fast = engine("kokoro", "en", "zh", realtime_factor=0.9)
     assert casting(*order, installed=(fast, HIBARI)).role(voice="Ethan", language="en").engine == "kokoro"
+
+
+def test_an_engine_is_as_fast_as_all_the_cores_that_make_one_text() -> None:
+    pair = engine("kokoro", "en", realtime_factor=1.7, side_by_side=2)
+    one = engine("kokoro", "en", realtime_factor=1.7, side_by_side=1)
+    assert (
+        casting("kokoro", "hibari", installed=(pair, HIBARI)).role(voice="Ethan", language="en").engine
+        == "kokoro"
+    )
+    assert (
+        casting("kokoro", "hibari", installed=(one, HIBARI)).role(voice="Ethan", language="en").engine
+        == "hibari"
+    )
 
 
 def test_a_choice_says_why_it_is_this_engine() -> None:

@@ -16,12 +16,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from saystream.audio import SpeechChunk
+    from saystream.engines.ahead import StepsAhead
 
 __all__ = [
     "Engine",
@@ -65,8 +66,10 @@ class EngineInfo:
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
     realtime_factor: float | None = None
-    """How long one stream takes for a second of sound, in seconds, while no other stream disturbs it: measured while
+    """How long one stream computes for a second of sound, in seconds, while no other stream disturbs it: measured while
     the engine was loaded, on this machine. ``None`` if it has not been measured."""
+    chunk_ms: float = 0.0
+    """Of sound in its longest chunks, where it makes more than one of a text; 0 for one that gives all at once."""
     runtime: str = ""
     """What computes its model and in which precision, such as ``ONNX Runtime, fp32``; shown to operators."""
 
@@ -74,6 +77,13 @@ class EngineInfo:
     def turns(self) -> int:
         """Streams that compute at once."""
         return self.parallel or self.concurrency
+
+    @property
+    def alone_factor(self) -> float | None:
+        """How long one stream takes for a second of sound while no other computes: chunks are made side by side."""
+        if self.realtime_factor is None or not self.chunk_ms:
+            return self.realtime_factor
+        return self.realtime_factor / max(1, self.parallel)
 
     def speaks(self, language: str) -> bool:
         """Whether ``language`` (ISO 639-1) is one of ``languages``."""
@@ -136,6 +146,10 @@ class EngineStream(ABC):
     ``push``, ``end_input`` and ``cancel`` may be called from another thread than the one that reads ``chunks()``. Text
     after ``end_input`` is a bug of the caller.
     """
+
+    ahead: StepsAhead[Any] | None = None
+    """Steps of its chunks that other threads may do beside the one that reads them, on cores that no other stream
+    wants; ``None`` if it has none. For an engine with ``parallel``."""
 
     @abstractmethod
     def push(self, span: Span) -> None:
@@ -206,10 +220,12 @@ class SegmentStream(EngineStream):
         synthesize: Callable[[Span], Iterator[SpeechChunk]],
         *,
         interrupt: Callable[[], None] | None = None,
+        ahead: StepsAhead[Any] | None = None,
     ) -> None:
         """``interrupt`` is called on a cancel, for an engine that can stop sooner than between two chunks."""
         self._synthesize = synthesize
         self._interrupt = interrupt
+        self.ahead = ahead
         self._spans: list[Span] = []
         self._input_ended = threading.Event()
         self._cancelled = False

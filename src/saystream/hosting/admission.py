@@ -46,13 +46,19 @@ class Speed:
         self._size = 0.0
         self._jobs = 0
         self._first_share = 1.0
-        self.realtime_factor: float | None = None
-        """What the engine says of itself; it counts until something was measured."""
-        self.silence_ms = 0.0
-        """Longest time between two pieces of the sound of one job: a mean that follows a longer one at once."""
+        self._realtime_factor: float | None = None
+        self.lag_ms = 0.0
+        """How much later than its first sound a job has to be heard, so that its listener never runs dry: a mean that
+        follows a longer one at once."""
         self.notice_ms = 0.0
         """How long before its sound is needed a job should begin: it may have to wait until another job ends, and then
         needs some time until its first sound."""
+
+    def announced(self, realtime_factor: float | None, *, lag_ms: float) -> None:
+        """What the engine says of itself, or is expected of it; it counts until something was measured."""
+        self._realtime_factor = realtime_factor
+        if not self._jobs:
+            self.lag_ms = lag_ms
 
     def measured(
         self,
@@ -61,10 +67,10 @@ class Speed:
         *,
         size: float = 0.0,
         first_ms: float = math.inf,
-        silence_ms: float = 0.0,
+        lag_ms: float | None = None,
     ) -> None:
-        """A job has held a slot for ``busy_ms`` and made ``audio_ms`` of sound: the first of it after ``first_ms``,
-        with at most ``silence_ms`` between two pieces.
+        """A job has computed for ``busy_ms`` and made ``audio_ms`` of sound: the first after ``first_ms``, and with
+        this lag if it was the first of its session and in several pieces.
 
         ``size`` is the length of its text in bytes of UTF-8: a Chinese character takes three, and lasts about as long
         as three letters.
@@ -76,7 +82,8 @@ class Speed:
         self._jobs += 1
         share = min(1.0, first_ms / busy_ms) if busy_ms > 0 else 1.0
         self._first_share += max(_WEIGHT, 1 / self._jobs) * (share - self._first_share)
-        self.silence_ms = max(silence_ms, self.silence_ms + _WEIGHT * (silence_ms - self.silence_ms))
+        if lag_ms is not None:
+            self.lag_ms = max(lag_ms, self.lag_ms + _WEIGHT * (lag_ms - self.lag_ms))
         self.notice_ms += max(_WEIGHT, 1 / self._jobs) * (_NOTICE_JOBS * busy_ms - self.notice_ms)
 
     def sound_ms(self, size: float) -> float:
@@ -85,7 +92,11 @@ class Speed:
 
     def work_ms(self, size: float) -> float:
         """How long a slot is likely to need for it; 0 if nothing is known."""
-        return self.sound_ms(size) / self._factor if self._factor else 0.0
+        return self.work_of_sound_ms(self.sound_ms(size))
+
+    def work_of_sound_ms(self, sound_ms: float) -> float:
+        """How long a slot is likely to need for so much sound; 0 if nothing is known."""
+        return sound_ms / self._factor if self._factor else 0.0
 
     def first_sound_ms(self, size: float) -> float:
         """How long it is likely to take until its first sound."""
@@ -102,7 +113,7 @@ class Speed:
         """Sound of one slot for each unit of time; 0 if nothing is known."""
         if self._busy_ms > 0:
             return self._audio_ms / self._busy_ms
-        return 1 / self.realtime_factor if self.realtime_factor else 0.0
+        return 1 / self._realtime_factor if self._realtime_factor else 0.0
 
 
 class _Session(Generic[JobT]):

@@ -60,6 +60,10 @@ _NAMES_A_VARIABLE = "_env"
 _ADDRESSES = ("http://", "https://", "ws://", "wss://")
 
 
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's own threads spin while they wait, on cores that models compute on; what they do for an engine is little."""
+
+
 def engine_environment(
     environment: Mapping[str, str], options: Mapping[str, object], *, further: Collection[str] = ()
 ) -> dict[str, str]:
@@ -74,7 +78,7 @@ def engine_environment(
         if name.endswith(_NAMES_A_VARIABLE):
             wanted.add(value)
         connects = connects or value.startswith(_ADDRESSES)
-    return {
+    return _ONE_THREAD | {
         name: value
         for name, value in environment.items()
         if name in wanted or name.startswith(_BEGINNINGS) or (connects and name.upper() in _PROXIES)

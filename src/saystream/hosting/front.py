@@ -27,6 +27,10 @@ class Forecast:
     """When its next sound comes; 0 if some is there, or nothing is known."""
     sound_ms: float
     """How much sound is still to come."""
+    made_in_ms: float = 0.0
+    """When the last of it is there; 0 if that is not known, or if all of it comes at once."""
+    chunk_ms: float = 0.0
+    """Of sound that comes at once."""
 
 
 @dataclass(frozen=True, slots=True)

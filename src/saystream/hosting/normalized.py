@@ -39,6 +39,7 @@ class _NormalizedStream(EngineStream):
 
     def __init__(self, stream: EngineStream, language: str) -> None:
         self._stream = stream
+        self.ahead = stream.ahead
         self._language = language
         self._spans: list[Span] = []
         self._marks: _WrittenMarks | None = None

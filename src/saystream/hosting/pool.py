@@ -140,6 +140,8 @@ class _EngineQueue:
         self._overdue_timer: asyncio.TimerHandle | None = None
         self._began_ms: dict[PoolStream, float] = {}
         self._streams: set[PoolStream] = set()
+        self._first_of_session: set[PoolStream] = set()
+        """Those that run for a listener who has heard nothing yet."""
         self._hosts: list[HostedEngine] = []
         """The processes that are loaded."""
         self._keepers: list[asyncio.Task[None]] = []
@@ -243,15 +245,16 @@ class _EngineQueue:
             speed = self._admission.speed
             speed.measured(
                 stream.speech_ms,
-                self.now_ms() - began_ms - stream.waited_ms,
+                stream.used_ms,
                 size=stream.size,
                 first_ms=stream.first_audio_ms - began_ms if stream.speech_ms else math.inf,
-                silence_ms=stream.silence_ms,
+                lag_ms=stream.lag_ms if stream in self._first_of_session else None,
             )
             self._scheduler.expect(speed.notice_ms)
         self._scheduler.done(stream)
         self._admission.done(stream)
         self._streams.discard(stream)
+        self._first_of_session.discard(stream)
         self._dispatch()
 
     def process_lost(self, stream: PoolStream) -> bool:
@@ -266,17 +269,30 @@ class _EngineQueue:
         speed = self._admission.speed
         if stream.over:
             return Forecast(0.0, stream.buffered_ms)
-        sound_ms = stream.buffered_ms + max(0.0, speed.sound_ms(stream.size) - stream.sounded_ms)
+        left_ms = max(0.0, speed.sound_ms(stream.size) - stream.sounded_ms)
+        chunk_ms = min(left_ms, self._info.chunk_ms) if self._info is not None else 0.0
+        made_in_ms = self._made_in_ms(stream, left_ms) if chunk_ms else 0.0
+        return Forecast(self._sound_in_ms(stream), stream.buffered_ms + left_ms, made_in_ms, chunk_ms)
+
+    def _sound_in_ms(self, stream: PoolStream) -> float:
+        speed = self._admission.speed
         if stream.buffered_ms:
-            return Forecast(0.0, sound_ms)
+            return 0.0
         turns = 2 if self._scheduler.crowded else 1  # its own, and one of another before it
-        if stream.sounded_ms:
-            return Forecast(speed.silence_ms * turns, sound_ms)
         now_ms = self.now_ms()
+        if stream.sounded_ms:
+            lag_ms = stream.first_audio_ms + speed.lag_ms * turns - now_ms
+            return stream.sounded_ms + lag_ms if lag_ms > 0 else 0.0
         first_ms = speed.first_sound_ms(stream.size) * turns
         if stream in self._began_ms:
-            return Forecast(max(0.0, self._began_ms[stream] + first_ms - now_ms), sound_ms)
-        return Forecast(self._scheduler.starts_in_ms(stream, now_ms) + first_ms, sound_ms)
+            return max(0.0, self._began_ms[stream] + first_ms - now_ms)
+        return self._scheduler.starts_in_ms(stream, now_ms) + first_ms
+
+    def _made_in_ms(self, stream: PoolStream, left_ms: float) -> float:
+        """When the last ``left_ms`` of its sound are likely to be there, if all sessions compute at the same pace."""
+        sessions = {each.playback for each in self._began_ms} | {stream.playback}
+        turns = sum(host.turns for host in self._hosts)
+        return self._admission.speed.work_of_sound_ms(left_ms) * len(sessions) / max(1, turns)
 
     def next_forecast(self, stream: PoolStream, size: float) -> Forecast:
         speed = self._admission.speed
@@ -288,8 +304,11 @@ class _EngineQueue:
         turns = sum(host.turns for host in self._hosts)
         self._make_ready(self._admission.admit(turns))
         now_ms = self.now_ms()
-        for stream in self._scheduler.next(free_slots, now_ms, parallel=turns):
+        side_by_side = self._info is not None and self._info.chunk_ms > 0
+        for stream in self._scheduler.next(free_slots, now_ms, parallel=turns, side_by_side=side_by_side):
             lead_ms = self._lead_ms(stream, now_ms)
+            if lead_ms is None:
+                self._first_of_session.add(stream)
             self._began_ms[stream] = now_ms
             stream.run_on(max(self._hosts, key=lambda host: host.free_slots), lead_ms)
 
@@ -373,7 +392,9 @@ class _EngineQueue:
         if not self._hosts:
             self._up_since_ms = self.now_ms()
         self._hosts.append(host)
-        self._admission.speed.realtime_factor = self._info.realtime_factor
+        self._admission.speed.announced(
+            self._info.realtime_factor, lag_ms=self._info.chunk_ms * (self._info.alone_factor or 0.0)
+        )
         self._fault = None
         self._down = False
         if self._restart_timer is not None:

@@ -82,8 +82,9 @@ class Listener(Protocol):
     def waits(self, waiting: bool) -> None:
         """From now on it waits for its turn to compute, or no longer."""
 
-    def ended(self, fault: ServerFault | None) -> None:
-        """The stream has ended and its slot is free. Without a ``fault`` it spoke everything, or was cancelled."""
+    def ended(self, fault: ServerFault | None, used_ms: float = 0.0) -> None:
+        """The stream has ended and its slot is free. Without a ``fault`` it spoke everything, or was cancelled, and
+        computed for ``used_ms`` on all cores together."""
 
     def lost(self, fault: EngineFault) -> None:
         """The process ended while the stream was running."""
@@ -402,14 +403,13 @@ class HostedEngine(asyncio.SubprocessProtocol):
         elif kind in (Kind.WAITING, Kind.TURN):
             stream.waits(kind == Kind.WAITING)
         else:
-            fault = self._stream_fault(kind, payload)
+            used_ms = unpack_count(payload) / 1000 if kind == Kind.DONE else 0.0
+            fault = None if kind == Kind.DONE else self._stream_fault(kind, payload)
             del self._streams[number]
-            stream.listener.ended(fault)
+            stream.listener.ended(fault, used_ms)
 
-    def _stream_fault(self, kind: int, payload: bytes) -> ServerFault | None:
-        """How a stream has ended. Raises EngineCrashed for a frame that does not say that."""
-        if kind == Kind.DONE:
-            return None
+    def _stream_fault(self, kind: int, payload: bytes) -> ServerFault:
+        """How a stream has failed. Raises EngineCrashed for a frame that does not say that."""
         if kind == Kind.FAULT:
             return unpack_json(payload, HostedFault).fault()
         if kind == Kind.FAILED:

@@ -167,16 +167,19 @@ class Scheduler(Generic[JobT]):
         """More jobs run than can compute at once."""
         return self._running > self._parallel
 
-    def next(self, free_slots: int, now_ms: float, *, parallel: int | None = None) -> list[JobT]:
+    def next(
+        self, free_slots: int, now_ms: float, *, parallel: int | None = None, side_by_side: bool = False
+    ) -> list[JobT]:
         """At most ``free_slots`` jobs to start now, most urgent first; they count as running from here on.
 
-        ``parallel`` of all that run compute at once; ``None`` is all. No session holds more slots than that.
+        ``parallel`` of all that run compute at once; ``None`` is all. No session holds more slots than that; where one
+        job uses them all ``side_by_side``, one whose listener is silent holds one.
         """
         started: list[JobT] = []
         slots = max(1, self._running + free_slots)
         self._parallel = slots if parallel is None else max(1, min(slots, parallel))
         while len(started) < free_slots:
-            session = self._most_urgent(slots, now_ms)
+            session = self._most_urgent(slots, now_ms, most_silent=1 if side_by_side else slots)
             if session is None:
                 break
             entry = session.waiting[0]
@@ -292,13 +295,18 @@ class Scheduler(Generic[JobT]):
         heap = self._sounding if head.sounds else self._silent
         heapq.heappush(heap, (head.rank_ms, head.order, session.ticket, session))
 
-    def _most_urgent(self, slots: int, now_ms: float) -> _Session[JobT] | None:
-        """Take a session out of its heap: the most urgent within its share, else the most urgent of all.
+    def _most_urgent(self, slots: int, now_ms: float, *, most_silent: int) -> _Session[JobT] | None:
+        """Take a session out of its heap: the most urgent within its share, else the most urgent of all; but no silent
+        one that holds ``most_silent`` slots.
 
         Only sessions with running jobs can exceed their share, so no more than ``slots`` are passed over.
         """
         share = min(self._parallel, max(1, slots // max(1, len(self._sessions))))
-        silent, sounding = self._first(self._silent, share), self._first(self._sounding, share)
+        silent = self._first(self._silent, min(share, most_silent))
+        sounding = self._first(self._sounding, share)
+        if silent is not None and silent.running >= most_silent:
+            self._push(silent)
+            silent = None
         if silent is None or sounding is None:
             return silent or sounding
         if (silent.running < share) != (sounding.running < share):

@@ -39,6 +39,9 @@ _MS = 1000
 _ANY_TEXT_MS = 30.0 * _MS
 """Audio that any text is allowed, however short."""
 
+_AT_ONCE_MS = 10.0
+"""Audio that comes within this was made in one piece."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -169,12 +172,14 @@ class PoolStream(AsyncIterator[AudioChunk]):
         """Audio that has arrived."""
         self.first_audio_ms = 0.0
         """When the first of it would have come if the stream had not waited for its turn."""
-        self.silence_ms = 0.0
-        """Longest time between two pieces of it, without that for which it waited for its turn."""
-        self._last_audio_ms = 0.0
+        self.lag_ms: float | None = None
+        """How much later than its first audio it would have to be heard, so that it never ran dry, likewise; ``None``
+        as long as it has come at once, which says nothing."""
         self.waited_ms = 0.0
         """For its turn, since its start."""
         self._waits_since_ms = 0.0
+        self.used_ms = 0.0
+        """For which it has computed, on all cores together, once it has ended."""
         self._spans: list[Span] = []
         """All of them until the first audio is read, so that the stream can run again; then empty."""
         self._was_read = False
@@ -299,9 +304,8 @@ class PoolStream(AsyncIterator[AudioChunk]):
         now_ms = self._owner.now_ms() - self.waited_ms
         if self.state is StreamState.STARTED:
             self.first_audio_ms = now_ms
-        else:
-            self.silence_ms = max(self.silence_ms, now_ms - self._last_audio_ms)
-        self._last_audio_ms = now_ms
+        elif now_ms - self.first_audio_ms > _AT_ONCE_MS:
+            self.lag_ms = max(self.lag_ms or 0.0, now_ms - self.first_audio_ms - self.sounded_ms)
         self._advance("audio")
         if self.over:
             return
@@ -327,8 +331,9 @@ class PoolStream(AsyncIterator[AudioChunk]):
         else:
             self.waited_ms += now_ms - self._waits_since_ms
 
-    def ended(self, fault: ServerFault | None) -> None:
+    def ended(self, fault: ServerFault | None, used_ms: float = 0.0) -> None:
         stopped = self.over
+        self.used_ms = used_ms
         self._advance("ended")
         self._hosted = None
         if not stopped:

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -45,6 +46,7 @@ from saystream.text.normalizer import load_grammars
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
+    from saystream.engines.ahead import StepsAhead
 
 __all__ = ["EngineHost", "main", "why_not_loaded"]
 
@@ -68,10 +70,13 @@ class _InvalidOutput(Exception):
 class _Job:
     """One stream under way. What the gateway sends before the engine's stream is open is kept for it."""
 
-    def __init__(self, number: int, opening: Opening) -> None:
+    def __init__(self, number: int, opening: Opening, further: int) -> None:
         self.number = number
         self.request = opening.request
         self.turn = Turn(_now_ms(), opening.lead_ms)
+        self.further = [self.turn.further() for _ in range(further)]
+        """Turns in which others do steps of it."""
+        self.ahead: StepsAhead[Any] | None = None
         self.cancelled = False
         self.marks: tuple[Mark, ...] = ()
         """Marks of the audio that is sent next."""
@@ -87,6 +92,7 @@ class _Job:
     def attach(self, stream: EngineStream) -> None:
         with self._lock:
             self._stream = stream
+            self.ahead = stream.ahead
             for act in self._told_early:
                 self._act(act, stream)
             self._told_early.clear()
@@ -155,13 +161,21 @@ class _TakingTurns:
     def __init__(self, count: int) -> None:
         self._turns = Turns(count)
         self._changed = threading.Condition()
+        self._helped: dict[Turn, _Job] = {}
+        """Further turns that are asked for, or taken and not yet in use."""
+        self._closed = False
 
     def ask(self, job: _Job) -> bool:
-        """Whether it has its turn at once."""
+        """Whether it has its turn at once. It needs none if what it reads next is made by others."""
         with self._changed:
-            self._turns.ask(job.turn, _now_ms())
+            needed = job.ahead is None or not job.ahead.next_is_taken
+            if needed:
+                self._turns.ask(job.turn, _now_ms())
+            else:
+                self._turns.leave(job.turn, _now_ms())
+            self._ask_for_help(job)
             self._changed.notify_all()
-            return job.turn.taken
+            return job.turn.taken or not needed
 
     def wait(self, job: _Job) -> None:
         """Until it has its turn or is cancelled."""
@@ -169,14 +183,52 @@ class _TakingTurns:
             self._changed.wait_for(lambda: job.turn.taken or job.cancelled)
 
     def leave(self, job: _Job) -> None:
+        """It wants no turn and no help for now."""
         with self._changed:
             self._turns.leave(job.turn, _now_ms())
+            for turn in job.further:
+                if self._helped.pop(turn, None):
+                    self._turns.leave(turn, _now_ms())
             self._changed.notify_all()
 
     def cancelled(self) -> None:
         """A job has been cancelled."""
         with self._changed:
             self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def ask_for_help(self, job: _Job) -> None:
+        """There are steps of it to take."""
+        with self._changed:
+            self._ask_for_help(job)
+            self._changed.notify_all()
+
+    def next_help(self) -> tuple[_Job, Turn] | None:
+        """Wait for a job that may be helped, in a turn that ``helped`` ends; ``None`` once it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or any(turn.taken for turn in self._helped))
+            if self._closed:
+                return None
+            turn = next(turn for turn in self._helped if turn.taken)
+            return self._helped.pop(turn), turn
+
+    def helped(self, job: _Job, turn: Turn) -> None:
+        with self._changed:
+            self._turns.leave(turn, _now_ms())
+            self._ask_for_help(job)
+            self._changed.notify_all()
+
+    def _ask_for_help(self, job: _Job) -> None:
+        if job.ahead is None or job.cancelled or job.held:
+            return
+        idle = (turn for turn in job.further if not turn.taken and turn not in self._helped)
+        for turn, _ in zip(idle, range(job.ahead.num_steps), strict=False):
+            if self._turns.ask_further(turn, _now_ms()):
+                self._helped[turn] = job
 
 
 class EngineHost:
@@ -190,6 +242,8 @@ class EngineHost:
         self._replying = threading.Lock()
         self._jobs: dict[int, _Job] = {}
         self._turns = _TakingTurns(engine.info.turns)
+        self._further = engine.info.parallel if engine.info.parallel > 1 else 0
+        """Turns that a stream can have beside its own, which it leaves while others make what it reads next."""
         self._opened: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -198,17 +252,21 @@ class EngineHost:
             threading.Thread(target=self._work, name=f"stream-{n}", daemon=True)
             for n in range(self._engine.info.concurrency)
         ]
-        for worker in workers:
-            worker.start()
+        helpers = [
+            threading.Thread(target=self._help, name=f"helper-{n}", daemon=True) for n in range(self._further)
+        ]
+        for thread in (*workers, *helpers):
+            thread.start()
         self._reply(Kind.READY, 0, msgspec.json.encode(self._engine.info))
         while (frame := read_frame(self._commands)) is not None:
             self._obey(*frame)
         for _ in workers:
             self._opened.put(None)
+        self._turns.close()
 
     def _obey(self, kind: int, number: int, payload: bytes) -> None:
         if kind == Kind.OPEN:
-            job = _Job(number, msgspec.json.decode(payload, type=Opening))
+            job = _Job(number, msgspec.json.decode(payload, type=Opening), self._further)
             self._jobs[number] = job
             self._opened.put(job)
             return
@@ -233,10 +291,19 @@ class EngineHost:
             kind, reason = self._outcome(job)
             self._turns.leave(job)
             del self._jobs[job.number]
+            told = pack_count(round(job.turn.stream_used_ms * 1000)) if kind == Kind.DONE else reason.encode()
             try:
-                self._reply(kind, job.number, reason.encode())
+                self._reply(kind, job.number, told)
             except OSError:  # the gateway is gone; the main thread sees that too
                 return
+
+    def _help(self) -> None:
+        """Do steps of streams on cores that nobody else wants. What a step raises comes to its reader."""
+        while (helped := self._turns.next_help()) is not None:
+            job, turn = helped
+            if job.ahead is not None and (step := job.ahead.take()) is not None:
+                step()
+            self._turns.helped(job, turn)
 
     def _outcome(self, job: _Job) -> tuple[Kind, str]:
         """Run one stream, and tell how it ended. The message of an error that is not ours may hold spoken text, so only
@@ -257,6 +324,8 @@ class EngineHost:
     def _speak(self, job: _Job) -> None:
         stream = open_stream(self._engine, job.request)
         job.attach(stream)
+        if job.ahead is not None:
+            job.ahead.on_steps = partial(self._turns.ask_for_help, job)
         chunks = iter(stream.chunks())
         try:
             while self._has_turn(job) and (chunk := next(chunks, _END)) is not _END:

@@ -41,6 +41,10 @@ def hold_ms(lead_ms: float, coming: Iterable[Forecast]) -> float:
     for forecast in coming:
         if forecast.sound_in_ms > 0:
             longest_ms = max(longest_ms, forecast.sound_in_ms * _CAUTION + _MARGIN_MS - lead_ms)
+        before_last_ms = max(0.0, forecast.sound_ms - forecast.chunk_ms)
+        if before_last_ms and forecast.made_in_ms > 0:
+            needed_ms = forecast.made_in_ms * _CAUTION + _MARGIN_MS
+            longest_ms = max(longest_ms, needed_ms - lead_ms - before_last_ms)
         lead_ms += forecast.sound_ms * _CERTAIN
     return longest_ms
 

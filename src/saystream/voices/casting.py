@@ -162,7 +162,7 @@ class Casting:
         return engine.quality(language) == "approximate" or self._is_slow(engine)
 
     def _is_slow(self, engine: EngineInfo) -> bool:
-        factor = engine.realtime_factor
+        factor = engine.alone_factor
         return factor is not None and factor > self._max_realtime_factor
 
     def _reason(self, language: str, speaker: EngineInfo) -> str:
@@ -182,7 +182,7 @@ class Casting:
         if not engine.speaks(language):
             return ""
         if self._is_slow(engine):
-            return f"{name} is too slow here: {engine.realtime_factor:.2g} s for a second of sound"
+            return f"{name} is too slow here: {engine.alone_factor:.2g} s for a second of sound"
         return f"{name} only approximates it"
 
     def _what_would_help(self, language: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.kokoro.model import WholeModel
-from saystream.engines.kokoro.runtime import Interrupt
+from saystream.engines.kokoro.runtime import Interrupt, Interrupted
 from saystream.engines.kokoro.styles import MAX_SYMBOLS, Styles
 
 from .tiny_model import EDGE_SAMPLES, SYMBOL_SAMPLES, write_tiny_kokoro
@@ -21,8 +21,8 @@ def model(tiny_kokoro: Path) -> WholeModel:
 
 
 def speak(model: WholeModel, symbols: str, **options: Any) -> np.ndarray:
-    (sound,) = model.speak(symbols, options.pop("voice", {"af_heart": 1.0}), **options)
-    return sound
+    (step,) = model.read(symbols, options.pop("voice", {"af_heart": 1.0}), **options).steps
+    return step()
 
 
 @pytest.mark.parametrize("length", [1, 2, 100, MAX_SYMBOLS])
@@ -46,21 +46,19 @@ def test_the_sound_is_that_of_the_style(model: WholeModel) -> None:
 
 @pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
 def test_it_tells_when_each_symbol_is_heard(model: WholeModel, speed: float) -> None:
-    heard: list[np.ndarray] = []
-    sound = speak(model, "abc", speed=speed, timed=heard.append)
+    reading = model.read("abc", {"af_heart": 1.0}, speed=speed)
     early_ms = 37.5 / speed
-    assert np.concatenate(heard) == pytest.approx(
+    assert reading.bounds_ms == pytest.approx(
         [(500 + 50 * place) / speed - early_ms for place in range(4)], abs=0.1
     )
-    assert heard[0][-1] < len(sound) / 24
+    assert reading.bounds_ms is not None
+    assert reading.bounds_ms[-1] < len(reading.steps[0]()) / 24
 
 
 def test_an_export_that_does_not_know_the_times_tells_none(tmp_path: Path) -> None:
     folder = write_tiny_kokoro(tmp_path, timed=False)
-    heard: list[np.ndarray] = []
     model = WholeModel(folder / "model.onnx", Styles(folder / "voices"), threads=1)
-    assert len(speak(model, "abc", timed=heard.append)) > 0
-    assert heard == []
+    assert model.read("abc", {"af_heart": 1.0}).bounds_ms is None
 
 
 def test_what_is_no_symbol_is_a_bug_of_the_caller(model: WholeModel) -> None:
@@ -68,10 +66,11 @@ def test_what_is_no_symbol_is_a_bug_of_the_caller(model: WholeModel) -> None:
         speak(model, "漢")
 
 
-def test_an_interrupted_pass_gives_nothing(model: WholeModel) -> None:
+def test_a_pass_can_be_interrupted(model: WholeModel) -> None:
     interrupt = Interrupt()
     interrupt()
-    assert list(model.speak("a", {"af_heart": 1.0}, interrupt=interrupt)) == []
+    with pytest.raises(Interrupted):
+        speak(model, "a", interrupt=interrupt)
     assert len(speak(model, "a", interrupt=Interrupt())) > 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import LEADING_MS, QUIETEST
 from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.kokoro.engine import KokoroEngine
+from saystream.engines.kokoro.model import Reading
 
 pytestmark = pytest.mark.slow
 
@@ -89,13 +89,13 @@ def test_a_cancel_ends_the_sound_that_is_under_way(
 ) -> None:
     """Fifteen seconds of speech in one breath take the model many seconds."""
     begun = threading.Event()
-    speak_pass = engine._model.speak
+    read_pass = engine._model.read
 
-    def speak_and_tell(*arguments: Any, **options: Any) -> Iterator[np.ndarray]:
+    def read_and_tell(*arguments: Any, **options: Any) -> Reading:
         begun.set()
-        return speak_pass(*arguments, **options)
+        return read_pass(*arguments, **options)
 
-    monkeypatch.setattr(engine._model, "speak", speak_and_tell)
+    monkeypatch.setattr(engine._model, "read", read_and_tell)
     stream = stream_of(engine, "one two three four five six seven eight nine ten " * 5, "af_heart")
     chunks: list[SpeechChunk] = []
     reader = threading.Thread(target=lambda: chunks.extend(stream.chunks()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,13 +21,14 @@ from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.silence import SegmentEdges
+from saystream.engines.ahead import StepsAhead
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
 from saystream.engines.kokoro.constants import SAMPLE_RATE
 from saystream.engines.kokoro.cores import claim_cores, num_cores
-from saystream.engines.kokoro.model import WholeModel
+from saystream.engines.kokoro.model import Reading, WholeModel
 from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
-from saystream.engines.kokoro.runtime import Interrupt
+from saystream.engines.kokoro.runtime import Interrupt, Interrupted
 from saystream.engines.kokoro.splitting import split
 from saystream.engines.kokoro.statistics import Statistics
 from saystream.engines.kokoro.stream import StreamingModel
@@ -45,9 +48,6 @@ __all__ = ["KokoroEngine"]
 
 _DEFAULT_VOICE = "af_heart"
 
-_PIECE_MS = 200
-"""A voice is changed piece by piece, so that the first sound does not wait for the last."""
-
 _OWN_SPEEDS = (0.8, 1.25)
 """What the model itself is asked for; the rest is left to the stages."""
 
@@ -59,7 +59,8 @@ _WHOLE_THREADS = 2
 _MAX_OPEN_STREAMS = 16
 """For each that computes: an open one keeps a few megabytes and a thread."""
 
-_WARM_UP = "The first sentence takes longer."
+_WARM_UP = "The first sentence takes longer than the next."
+"""Long enough for windows."""
 
 
 class _Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +111,7 @@ class KokoroEngine(Engine):
             concurrency=streams,
             parallel=streams,
             runtime=self._model.runtime,
+            chunk_ms=self._model.chunk_ms,
         )
         if language := next(iter(languages), None):
             request = SynthesisRequest(default, language)
@@ -139,9 +141,18 @@ class KokoroEngine(Engine):
     def open(self, request: SynthesisRequest) -> EngineStream:
         """A cancel also ends a pass of the model that is under way."""
         interrupt = Interrupt()
-        return SegmentStream(lambda span: self.speak(span, request, interrupt), interrupt=interrupt)
+        ahead: StepsAhead[Samples | Reading] = StepsAhead()
+        return SegmentStream(
+            lambda span: self.speak(span, request, interrupt, ahead), interrupt=interrupt, ahead=ahead
+        )
 
-    def speak(self, span: Span, request: SynthesisRequest, interrupt: Interrupt) -> Iterator[SpeechChunk]:
+    def speak(
+        self,
+        span: Span,
+        request: SynthesisRequest,
+        interrupt: Interrupt,
+        ahead: StepsAhead[Samples | Reading],
+    ) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
         voice = parse_voice(request.voice, self._styles.voices)
         if request.language not in self.info.languages:
@@ -155,7 +166,7 @@ class KokoroEngine(Engine):
         stages = timbre(
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        manner = _Manner(timbre_of, rhythm_of, speed, interrupt)
+        manner = _Manner(timbre_of, rhythm_of, speed, interrupt, ahead)
         words, marks = WordMarks(span.offset), MarkTimes(request.speed / speed)
         for samples in shaped(self._pieces(symbols, manner, words, marks), stages):
             # Those of a pass are known before its first sound, and come with it.
@@ -164,23 +175,42 @@ class KokoroEngine(Engine):
     def _pieces(
         self, symbols: Rewritten, manner: _Manner, words: WordMarks, marks: MarkTimes
     ) -> Iterator[Samples]:
-        """Without the silence around each pass, but for the pause that is due between two."""
+        """Without the silence around each pass, but for the pause that is due between two; until it is interrupted.
+
+        A pass is read as a step of the one before it, so that another thread can do that.
+        """
         edges = SegmentEdges(SAMPLE_RATE)
-        for part in self._passes(symbols):
-            for sound in self._model.speak(
-                part.text,
-                manner.rhythm,
-                timbre=manner.timbre,
-                speed=manner.speed,
-                interrupt=manner.interrupt,
-                timed=partial(words.timed, part),
-            ):
-                for piece in _cut(sound * np.float32(gain(manner.timbre))):
-                    ready = edges.push(piece)
+        volume = np.float32(gain(manner.timbre))
+        parts = list(self._passes(symbols))
+        reading: Reading | None = None
+        with suppress(Interrupted):
+            for part, following in zip_longest(parts, parts[1:]):
+                reading = reading or self._read(part, manner)
+                if reading.bounds_ms is not None:
+                    words.timed(part, reading.bounds_ms)
+                steps: list[Callable[[], Samples | Reading]] = [*reading.steps]
+                if (
+                    following is not None
+                ):  # before the last window, so that no core waits; but after the first
+                    steps.insert(max(1, len(steps) - 1), partial(self._read, following, manner))
+                for made in manner.ahead.in_order(steps):
+                    if isinstance(made, Reading):
+                        reading = made
+                        continue
+                    ready = edges.push(made * volume)
                     marks.push(words.take(), edges)
                     yield from ready
-            marks.end_segment(edges)
-            edges.end_segment(pause_after_ms(part.text) / manner.speed)
+                marks.end_segment(edges)
+                edges.end_segment(pause_after_ms(part.text) / manner.speed)
+
+    def _read(self, part: Rewritten, manner: _Manner) -> Reading:
+        return self._model.read(
+            part.text,
+            manner.rhythm,
+            timbre=manner.timbre,
+            speed=manner.speed,
+            interrupt=manner.interrupt,
+        )
 
     def _passes(self, symbols: Rewritten) -> Iterator[Rewritten]:
         end = 0
@@ -217,7 +247,7 @@ class KokoroEngine(Engine):
     def _measured_factor(self, request: SynthesisRequest) -> float | None:
         """Warms up. In CPU time, which other programs of this machine do not lengthen."""
         began_s = time.process_time()
-        chunks = list(self.speak(Span(_WARM_UP), request, Interrupt()))
+        chunks = list(self.speak(Span(_WARM_UP), request, Interrupt(), StepsAhead()))
         busy_s = (time.process_time() - began_s) / self._model.threads
         num_samples = sum(len(chunk.samples) for chunk in chunks)
         return busy_s * SAMPLE_RATE / num_samples if num_samples else None
@@ -257,9 +287,4 @@ class _Manner:
     rhythm: Mapping[str, float]
     speed: float
     interrupt: Interrupt
-
-
-def _cut(sound: Samples) -> Iterator[Samples]:
-    piece = SAMPLE_RATE * _PIECE_MS // 1000
-    for start in range(0, len(sound), piece):
-        yield sound[start : start + piece]
+    ahead: StepsAhead[Samples | Reading]

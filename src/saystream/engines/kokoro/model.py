@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from saystream.engines.kokoro.constants import SAMPLE_RATE
-from saystream.engines.kokoro.runtime import Interrupted, Session
+from saystream.engines.kokoro.runtime import Session
 from saystream.engines.kokoro.splitting import Limits
 from saystream.engines.kokoro.timing import bounds
 from saystream.engines.kokoro.vocabulary import EDGE, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from numpy.typing import NDArray
 
     from saystream.audio import Samples
     from saystream.engines.kokoro.runtime import Interrupt
     from saystream.engines.kokoro.styles import Styles
-    from saystream.engines.kokoro.timing import Timed
 
-__all__ = ["WholeModel"]
+__all__ = ["Reading", "WholeModel"]
 
 _DURATIONS = "durations"
 """The output of some exports that says how long each symbol and each edge lasts, in frames."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model is going to say of one pass."""
+
+    steps: Sequence[Callable[[], Samples]]
+    """Each gives the sound of one window, in their order; they may be called by several threads. They raise
+    Interrupted."""
+    bounds_ms: NDArray[np.float64] | None
+    """When each symbol begins, and at last when the last one ends, from the first sample on, where that is known."""
+
+
 class WholeModel:
-    """``speak`` may be called by several threads. Raises EngineUnavailable where ``path`` is no model."""
+    """``read`` may be called by several threads. Raises EngineUnavailable where ``path`` is no model."""
 
     runtime = "ONNX Runtime, fp32, whole passes"
     limits = Limits()
+    chunk_ms = 0.0
+    """All of it at once."""
 
     def __init__(self, path: Path, styles: Styles, *, threads: int) -> None:
         self.threads = threads
@@ -41,7 +54,7 @@ class WholeModel:
         # Exports differ in the name of their first input.
         self._text_input = next((name for name in self._session.inputs if name not in ("style", "speed")), "")
 
-    def speak(
+    def read(
         self,
         symbols: str,
         voice: Mapping[str, float],
@@ -49,24 +62,19 @@ class WholeModel:
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         interrupt: Interrupt | None = None,
-        timed: Timed | None = None,
-    ) -> Iterator[Samples]:
-        """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices, in one piece; none when it was interrupted.
-
-        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``. ``timed`` is called before the
-        sound if the export tells how long each symbol lasts.
-        """
+    ) -> Reading:
+        """1 to ``MAX_SYMBOLS`` symbols in a mix of voices, whose sound is one step. ``timbre`` is a mix for the timbre
+        alone, where it is not that of ``voice``. Raises Interrupted."""
         inputs = {
             self._text_input: np.array([[EDGE, *numbers(symbols), EDGE]], np.int64),
             "style": self._styles.mixed(voice, len(symbols), timbre=timbre)[np.newaxis],
             "speed": np.array([speed], np.float32),
         }
-        try:
-            outputs = dict(zip(self._session.outputs, self._session.run(inputs, interrupt), strict=True))
-        except Interrupted:
-            return
+        outputs = dict(zip(self._session.outputs, self._session.run(inputs, interrupt), strict=True))
         sound = np.asarray(outputs.pop(self._session.outputs[0]), np.float32).reshape(-1)
-        if timed is not None and _DURATIONS in outputs:
-            durations = outputs[_DURATIONS].reshape(-1)
-            timed(bounds(durations) * (len(sound) * 1000 / SAMPLE_RATE / durations.sum()))
-        yield sound
+        durations = outputs[_DURATIONS].reshape(-1) if _DURATIONS in outputs else None
+        if durations is None:
+            return Reading((lambda: sound,), None)
+        return Reading(
+            (lambda: sound,), bounds(durations) * (len(sound) * 1000 / SAMPLE_RATE / durations.sum())
+        )

@@ -8,16 +8,18 @@ known before: ``statistics`` predicts them for a voice. A short text is made in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from saystream.engines.kokoro.constants import FRAME_MS, FRAME_SAMPLES, Constants
+from saystream.engines.kokoro.model import Reading
 from saystream.engines.kokoro.parts import CONSTANTS, CROP_SAMPLES
-from saystream.engines.kokoro.runtime import Interrupted, Session
+from saystream.engines.kokoro.runtime import Session
 from saystream.engines.kokoro.source import HarmonicSource
 from saystream.engines.kokoro.splitting import Limits
 from saystream.engines.kokoro.timing import bounds
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from saystream.engines.kokoro.runtime import Interrupt
     from saystream.engines.kokoro.statistics import Statistics
     from saystream.engines.kokoro.styles import Styles
-    from saystream.engines.kokoro.timing import Timed
 
 __all__ = ["Prosody", "StreamingModel", "whole_inputs"]
 
@@ -53,6 +54,10 @@ _HEARD_ENERGY = -4.0
 
 _SYMBOL_FRAME_MS = 25.0
 """A symbol lasts a whole number of frames of the ASR features, two of the others."""
+
+_FIRST_SIZES = (SIZES[0], SIZES[1], SIZES[1])
+"""With two cores as slow as speech, each of these is there when those before it have been heard; with one core twice as
+fast, too."""
 
 _MASK = "/encoder/bert/Where_2_output_0"
 _HIDDEN = "/encoder/bert_encoder/Add_output_0"
@@ -101,13 +106,14 @@ class Prosody:
 
 
 class StreamingModel:
-    """The parts in a folder. ``speak`` may be called by several threads.
+    """The parts in a folder. ``read`` may be called by several threads.
 
     Raises EngineUnavailable where one is missing.
     """
 
     limits = Limits(least=24)
     """A first clause that is not so short that it would be made in one piece."""
+    chunk_ms = SIZES[-1] * FRAME_MS
 
     def __init__(
         self,
@@ -137,7 +143,7 @@ class StreamingModel:
         """What computes the sound."""
         return f"{self._windows.runtime}, windows"
 
-    def speak(
+    def read(
         self,
         symbols: str,
         voice: Mapping[str, float],
@@ -145,24 +151,16 @@ class StreamingModel:
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         interrupt: Interrupt | None = None,
-        timed: Timed | None = None,
-    ) -> Iterator[Samples]:
-        """The sound of 1 to ``MAX_SYMBOLS`` symbols in a mix of voices, window by window, from the first audible frame
-        to the last; it ends when it is interrupted.
+    ) -> Reading:
+        """1 to ``MAX_SYMBOLS`` symbols in a mix of voices, from the first audible frame to the last.
 
-        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``. ``timed`` is called before the
-        first window.
+        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``. Raises Interrupted.
         """
         style = self._styles.mixed(voice, len(symbols), timbre=timbre)
-        try:
-            prosody = self.read([EDGE, *numbers(symbols), EDGE], style, speed, interrupt)
-            if timed is not None:
-                timed(prosody.bounds_ms)
-            yield from self._sounds(prosody, style, timbre or voice, interrupt)
-        except Interrupted:
-            return
+        prosody = self.prosody([EDGE, *numbers(symbols), EDGE], style, speed, interrupt)
+        return Reading(self._steps(prosody, style, timbre or voice, interrupt), prosody.bounds_ms)
 
-    def read(
+    def prosody(
         self, ids: list[int], style: Samples, speed: float, interrupt: Interrupt | None = None
     ) -> Prosody:
         """How a text with its edges is going to be said. Raises Interrupted."""
@@ -197,23 +195,23 @@ class StreamingModel:
             interrupt,
         )
 
-    def _sounds(
+    def _steps(
         self, prosody: Prosody, style: Samples, timbre: Mapping[str, float], interrupt: Interrupt | None
-    ) -> Iterator[Samples]:
+    ) -> list[Callable[[], Samples]]:
+        """Each gives the sound of one window. Raises Interrupted, as each of them does."""
         first, last = prosody.audible
         if first == last:
-            return
+            return []
         x = self.decoded(prosody, style, interrupt)
         source = HarmonicSource(prosody.f0, self._constants)
         affine = self._predicted_affine(timbre, prosody, style)
         if affine is None or prosody.num_frames <= _WHOLE_FRAMES:
-            yield self.in_one_piece(x, source, style, interrupt)[first * FRAME_SAMPLES : last * FRAME_SAMPLES]
-            return
-        start = first
-        while start < last:
-            size = min(SIZES[0] if start == first else SIZES[1], last - start)
-            yield self.window(x, source, start, size, affine, interrupt)
-            start += size
+            heard = slice(first * FRAME_SAMPLES, last * FRAME_SAMPLES)
+            return [lambda: self.in_one_piece(x, source, style, interrupt)[heard]]
+        return [
+            partial(self.window, x, source, start, size, affine, interrupt)
+            for start, size in _windows(first, last)
+        ]
 
     def _predicted_affine(
         self, voice: Mapping[str, float], prosody: Prosody, style: Samples
@@ -249,7 +247,7 @@ class StreamingModel:
             next(filter(self._statistics.__contains__, self._styles.voices), self._styles.voices[0]): 1.0
         }
         style = self._styles.mixed(voice, len(_TRIED))
-        prosody = self.read([EDGE, *numbers(_TRIED), EDGE], style, 1.0)
+        prosody = self.prosody([EDGE, *numbers(_TRIED), EDGE], style, 1.0)
         decoded = self.decoded(prosody, style)
         affine = self._predicted_affine(voice, prosody, style) or self._constants.of_style(style)
         source = HarmonicSource(prosody.f0, self._constants)
@@ -263,6 +261,15 @@ class StreamingModel:
         """All of the sound, with the statistics of this very sound. Raises Interrupted."""
         spectrum = self._whole.first(whole_inputs(x, source, self._constants.of_style(style)), interrupt)[0]
         return self._constants.sound(spectrum)[10 : 10 + FRAME_SAMPLES * x.shape[2]]
+
+
+def _windows(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """First frame and size of each window."""
+    start, sizes = first, iter(_FIRST_SIZES)
+    while start < last:
+        size = min(next(sizes, SIZES[-1]), last - start)
+        yield start, size
+        start += size
 
 
 def _window_inputs(

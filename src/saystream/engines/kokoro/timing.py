@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,7 @@ if TYPE_CHECKING:
 
     from saystream.text.rewriting import Rewritten
 
-__all__ = ["Timed", "WordMarks", "bounds"]
-
-Timed = Callable[["NDArray[np.float64]"], None]
-"""Takes the times at which the symbols of a pass begin, and at last the end of the last one, in ms from its first
-sample."""
+__all__ = ["WordMarks", "bounds"]
 
 _EARLY_FRAMES = 1.5
 """The sound of a symbol comes this much before its frames, which are 25 ms long: measured in ten English sentences
@@ -42,7 +37,8 @@ class WordMarks:
         self._marks: list[Mark] = []
 
     def timed(self, symbols: Rewritten, bounds_ms: NDArray[np.float64]) -> None:
-        """The next pass says ``symbols`` at these times. A word that passes cut in two is marked once, in the first."""
+        """The next pass says ``symbols`` at these times: when each begins, and at last when the last one ends, in ms
+        from its first sample. A word that passes cut in two is marked once, in the first."""
         for word in symbols.stretches():
             if word.written_start >= self._end:
                 self._end = word.written_end

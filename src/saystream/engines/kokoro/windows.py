@@ -32,8 +32,8 @@ __all__ = ["HALO", "SIZES", "Precision", "Trial", "Windows", "distance_db", "fas
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-SIZES = (24, 96)
-"""Frames of a window: 0.3 s, so that the first sound comes early, then 1.2 s."""
+SIZES = (24, 48, 96)
+"""Frames of a window: 0.3 s, so that the first sound comes early, to 1.2 s, which costs least for a second of sound."""
 
 HALO = 9
 """Frames of context on each side of a window: the first level sees 60 samples at 800 Hz and one frame, the second 63 at
