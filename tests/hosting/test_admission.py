@@ -94,21 +94,32 @@ def test_a_job_without_a_slot_says_nothing_of_its_first_sound() -> None:
 
 def test_a_longer_lag_counts_at_once_and_is_forgotten_slowly() -> None:
     speed = Speed()
-    speed.measured(1000, 100, lag_ms=300)
-    assert speed.lag_ms == 300
-    speed.measured(1000, 100, lag_ms=100)
-    assert speed.lag_ms == pytest.approx(260)
+    for lag_ms, counts_ms in (
+        (300, 300),
+        (100, 200),
+        (0, 133),
+        (0, 100),
+        (0, 80),
+        (0, 64),
+        (500, 500),
+        (0, 400),
+    ):
+        speed.measured(1000, 100, lag_ms=lag_ms)
+        assert speed.lag_ms == pytest.approx(counts_ms, abs=1)
     speed.measured(1000, 100)
-    assert speed.lag_ms == pytest.approx(260)
+    assert speed.lag_ms == pytest.approx(400)
 
 
 def test_the_lag_that_is_expected_counts_until_one_was_measured() -> None:
     speed = Speed()
     speed.announced(0.5, lag_ms=600)
     assert (speed.lag_ms, speed.work_of_sound_ms(100)) == (600, 50)
-    speed.measured(1000, 100, lag_ms=0)
+    speed.measured(1000, 100)
     speed.announced(0.5, lag_ms=900)
-    assert speed.lag_ms == pytest.approx(480)
+    assert speed.lag_ms == 900
+    speed.measured(1000, 100, lag_ms=90)
+    speed.announced(0.5, lag_ms=900)
+    assert speed.lag_ms == 90
 
 
 # --- who is held

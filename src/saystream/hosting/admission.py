@@ -47,6 +47,7 @@ class Speed:
         self._jobs = 0
         self._first_share = 1.0
         self._realtime_factor: float | None = None
+        self._lags = 0
         self.lag_ms = 0.0
         """How much later than its first sound a job has to be heard, so that its listener never runs dry: a mean that
         follows a longer one at once."""
@@ -57,7 +58,7 @@ class Speed:
     def announced(self, realtime_factor: float | None, *, lag_ms: float) -> None:
         """What the engine says of itself, or is expected of it; it counts until something was measured."""
         self._realtime_factor = realtime_factor
-        if not self._jobs:
+        if not self._lags:
             self.lag_ms = lag_ms
 
     def measured(
@@ -83,7 +84,10 @@ class Speed:
         share = min(1.0, first_ms / busy_ms) if busy_ms > 0 else 1.0
         self._first_share += max(_WEIGHT, 1 / self._jobs) * (share - self._first_share)
         if lag_ms is not None:
-            self.lag_ms = max(lag_ms, self.lag_ms + _WEIGHT * (lag_ms - self.lag_ms))
+            self._lags += 1
+            weight = max(_WEIGHT, 1 / self._lags)
+            before_ms = self.lag_ms if self._lags > 1 else lag_ms
+            self.lag_ms = max(lag_ms, before_ms + weight * (lag_ms - before_ms))
         self.notice_ms += max(_WEIGHT, 1 / self._jobs) * (_NOTICE_JOBS * busy_ms - self.notice_ms)
 
     def sound_ms(self, size: float) -> float:

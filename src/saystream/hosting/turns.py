@@ -84,7 +84,8 @@ class Turns:
     def ask(self, turn: Turn, now_ms: float) -> None:
         """Its stream wants to compute. A turn that it has taken ends, and begins again if no other is more urgent."""
         self._end(turn, now_ms)
-        self._waiting.append(turn)
+        if turn not in self._waiting:
+            self._waiting.append(turn)
         self._hand_out(now_ms)
 
     def ask_further(self, turn: Turn, now_ms: float) -> bool:
