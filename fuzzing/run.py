@@ -1,7 +1,7 @@
 """Runs targets under the fuzzer, one process each, and keeps what came of it. ``scripts/fuzz`` starts it.
 
-``results.json`` has for each target its last run. An input that breaks a target is kept in ``findings/``; what the
-fuzzer has learnt is kept in ``corpus/``, from where the next run goes on.
+``results.json`` sums up the runs of each target, and says at which commit the last one was. An input that breaks a
+target is kept in ``findings/``; what the fuzzer has learnt is kept in ``corpus/``, from where the next run goes on.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import logging
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ RESULTS = HERE / "results.json"
 
 _INSTRUMENTED = ["saystream", "h11", "websockets", "uvicorn"]
 _MAX_MEMORY_MB = 3000
+_SUMMED = ("inputs", "cpu_seconds", "findings")
+_INTERRUPTED = 72
+"""How the fuzzer ends if it is told to end."""
 _COUNTED = re.compile(r"^#(\d+)\s.*?\bcov: (\d+)\b", re.MULTILINE)
 _EXECUTED = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 _PEAK = re.compile(r"stat::peak_rss_mb:\s+(\d+)")
@@ -68,7 +71,7 @@ def run(name: str, *, runs: int, seconds: int, input_s: int, seed: int) -> dict[
     }
     arguments = [f"-{option}={value}" for option, value in options.items()]
     folders = [str(corpus), str(HERE / "seeds" / name)]
-    began = time.monotonic()
+    began_s = _cpu_s()
     with log.open("wb") as output:
         command = [sys.executable, "-m", "fuzzing.run", "--only", name, "--", *arguments, *folders]
         code = subprocess.run(command, stdout=output, stderr=output, check=False).returncode
@@ -78,12 +81,18 @@ def run(name: str, *, runs: int, seconds: int, input_s: int, seed: int) -> dict[
     return {
         "inputs": int(executed[1] if executed else counted[-1][0] if counted else 0),
         "edges": max((int(edges) for _, edges in counted), default=0),
-        "seconds": round(time.monotonic() - began),
+        "cpu_seconds": round(_cpu_s() - began_s),
         "peak_memory_mb": int(found[1]) if (found := _PEAK.search(said)) else None,
         "slowest_input_s": int(found[1]) if (found := _SLOWEST.search(said)) else None,
-        "findings": 0 if code == 0 else 1,
+        "findings": 0 if code in (0, _INTERRUPTED) else 1,
         **_where_and_when(),
     }
+
+
+def _cpu_s() -> float:
+    """Of all child processes so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _where_and_when() -> dict[str, str]:
@@ -96,11 +105,13 @@ def _where_and_when() -> dict[str, str]:
 
 
 def keep(name: str, result: dict[str, Any]) -> None:
-    """Several runs may end at once."""
+    """Add ``result`` to what is on record. Several runs may end at once."""
     with (HERE / "findings" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = json.loads(RESULTS.read_text("utf-8"))["targets"] if RESULTS.exists() else {}
-        kept[name] = result
+        before = kept.get(name, {})
+        sums = {field: before.get(field, 0) + result[field] for field in _SUMMED}
+        kept[name] = result | sums
         inputs = sum(target["inputs"] for target in kept.values())
         content = {"inputs": inputs, "targets": dict(sorted(kept.items()))}
         RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
@@ -113,7 +124,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--runs", type=int, default=100_000, help="inputs for each target (%(default)s)")
     parser.add_argument("--seconds", type=int, default=3600, help="at most, for each target (%(default)s)")
-    parser.add_argument("--input-seconds", type=int, default=20, help="a longer input hangs (%(default)s)")
+    parser.add_argument("--input-seconds", type=int, default=60, help="a longer input hangs (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the fuzzer; 0 is a new one each time")
     parser.add_argument("--no-results", action="store_true", help="leave results.json as it is")
     options = parser.parse_args()
@@ -124,7 +135,8 @@ def main() -> int:
         limits = {"runs": options.runs, "seconds": options.seconds, "input_s": options.input_seconds}
         result = run(name, seed=options.seed, **limits)
         print(
-            f"{name}: {result['inputs']} inputs, {result['edges']} edges, {result['seconds']} s", flush=True
+            f"{name}: {result['inputs']} inputs, {result['edges']} edges, {result['cpu_seconds']} s",
+            flush=True,
         )
         if result["findings"]:
             broken.append(name)
