@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,39 @@ def test_a_language_whose_reader_is_not_installed_is_left_out_and_named(
     assert "ja" not in engine.info.languages
     assert "zh" in engine.info.languages
     assert "'pyopenjtalk' is not installed" in capsys.readouterr().err
+
+
+def test_readers_of_other_languages_are_made_when_it_can_speak_the_first(
+    tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    others_made = threading.Event()
+    engine = KokoroEngine(folder=str(tiny_kokoro), threads=1)
+
+    def prepare(language: str) -> None:
+        if made:
+            assert engine.info.realtime_factor is not None
+        made.append(language)
+        if made == list(engine.info.languages):
+            others_made.set()
+
+    monkeypatch.setattr(engine._reader, "check", lambda language: None)
+    monkeypatch.setattr(engine._reader, "prepare", prepare)
+    engine.load()
+    assert others_made.wait(60)
+
+
+def test_a_reader_that_cannot_be_made_is_named_and_fails_its_texts_alone(
+    tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pyopenjtalk.run_frontend", lambda *_, **__: [][0])
+    engine = KokoroEngine(folder=str(tiny_kokoro), threads=1)
+    engine.load()
+    engine._prepare(["en", "ja"])
+    assert "Kokoro cannot read 'ja': IndexError.\n" in capsys.readouterr().err
+    with pytest.raises(EngineUnavailable, match="cannot read 'ja'"):
+        speak(engine, "はい。", language="ja")
+    assert len(speak(engine, "Yes."))
 
 
 @pytest.mark.parametrize(("factor", "open_streams"), [(0.3, 16), (0.01, 32), (None, 2)])

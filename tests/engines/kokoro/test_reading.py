@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saystream.engines.kokoro import reading
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
 from saystream.engines.kokoro.vocabulary import numbers
 from saystream.errors import EngineUnavailable
@@ -228,3 +229,38 @@ def test_a_reader_that_is_not_installed_is_named_with_what_brings_it(monkeypatch
     monkeypatch.setitem(sys.modules, "jieba", None)
     with pytest.raises(EngineUnavailable, match=r"'jieba' is not installed. Install saystream\[kokoro\]"):
         Reader().prepare("zh")
+
+
+def test_what_is_installed_is_told_without_loading_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_made", lambda name: pytest.fail(f"{name} was loaded"))
+    for language in ("en", "zh", "ja"):
+        Reader().check(language)
+    monkeypatch.setitem(sys.modules, "pypinyin", None)
+    with pytest.raises(EngineUnavailable, match="'pypinyin' is not installed"):
+        Reader().check("zh")
+
+
+def test_each_of_the_packages_of_a_reader_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for language, packages in reading._PACKAGES.items():
+        for package in packages:
+            with monkeypatch.context() as without, pytest.raises(EngineUnavailable, match=f"'{package}'"):
+                without.setitem(sys.modules, package, None)
+                Reader().check(language)
+
+
+def test_a_reader_whose_dictionary_is_broken_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise OSError("/secret/dict.txt")
+
+    monkeypatch.setattr("jieba.initialize", broken)
+    with pytest.raises(EngineUnavailable, match=r"^Kokoro cannot read 'zh': OSError\.$"):
+        Reader().prepare("zh")
+
+
+def test_a_reader_that_is_made_does_not_wait_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader()
+    reader.prepare("en")
+    with reader._lock:  # as while another is made
+        assert reader.read("Yes.", "en").text == "jˈɛs."

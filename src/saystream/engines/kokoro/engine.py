@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from saystream.engines.ahead import StepsAhead
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
 from saystream.engines.kokoro.constants import SAMPLE_RATE
 from saystream.engines.kokoro.cores import claim_cores, num_cores
+from saystream.engines.kokoro.memory import give_back_memory
 from saystream.engines.kokoro.model import Reading, WholeModel
 from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
@@ -95,11 +97,13 @@ class KokoroEngine(Engine):
             raise EngineUnavailable(
                 f"{folder} holds no Kokoro model: it must contain model.onnx and voices/*.bin."
             )
-        # Side by side: dictionaries take as long as the model, and most of its loading holds no lock of Python.
-        with ThreadPoolExecutor(1, "languages") as beside:
-            readable = beside.submit(self._readable)
+        languages = self._readable()
+        first, others = [*languages][:1], [*languages][1:]
+        # Side by side: most of the loading of the model holds no lock of Python.
+        with ThreadPoolExecutor(1, "readers") as beside:
+            beside.submit(self._prepare, first)
             self._model = self._load_model(folder)
-            languages = readable.result()
+        give_back_memory()
         voices = self._styles.voices
         default = _DEFAULT_VOICE if _DEFAULT_VOICE in voices else voices[0]
         streams = self._num_streams(self._model.threads)
@@ -119,6 +123,8 @@ class KokoroEngine(Engine):
             self.info = replace(
                 self.info, realtime_factor=factor, concurrency=streams * self._open_streams(factor)
             )
+        # Dictionaries of the other languages take seconds of CPU time: by now the engine can speak.
+        threading.Thread(target=self._prepare, args=(others,), name="readers", daemon=True).start()
 
     @classmethod
     def prepare(cls, folder: Path) -> None:
@@ -233,10 +239,9 @@ class KokoroEngine(Engine):
                 threads=threads,
                 precision=self._options.precision,
             )
-        print(  # noqa: T201 - kept for the log by the gateway
+        _log(
             f"{folder} has no parts, so a text is heard only when all of its sound is made."
-            " Make them with: saystream models pull kokoro",
-            file=sys.stderr,
+            " Make them with: saystream models pull kokoro"
         )
         threads = self._options.threads or _WHOLE_THREADS
         return WholeModel(folder / "model.onnx", self._styles, threads=threads)
@@ -272,11 +277,26 @@ class KokoroEngine(Engine):
 
     def _can_read(self, language: str) -> bool:
         try:
-            self._reader.prepare(language)
+            self._reader.check(language)
         except EngineUnavailable as missing:
-            print(missing.message, file=sys.stderr)  # noqa: T201 - kept for the log by the gateway
+            _log(missing.message)
             return False
         return True
+
+    def _prepare(self, languages: Sequence[str]) -> None:
+        """Makes readers before they are needed. One that cannot be made is named here, and fails each text of its
+        language."""
+        for language in languages:
+            try:
+                self._reader.prepare(language)
+            except EngineUnavailable as fault:
+                _log(fault.message)
+        give_back_memory()
+
+
+def _log(message: str) -> None:
+    """Kept for the log by the gateway."""
+    print(message, file=sys.stderr)  # noqa: T201
 
 
 @dataclass(frozen=True, slots=True)

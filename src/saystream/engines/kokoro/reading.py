@@ -10,9 +10,10 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast
 
-from saystream.errors import EngineUnavailable
+from saystream.errors import EngineUnavailable, SaystreamError
 from saystream.text.rewriting import Rewritten, joined
 from saystream.text.runs import language_runs
 
@@ -29,6 +30,9 @@ LANGUAGES = {
 and Hindi it has hardly learnt."""
 
 _BRITISH = "en-gb"
+
+_PACKAGES = {"en": ("hibari",), "zh": ("jieba", "pypinyin", "cn2an"), "ja": ("pyopenjtalk",)}
+"""Of the readers that take long to load and much memory."""
 
 _OWN_SCRIPTS = {"en": ("LATIN",), "zh": ("CJK",), "ja": ("CJK", "HIRAGANA", "KATAKANA", "LATIN", "FULLWIDTH")}
 """Scripts that our own readers know; eSpeak knows some of every script, whatever its language."""
@@ -61,17 +65,24 @@ class TextReader(Protocol):
 
 
 class Reader:
-    """Reads all languages; readers for ``LANGUAGES`` are made by ``prepare``, others when first needed."""
+    """Reads all languages. The reader of each is made by ``prepare``, or when it is first needed."""
 
     def __init__(self) -> None:
         self._readers: dict[str, TextReader] = {}
         self._lock = threading.Lock()
 
+    def check(self, language: str) -> None:
+        """Raises EngineUnavailable, with what is missing, if the reader of that language is not installed: without
+        loading it, where that takes long."""
+        for package in _PACKAGES.get(language, ()):
+            if find_spec(package) is None:
+                raise _not_installed(language, package)
+        if language not in _PACKAGES:
+            self.prepare(language)
+
     def prepare(self, language: str) -> None:
-        """Raises EngineUnavailable, with what is missing, if the reader of that language is not installed."""
+        """Makes the reader of that language. Raises EngineUnavailable, with the reason, if it cannot be made."""
         self._reader(language)
-        if language == "en":
-            self._reader(_BRITISH)
 
     def read(self, text: str, language: str, *, british: bool = False) -> Rewritten:
         """The symbols of ``text``, which is in ``language`` unless its script says otherwise, and what each was written
@@ -102,6 +113,9 @@ class Reader:
         return english.read(text) if within == "en" else english.read_apart(text)
 
     def _reader(self, name: str) -> TextReader:
+        # One that is made does not wait for another that is being made.
+        if (known := self._readers.get(name)) is not None:
+            return known
         with self._lock:
             if name not in self._readers:
                 self._readers[name] = _made(name)
@@ -143,6 +157,15 @@ def _made(name: str) -> TextReader:
         from saystream.engines.kokoro.espeak_ipa import EspeakReader
 
         return EspeakReader(name)
+    except SaystreamError:
+        raise
     except ModuleNotFoundError as error:
-        missing = f"Kokoro cannot read '{name}': the package '{error.name}' is not installed."
-        raise EngineUnavailable(f"{missing} Install saystream[kokoro].") from error
+        raise _not_installed(name, error.name) from error
+    except Exception as error:  # whatever other people's dictionaries raise while they are loaded
+        raise EngineUnavailable(f"Kokoro cannot read '{name}': {type(error).__name__}.") from error
+
+
+def _not_installed(language: str, package: str | None) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"Kokoro cannot read '{language}': the package '{package}' is not installed. Install saystream[kokoro]."
+    )

@@ -42,6 +42,9 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Planning it takes most of the time of loading (of ``whole`` 1.2 of 1.4 CPU s), and saves neither memory nor
+        # time when the model runs (measured).
+        options.enable_mem_reuse = False
         # Threads that spin while they wait take the cores from the other streams (measured).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
