@@ -116,7 +116,7 @@ _OWNER: tuple[Callable[[ServerConnection], None], ...] = (
     _finish,
     _end,
     lambda server: server.take_no_more_text(),
-    lambda server: server.report(EngineFailed("One segment failed.")),
+    lambda server: server.report(EngineFailed("One segment failed."), start=0, end=1),
     lambda server: server.receive_binary(),
     lambda server: server.fail(EngineFailed("The engine failed.")),
     lambda server: server.shut(1000, "bye"),

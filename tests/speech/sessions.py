@@ -79,6 +79,12 @@ class Listener:
         return [event for event in self.events if isinstance(event, ResponseEnded)]
 
     @property
+    def lost(self) -> list[str]:
+        """The texts that faults say were lost, of the only response, or the first."""
+        failed = [event for event in self.events if isinstance(event, SegmentFailed)]
+        return [self.ends[0].text[event.start : event.end] for event in failed]
+
+    @property
     def audio(self) -> list[ResponseAudio]:
         return [event for event in self.events if isinstance(event, ResponseAudio)]
 

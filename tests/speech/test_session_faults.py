@@ -46,6 +46,8 @@ async def test_a_fault_costs_one_segment_and_the_response_goes_on(after_ms: int,
     first, second = listener.ends
     assert (first.status, first.fault, first.ends_session) == ("failed", GONE, False)
     assert first.text == THREE_SENTENCES
+    (lost,) = listener.lost
+    assert lost == "This is the second sentence of the text."
     assert (second.status, second.fault) == ("completed", None)
     assert "".join(pool.texts) == THREE_SENTENCES + "Another."
     assert listener.numbers == ([1, 2, 3, 4] if after_ms else [1, 3, 4])
@@ -119,6 +121,7 @@ async def test_text_that_a_fed_engine_had_not_begun_to_speak_is_fed_to_another_s
     assert pool.texts == ["one two three four ", "three four five"]
     (ended,) = listener.ends
     assert (ended.status, ended.text) == ("failed", "one two three four five")
+    assert listener.lost == ["one two"]
     assert listener.order == "(.!.)"
     assert listener.numbers == [1, 2]
 

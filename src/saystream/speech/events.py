@@ -73,6 +73,10 @@ class SegmentFailed:
     """A segment broke off, or was not spoken at all; the response goes on with the next one."""
 
     fault: ServerFault
+    start: int
+    """Where its text begins in ``ResponseEnded.text``…"""
+    end: int
+    """…and where it ends. What was heard is in there, and the rest of it is lost."""
     duration_ms: ClassVar[float] = 0.0
     """It stands among the audio and is none."""
 

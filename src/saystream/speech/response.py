@@ -229,6 +229,10 @@ class SpeechResponse:
             following += self._uncut[0][0][:FOLLOWING_CHARACTERS]
         return following[:FOLLOWING_CHARACTERS]
 
+    def first_stream_start(self) -> int:
+        """Where the text of the first stream begins in the text of the response."""
+        return sum(map(len, self.spoken_text[: self._spoken_before[0]]))
+
     def first_stream_sent(self) -> str:
         """Returns its text, with what followed it and could not be spoken."""
         self.streams.popleft()

@@ -290,8 +290,9 @@ class SynthesisSession:
                 text = response.first_stream_sent()
             except EngineFault as fault:
                 self._go_on_after(fault, heard=heard)
+                start = response.first_stream_start()
                 text = response.first_stream_failed(heard=heard)
-                yield SegmentFailed(fault)
+                yield SegmentFailed(fault, start, start + len(text.rstrip()))
             chain.end_segment(pause_after_ms(text))
             if response.waits_for_text():
                 for delta in chain.release():

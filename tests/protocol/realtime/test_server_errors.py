@@ -180,11 +180,13 @@ def test_a_fault_that_the_session_survives_is_told_within_the_response() -> None
     server.start_response()
     server.send_audio(b"\0\1")
     sent(server)
-    server.report(EngineCrashed("the engine ended"))
+    server.report(EngineCrashed("the engine ended"), start=5, end=9)
     server.send_audio(b"\0\1")
     server.finish_response("failed", USAGE)
     events = sent(server)
     assert kinds(events) == ["error", *RESPONSE_KINDS[3:]]
+    told = "the engine ended. Characters 6 to 9 of the response were not heard, or only in part."
+    assert events[0]["error"]["message"] == told
     assert events[-1]["response"]["status"] == "failed"
     assert server.close is None
 
@@ -227,7 +229,7 @@ def test_the_first_close_stands_and_nothing_follows_it() -> None:
     sent(server)
     server.shut(1001, "second")
     server.fail(EngineFailed("third"))
-    server.report(EngineFailed("third"))
+    server.report(EngineFailed("third"), start=0, end=5)
     server.refuse(TextTooLong("fourth"))
     server.receive_binary()
     assert append(server, "fifth") is None

@@ -176,6 +176,6 @@ def test_a_fault_is_counted_once_whether_or_not_the_response_goes_on(
 ) -> None:
     gone = EngineCrashed("gone")
     timer.started()
-    timer.segment_failed(SegmentFailed(gone))
+    timer.segment_failed(SegmentFailed(gone, 0, 5))
     timer.ended(ended("failed", fault=gone), characters=5)
     assert shown(metrics, "saystream_faults_total", code="engine_crashed") == 1

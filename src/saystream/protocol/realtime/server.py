@@ -417,10 +417,12 @@ class ServerConnection:
         )
         self._send(ResponseDone(event_id=self._event_id(), response=done))
 
-    def report(self, fault: SaystreamError) -> None:
-        """Tell of a fault that the session survives. Does nothing when ``close`` is set."""
+    def report(self, fault: SaystreamError, *, start: int, end: int) -> None:
+        """Tell of a fault that the session survives, and of the text that it cost: the characters from ``start`` to
+        ``end`` of the open response. Does nothing when ``close`` is set."""
         if self.close is None:
-            self._send_error(fault, "")
+            lost = f"Characters {start + 1} to {end} of the response were not heard, or only in part."
+            self._send_error(fault, "", lost=lost)
 
     def finish_session(self) -> None:
         """Everything has been spoken: send ``session.finished``. The client must have asked for it."""
@@ -455,11 +457,11 @@ class ServerConnection:
     def _session(self) -> Session:
         return Session.updated(session_id=self.session_id, model=self._model, config=self.config)
 
-    def _send_error(self, error: SaystreamError, event_id: str) -> None:
+    def _send_error(self, error: SaystreamError, event_id: str, *, lost: str = "") -> None:
         body = ErrorBody(
             type=error.kind,
             code=error.code,
-            message=error.message,
+            message=f"{error.message.rstrip('.')}. {lost}" if lost else error.message,
             param=error.param,
             event_id=event_id or None,
         )

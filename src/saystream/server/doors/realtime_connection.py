@@ -396,9 +396,9 @@ class Connection:
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
                 self._account.follow(event)
-            case SegmentFailed(fault=fault):
+            case SegmentFailed(fault, start, end):
                 _log.error("segment failed", code=fault.code, error=fault)
-                self._core.report(fault)
+                self._core.report(fault, start=start, end=end)
                 self._flush()
                 self._account.follow(event)
             case ResponseEnded():
