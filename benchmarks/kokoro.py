@@ -1,12 +1,10 @@
 """What the engine Kokoro does on this machine. Writes ``benchmarks/results/kokoro.json``, each part on its own.
 
-    python benchmarks/kokoro.py threads|windows|first|load|mixed|passes|loudness ...
+    python benchmarks/kokoro.py threads|windows|mixed|passes|loudness ...
 
 threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
 windows   CPU and wall time of one text by the export, and in windows by ONNX Runtime and by OpenVINO, alone and two at
           once; what a runtime takes to load; how near the windows are to the whole pass (similarity, pitch, steps)
-first     first audio over the WebSocket, beside the time for the whole text in one pass of the model
-load      1 to 10 sessions at once: stutter, first audio, and how many were refused
 mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed*.txt``
 passes    sentences that are spoken in several passes, against the same phonemes in one: errors by Whisper, DNSMOS
 loudness  of each voice as the model makes it: to hold against ``engines/kokoro/loudness.toml``
@@ -18,7 +16,6 @@ machine.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
@@ -30,17 +27,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import accumulate, chain, repeat, takewhile
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saystream.bench import Load, ServerProcess, run_load
-from saystream.bench.load import SessionTiming
-from saystream.bench.report import percentile
+from saystream.bench import ServerProcess
 from saystream.engines.kokoro import windows
 from saystream.engines.kokoro.constants import FRAME_SAMPLES
 from saystream.engines.kokoro.model import WholeModel
@@ -51,7 +45,7 @@ from saystream.engines.kokoro.statistics import Statistics
 from saystream.engines.kokoro.stream import StreamingModel
 from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.voices import parse_voice
-from saystream.engines.kokoro.windows import SIZES
+from saystream.engines.kokoro.windows import FIRST_SIZES, SIZES
 from saystream.models import ModelStore
 from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
 from saystream.quality.speaking import write_wav
@@ -71,10 +65,6 @@ TEXT = (
     " Nobody had asked him to do it, but he liked the sound of the names."
 )
 VOICE = "af_heart"
-SESSIONS = (1, 2, 4, 5, 6, 8, 10)
-RAMP_S = 0.7
-"""Between two sessions that begin."""
-IN_TIME_MS = 100.0
 SPOKEN_IN = {"zh": "zf_xiaoxiao", "en": "af_heart", "ja": "jf_alpha", "es": "ef_dora", "fr": "ff_siwis",
              "it": "if_sara", "pt": "pf_dora"}  # fmt: skip
 
@@ -246,67 +236,12 @@ def _nearness(whole: Path, windowed: Path) -> dict[str, Any]:
 
 def _steps_at_joins(sound: Samples) -> list[float]:
     """The step between the samples at each join, as a share of the largest step within 10 ms of it."""
-    first, rest = (size * FRAME_SAMPLES for size in SIZES)
     steps = np.abs(np.diff(sound))
+    joins = (size * FRAME_SAMPLES for size in accumulate(chain(FIRST_SIZES, repeat(SIZES[-1]))))
     return [
         float(steps[at - 1] / (steps[max(0, at - 240) : at + 240].max() + 1e-6))
-        for at in range(first, len(sound), rest)
+        for at in takewhile(lambda at: at < len(sound), joins)
     ]
-
-
-def first() -> dict[str, Any]:
-    """In turns, so that both see the same machine."""
-    model = whole_model(threads=2)
-    symbols = Reader().read(TEXT, "en").text
-    shares, firsts_ms, wholes_ms = [], [], []
-    with ServerProcess(["--engine", "kokoro"], os.environ) as server:
-        load = Load(url=server.url, text=TEXT)
-        asyncio.run(run_load(load))
-        for _ in range(3):
-            start_s = time.perf_counter()
-            sound_of(model, symbols, {VOICE: 1.0})
-            wholes_ms.append((time.perf_counter() - start_s) * 1000)
-            (timing,) = asyncio.run(run_load(load))
-            assert timing.first_delta_s is not None
-            firsts_ms.append((timing.first_delta_s - timing.first_append_s) * 1000)
-            shares.append(firsts_ms[-1] / wholes_ms[-1])
-    return {
-        "first_audio_ms": round(median(firsts_ms)),
-        "whole_text_in_one_pass_ms": round(median(wholes_ms)),
-        "share": round(median(shares), 3),
-        "largest_share": round(max(shares), 3),
-    }
-
-
-def load() -> dict[str, Any]:
-    figures: dict[str, Any] = {}
-    with ServerProcess(["--engine", "kokoro"], os.environ) as server:
-        one = Load(url=server.url, text=TEXT)
-        asyncio.run(run_load(one))
-        for sessions in SESSIONS:
-            # The sessions of one measurement also tell the server its speed for the next.
-            crowd = replace(one, sessions=sessions, ramp_s=RAMP_S * (sessions - 1))
-            figures[f"{sessions} sessions"] = _of_crowd(asyncio.run(run_load(crowd)))
-            print(sessions, figures[f"{sessions} sessions"], flush=True)
-    return figures
-
-
-def _of_crowd(timings: list[SessionTiming]) -> dict[str, Any]:
-    served = [timing for timing in timings if timing.error is None and timing.first_delta_s is not None]
-    firsts_ms = [(timing.first_delta_s or 0) * 1000 - timing.first_append_s * 1000 for timing in served]
-    in_time = sum(max(timing.lags_ms) <= IN_TIME_MS for timing in served)
-    return {
-        "served": len(served),
-        "refused": sum(timing.error is not None for timing in timings),
-        "c100_percent_of_served": round(100 * in_time / max(1, len(served)), 1),
-        "worst_lag_ms": round(max((max(timing.lags_ms) for timing in served), default=0.0)),
-        "first_audio_ms": {f"p{p}": round(percentile(firsts_ms, p)) for p in (50, 95, 100)},
-        "real_time_factor_p50": round(
-            percentile([(each.last_delta_s - each.first_append_s) / each.audio_s for each in served], 50), 2
-        ),
-        "errors": sorted({timing.error for timing in timings if timing.error}),
-        "load_average": round(os.getloadavg()[0], 2),
-    }
 
 
 def mixed() -> dict[str, Any]:
@@ -430,7 +365,7 @@ def loudness() -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "threads": threads, "windows": in_windows, "first": first, "load": load, "mixed": mixed, "passes": passes,
+    "threads": threads, "windows": in_windows, "mixed": mixed, "passes": passes,
     "loudness": loudness,
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from saystream.engines.kokoro.source import HarmonicSource
 from saystream.engines.kokoro.splitting import Limits
 from saystream.engines.kokoro.timing import bounds
 from saystream.engines.kokoro.vocabulary import EDGE, numbers
-from saystream.engines.kokoro.windows import HALO, SIZES, Precision, Trial, load_windows
+from saystream.engines.kokoro.windows import FIRST_SIZES, HALO, SIZES, Precision, Trial, load_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,10 +54,6 @@ _HEARD_ENERGY = -4.0
 
 _SYMBOL_FRAME_MS = 25.0
 """A symbol lasts a whole number of frames of the ASR features, two of the others."""
-
-_FIRST_SIZES = (SIZES[0], SIZES[1], SIZES[1])
-"""With two cores as slow as speech, each of these is there when those before it have been heard; with one core twice as
-fast, too."""
 
 _MASK = "/encoder/bert/Where_2_output_0"
 _HIDDEN = "/encoder/bert_encoder/Add_output_0"
@@ -265,7 +261,7 @@ class StreamingModel:
 
 def _windows(first: int, last: int) -> Iterator[tuple[int, int]]:
     """First frame and size of each window."""
-    start, sizes = first, iter(_FIRST_SIZES)
+    start, sizes = first, iter(FIRST_SIZES)
     while start < last:
         size = min(next(sizes, SIZES[-1]), last - start)
         yield start, size
