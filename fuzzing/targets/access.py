@@ -1,14 +1,16 @@
-"""Fields of a request that decide who may do what: hosts, origins and signed links are accepted or refused."""
+"""Fields of a request that decide who may do what: hosts, origins, keys, signed links are accepted or refused."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qs
 
 from fuzzing.reading import Reader
-from saystream.errors import AccessDenied, HostRefused, OriginRefused
+from saystream.errors import AccessDenied, AuthenticationFailed, HostRefused, InvalidValue, OriginRefused
+from saystream.server.access.auth import _bearer, _workspace
 from saystream.server.access.hosts import check_host
 from saystream.server.access.links import LinkSigner
 from saystream.server.access.origins import check_origin
+from saystream.server.access.wrong_keys import _network
 
 MAX_BYTES = 300
 DICTIONARY = "access"
@@ -19,7 +21,7 @@ _NOW_S = 1_000_000.0
 
 def one(data: bytes) -> None:
     reader = Reader(data)
-    reader.choice((_host, _origin, _link))(reader.rest().decode("latin-1"))
+    reader.choice((_host, _origin, _link, _key))(reader.rest().decode("latin-1"))
 
 
 def _host(host: str) -> None:
@@ -39,6 +41,18 @@ def _origin(header: str) -> None:
         )
     except OriginRefused as refusal:
         assert len(refusal.message) < 500
+
+
+def _key(header: str) -> None:
+    _network(header)  # an address, as a proxy writes it
+    try:
+        secret = _bearer(header)
+        _workspace(header)
+    except (AuthenticationFailed, InvalidValue) as refusal:
+        assert len(refusal.message) < 500
+        return
+    assert secret == secret.strip()
+    assert header.lower().lstrip().startswith("bearer ")
 
 
 def _link(query: str) -> None:
