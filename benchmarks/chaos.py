@@ -64,7 +64,7 @@ class Harm:
     """Errors by their codes."""
     turns_harmed: int = 0
     sessions_harmed: int = 0
-    """Of each fault; the sum over all of them."""
+    """The sum over all faults; of those that followed each other at once, one of a session counts."""
     closed: int = 0
     lost_ms: float = 0.0
     broken_promises: list[str] = field(default_factory=list)
@@ -258,39 +258,41 @@ async def turns_over(peers: Peers) -> bool:
 # --- the run
 
 
-async def break_it(name: str, total: Harm, target: Target, peers: Peers, *, pause_s: float) -> None:
-    """One fault; what it did to everybody is added to ``total``."""
+async def break_it(name: str, times: int, total: Harm, target: Target, peers: Peers) -> None:
+    """A fault, so many times; what it did to everybody is added to ``total``."""
     for peer in peers:
         peer.harm = Harm()
-    await FAULTS[name].act(target)
-    total.times += 1
-    took_s = await until_normal(peers)
-    if took_s is None:
-        total.broken_promises.append(f"not normal after {NORMAL_TIMEOUT_S:g} s")
-    else:
-        total.to_normal_s.append(took_s)
-    total.memory_mb = max(total.memory_mb, target.gateway.memory_full_info().uss / 1e6)
-    total.descriptors = max(total.descriptors, target.gateway.num_fds())
-    await asyncio.sleep(pause_s)
+    for _ in range(times):
+        await FAULTS[name].act(target)
+        took_s = await until_normal(peers)
+        if took_s is None:
+            total.broken_promises.append(f"not normal after {NORMAL_TIMEOUT_S:g} s")
+        else:
+            total.to_normal_s.append(took_s)
+        total.memory_mb = max(total.memory_mb, target.gateway.memory_full_info().uss / 1e6)
+        total.descriptors = max(total.descriptors, target.gateway.num_fds())
+        await asyncio.sleep(target.chance.uniform(0.2, 1.0))
+    total.times += times
     if not await turns_over(peers):
         total.broken_promises.append("a turn does not end")
     for peer in peers:
         total.add(peer.harm)
 
 
-def planned(arguments: argparse.Namespace, target: Target, seconds: float) -> Iterator[str]:
-    """The names of the faults, one after another."""
+def planned(arguments: argparse.Namespace, target: Target, seconds: float) -> Iterator[tuple[str, int]]:
+    """The names of the faults, one after another, and how many times."""
     wanted = [name for name in arguments.faults if FAULTS[name].needs in target.setup.has]
     if arguments.minutes is None:
         # Those that have nothing to do with stores once only: the first of them comes first.
         only_stores = arguments.stores.index(_stores_of(target.setup)) > 0
         for name in wanted:
             if not (only_stores and FAULTS[name].needs in ("server", "clock")):
-                yield from [name] * arguments.times
+                for done in range(0, arguments.times, 10):
+                    yield name, min(10, arguments.times - done)
         return
     ends_s = time.monotonic() + seconds
     while time.monotonic() < ends_s:
-        yield target.chance.choice(wanted)
+        yield target.chance.choice(wanted), 1
 
 
 def _stores_of(setup: Setup) -> str:
@@ -333,9 +335,10 @@ async def run_on(setup: Setup, arguments: argparse.Namespace) -> dict[str, Any]:
         target = Target(setup, server.url, server.pid, key)
         async with listening(target, arguments.sessions, visitor_key) as peers:
             await until_normal(peers)
-            for name in planned(arguments, target, (arguments.minutes or 0) * 60 / len(arguments.stores)):
+            seconds = (arguments.minutes or 0) * 60 / len(arguments.stores)
+            for name, times in planned(arguments, target, seconds):
                 harm = harms.setdefault(name, Harm())
-                await break_it(name, harm, target, peers, pause_s=target.chance.uniform(0.2, 1.0))
+                await break_it(name, times, harm, target, peers)
                 print(json.dumps({"stores": _stores_of(setup), "fault": name, **harm.report()}), flush=True)
         begun_s = time.monotonic()
         target.gateway.send_signal(signal.SIGTERM)
