@@ -7,14 +7,24 @@ from datetime import UTC, datetime
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
-from saystream.errors import AuthenticationFailed, Draining, InvalidRequest, LimitReached, SaystreamError
+from client.virtual_time import on_virtual_time
+from saystream.errors import (
+    AuthenticationFailed,
+    Draining,
+    InvalidRequest,
+    LimitReached,
+    SaystreamError,
+    StoreUnavailable,
+)
 from saystream.server.access.auth import Authenticator, Principal
-from saystream.server.access.keys import Key, KeyLimits
+from saystream.server.access.keys import VERIFY_TTL_S, Key, KeyLimits
 from saystream.server.access.limits import Limiter, Permit
 from saystream.server.access.months import MonthlyCharacters
 from saystream.server.access.room import Place, Room
 from saystream.server.access.tallies import LocalTally
+from saystream.storage.deadline import ANSWER_WITHIN_S
 
 ANN = Principal(key_id="key_1", label="Ann", workspace=None)
 PATIENCE_S = 20.0
@@ -36,6 +46,29 @@ class FakeAuthenticator:
             for key_id, limits in self.keys.items()
             if key_id in key_ids
         }
+
+
+class SlowAuthenticator(FakeAuthenticator):
+    """Each look sees what was there at its beginning, and takes as long as a look may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def current(self, key_ids: Collection[str]) -> dict[str, Key]:
+        seen = await super().current(key_ids)
+        self.asked.set()
+        await asyncio.sleep(ANSWER_WITHIN_S)
+        return seen
+
+
+class AwayAuthenticator(FakeAuthenticator):
+    away = True
+
+    async def current(self, key_ids: Collection[str]) -> dict[str, Key]:
+        if self.away:
+            raise StoreUnavailable("gone")
+        return await super().current(key_ids)
 
 
 class FakeLimiter:
@@ -177,6 +210,38 @@ async def test_who_sits_there_with_a_revoked_key_is_expelled_once(
     await watched.recheck()
     await watched.recheck()
     assert guest.told == ["invalid_api_key"]
+
+
+@on_virtual_time
+async def test_who_sits_there_with_a_revoked_key_is_expelled_in_time_however_slow_the_database_is() -> None:
+    authenticator = SlowAuthenticator()
+    limiter = Limiter(LocalTally(), cast(MonthlyCharacters, None))
+    room = Room(cast(Authenticator, authenticator), limiter, max_sessions=9)
+    guest = FakeGuest(await room.admit(ANN, "model"))
+    async with room.watching_keys():
+        await authenticator.asked.wait()
+        authenticator.keys.clear()  # after this look has seen it
+        async with asyncio.timeout(VERIFY_TTL_S + 0.1):
+            while not guest.told:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert guest.told == ["invalid_api_key"]
+
+
+@on_virtual_time
+async def test_a_database_that_is_away_for_a_while_expels_nobody_and_is_told_once() -> None:
+    authenticator = AwayAuthenticator()
+    limiter = Limiter(LocalTally(), cast(MonthlyCharacters, None))
+    room = Room(cast(Authenticator, authenticator), limiter, max_sessions=9)
+    guest = FakeGuest(await room.admit(ANN, "model"))
+    with capture_logs() as lines:
+        async with room.watching_keys():
+            await asyncio.sleep(10)
+            assert guest.told == []
+            authenticator.away = False
+            authenticator.keys.clear()
+            await asyncio.sleep(VERIFY_TTL_S)
+    assert guest.told == ["invalid_api_key"]
+    assert [line["event"] for line in lines] == ["keys of open sessions cannot be checked"]
 
 
 async def test_of_more_sessions_than_a_key_now_allows_the_oldest_stay(

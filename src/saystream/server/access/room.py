@@ -32,9 +32,9 @@ __all__ = ["Guest", "Place", "Room"]
 _FAREWELL_S = 0.5
 """How long guests have to say why they are cut off, once the time to drain is over."""
 
-_RECHECK_S = 2.0
-"""How often the keys of those inside are looked up, in one query: with the answer of a slow database still within
-``keys.VERIFY_TTL_S``."""
+_RECHECK_S = 1.0
+"""How soon after one look the keys of those inside are looked up again, in one query. What changes during a look is
+seen by the next one: the pause and two slow answers of the database must fit into ``keys.VERIFY_TTL_S``."""
 
 _log = structlog.get_logger(__name__)
 
