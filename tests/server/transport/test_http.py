@@ -226,7 +226,7 @@ async def test_a_long_body_is_read_in_large_pieces_and_nothing_after_it(server: 
         await peer.send(b" " * 10_000 + HEALTH)
         assert [(await peer.answer())[0] for _ in range(2)] == [400, 200]
         assert line.wanted_bytes == 0
-        assert len(line.get_buffer(-1)) == 4096
+        assert len(line.get_buffer(-1)) <= 4096
 
 
 async def test_idle_connections_make_room_and_busy_ones_do_not(server: Live) -> None:

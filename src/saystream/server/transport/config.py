@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from saystream.server.transport.connections import Connections, Unfinished
+from saystream.server.transport.turns import Turns
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from saystream.config import Settings
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["TransportConfig"]
 
 _READ_BYTES = 4096
-"""Read at once from one socket. Before it is read again, all others have their turn, and a paused one holds no more."""
+"""Read at once from one socket, at most. Before it is read again, all others have their turn, and a paused one holds no
+more."""
 
 
 class TransportConfig(uvicorn.Config):
@@ -51,5 +55,10 @@ class TransportConfig(uvicorn.Config):
             max_per_peer=limits.max_connections_per_peer,
         )
         self.unfinished = Unfinished(limits.max_unfinished_bytes)
+        self.turns = Turns(time.perf_counter, _call_soon)
         self.read_buffer = memoryview(bytearray(_READ_BYTES))
         """All sockets are read into it: a read is taken out of it at once."""
+
+
+def _call_soon(callback: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(callback, context=Context())  # not that of one connection

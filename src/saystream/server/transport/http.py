@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -11,6 +12,7 @@ import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from saystream.errors import (
+    Draining,
     HeadTimedOut,
     HeadTooLarge,
     MalformedRequest,
@@ -31,6 +33,10 @@ __all__ = ["HttpProtocol"]
 
 _FRAMING_BYTES = 16 * 1024
 """In a chunked body, what is not content may be as long as the content and this."""
+
+_SESSION_S = 0.002
+"""A session that begins costs about so much more than a request that is answered at once: of many, the latter come
+first."""
 
 _log = structlog.get_logger(__name__)
 _quiet = logging.getLogger(f"{__name__}.uvicorn")
@@ -56,6 +62,8 @@ class HttpProtocol(H11Protocol):
         self.conn = self._parser = _Parser(config.limits, config.unfinished)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_began = False
+        self._upgrading = False
+        """A handshake waits for its turn, or was the last thing that this protocol read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -132,7 +140,20 @@ class HttpProtocol(H11Protocol):
         else:
             self._stop_head_timer()
             self.config.open.busy(self.transport.line)
+            self._upgrading = True
+            self.transport.line.in_turn(partial(self._upgrade, event), as_if_used_s=_SESSION_S)
+
+    def _upgrade(self, event: h11.Request) -> None:
+        if self.transport.line.speaks(self):
             super().handle_websocket_upgrade(event)
+
+    def shutdown(self) -> None:
+        unread = self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
+        if unread or self._upgrading:
+            self.transport.write(written(Draining("the server is shutting down")))
+            self.transport.close()
+        else:
+            super().shutdown()
 
 
 class _Parser(h11.Connection):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +18,13 @@ import structlog
 
 from saystream.errors import SaystreamError
 from saystream.protocol.http.errors import DashScopeError
+from saystream.server.transport.turns import Share
 from saystream.server.web.faults import RETRY_AFTER_S
 from saystream.server.web.request_ids import HEADER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uvicorn.server import ServerState
 
     from saystream.server.transport.config import TransportConfig
@@ -32,6 +36,11 @@ _HIGH_WATER_BYTES = 32 * 1024
 _SEND_BUFFER_BYTES = 128 * 1024
 """The operating system keeps this much besides. By itself it would let it grow to megabytes, and a peer that reads
 nothing could have hundreds of answers made for it; sound needs 100 kB a second at most."""
+
+_READ_S = 0.001
+"""As much is read at once as takes about so long, judged by the last read: a few bytes may hold hundreds of frames…"""
+_MIN_READ_BYTES = 1024
+"""…but no less than this, also at first, and at most what the buffer holds."""
 
 _LINGER_S = 5.0
 """How long a peer that was told to go may still send, to be ignored. A socket that is closed with unread data is reset,
@@ -61,8 +70,9 @@ class Line(asyncio.BufferedProtocol):
     """uvicorn makes one for each connection that it accepts."""
 
     __slots__ = (
-        "_app_state", "_halted", "_linger", "_paused", "_protocol", "_reading", "_resting", "_sends_still",
-        "_server_state", "_stall", "_transport", "config", "loop", "peer", "wanted_bytes",
+        "_app_state", "_halted", "_linger", "_paused", "_protocol", "_read_bytes", "_reading", "_resting",
+        "_sends_still", "_server_state", "_share", "_stall", "_transport", "_waiting", "config", "loop", "peer",
+        "wanted_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +93,10 @@ class Line(asyncio.BufferedProtocol):
         """``None`` once the peer was told to go."""
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set when the connection is made
         self._reading = True
+        self._share = Share()
+        self._read_bytes = _MIN_READ_BYTES
+        self._waiting = False
+        """For its turn."""
         self._paused = False
         self._halted = False
         self._sends_still = False
@@ -116,17 +130,40 @@ class Line(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._protocol is None:
             return _large
-        small = self.config.read_buffer
-        return small if self.wanted_bytes <= len(small) else _large[: self.wanted_bytes]
+        if self.wanted_bytes > self._read_bytes and not self.config.turns.crowded:
+            return _large[: self.wanted_bytes]
+        return self.config.read_buffer[: self._read_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
-        buffer = self.get_buffer(nbytes)
         if self._protocol is None:
             self._sends_still = True
             return
+        buffer = self.get_buffer(nbytes)
         if nbytes >= len(buffer):
             self.rest()  # there is more: others first
-        self._protocol.data_received(bytes(buffer[:nbytes]))
+        self.in_turn(partial(self._receive, bytes(buffer[:nbytes])))
+
+    def _receive(self, data: bytes) -> None:
+        if self._protocol is None:
+            return
+        began_s = self.loop.time()
+        self._protocol.data_received(data)
+        took_s = self.loop.time() - began_s
+        fitting_bytes = int(len(data) * _READ_S / max(took_s, 1e-6))
+        self._read_bytes = min(max(fitting_bytes, _MIN_READ_BYTES), len(self.config.read_buffer))
+
+    def in_turn(self, handle: Callable[[], None], *, as_if_used_s: float = 0.0) -> None:
+        """Call ``handle`` when this line's turn has come, and read nothing until then."""
+        take_turn = partial(self._take_turn, handle)
+        if self.config.turns.take(self._share, take_turn, as_if_used_s=as_if_used_s):
+            return
+        self._waiting = True
+        self._read_or_not()
+
+    def _take_turn(self, handle: Callable[[], None]) -> None:
+        self._waiting = False
+        handle()
+        self._read_or_not()
 
     def eof_received(self) -> None:
         if self._protocol is not None:
@@ -198,7 +235,7 @@ class Line(asyncio.BufferedProtocol):
         self._read_or_not()
 
     def _read_or_not(self) -> None:
-        reading = not (self._paused or self._halted or self._resting is not None)
+        reading = not (self._paused or self._halted or self._waiting or self._resting is not None)
         if reading is not self._reading and not self._transport.is_closing():
             self._reading = reading
             if reading:

@@ -1,0 +1,61 @@
+"""What a line reads, and when."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from saystream.server.transport.turns import Turns
+from server.live import Live, until
+
+from .frames import TEXT, frame, frame_peer
+from .raw import HEALTH, raw_peer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def line_of(live: Live) -> Any:
+    (protocol,) = live.uvicorn.server_state.connections
+    conversation: Any = protocol
+    return conversation.transport.line
+
+
+@pytest.mark.parametrize(("read_s", "num_bytes"), [(1e-9, 1024), (10.0, 4096)])
+async def test_as_much_is_read_at_once_as_can_be_handled_soon(
+    server: Live, monkeypatch: pytest.MonkeyPatch, read_s: float, num_bytes: int
+) -> None:
+    monkeypatch.setattr("saystream.server.transport.line._READ_S", read_s)
+    async with frame_peer(server) as (peer, _):
+        assert len(line_of(server).get_buffer(-1)) == num_bytes
+        await peer.send(frame(TEXT) * 90)
+        await peer.hear(90)
+        assert len(line_of(server).get_buffer(-1)) == num_bytes
+
+
+async def test_in_a_crowd_those_who_have_used_little_come_first(server: Live) -> None:
+    """Each turn takes a whole round, by this clock."""
+    config: Any = server.uvicorn.config
+    now_s, before = 0.0, config.turns
+
+    def clock() -> float:
+        nonlocal now_s
+        now_s += 0.02
+        return now_s
+
+    config.turns = Turns(clock, before._call_soon)
+    try:
+        async with AsyncExitStack() as stack:
+            crowd = [(await stack.enter_async_context(frame_peer(server)))[0] for _ in range(20)]
+            for peer in crowd:
+                await peer.send(frame(TEXT, b" " * 100) * 90)
+            await until(lambda: config.turns.crowded)
+            async with raw_peer(server) as other:
+                await other.send(HEALTH)
+                assert (await other.answer())[0] == 200
+                assert config.turns.crowded
+            for peer in crowd:
+                await peer.hear(90)
+    finally:
+        config.turns = before
