@@ -126,7 +126,7 @@ class RealtimeSettings(_Section):
     outbox_low_bytes: int = Field(64 * 1024, ge=0)
     """…until the client has read it down to this."""
     send_stall_timeout_s: float = Field(60.0, gt=0)
-    """A client that reads nothing for this long is dropped."""
+    """A client that reads next to nothing for this long, while something waits for it, is dropped."""
     first_delta_ms: float = Field(40.0, ge=20)
     """Audio in the first delta of a response: little, so that it is sent early."""
     delta_ms: float = Field(200.0, ge=20)

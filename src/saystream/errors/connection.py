@@ -32,7 +32,3 @@ class TooManyControlFrames(ProtocolAbuse, code="too_many_control_frames"):
 
 class TooManyErrors(ProtocolAbuse, code="too_many_errors"):
     """The connection sent more bad events than the limit."""
-
-
-class PeerStalled(ProtocolAbuse, code="peer_stalled"):
-    """The peer stopped reading for longer than the limit."""

@@ -28,7 +28,6 @@ from saystream.server.doors.operations import OperationsDoor
 from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.web.request_ids import HEADER, RequestIds
-from saystream.server.web.stalls import StallLimit
 from saystream.speech.synthesizer import Synthesizer
 from saystream.storage import serving_store
 from saystream.storage.files import FileStore
@@ -135,5 +134,4 @@ def _middleware(settings: Settings) -> list[Middleware]:
         *([Middleware(LocalHosts, settings)] if is_loopback(settings.host) else []),
         *([cors] if settings.cors_origins else []),
         Middleware(UnforeseenErrors, shapes),
-        Middleware(StallLimit, timeout_s=settings.realtime.send_stall_timeout_s),
     ]

@@ -41,7 +41,6 @@ from saystream.server.doors.realtime import PATH as REALTIME
 from saystream.server.doors.spool import WavSpool
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.web.request_ids import RequestIds
-from saystream.server.web.stalls import StallLimit
 
 Message = MutableMapping[str, Any]
 
@@ -207,7 +206,6 @@ class Serving:
             middleware=[
                 Middleware(RequestIds),
                 Middleware(UnforeseenErrors),
-                Middleware(StallLimit, timeout_s=SETTINGS.realtime.send_stall_timeout_s),
             ],
             exception_handlers=EXCEPTION_HANDLERS,
         )
@@ -238,12 +236,13 @@ class Serving:
 
     async def _send(self, message: Message) -> None:
         await self.trouble.step()
+        if self.stalled:
+            await asyncio.sleep(SETTINGS.realtime.send_stall_timeout_s)
+            self.gone.set()  # the transport has dropped it
         if self.gone.is_set():
             if message["type"].startswith("websocket"):
                 raise OSError("the peer has left")  # as uvicorn does; over HTTP it goes on
             return
-        if self.stalled:
-            await asyncio.Event().wait()
         self.sent.append(message)
         self._told.set()
         if self.until_heard and self.until_heard in message.get("text", ""):

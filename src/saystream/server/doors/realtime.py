@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
 from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
 
 from saystream.errors import SaystreamError
 from saystream.server.doors.base import Door, peer_of
@@ -44,9 +44,8 @@ class RealtimeDoor(Door):
             metrics.refused.labels(error.code).inc()
             _log.info("handshake refused", code=error.code)
             try:
-                async with asyncio.timeout(self.services.settings.realtime.send_stall_timeout_s):
-                    await websocket.send_denial_response(self.errors.answer(error))
-            except OSError:  # TimeoutError is one
+                await websocket.send_denial_response(self.errors.answer(error))
+            except (OSError, WebSocketDisconnect):
                 _log.info("peer gone")
             return
         with place:

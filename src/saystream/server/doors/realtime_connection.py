@@ -22,7 +22,6 @@ from saystream.errors import (
     InvalidRequest,
     LimitReached,
     ModelNotFound,
-    PeerStalled,
     SaystreamError,
     ServerFault,
     TextTooLong,
@@ -126,9 +125,8 @@ class Connection:
 
     async def run(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.send_stall_timeout_s):
-                await self._websocket.accept()
-        except OSError:  # TimeoutError is one
+            await self._websocket.accept()
+        except (OSError, WebSocketDisconnect):
             _log.info("peer gone")
             return
         self._open()
@@ -141,8 +139,8 @@ class Connection:
                     await self._send()
                     reader.cancel()
                     speaker.cancel()
-            except* (WebSocketDisconnect, PeerStalled) as gone:
-                _log.info("peer gone", reason=type(gone.exceptions[0]).__name__)
+            except* WebSocketDisconnect:
+                _log.info("peer gone")
             finally:
                 try:
                     self._break_off("cancelled")
@@ -155,7 +153,7 @@ class Connection:
         """Run ``task``; a bug of ours must not leave the peer without an answer."""
         try:
             await task
-        except (WebSocketDisconnect, PeerStalled):
+        except WebSocketDisconnect:
             raise
         except Exception:
             _log.exception("connection failed")
@@ -230,18 +228,11 @@ class Connection:
 
     async def _send(self) -> None:
         while (frame := await self._outbox.take()) is not None:
-            await self._unless_stalled(self._websocket.send_text(frame))
+            await self._websocket.send_text(frame)
         assert self._core.close is not None  # only a close ends the outbox
         if not self._core.session_id:
             await asyncio.sleep(_REFUSAL_LINGER_S)
-        await self._unless_stalled(self._websocket.close(self._core.close.code, self._core.close.reason))
-
-    async def _unless_stalled(self, sending: Coroutine[Any, Any, None]) -> None:
-        try:
-            async with asyncio.timeout(self._settings.send_stall_timeout_s):
-                await sending
-        except TimeoutError:
-            raise PeerStalled("the client stopped reading") from None
+        await self._websocket.close(self._core.close.code, self._core.close.reason)
 
     # --- the reader ------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,10 @@ _READ_S = 0.001
 _MIN_READ_BYTES = 1024
 """…but no less than this, also at first, and at most what the buffer holds."""
 
+_PROGRESS_BYTES = 32 * 1024
+"""A peer that does not take so much in ``send_stall_timeout_s`` counts as one that does not read: a byte now and then
+would hold a session, or a connection, for ever."""
+
 _LINGER_S = 5.0
 """How long a peer that was told to go may still send, to be ignored. A socket that is closed with unread data is reset,
 and the peer might never see why."""
@@ -290,8 +294,9 @@ class Line(asyncio.BufferedProtocol):
     # --- a peer that does not read ----------------------------------------------------------------------------------
 
     def _watch_stall(self, waiting_bytes: int | None) -> None:
+        """Called when writers pause, and from then on after each time-out until they go on."""
         now_bytes = self._transport.get_write_buffer_size()
-        if waiting_bytes is not None and now_bytes >= waiting_bytes:
+        if waiting_bytes is not None and now_bytes > waiting_bytes - _PROGRESS_BYTES:
             _log.info("peer stalled", waiting_bytes=now_bytes)
             self._transport.abort()
             return
