@@ -7,23 +7,23 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from saystream.engines.kokoro import windows
 from saystream.engines.kokoro.compiled import Compiler
 from saystream.engines.kokoro.constants import FRAME_SAMPLES, Constants
 from saystream.engines.kokoro.cut.export import ASR, DECODER, ENERGY, F0, HARMONICS, Export
-from saystream.engines.kokoro.cut.graph import tensor
 from saystream.engines.kokoro.model import WholeModel
 from saystream.engines.kokoro.parts import CONSTANTS, folder_of_parts
 from saystream.engines.kokoro.reading import Reader
-from saystream.engines.kokoro.runtime import Interrupt, Interrupted, Session
+from saystream.engines.kokoro.runtime import Interrupt, Interrupted
 from saystream.engines.kokoro.source import HarmonicSource
 from saystream.engines.kokoro.statistics import Statistics
 from saystream.engines.kokoro.stream import Prosody, StreamingModel
 from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.vocabulary import EDGE, numbers
+
+from .stretches import HarmonicsOfTheExport, by_the_export
 
 pytestmark = pytest.mark.slow
 
@@ -31,16 +31,6 @@ SHORT = "Why not?"
 LONG = "The quick brown fox jumps over the lazy dog."
 HEART = {"af_heart": 1.0}
 DECODED = f"{DECODER}decode.3/Div_4_output_0"
-
-
-class HarmonicsOfTheExport(HarmonicSource):
-    """Rounds as the export does, which computes phases in single precision."""
-
-    def __init__(self, features: np.ndarray) -> None:
-        self._features = features
-
-    def features(self, start: int, end: int) -> np.ndarray:
-        return self._features[:, :, start:end]
 
 
 class Spoken:
@@ -97,16 +87,6 @@ def sound_of(
     model: StreamingModel | WholeModel, symbols: str, voice: dict[str, float] | None = None
 ) -> np.ndarray:
     return np.concatenate([step() for step in model.read(symbols, voice or HEART).steps])
-
-
-def by_the_export(export: Export, folder: Path, output: str, **inputs: np.ndarray) -> np.ndarray:
-    """``output`` of the export, whose inputs and inner tensors have these values."""
-    names = {name.replace("|", "/"): value for name, value in inputs.items()}
-    model = export.stretch(
-        [tensor(name, list(value.shape)) for name, value in names.items()], [tensor(output, None)]
-    )
-    onnx.save(model, folder / "stretch.onnx")
-    return Session(folder / "stretch.onnx", threads=1).first(names)
 
 
 def test_the_decoder_built_anew_equals_that_of_the_export(
