@@ -4,7 +4,7 @@
 
 threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
 windows   CPU and wall time of one text by the export, and in windows by ONNX Runtime and by OpenVINO, alone and two at
-          once; what a runtime takes to load; how near the windows are to the whole pass (similarity, pitch, steps)
+          once; what a runtime takes to load; ``kokoro_windows.py`` judges the sound
 mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed*.txt``
 passes    sentences that are spoken in several passes, against the same phonemes in one: errors by Whisper, DNSMOS
 loudness  of each voice as the model makes it: to hold against ``engines/kokoro/loudness.toml``
@@ -28,7 +28,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import accumulate, chain, repeat, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,6 @@ import numpy as np
 
 from saystream.bench import ServerProcess
 from saystream.engines.kokoro import windows
-from saystream.engines.kokoro.constants import FRAME_SAMPLES
 from saystream.engines.kokoro.model import WholeModel
 from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import Reader
@@ -45,7 +43,6 @@ from saystream.engines.kokoro.statistics import Statistics
 from saystream.engines.kokoro.stream import StreamingModel
 from saystream.engines.kokoro.styles import Styles
 from saystream.engines.kokoro.voices import parse_voice
-from saystream.engines.kokoro.windows import FIRST_SIZES, SIZES
 from saystream.models import ModelStore
 from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
 from saystream.quality.speaking import write_wav
@@ -115,40 +112,23 @@ def threads() -> dict[str, Any]:
 
 RUNTIMES = ("onnxruntime fp32", "openvino fp32", "openvino bf16")
 """Of windows, by the names that ``engines/kokoro/windows.py`` gives them."""
-JUDGED = {
-    "af_heart": "en",
-    "am_michael": "en",
-    "bf_emma": "en",
-    "zf_xiaoxiao": "zh",
-    "zm_yunxi": "zh",
-    "jf_alpha": "zh",
-}
-"""Voices whose windows are compared with the whole pass."""
 
 
 def in_windows() -> dict[str, Any]:
-    """Each runtime in a process of its own, whose memory is told; the sounds are compared here."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures: dict[str, Any] = {}
-        for name in ("whole pass", *RUNTIMES):
-            file = (
-                Path(folder) / "sounds.npz" if name == "whole pass" else Path(folder) / f"{len(figures)}.npz"
-            )
-            run = subprocess.run(
-                [sys.executable, __file__, "--alone", name, str(file)], capture_output=True, text=True
-            )
-            if run.returncode:
-                figures[name] = {"not_run": run.stderr.strip().splitlines()[-1]}
-                continue
-            figures[name] = json.loads(run.stdout.splitlines()[-1])
-            if name != "whole pass":
-                figures[name] |= _nearness(Path(folder) / "sounds.npz", file)
-            print(name, figures[name], flush=True)
+    """Each runtime in a process of its own, whose memory is told. ``kokoro_windows.py`` judges what they say."""
+    figures: dict[str, Any] = {}
+    for name in ("whole pass", *RUNTIMES):
+        run = subprocess.run([sys.executable, __file__, "--alone", name], capture_output=True, text=True)
+        if run.returncode:
+            figures[name] = {"not_run": run.stderr.strip().splitlines()[-1]}
+            continue
+        figures[name] = json.loads(run.stdout.splitlines()[-1])
+        print(name, figures[name], flush=True)
     return figures
 
 
-def alone(name: str, file: Path) -> None:
-    """One runtime: prints its figures, writes what it says."""
+def alone(name: str) -> None:
+    """One runtime: prints its figures."""
     began = time.process_time(), time.perf_counter()
     model = _model(name)
     loaded = time.process_time() - began[0], time.perf_counter() - began[1]
@@ -159,11 +139,6 @@ def alone(name: str, file: Path) -> None:
     names = ("first_cpu_s", "first_wall_s", "cpu_s_per_s", "wall_s_per_s")
     figures = {name: min(run[place] for run in runs) for place, name in enumerate(names)}
     together = min(_cpu_s_per_s_of_two(model, symbols) for _ in range(3))
-    said = {
-        v: sound_of(model, reader.read(SAID[lang], lang, british=v[0] == "b").text, {v: 1.0})
-        for v, lang in JUDGED.items()
-    }
-    np.savez(file, allow_pickle=False, **said)
     figures |= {"two_at_once_cpu_s_per_s": together, "load_cpu_s": loaded[0], "load_wall_s": loaded[1]}
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({key: round(value, 3) for key, value in figures.items()} | {"peak_mb": round(peak_mb)}))
@@ -206,42 +181,6 @@ def _timed(model: WholeModel | StreamingModel, symbols: str) -> tuple[float, flo
         sounds.append(sound)
     seconds = sum(map(len, sounds)) / 24000
     return *first, (time.process_time() - cpu_s) / seconds, (time.perf_counter() - wall_s) / seconds
-
-
-def _nearness(whole: Path, windowed: Path) -> dict[str, Any]:
-    similarities, pitches, steps = [], [], []
-    with (
-        Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
-        tempfile.TemporaryDirectory() as folder,
-        np.load(whole) as expected,
-        np.load(windowed) as sounds,
-    ):
-        wav = Path(folder) / "sound.wav"
-        for voice, language in JUDGED.items():
-            scores = []
-            for sound in (expected[voice], sounds[voice]):
-                write_wav(wav, sound, 24000)
-                scores.append(scorer.score(wav, language=language, scores=["speaker", "pitch"]))
-            similarities.append(float(np.dot(scores[0].speaker or [], scores[1].speaker or [])))
-            pitches.append((scores[1].pitch_hz or 0.0) / (scores[0].pitch_hz or 1.0) - 1)
-            steps += _steps_at_joins(sounds[voice])
-    return {
-        "similarity_mean": round(sum(similarities) / len(similarities), 3),
-        "similarity_least": round(min(similarities), 3),
-        "pitch_farthest_percent": round(100 * max(map(abs, pitches)), 2),
-        "largest_step_at_joins": round(max(steps, default=0.0), 2),
-        "joins": len(steps),
-    }
-
-
-def _steps_at_joins(sound: Samples) -> list[float]:
-    """The step between the samples at each join, as a share of the largest step within 10 ms of it."""
-    steps = np.abs(np.diff(sound))
-    joins = (size * FRAME_SAMPLES for size in accumulate(chain(FIRST_SIZES, repeat(SIZES[-1]))))
-    return [
-        float(steps[at - 1] / (steps[max(0, at - 240) : at + 240].max() + 1e-6))
-        for at in takewhile(lambda at: at < len(sound), joins)
-    ]
 
 
 def mixed() -> dict[str, Any]:
@@ -372,7 +311,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def main() -> None:
     if sys.argv[1:2] == ["--alone"]:
-        alone(sys.argv[2], Path(sys.argv[3]))
+        alone(sys.argv[2])
         return
     for name in sys.argv[1:] or PARTS:
         before = os.getloadavg()[0]
