@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fuzzing.playing import END, SILENCE, play
-from saystream.server.transport.connections import Connections
-from server.live import Live, until
+from saystream.server.transport.connections import Connections, Unfinished
+from server.live import Live, live_server, small_socket, until
 
 from .raw import HANDSHAKE, HEALTH, HOST, raw_peer
 
@@ -248,3 +251,62 @@ async def test_idle_connections_make_room_and_busy_ones_do_not(server: Live) -> 
                 assert (status, fields["retry-after"]) == (503, "5")
     finally:
         config.open = before
+
+
+LONG_SPEECH = json.dumps(
+    {"model": "tts-1", "input": "On and on. " * 300, "voice": "alloy", "response_format": "pcm"}
+)
+SPEECH = POST + b"Content-Length: %d\r\n\r\n" % len(LONG_SPEECH) + LONG_SPEECH.encode()
+
+
+async def test_a_reader_of_a_stream_that_stops_reading_is_dropped_without_a_traceback(
+    server: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    config: Any = server.uvicorn.config
+    await server.quiet()
+    config.send_stall_timeout_s = 0.5
+    try:
+        stalled = await asyncio.to_thread(small_socket, server.port)
+        await asyncio.get_running_loop().sock_sendall(stalled, SPEECH)
+        await until(lambda: server.room.num_taken)
+        await server.quiet()
+        stalled.close()
+    finally:
+        config.send_stall_timeout_s = server.settings.realtime.send_stall_timeout_s
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def unfinished_of(live: Live) -> Unfinished:
+    config: Any = live.uvicorn.config
+    unfinished: Unfinished = config.unfinished
+    return unfinished
+
+
+async def test_a_peer_that_leaves_in_the_middle_of_its_body_leaves_no_traceback(
+    server: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with raw_peer(server) as peer:
+        await peer.send(SPEECH[:-10])
+        await until(lambda: unfinished_of(server).num_bytes)
+        peer.writer.transport.abort()
+    await server.quiet()
+    assert unfinished_of(server).num_bytes == 0
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("begun", [SPEECH[:-10], GET], ids=["body", "head"])
+async def test_a_request_that_is_not_whole_at_the_end_of_the_server_leaves_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, begun: bytes
+) -> None:
+    async with AsyncExitStack() as stack:
+        live = await stack.enter_async_context(live_server(tmp_path))
+        async with raw_peer(live) as peer:
+            await peer.send(begun)
+            await until(lambda: live.num_open)
+            (protocol,) = live.uvicorn.server_state.connections
+            conversation: Any = protocol
+            await until(lambda: conversation._head_began or conversation.cycle)
+            await stack.aclose()
+            said = await peer.rest()
+    assert said == b"" if begun is GET else b" 503 " in said.splitlines()[0]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
