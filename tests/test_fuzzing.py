@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzzing.run import HERE, TARGETS
@@ -36,7 +36,13 @@ def test_so_are_any_bytes(name: str) -> None:
     target = target_named(name)
 
     # The same ones each time: the search for others is the fuzzer's.
-    @settings(max_examples=30, deadline=None, derandomize=True, database=None)
+    @settings(
+        max_examples=30,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(st.binary(max_size=target.MAX_BYTES))
     def try_one(data: bytes) -> None:
         target.one(data)

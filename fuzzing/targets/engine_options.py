@@ -19,7 +19,7 @@ from saystream.hosting.environment import engine_environment
 MAX_BYTES = 512
 DICTIONARY = "options"
 
-_ENVIRONMENT = {"PATH": "/bin", "KEY": "1", "https_proxy": "http://proxy"}
+_ENVIRONMENT = {"PATH": "/bin", "KEY": "1", "PASSWORD": "2", "https_proxy": "http://proxy"}
 _SECRET = "sk-secret-of-mine"
 
 
@@ -34,8 +34,8 @@ def one(data: bytes) -> None:
         return
     if "key" in options:
         options["key"] = _SECRET
-    given = engine_environment(_ENVIRONMENT, options)
-    assert given.items() <= _ENVIRONMENT.items()
+    if "PASSWORD" not in str(options):
+        assert "PASSWORD" not in engine_environment(_ENVIRONMENT, options)
     try:
         read(options)
     except ConfigurationError as refusal:
