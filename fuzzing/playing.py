@@ -7,6 +7,7 @@ ever, nothing would ever happen again, and that is an error.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import selectors
 from collections.abc import Iterable
@@ -220,6 +221,7 @@ async def _speak_websocket(receive: Receive, send: Send) -> None:
 
 
 _loop = _Loop()
+atexit.register(_loop.close)
 _reported = _Faults()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 from typing import Any
 
 from fuzzing.reading import Reader, pieces
@@ -15,6 +16,7 @@ DICTIONARY = "upload"
 _MAX_REPLY_BYTES = 400
 
 _loop = asyncio.new_event_loop()
+atexit.register(_loop.close)
 
 
 class _Ended:
