@@ -33,7 +33,6 @@ PATH = "/api-ws/v1/realtime?model=qwen3-tts-flash-realtime"
 SENTENCES = [f"This is sentence number {number} of the turn, which is a long one. " for number in range(4)]
 SEED = 1
 
-_FAKE_CLOCK = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 _DISK_MB = 48
 
 
@@ -120,28 +119,40 @@ async def with_postgresql_and_redis() -> AsyncIterator[Setup]:
 SETUPS = {"sqlite": with_sqlite, "postgresql": with_postgresql_and_redis}
 
 
+_FAKE_CLOCK = """
+import datetime, os, time
+
+real_time, real_datetime, known = time.time, datetime.datetime, [0.0, -1.0]
+
+def offset_s():
+    if time.monotonic() > known[1] + 0.5:
+        with open(os.environ["CHAOS_CLOCK"]) as file:
+            known[:] = float(file.read() or 0), time.monotonic()
+    return known[0]
+
+class FakeDatetime(real_datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return real_datetime.now(tz) + datetime.timedelta(seconds=offset_s())
+
+if "CHAOS_CLOCK" in os.environ:  # not in engines
+    time.time = lambda: real_time() + offset_s()
+    datetime.datetime = FakeDatetime
+"""
+"""A ``sitecustomize``. libfaketime was tried: under it a server with many threads comes to a stand."""
+
+
 def _with_fake_clock(setup: Setup) -> Setup:
     """The time of day of the server can be changed, but not what it measures time spans by."""
     setup.environment["SAYSTREAM_DATA_DIR"] = str(setup.folder)
-    if _FAKE_CLOCK is not None:
-        setup.clock = setup.folder.parent / "clock"
-        setup.set_clock(0)
-        setup.environment |= {
-            "LD_PRELOAD": str(_FAKE_CLOCK),
-            "FAKETIME_TIMESTAMP_FILE": str(setup.clock),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "PYTHONPATH": _only_in_the_server(setup.folder.parent),
-        }
-    return setup
-
-
-def _only_in_the_server(folder: Path) -> str:
-    """PYTHONPATH that keeps libfaketime from engines: a process that is killed may hold its lock for ever."""
-    site = folder / "site"
+    setup.clock = setup.folder.parent / "clock"
+    setup.set_clock(0)
+    site = setup.folder.parent / "site"
     site.mkdir()
-    (site / "sitecustomize.py").write_text("import os\nos.environ.pop('LD_PRELOAD', None)\n")
-    return os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    (site / "sitecustomize.py").write_text(_FAKE_CLOCK)
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    setup.environment |= {"PYTHONPATH": path, "CHAOS_CLOCK": str(setup.clock)}
+    return setup
 
 
 @contextmanager
