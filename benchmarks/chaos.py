@@ -322,8 +322,8 @@ async def run_on(setup: Setup, arguments: argparse.Namespace) -> dict[str, Any]:
         visitor_key = (await store.create("visitor", **limits)).secret
     environment = {
         **os.environ,
-        "SAYSTREAM_ENGINES__TONE__REAL_TIME_FACTOR": "0.9",
-        "SAYSTREAM_ENGINES__TONE__CONCURRENCY": "512",
+        "SAYSTREAM_ENGINES__TONE__REAL_TIME_FACTOR": str(arguments.real_time_factor),
+        "SAYSTREAM_ENGINES__TONE__CONCURRENCY": "2048",
         "SAYSTREAM_SEGMENTER__MAX_CHARACTERS": "80",
         "SAYSTREAM_LOG__LEVEL": "error",
         "SAYSTREAM_LIMITS__MAX_SESSIONS": str(arguments.sessions + 100),
@@ -372,6 +372,9 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--minutes", type=float, help="choose among the faults by chance, for so long")
     parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument(
+        "--real-time-factor", type=float, default=0.5, help="of the engine; more for a machine that is slow"
+    )
     parser.add_argument("--stores", nargs="+", choices=list(SETUPS), default=list(SETUPS))
     parser.add_argument("--name", help="what the result is called in the file", default=None)
     arguments = parser.parse_args()
@@ -379,7 +382,12 @@ def main() -> None:
     rows = asyncio.run(run(arguments))
     name = arguments.name or ("mix" if arguments.minutes else "each")
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    known[name] = {**circumstances(load_before), "sessions": arguments.sessions, "setups": rows}
+    known[name] = {
+        **circumstances(load_before),
+        "sessions": arguments.sessions,
+        "real_time_factor": arguments.real_time_factor,
+        "setups": rows,
+    }
     RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
 
 
