@@ -53,6 +53,8 @@ MIN_C100_PERCENT = 99.0
 """…and of the sessions that sound, at least so many are heard without a gap."""
 ENVIRONMENT = {**os.environ, "SAYSTREAM_LIMITS__MAX_SESSIONS": str(2 * PEERS)}
 """The server has no keys: the peers of a flood may open sessions, and shall not simply take the place of others."""
+HANDSHAKE_S = 1.0
+"""Frames that come before the handshake is answered are none."""
 COMES_AGAIN_S = 1.0
 """A peer that was answered or closed comes again after this time."""
 
@@ -91,12 +93,14 @@ async def pipelining() -> AsyncIterator[bytes]:
 
 async def unread_pings() -> AsyncIterator[bytes]:
     yield HANDSHAKE
+    await asyncio.sleep(HANDSHAKE_S)
     while True:
         yield frame(Opcode.PING, b"p" * 125) * 500 + frame(Opcode.TEXT, UPDATE)
 
 
 async def slow_unread_pings() -> AsyncIterator[bytes]:
     yield HANDSHAKE
+    await asyncio.sleep(HANDSHAKE_S)
     while True:
         yield frame(Opcode.PING, b"p" * 125) * 5
         await asyncio.sleep(1.0)
@@ -104,18 +108,21 @@ async def slow_unread_pings() -> AsyncIterator[bytes]:
 
 async def tiny_frames() -> AsyncIterator[bytes]:
     yield HANDSHAKE
+    await asyncio.sleep(HANDSHAKE_S)
     while True:
         yield frame(Opcode.TEXT, b"") * 5000
 
 
 async def small_events() -> AsyncIterator[bytes]:
     yield HANDSHAKE
+    await asyncio.sleep(HANDSHAKE_S)
     while True:
         yield frame(Opcode.TEXT, UPDATE) * 500
 
 
 async def unfinished_messages() -> AsyncIterator[bytes]:
     yield HANDSHAKE
+    await asyncio.sleep(HANDSHAKE_S)
     yield bytes([0x01, 0xFF]) + struct.pack("!Q", 1 << 19) + b"mask" + b"a" * (1 << 19)
     while True:
         yield frame(Opcode.CONT, b"a", fin=False)
