@@ -1,11 +1,13 @@
 """What the engine Kokoro does on this machine. Writes ``benchmarks/results/kokoro.json``, each part on its own.
 
-    python benchmarks/kokoro.py threads|windows|mixed|passes|loudness ...
+    python benchmarks/kokoro.py threads|windows|mixed|cuts|passes|loudness ...
 
 threads   sound for each second, with one thread for a pass and with two, and with one pass at once and two
 windows   CPU and wall time of one text by the export, and in windows by ONNX Runtime and by OpenVINO, alone and two at
           once; what a runtime takes to load; ``kokoro_windows.py`` judges the sound
 mixed     English words in Chinese sentences, as Whisper hears them: the sentences of ``kokoro_mixed*.txt``
+cuts      sentences that are cut at a phrase, as when their text comes word by word, with the comma that tells so
+          and without, against the same sentences whole: errors by Whisper
 passes    sentences that are spoken in several passes, against the same phonemes in one: errors by Whisper, DNSMOS
 loudness  of each voice as the model makes it: to hold against ``engines/kokoro/loudness.toml``
 
@@ -28,13 +30,18 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from saystream.bench import ServerProcess
+from saystream.dsp.pitch import median_pitch_hz
+from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.kokoro import windows
+from saystream.engines.kokoro.engine import KokoroEngine
 from saystream.engines.kokoro.model import WholeModel
 from saystream.engines.kokoro.parts import folder_of_parts
 from saystream.engines.kokoro.reading import Reader
@@ -46,6 +53,7 @@ from saystream.engines.kokoro.voices import parse_voice
 from saystream.models import ModelStore
 from saystream.quality import Scorer, WireSpeaker, load_corpus, scorer_python
 from saystream.quality.speaking import write_wav
+from saystream.text.phrases import phrase_starts
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -216,6 +224,76 @@ def _letters(text: str) -> str:
     return "".join(re.findall("[a-z0-9]", text.lower()))
 
 
+CUT_SENTENCES = 12
+"""Of each language."""
+
+
+def cuts() -> dict[str, Any]:
+    engine = KokoroEngine()
+    engine.load()
+    figures: dict[str, Any] = {}
+    with (
+        Scorer(scorer_python(), ModelStore().path("whisper-small")) as scorer,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        wav = Path(folder) / "sentence.wav"
+        for language in ("en", "zh"):
+            request = SynthesisRequest(SPOKEN_IN[language], language)
+            errors = {"with_comma": 0, "without": 0, "whole": 0}
+            endings: dict[str, list[float]] = {"with_comma": [], "without": []}
+            length = sentences = 0
+            for sentence in load_corpus()[language]:
+                text = _spoken(sentence.text, language)
+                start = next(phrase_starts(text, partial(_always, language)), None)
+                if start is None or sentences == CUT_SENTENCES:
+                    continue
+                sentences += 1
+                first, rest = text[: start.position], text[start.position :]
+                ways = {
+                    "with_comma": (Span(first, continues=True), Span(rest)),
+                    "without": (Span(first), Span(rest)),
+                    "whole": (Span(text),),
+                }
+                for way, spans in ways.items():
+                    sounds = [_segment(engine, span, request) for span in spans]
+                    write_wav(wav, np.concatenate(sounds), 24000)
+                    if way in endings:
+                        endings[way] += _ending_semitones(sounds)
+                    score = scorer.score(
+                        wav, language=language, expected=sentence.spellings, scores=["words"]
+                    )
+                    errors[way] += score.errors or 0
+                length += score.length or 0
+            figures[language] = {"sentences": sentences, "words_or_characters": length, "errors": errors}
+            figures[language] |= {
+                f"ending_{way}_semitones": round(median(heard), 1) for way, heard in endings.items() if heard
+            }
+            print(language, figures[language], flush=True)
+    return figures
+
+
+def _always(language: str, _text: str) -> str:
+    return language
+
+
+def _ending_semitones(sounds: list[Samples]) -> list[float]:
+    """Pitch of the last 200 ms of voice of the first, from the median of all; nothing where it cannot be measured."""
+    loud = np.flatnonzero(np.abs(sounds[0]) > 0.02)
+    end = int(loud[-1]) + 1 if len(loud) else 0
+    last, usual = (
+        median_pitch_hz(sound, 24000)
+        for sound in (sounds[0][max(0, end - 4800) : end], np.concatenate(sounds))
+    )
+    return [12 * float(np.log2(last / usual))] if last and usual else []
+
+
+def _segment(engine: KokoroEngine, span: Span, request: SynthesisRequest) -> Samples:
+    stream = engine.open(request)
+    stream.push(span)
+    stream.end_input()
+    return np.concatenate([chunk.samples for chunk in stream.chunks()])
+
+
 def passes() -> dict[str, Any]:
     """What the engine does beyond the model: passes. Sentences of one pass are the model's own sound."""
     model = whole_model(threads=2)
@@ -304,7 +382,7 @@ def loudness() -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "threads": threads, "windows": in_windows, "mixed": mixed, "passes": passes,
+    "threads": threads, "windows": in_windows, "mixed": mixed, "cuts": cuts, "passes": passes,
     "loudness": loudness,
 }  # fmt: skip
 

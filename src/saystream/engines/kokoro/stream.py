@@ -44,6 +44,8 @@ predicted well. Of 22 English texts, spectra in windows were 2.7 to 10.3 dB from
 _TRIED = "ðə kwˈɪk bɹˈWn fˈɑks ʤˈʌmps ˈOvəɹ ðə lˈAzi dˈɔɡ."
 """What the runtimes are compared with: an English sentence."""
 
+_MOST_THREADS_BEFORE = 4
+
 _SILENT_ENERGY = -5.0
 _MARGIN_FRAMES = 4
 """A frame whose energy is lower cannot be heard; those before the first and behind the last louder one are not made,
@@ -121,13 +123,18 @@ class StreamingModel:
         threads: int = 1,
         precision: Precision = "auto",
     ) -> None:
-        """For ``streams`` at once, each of ``threads``; ``precision`` is that of the windows."""
+        """For ``streams`` at once, each of ``threads``; ``precision`` is that of the windows.
+
+        What comes before the windows of a text has as many threads as there are in all, up to four: its first sound
+        waits for that, and it costs no more CPU time.
+        """
+        before = min(_MOST_THREADS_BEFORE, streams * threads)
         self.threads = threads
         self._styles = styles
         self._statistics = statistics
         self._constants = Constants(folder / CONSTANTS)
         self._bert, self._prosody, self._decoder, self._whole = (
-            Session(folder / f"{name}.onnx", threads=threads)
+            Session(folder / f"{name}.onnx", threads=before)
             for name in ("bert", "prosody", "decoder", "whole")
         )
         self._windows = load_windows(
