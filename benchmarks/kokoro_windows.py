@@ -87,7 +87,7 @@ BESIDE_S = 0.01
 """On each side of a join: where its step is compared with the signal's own."""
 SILENT_STEP = 1e-4
 PICTURED = 5
-MEL_BANDS, PICTURE_HOP = 96, 120
+MEL_BANDS, PICTURE_HOP = 96, 160
 
 
 @dataclass
