@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzzing.run import HERE, TARGETS
+from fuzzing.run import HERE, RESULTS, TARGETS
 
 _MAX_SEED_BYTES = 200_000
 
@@ -67,3 +68,9 @@ def test_no_target_needs_the_fuzzer() -> None:
     for name in TARGETS:
         target_named(name)
     assert "atheris" not in sys.modules
+
+
+def test_the_results_on_record_are_of_these_targets() -> None:
+    record = json.loads(RESULTS.read_text("utf-8"))
+    assert set(record["targets"]) <= set(TARGETS)
+    assert record["inputs"] == sum(target["inputs"] for target in record["targets"].values())
