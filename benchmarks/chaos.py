@@ -325,6 +325,7 @@ async def run_on(setup: Setup, arguments: argparse.Namespace) -> dict[str, Any]:
         "SAYSTREAM_ENGINES__TONE__REAL_TIME_FACTOR": str(arguments.real_time_factor),
         "SAYSTREAM_ENGINES__TONE__CONCURRENCY": "2048",
         "SAYSTREAM_SEGMENTER__MAX_CHARACTERS": "80",
+        "SAYSTREAM_POOL__ADMISSION_TIMEOUT_S": "300",  # nobody is to be refused because the machine is slow
         "SAYSTREAM_LOG__LEVEL": "error",
         "SAYSTREAM_LIMITS__MAX_SESSIONS": str(arguments.sessions + 100),
         "SAYSTREAM_DRAIN_TIMEOUT_S": str(DRAIN_S),
