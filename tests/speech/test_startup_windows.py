@@ -17,8 +17,8 @@ from saystream.hosting.playback import Playback
 from saystream.hosting.turns import Turn, Turns
 from saystream.speech.startup import hold_ms
 
-WINDOWS_MS = (300.0, 600.0, 600.0, *[1200.0] * 4)
-"""Of sound, in each: 6.3 s of speech."""
+WINDOWS_MS = (*[450.0] * 3, *[1200.0] * 4)
+"""Of sound, in each: 6.15 s of speech."""
 SOUND_MS = sum(WINDOWS_MS)
 AROUND_MS = 225.0
 """Context that is made with each window, and thrown away."""
@@ -184,14 +184,14 @@ class Engine:
 @pytest.mark.parametrize(
     ("cores", "factor", "first_ms"),
     [
-        (1, 0.1, 82.5),
-        (1, 0.3, 247.5),
+        (1, 0.1, 97.5),
+        (1, 0.3, 292.5),
         (1, 0.5, 525),
-        (1, 0.8, 1620),
-        (2, 0.5, 412.5),
-        (2, 0.8, 660),
+        (1, 0.8, 1500),
+        (2, 0.5, 487.5),
+        (2, 0.8, 780),
         (2, 1.0, 1050),
-        (8, 1.0, 825),
+        (8, 1.0, 975),
     ],
 )
 def test_a_listener_never_runs_dry_and_once_the_engine_is_known_hears_it_about_as_soon_as_can_be(
