@@ -87,7 +87,7 @@ class Harm:
         self.slowest_visit_s = max(self.slowest_visit_s, other.slowest_visit_s)
 
     def report(self) -> dict[str, Any]:
-        to_normal_s = sorted(self.to_normal_s) or [float("nan")]
+        took_s = sorted(self.to_normal_s)
         return {
             "times": self.times,
             "sessions_harmed": self.sessions_harmed,
@@ -97,7 +97,7 @@ class Harm:
             "lost_s": round(self.lost_ms / 1000, 1),
             "visits": dict(self.visits),
             "slowest_visit_s": round(self.slowest_visit_s, 2),
-            "to_normal_s": [round(to_normal_s[len(to_normal_s) // 2], 2), round(to_normal_s[-1], 2)],
+            "to_normal_s": [round(took_s[len(took_s) // 2], 2), round(took_s[-1], 2)] if took_s else None,
             "memory_mb": round(self.memory_mb, 1),
             "descriptors": self.descriptors,
             "broken_promises": len(self.broken_promises),
