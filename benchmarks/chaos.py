@@ -386,6 +386,7 @@ def main() -> None:
     known[name] = {
         **circumstances(load_before),
         "sessions": arguments.sessions,
+        "minutes": arguments.minutes,
         "real_time_factor": arguments.real_time_factor,
         "setups": rows,
     }
