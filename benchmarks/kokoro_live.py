@@ -43,7 +43,7 @@ TEXT = (
     " Nobody had asked him to do it, but he liked the sound of the names."
 )
 """14 s of speech."""
-SESSIONS = 12
+SESSIONS = 8
 """Of each kind, one after another."""
 TOKENS_PER_S = 20.0
 MINUTE = " ".join([TEXT] * 4)
