@@ -159,6 +159,18 @@ def test_every_job_of_a_session_that_was_let_in_goes_through() -> None:
     assert come(admission, "b") == []
 
 
+def test_a_session_whose_first_sound_is_held_back_for_its_second_job_does_not_wait_for_another_place() -> (
+    None
+):
+    admission, playback = admission_for(1), Playback(0)
+    assert come(admission, "a1", playback) == ["a1"]
+    come(admission, "b")
+    playback.audio_made()
+    admission.done("a1")
+    assert admission.admit(1) == ["b"]
+    assert come(admission, "a2", playback) == ["a2"]
+
+
 def test_the_line_is_first_come_first_served() -> None:
     admission = admission_for(1)
     for job in "abcd":

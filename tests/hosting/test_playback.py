@@ -49,6 +49,20 @@ def test_a_listener_still_sounds_a_second_after_running_dry() -> None:
     assert not sounding(until_ms=100).sounds(1101)
 
 
+def test_a_listener_whose_sound_is_held_back_has_begun_but_does_not_sound() -> None:
+    playback = Playback(0)
+    assert not playback.has_begun(0)
+    playback.audio_made()
+    assert playback.has_begun(5000)
+    assert not playback.sounds(5000)
+    playback.audio_sent(500, 5000)
+    assert playback.has_begun(6500)
+    assert not playback.has_begun(6501)
+    playback.audio_made()
+    playback.interrupted(7000)
+    assert not playback.has_begun(7000)
+
+
 def test_a_silent_listener_waits_from_when_there_is_something_to_say_until_it_sounds() -> None:
     playback = Playback(0)
     assert playback.waits_since_ms is None

@@ -402,6 +402,13 @@ def test_every_state_can_be_left_but_the_last() -> None:
     assert set(STREAM_TABLE[StreamState.OVER].values()) == {StreamState.OVER}
 
 
+def test_its_listener_has_begun_once_there_is_sound() -> None:
+    stream = stream_in(StreamState.STARTED, Told())
+    assert not stream.playback.has_begun(0)
+    stream.audio_came(TENTH)
+    assert stream.playback.has_begun(0)
+
+
 async def test_a_stream_whose_reader_has_caught_up_sounds_again() -> None:
     stream = stream_in(StreamState.HELD, Told())
     await anext(stream)

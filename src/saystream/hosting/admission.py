@@ -163,7 +163,7 @@ class AdmissionQueue(Generic[JobT]):
         """Raises Overloaded, and adds nothing, if its session would be one too many in the line."""
         session = self._sessions.get(playback)
         if session is None:
-            admitted = playback.sounds(now_ms)
+            admitted = playback.has_begun(now_ms)
             if not admitted and self.held >= self._max_held:
                 raise Overloaded(f"{self._max_held} sessions are already waiting, which is the limit.")
             session = self._sessions[playback] = _Session(playback, admitted=admitted)

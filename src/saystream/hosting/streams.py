@@ -310,6 +310,7 @@ class PoolStream(AsyncIterator[AudioChunk]):
         if self.over:
             return
         self._chunks.append(chunk)
+        self.playback.audio_made()
         self.buffered_ms += chunk.duration_ms
         if self.buffered_ms > self._high_ms and self.state is StreamState.SOUNDING:
             self._advance("hold")
