@@ -157,7 +157,8 @@ async def test_a_signal_while_it_starts_is_heard(tmp_path: Path) -> None:
 
 async def test_an_engine_that_does_not_load_keeps_no_signal_waiting(tmp_path: Path) -> None:
     async with serve(tmp_path, **DRAINS_SOON) as serving:
-        await until(lambda: serving.process.returncode is not None or serving.children)
+        # Not before it runs a program of its own: until then the server itself waits for it.
+        await until(lambda: any("saystream.hosting.worker" in child.cmdline() for child in serving.children))
         (child,) = serving.children
         child.suspend()
         serving.process.send_signal(signal.SIGTERM)
