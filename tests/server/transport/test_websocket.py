@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame, Opcode
 
 from server.live import Live, audio_of, small_socket, until
@@ -97,6 +98,18 @@ async def test_a_flood_of_pings_ends_the_connection(server: Live) -> None:
         events, code, _ = await peer.until_closed()
     assert [event["error"]["code"] for event in events] == ["too_many_control_frames"]
     assert code == 1008
+
+
+async def test_what_a_door_still_sends_when_its_connection_was_closed_is_no_fault_of_the_door(
+    server: Live,
+) -> None:
+    async with server.peer() as peer:
+        protocol = protocol_of(server)
+        protocol.keepalive_timeout()
+        with pytest.raises(ClientDisconnected):
+            await protocol.send({"type": "websocket.send", "text": "late"})
+        _, code, _ = await peer.until_closed()
+    assert code == 1011
 
 
 async def test_a_few_pings_are_answered(server: Live) -> None:

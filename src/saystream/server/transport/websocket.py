@@ -7,6 +7,7 @@ import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CTRL_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import State
@@ -161,6 +162,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._pong = b""
 
     async def send(self, message: ASGISendEvent) -> None:
+        await self.writable.wait()
+        if self.close_sent and message["type"] == "websocket.send":
+            raise ClientDisconnected  # closed before its door learnt of it
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # else an orderly refusal is logged as an error
