@@ -79,7 +79,7 @@ class LimitSettings(_Section):
     keep_alive_timeout_s: float = Field(5.0, gt=0)
     """How long a connection may stay idle after a request."""
     max_unfinished_bytes: int = Field(32 << 20, ge=1 << 20)
-    """Bodies and messages that have not arrived whole, of all connections together. Above this, those over 64 KiB are
+    """Bodies and messages that have not arrived whole, of all connections together. Above this, those over 32 KiB are
     refused with 503 or 1013."""
     max_body_bytes: int = Field(1 << 20, ge=1024)
     """Of an HTTP request; a larger body is refused and not read to its end."""

@@ -109,7 +109,7 @@ class Connections:
 class Unfinished:
     """Bytes of bodies and messages that have not arrived whole, of all connections together."""
 
-    def __init__(self, max_bytes: int, *, always_bytes: int = 64 * 1024) -> None:
+    def __init__(self, max_bytes: int, *, always_bytes: int = 32 * 1024) -> None:
         """Each connection may hold ``always_bytes``, whatever the others hold."""
         self._max_bytes = max_bytes
         self._always_bytes = always_bytes
