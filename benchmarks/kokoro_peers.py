@@ -1,6 +1,6 @@
 """The same weights in other programs for Kokoro, beside saystream: first audio and sound for each second.
 
-    python benchmarks/kokoro_peers.py [--rounds 3] [--environments FOLDER]
+    python benchmarks/kokoro_peers.py [--rounds 3] [--programs NAME…] [--environments FOLDER]
 
 Writes ``benchmarks/results/kokoro_peers.json``. Each program is asked for the same text, alone and by two listeners at
 once, in turns within a round, so that all see the same machine. saystream is heard over the WebSocket, ``fastkokoro``
@@ -255,7 +255,7 @@ async def kokoro_pi(stack: AsyncExitStack, bin_folder: Path, model: Path, voices
 PEERS = {"kokoro-onnx": kokoro_onnx, "fastkokoro": fastkokoro, "kokoro-pi": kokoro_pi}
 
 
-async def measure(rounds: int, environments: Path, folder: Path) -> dict[str, Any]:
+async def measure(rounds: int, programs: Sequence[str], environments: Path, folder: Path) -> dict[str, Any]:
     weights = ModelStore().path("kokoro")
     voices = write_voices(weights, folder)
     found: dict[str, dict[int, list[dict[str, float]]]] = {}
@@ -264,7 +264,8 @@ async def measure(rounds: int, environments: Path, folder: Path) -> dict[str, An
         speakers: dict[str, Speaker] = {
             "saystream": Saystream(stack.enter_context(ServerProcess(["--engine", "kokoro"], os.environ)).url)
         }
-        for name, start in PEERS.items():
+        for name in programs:
+            start = PEERS[name]
             try:
                 bin_folder = environment(environments, name)
                 speakers[name] = await start(stack, bin_folder, weights / "model.onnx", voices)
@@ -310,13 +311,14 @@ def ratio(ones: Sequence[dict[str, float]], others: Sequence[dict[str, float]], 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--programs", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument(
         "--environments", type=Path, help="kept for the next run; by default a temporary folder"
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         environments = arguments.environments or Path(folder) / "environments"
-        measured = asyncio.run(measure(arguments.rounds, environments, Path(folder)))
+        measured = asyncio.run(measure(arguments.rounds, arguments.programs, environments, Path(folder)))
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
