@@ -28,7 +28,7 @@ from saystream.server.doors.base import Services
 from saystream.server.runner import uvicorn_config
 from saystream.server.transport.config import TransportConfig
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for what has to come."""
 
 MODEL = "qwen3-tts-flash-realtime"
