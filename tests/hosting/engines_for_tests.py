@@ -5,13 +5,24 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import psutil
 
 from saystream.audio import SpeechChunk
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
+from saystream.engines.ahead import StepsAhead
+from saystream.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStream,
+    SegmentEngine,
+    SegmentStream,
+    Span,
+    SynthesisRequest,
+)
 
 INFO = EngineInfo(
     name="scripted", sample_rate=16000, languages={"*": "native"}, voices=("tone",), concurrency=2
@@ -49,6 +60,32 @@ class SpeakingEngine(SegmentEngine):
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
         return map(SpeechChunk, self._speak(span.text))
+
+
+class StepsEngine(Engine):
+    """Makes its chunks in steps, each of which waits until ``meet`` others are under way."""
+
+    info = replace(INFO, concurrency=2, parallel=2, chunk_ms=500.0)
+
+    def __init__(self, meet: int) -> None:
+        self.threads: set[str] = set()
+        self.meeting = threading.Barrier(meet)
+
+    def open(self, request: SynthesisRequest) -> EngineStream:
+        ahead: StepsAhead[np.ndarray] = StepsAhead()
+
+        def speak(span: Span) -> Iterator[SpeechChunk]:
+            yield SpeechChunk(np.full(1, 0.5, np.float32))
+            yield from map(
+                SpeechChunk, ahead.in_order([partial(self._step, 2), *[partial(self._step, 3)] * 3])
+            )
+
+        return SegmentStream(speak, ahead=ahead)
+
+    def _step(self, num_samples: int) -> np.ndarray:
+        self.threads.add(threading.current_thread().name)
+        self.meeting.wait(PATIENCE_S)
+        return np.full(num_samples, 0.5, np.float32)
 
 
 class EchoEngine(Engine):

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,8 +14,7 @@ import numpy as np
 import pytest
 
 from saystream.audio import Mark, SpeechChunk
-from saystream.engines.ahead import StepsAhead
-from saystream.engines.base import Engine, EngineStream, SegmentStream, Span, SynthesisRequest
+from saystream.engines.base import Engine, Span, SynthesisRequest
 from saystream.errors import EngineFailed, Overloaded
 from saystream.hosting.frames import (
     Frame,
@@ -31,7 +29,7 @@ from saystream.hosting.frames import (
 )
 from saystream.hosting.worker import EngineHost
 
-from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine
+from .engines_for_tests import INFO, PATIENCE_S, REQUEST, EchoEngine, SpeakingEngine, StepsEngine
 
 TONE = np.full(8000, 0.5, np.float32)
 """Half a second."""
@@ -336,32 +334,6 @@ def test_a_new_listener_is_served_after_one_window_of_another() -> None:
         wait_for(gateway, (Kind.TURN, 2), (Kind.DONE, 1), (Kind.DONE, 2))
 
 
-class StepsEngine(Engine):
-    """Makes its chunks in steps, each of which waits until ``meet`` others are under way."""
-
-    info = replace(INFO, concurrency=2, parallel=2, chunk_ms=500.0)
-
-    def __init__(self, meet: int) -> None:
-        self.threads: set[str] = set()
-        self._meeting = threading.Barrier(meet)
-
-    def open(self, request: SynthesisRequest) -> EngineStream:
-        ahead: StepsAhead[np.ndarray] = StepsAhead()
-
-        def speak(span: Span) -> Iterator[SpeechChunk]:
-            yield SpeechChunk(TONE[:1])
-            yield from map(
-                SpeechChunk, ahead.in_order([partial(self._step, 2), *[partial(self._step, 3)] * 3])
-            )
-
-        return SegmentStream(speak, ahead=ahead)
-
-    def _step(self, num_samples: int) -> np.ndarray:
-        self.threads.add(threading.current_thread().name)
-        self._meeting.wait(PATIENCE_S)
-        return TONE[:num_samples]
-
-
 def test_cores_that_no_other_stream_wants_do_steps_of_one() -> None:
     engine = StepsEngine(meet=2)
     with hosted(engine) as gateway:
@@ -377,7 +349,7 @@ def test_a_stream_that_others_help_can_be_cancelled() -> None:
         gateway.open(1, "text")
         assert gateway.hear()[0] == Kind.AUDIO
         gateway.say(Kind.CANCEL, 1)
-        engine._meeting.abort()
+        engine.meeting.abort()
         while (frame := gateway.hear())[0] == Kind.AUDIO:
             pass
         assert frame[0] in (Kind.DONE, Kind.FAILED)

@@ -125,6 +125,7 @@ async def test_a_file_over_the_quota_wakes_the_sweeper(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             while len(names(tmp_path)) > 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        assert 0 < len(names(tmp_path)) <= 2
 
 
 async def test_files_outlive_the_server(tmp_path: Path) -> None:
