@@ -120,10 +120,10 @@ def test_incremental_text_is_spoken_before_it_ends() -> None:
     reader = Reader(engine.open(REQUEST))
     reader.stream.push(Span("fifteen letters"))
     for _ in range(10):
-        assert reader.heard.acquire(timeout=5)
+        assert reader.heard.acquire(timeout=60)
     assert reader.stream.waiting_characters == 0
     reader.stream.push(Span(", and on"))
-    assert reader.heard.acquire(timeout=5)
+    assert reader.heard.acquire(timeout=60)
     reader.stream.end_input()
     assert reader.ends()
 
@@ -131,7 +131,7 @@ def test_incremental_text_is_spoken_before_it_ends() -> None:
 def test_text_that_is_not_spoken_yet_is_said_to_wait() -> None:
     reader = Reader(ToneEngine(incremental=True, real_time_factor=0.5).open(REQUEST))
     reader.stream.push(Span("on and " * 100))
-    assert reader.heard.acquire(timeout=5)
+    assert reader.heard.acquire(timeout=60)
     assert 600 < reader.stream.waiting_characters < 700
     reader.stream.cancel()
     assert reader.ends()
@@ -239,7 +239,7 @@ def test_a_hanging_stream_does_not_even_obey_a_cancel() -> None:
     reader = Reader(ToneEngine(fault="hang", fault_after_ms=100).open(REQUEST))
     reader.stream.push(Span("fifteen letters"))
     reader.stream.end_input()
-    assert reader.heard.acquire(timeout=5)
+    assert reader.heard.acquire(timeout=60)
     reader.stream.cancel()
     if reader.chunks:
         reader.join(0.05)

@@ -110,7 +110,7 @@ async def test_a_peer_that_leaves_closes_the_chunks_at_once(chunks: tuple[()] | 
     peer = Peer()
     endless = Chunks(*chunks, endless=True)
     answering = asyncio.create_task(answer(endless, peer))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await endless.waiting.wait()
         peer.left.set()
         await answering
