@@ -214,6 +214,16 @@ async def test_a_file_that_is_taken_away_is_neither_made_anew_nor_written_to(
         assert kept.label == ("Ann" if returns else "Bea")
 
 
+async def test_a_connection_that_comes_back_to_a_pool_that_is_gone_is_closed(tmp_path: Path) -> None:
+    async with serving_store(Settings(data_dir=tmp_path)) as store:
+        late = await store.reading.connect()
+        driven = (await late.get_raw_connection()).driver_connection
+        assert driven is not None
+    assert driven._thread.is_alive()
+    await late.close()
+    assert not driven._running
+
+
 async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(store_settings: Settings) -> None:
     async with open_store(store_settings) as engine, engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")

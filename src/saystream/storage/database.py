@@ -83,7 +83,7 @@ async def open_store(settings: Settings) -> AsyncIterator[AsyncEngine]:
             raise ConfigurationError(_why_not_opened(url, error), param="database_url") from error
         yield engine
     finally:
-        await engine.dispose()
+        await _dispose(engine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ async def serving_store(settings: Settings) -> AsyncIterator[Store]:
         if watching is not None:
             watching.cancel()
         for engine in (store.reading, store.writing):
-            await engine.dispose()
+            await _dispose(engine)
 
 
 async def _watch_file(path: Path, store: Store) -> None:
@@ -135,7 +135,17 @@ async def _watch_file(path: Path, store: Store) -> None:
             continue
         opened = now
         for engine in (store.reading, store.writing):
-            await engine.dispose()
+            await _dispose(engine)
+
+
+async def _dispose(engine: AsyncEngine) -> None:
+    """Close the connections of ``engine``: those in use once they come back."""
+    event.listen(engine.sync_engine.pool, "checkin", _close_connection)
+    await engine.dispose()
+
+
+def _close_connection(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.invalidate()
 
 
 def _database_url(settings: Settings) -> URL:
