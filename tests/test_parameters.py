@@ -13,7 +13,7 @@ from saystream.errors import InvalidValue
 from saystream.languages import LANGUAGE_TYPES
 from saystream.parameters import PARAMETERS, Parameter, Range, Words
 from saystream.protocol.http.generation import GenerationRequest
-from saystream.protocol.http.openai import SpeechRequest
+from saystream.protocol.http.speech_request import SpeechRequest
 from saystream.speech.events import SpeechConfig
 
 NUMBERS = {name: entry for name, entry in PARAMETERS.items() if isinstance(entry.values, Range)}

@@ -8,7 +8,8 @@ from fuzzing.reading import Reader
 from saystream.errors import InvalidRequest
 from saystream.protocol.http.errors import DashScopeError
 from saystream.protocol.http.generation import GenerationRequest, decode_request
-from saystream.protocol.http.openai import SpeechRequest, decode_speech_request, error_body
+from saystream.protocol.http.openai import error_body
+from saystream.protocol.http.speech_request import SpeechRequest, decode_speech_request
 from saystream.protocol.json import decode_body
 
 MAX_BYTES = 2048
@@ -17,7 +18,7 @@ DICTIONARY = "bodies"
 
 def one(data: bytes) -> None:
     reader = Reader(data)
-    decode = reader.choice((decode_request, decode_speech_request))
+    decode = reader.choice((decode_request, _decode_speech))
     body = reader.rest()
     try:
         request = decode(body)
@@ -28,6 +29,10 @@ def one(data: bytes) -> None:
         return
     assert isinstance(request, GenerationRequest | SpeechRequest)
     assert isinstance(request.model, str)
+
+
+def _decode_speech(body: bytes) -> SpeechRequest:
+    return decode_speech_request(body)[0]
 
 
 def _encoded(refusal: InvalidRequest) -> bytes:

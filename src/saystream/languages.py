@@ -14,6 +14,7 @@ __all__ = [
     "LATIN_LANGUAGES",
     "Language",
     "Script",
+    "language_type_of",
 ]
 
 Script = Literal["Latin", "Cyrillic", "Han", "Kana", "Hangul"]
@@ -58,3 +59,12 @@ LANGUAGE_NAMES: Final = MappingProxyType({language.code: language.name for langu
 
 LATIN_LANGUAGES: Final = tuple(language.code for language in LANGUAGES if language.script == "Latin")
 """The codes of the languages written in Latin letters."""
+
+
+def language_type_of(name: str) -> str | None:
+    """The word of ``LANGUAGE_TYPES`` for a name or code in any case, such as ``german``, ``de`` or ``de-AT`` (BCP 47);
+    ``None`` if it is none of these languages."""
+    wanted = name.strip().lower()
+    words = {word.lower(): word for word in LANGUAGE_TYPES}
+    code = wanted.replace("_", "-").partition("-")[0]
+    return words.get(wanted) or LANGUAGE_NAMES.get(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -45,9 +46,9 @@ def why_not_json(error: BaseException) -> str:
 
 def decode_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
     """The body of a request. Raises InvalidBody if it is not JSON, and msgspec's ValidationError, which the caller
-    explains, if its shape is not that of ``wanted``."""
+    explains, if its shape is not that of ``wanted``. A byte order mark is skipped."""
     try:
-        return msgspec.json.decode(body, type=wanted)
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=wanted)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError as error:

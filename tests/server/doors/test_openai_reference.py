@@ -7,7 +7,7 @@ from pathlib import Path
 
 from saystream import errors
 from saystream.catalog import openai_names as openai
-from saystream.protocol.http.openai import MAX_INPUT_CHARACTERS, SPEED_RANGE, SpeechRequest
+from saystream.protocol.http.speech_request import MAX_INPUT_CHARACTERS, SPEED_RANGE, SpeechRequest
 from saystream.server.doors.openai import MEDIA_TYPES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "openai.md").read_text("utf-8")

@@ -26,7 +26,7 @@ from saystream.engines.upstream.stream import UpstreamStream
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelNotFound, quote
 from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES
 from saystream.parameters import SPEECH_RATES
-from saystream.protocol.http.openai import SPEED_RANGE
+from saystream.protocol.http.speech_request import SPEED_RANGE
 
 __all__ = ["UpstreamEngine"]
 
