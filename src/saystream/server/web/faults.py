@@ -107,7 +107,10 @@ async def _answer_fault(request: Request, error: Exception) -> Response:
 async def _answer_routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == MethodNotAllowed.http_status:
-        fault: SaystreamError = MethodNotAllowed(f"{request.method} is not allowed at this path")
+        methods = (error.headers or {}).get("Allow", "")
+        fault: SaystreamError = MethodNotAllowed(
+            f"{request.method} is not allowed at this path, but {methods}"
+        )
     else:
         fault = PathNotFound("there is nothing at this path; /openapi.json lists all paths")
     answer = _shape_of(request.scope).answer(fault)
