@@ -6,6 +6,7 @@ Environment variables start with ``SAYSTREAM_`` and nest with two underscores: `
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -251,8 +252,15 @@ class Settings(BaseSettings):
     """Who may read ``/metrics``: whoever reaches the server, has a key, or is on this machine…"""
     openapi_for: Literal["everyone", "keys", "loopback", "nobody"] = "everyone"
     """…and who ``/openapi.json``. For ``nobody`` the path does not exist."""
-    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*A-Z]+$")], ...] = ()
-    """Web origins, such as ``https://app.example``, whose pages may use the server from a browser."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1"),
+    )
+    """Addresses and networks, such as ``10.0.0.0/8``, of proxies that are believed what they say of a request in
+    ``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``-Prefix``. Default: this machine."""
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^(null|[a-z][a-z0-9+.-]*://[^/\s*A-Z]+)$")], ...] = ()
+    """Origins whose pages may use the server from a browser: of web pages, such as ``https://app.example``, and of apps
+    and extensions, such as ``app://obsidian.md`` or ``null``."""
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""
     engine_order: tuple[str, ...] = ("kokoro", "hibari", "piper", "supertonic", "espeak")

@@ -6,11 +6,12 @@ import wave
 from collections.abc import Sequence
 from typing import get_args
 
+import av
 import numpy as np
 import pytest
 
 from saystream.audio import SAMPLE_RATES, AudioFormat, Container
-from saystream.dsp.encoders import ENCODERS, make_encoder, settled
+from saystream.dsp.encoders import ENCODERS, make_encoder, settled, with_sizes
 
 
 def encoded(container: Container, pieces: Sequence[np.ndarray], sample_rate: int = 24000) -> bytes:
@@ -36,6 +37,24 @@ def test_wav_is_one_header_and_then_the_same_pcm(sample_rate: int) -> None:
     assert stream.count(b"RIFF") == 1
     reader = wave.open(io.BytesIO(stream))
     assert (reader.getnchannels(), reader.getsampwidth(), reader.getframerate()) == (1, 2, sample_rate)
+
+
+@pytest.mark.parametrize("container", ["wav", "flac"])
+def test_a_whole_file_has_its_true_sizes(container: Container) -> None:
+    samples = np.sin(np.arange(30_001, dtype=np.float32) / 9)
+    file = with_sizes(encoded(container, [samples]), AudioFormat(container, 24000), len(samples))
+    with av.open(io.BytesIO(file), "r") as opened:
+        stream = opened.streams.audio[0]
+        assert stream.time_base is not None and stream.duration is not None
+        assert float(stream.duration * stream.time_base) == pytest.approx(30_001 / 24000)
+        decoded = np.concatenate([frame.to_ndarray().reshape(-1) for frame in opened.decode(stream)])
+    assert decoded.tobytes() == encoded("pcm", [samples])
+    if container == "wav":
+        assert struct.unpack_from("<I", file, 4)[0] == len(file) - 8
+
+
+def test_a_format_without_sizes_in_its_header_is_left_as_it_is() -> None:
+    assert with_sizes(b"anything", AudioFormat("mp3", 24000), 5) == b"anything"
 
 
 def test_a_wav_without_any_sample_is_still_a_wav() -> None:

@@ -77,6 +77,14 @@ async def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
 # --- starting --------------------------------------------------------------------------------------------------------
 
 
+async def test_the_address_of_all_interfaces_serves_both_families(tmp_path: Path) -> None:
+    async with listening(tmp_path, SAYSTREAM_HOST="::", SAYSTREAM_ALLOW_ANONYMOUS="true") as serving:
+        for address in ("127.0.0.1", "::1"):
+            _, writer = await asyncio.open_connection(address, serving.port)
+            writer.close()
+        assert await serving.health() == 200
+
+
 async def test_a_network_is_not_served_without_keys(tmp_path: Path) -> None:
     async with serve(tmp_path, "--host", "0.0.0.0") as serving:
         assert await serving.ended() == 1

@@ -30,12 +30,19 @@ __all__ = [
     "make_encoder",
     "settled",
     "wav_header",
+    "with_sizes",
 ]
 
 WAV_HEADER_BYTES = 44
 
 _UNKNOWN_SIZE = 0xFFFFFFFF
 """RIFF sizes cannot be known while streaming; readers take this value as "until the end" (ruling 13)."""
+
+
+_FLAC_FACTS = slice(18, 26)
+"""Sample rate, channels, bits and number of samples in a FLAC file (RFC 9639, section 8.2)…"""
+_FLAC_COUNT_BITS = 36
+"""…of which the last is the number."""
 
 
 class Encoder(Protocol):
@@ -93,6 +100,20 @@ def wav_header(sample_rate: int, *, num_bytes: int | None = None) -> bytes:
         *(b"fmt ", 16, 1, 1, sample_rate, sample_rate * bytes_per_frame, bytes_per_frame, 16),
         *(b"data", _UNKNOWN_SIZE if num_bytes is None else num_bytes),
     )
+
+
+def with_sizes(file: bytes, audio_format: AudioFormat, num_samples: int) -> bytes:
+    """A whole file as an encoder wrote it, with the sizes in its header that could not be known before."""
+    match audio_format.container:
+        case "wav":
+            samples = file[WAV_HEADER_BYTES:]
+            return wav_header(audio_format.sample_rate, num_bytes=len(samples)) + samples
+        case "flac":
+            facts = int.from_bytes(file[_FLAC_FACTS])
+            sized = (facts >> _FLAC_COUNT_BITS << _FLAC_COUNT_BITS | num_samples).to_bytes(8)
+            return file[: _FLAC_FACTS.start] + sized + file[_FLAC_FACTS.stop :]
+        case _:
+            return file
 
 
 ENCODERS: dict[Container, Callable[[AudioFormat], Encoder]] = {

@@ -9,6 +9,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
 
 from saystream import __version__, catalog
 from saystream.server.access.auth import Authenticator
@@ -16,7 +17,7 @@ from saystream.server.access.hosts import LocalHosts
 from saystream.server.access.keys import KeyStore
 from saystream.server.access.limits import Limiter
 from saystream.server.access.links import Links
-from saystream.server.access.origins import is_loopback
+from saystream.server.access.origins import Preflights, is_loopback
 from saystream.server.access.room import Room
 from saystream.server.accounting.metrics import Metrics
 from saystream.server.accounting.usage import UsageRecorder
@@ -27,6 +28,8 @@ from saystream.server.doors.openai import OpenAIDoor
 from saystream.server.doors.operations import OperationsDoor
 from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
+from saystream.server.web.forwarded import Forwarded
+from saystream.server.web.paths import TidyPaths, UnknownPath
 from saystream.server.web.request_ids import HEADER, RequestIds
 from saystream.speech.synthesizer import Synthesizer
 from saystream.storage import serving_store
@@ -47,6 +50,10 @@ DOORS: tuple[type[Door], ...] = (RealtimeDoor, GenerationDoor, FilesDoor, OpenAI
 """Every protocol of the server, in their order in the OpenAPI document."""
 
 
+PATHS_OF_OTHERS = {"/v1/audio/voices": "/v1/voices", "/v1/audio/models": "/v1/models"}
+"""Where other servers with OpenAI's speech interface list their voices and models, and where they are here."""
+
+
 def create_app(settings: Settings) -> Starlette:
     """The server as an ASGI application. While it runs, its state holds the ``services`` that its doors use."""
 
@@ -54,7 +61,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _services(settings) as services:
             app.state.services = services
-            app.router.routes[:] = [route for door in DOORS for route in door(services).routes()]
+            _route(app, services)
             for choice in services.synthesizer.casting.describe():
                 _say_who_speaks(choice)
             _log.info("ready", version=__version__, engine=settings.engine)
@@ -103,6 +110,16 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             yield services
 
 
+def _route(app: Starlette, services: Services) -> None:
+    routes = [route for door in DOORS for route in door(services).routes()]
+    app.router.routes[:] = routes
+    app.router.redirect_slashes = False  # a program that posts would have to post again
+    http, websocket = (
+        [route.path for route in routes if isinstance(route, kind)] for kind in (Route, WebSocketRoute)
+    )
+    app.router.default = UnknownPath(http, websocket)
+
+
 def _say_who_speaks(choice: Choice) -> None:
     """Log one line for each language; a warning if one command would make it better."""
     say = _log.warning if choice.advice else _log.info
@@ -132,6 +149,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return [
         Middleware(RequestIds),
         *([Middleware(LocalHosts, settings)] if is_loopback(settings.host) else []),
+        Middleware(Forwarded, settings.trusted_proxies),
+        Middleware(Preflights, settings.cors_origins),
         *([cors] if settings.cors_origins else []),
+        Middleware(TidyPaths, PATHS_OF_OTHERS),
         Middleware(UnforeseenErrors, shapes),
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 import uvicorn
 
-from saystream.errors import SaystreamError
+from saystream.errors import ConfigurationError, SaystreamError
 from saystream.server.access.auth import check_binding
 from saystream.server.access.keys import KeyStore
 from saystream.server.app import create_app
@@ -59,7 +59,7 @@ def run_server(settings: Settings) -> None:
     start = _Start(app)
     try:
         config = uvicorn_config(start, settings, max_connections=budget_connections(settings))
-        _Server(config, app, settings).run()
+        _Server(config, app, settings).run(_both_families(settings))
     except SystemExit:
         if start.error is not None:
             raise start.error from None
@@ -84,9 +84,27 @@ def uvicorn_config(
         backlog=_BACKLOG,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # web/forwarded.py
         server_header=False,
         timeout_graceful_shutdown=cast(int, _SHUTDOWN_TIMEOUT_S),  # any number of seconds does
     )
+
+
+def _both_families(settings: Settings) -> list[socket.socket] | None:
+    """For the host ``::`` one socket for IPv6 and IPv4, as other servers have it; asyncio makes one for IPv6 alone.
+
+    Raises ConfigurationError if the port cannot be had.
+    """
+    if settings.host != "::":
+        return None
+    try:
+        return [
+            socket.create_server(
+                ("::", settings.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
+            )
+        ]
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on port {settings.port}: {error}", param="port") from error
 
 
 class _Start:

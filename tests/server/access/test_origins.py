@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from saystream.config import Settings
 from saystream.errors import OriginRefused
-from saystream.server.access.origins import check_origin
+from saystream.server.access.origins import Preflights, check_origin
+from saystream.server.web.request_ids import RequestIds
 from server.live import live_server
 
 
@@ -106,3 +109,49 @@ async def test_a_handshake_of_a_page_that_the_settings_name_is_not_refused(tmp_p
     async with live_server(tmp_path, cors_origins=("https://app.example",)) as live:
         async with live.peer(origin="https://app.example"):
             pass
+
+
+async def preflight(origin: str, **headers: str) -> tuple[int | None, bytes]:
+    """The status and the body; no status if the application is asked."""
+    messages: list[dict[str, Any]] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.body", "body": b"asked"})
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    given = {"origin": origin, "access-control-request-method": "POST", **headers}
+    scope = {
+        "type": "http",
+        "method": "OPTIONS",
+        "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
+    }
+    await RequestIds(Preflights(application, ["app://notes"]))(scope, None, send)  # type: ignore[arg-type]
+    return messages[0].get("status"), messages[-1]["body"]
+
+
+async def test_a_refused_preflight_names_the_setting_that_would_allow_it() -> None:
+    status, body = await preflight("chrome-extension://abc")
+    assert status == 403
+    assert b"chrome-extension://abc" in body and b"cors_origins" in body
+
+
+async def test_other_questions_are_passed_on() -> None:
+    assert await preflight("app://notes") == (None, b"asked")
+    assert await preflight("https://a.example", **{"access-control-request-method": ""}) == (None, b"asked")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example", "app://obsidian.md", "chrome-extension://abc", "tauri://localhost", "null"],
+)
+def test_origins_of_pages_apps_and_extensions_can_be_allowed(origin: str) -> None:
+    assert Settings(cors_origins=(origin,)).cors_origins == (origin,)
+    check(origin, allowed=[origin])
+
+
+@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "*", "https://*.example"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(ValueError, match="cors_origins"):
+        Settings(cors_origins=(origin,))

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -57,6 +58,62 @@ async def test_pcm_is_what_the_realtime_door_speaks(server: Live) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/pcm")
     assert "content-length" not in answer.headers
     assert answer.content == audio_of(await server.say(TEXT, voice="Elias", response_format="pcm"))
+
+
+@pytest.mark.parametrize("name", ["wav", "flac"])
+async def test_a_short_file_has_its_length(server: Live, name: str) -> None:
+    answer = await say(server, response_format=name)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with av.open(BytesIO(answer.content)) as file:
+        stream = file.streams.audio[0]
+        assert stream.time_base is not None and stream.duration is not None
+        samples = (await say(server)).content
+        assert float(stream.duration * stream.time_base) == len(samples) / 2 / 24000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"voice": None, "model": "", "speed": None},
+        {"voice": "ALLOY", "model": "TTS-1", "response_format": "PCM"},
+        {"voice": {"id": "alloy"}, "speed": "1.0", "user": "ann", "lang_code": "a"},
+        {"voice": "cherry", "model": "Qwen3-TTS-Flash", "language": "en-GB"},
+    ],
+)
+async def test_what_programs_send_in_their_own_way_is_spoken(server: Live, fields: dict[str, Any]) -> None:
+    answer = await say(server, **fields)
+    assert (answer.status_code, len(answer.content)) == (200, len((await say(server)).content))
+
+
+async def test_a_client_of_http_1_0_gets_the_bytes_alone(server: Live) -> None:
+    body = json.dumps(wish()).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    head = f"POST {SPEECH} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    answered, _, audio = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert b"chunked" not in answered.lower()
+    assert audio == (await say(server)).content
+
+
+@pytest.mark.parametrize("path", ["//v1/audio/speech", "/v1/audio/speech/", "/v1//audio/speech//"])
+async def test_a_slash_too_many_does_no_harm(server: Live, path: str) -> None:
+    async with client_of(server) as client:
+        answer = await client.post(f"http://127.0.0.1:{server.port}{path}", json=wish())
+    assert answer.content == (await say(server)).content
+
+
+async def test_lists_are_found_where_other_servers_have_them(server: Live) -> None:
+    async with client_of(server) as client:
+        for other, own in (("/v1/audio/voices", "/v1/voices"), ("/v1/audio/models", "/v1/models")):
+            assert (await client.get(other)).json() == (await client.get(own)).json()
+
+
+async def test_a_wrong_path_is_answered_with_the_right_one(server: Live) -> None:
+    async with client_of(server) as client:
+        answer = await client.post("/v1/audio/speeches", json=wish())
+    assert answer.status_code == 404
+    assert "did you mean /v1/audio/speech?" in error_of(answer)["message"]
 
 
 async def test_wav_has_a_header(server: Live) -> None:
@@ -106,7 +163,7 @@ async def test_instructions_are_taken(server: Live) -> None:
         ({"input": ""}, 400, "input"),
         ({"response_format": "ogg"}, 400, "response_format"),
         ({"speed": 9}, 400, "speed"),
-        ({"language": "en"}, 400, "language"),
+        ({"language": "Klingon"}, 400, "language"),
     ],
 )
 async def test_what_cannot_be_is_refused_by_name(

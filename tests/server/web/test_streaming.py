@@ -133,3 +133,52 @@ async def test_an_answer_that_is_cancelled_before_it_began_is_over_all_the_same(
     with pytest.raises(asyncio.CancelledError):
         await answering
     assert told == ["over"]
+
+
+async def test_what_is_complete_soon_is_sent_whole_with_its_length() -> None:
+    peer = Peer()
+    await answer(Chunks(b"one", b"two"), peer, held_s=60.0, completed=bytes.upper)
+    assert peer.body == b"ONETWO"
+    assert dict(peer.messages[0]["headers"])[b"content-length"] == b"6"
+
+
+async def test_what_takes_longer_is_sent_as_it_comes() -> None:
+    peer = Peer()
+    endless = Chunks(b"one", endless=True)
+    answering = asyncio.create_task(answer(endless, peer, held_s=0.01, completed=bytes.upper))
+    async with asyncio.timeout(60):
+        await endless.waiting.wait()
+        while not peer.body:  # noqa: ASYNC110 - the peer has no event for it
+            await asyncio.sleep(0)
+        peer.left.set()
+        await answering
+    assert peer.body == b"one"
+    assert b"content-length" not in dict(peer.messages[0]["headers"])
+    assert endless.closed
+
+
+async def test_what_comes_after_the_hold_follows_in_order() -> None:
+    gate = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield b"one"
+        await gate.wait()
+        yield b"two"
+        yield b"three"
+
+    peer = Peer()
+    response = StreamedAnswer(chunks(), media_type="audio/wav", held_s=0.01)
+    answering = asyncio.create_task(response({"type": "http"}, peer.receive, peer.send))
+    async with asyncio.timeout(60):
+        while not peer.body:  # noqa: ASYNC110 - the peer has no event for it
+            await asyncio.sleep(0)
+        gate.set()
+        await answering
+    assert peer.body == b"onetwothree"
+
+
+async def test_an_error_during_the_hold_is_raised_before_anything_is_sent() -> None:
+    peer = Peer()
+    with pytest.raises(EngineCrashed):
+        await answer(Chunks(b"one", EngineCrashed("gone")), peer, held_s=60.0)
+    assert peer.messages == []

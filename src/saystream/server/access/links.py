@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from saystream.errors import AccessDenied, ConfigurationError, InvalidRequest
+from saystream.server.web.forwarded import PREFIX_IN_SCOPE
 from saystream.storage.private import close_to_others
 
 if TYPE_CHECKING:
@@ -158,4 +159,4 @@ def base_url(request: Request, public_url: str | None) -> str:
     if not _HOST.fullmatch(host):
         # Not quoted: it comes from outside and would end up in a log.
         raise InvalidRequest("The header Host is missing or is not a host name.", param="Host")
-    return f"{request.url.scheme}://{host}"
+    return f"{request.url.scheme}://{host}{request.scope.get(PREFIX_IN_SCOPE, '')}"

@@ -9,11 +9,44 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from saystream.errors import OriginRefused, quote
+import structlog
+from starlette.datastructures import Headers
 
-__all__ = ["check_origin", "is_loopback"]
+from saystream.errors import OriginRefused, quote
+from saystream.server.web.faults import DASHSCOPE
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["Preflights", "check_origin", "is_loopback"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Preflights:
+    """ASGI middleware that refuses browsers which ask whether a page may read answers, if its origin is not one of
+    ``allowed``, and says what would allow it."""
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
+        self._app = app
+        self._allowed = frozenset(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            headers = Headers(scope=scope)
+            origin = headers.get("origin", "")
+            if "access-control-request-method" in headers and origin not in self._allowed:
+                refusal = OriginRefused(
+                    f"A page of '{quote(origin)}' may not read the answers of this server: name this origin in the"
+                    " setting cors_origins."
+                )
+                _log.info("preflight refused", origin=quote(origin))
+                await DASHSCOPE.answer(refusal)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def check_origin(headers: Mapping[str, str], *, allowed: Collection[str], loopback_only: bool) -> None:

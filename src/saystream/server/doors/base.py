@@ -135,8 +135,9 @@ class Door(ABC):
 
 
 def peer_of(connection: HTTPConnection) -> str:
-    """The address of the client; behind a proxy on this machine, what the proxy says."""
-    return "" if connection.client is None else connection.client.host
+    """The address of the client; behind a trusted proxy, what the proxy says."""
+    # A socket for both families shows addresses of IPv4 in a form of IPv6.
+    return "" if connection.client is None else connection.client.host.removeprefix("::ffff:")
 
 
 class _Speaker:

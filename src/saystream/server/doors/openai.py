@@ -9,23 +9,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import structlog
 from starlette.responses import Response
 
 from saystream.audio import AudioFormat, Effects
 from saystream.catalog import openai_names
+from saystream.dsp.encoders import with_sizes
 from saystream.errors import InvalidRequest, ModelNotFound, quote
 from saystream.protocol.http.openai import (
     ModelEntry,
     ModelList,
     SpeechAudioDone,
     SpeechError,
-    SpeechRequest,
     SpeechUsage,
     audio_delta,
-    decode_speech_request,
     encode_event,
     error_body,
 )
+from saystream.protocol.http.speech_request import SPEECH_SCHEMA, decode_speech_request
 from saystream.server.accounting.billing import TokenBill
 from saystream.server.doors.base import Door, audio_of, peer_of
 from saystream.server.web.faults import OPENAI
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from saystream.catalog import Catalog, Model, Voice
+    from saystream.protocol.http.speech_request import SpeechRequest
     from saystream.speech.events import SpeechEvent
     from saystream.voices.casting import Casting, Choice
 
@@ -57,6 +59,13 @@ MEDIA_TYPES = {
 
 _SAMPLE_RATE = 24_000
 """Hz, as OpenAI documents for ``pcm``; files in other formats state their rate."""
+
+_SIZED = ("wav", "flac")
+"""Formats whose header holds the size: players show a wrong length, or refuse the file, where it was not known…"""
+_HELD_S = 0.25
+"""…so what is spoken this soon after its first sound is sent whole."""
+
+_log = structlog.get_logger(__name__)
 
 _DATED = re.compile(r".*-(\d{4}-\d{2}-\d{2})")
 
@@ -105,7 +114,7 @@ _SPEECH = Operation(
             {**dict.fromkeys(MEDIA_TYPES.values(), BINARY), "text/event-stream": EVENT},
         )
     },
-    request=SpeechRequest,
+    request=SPEECH_SCHEMA,
     refusals=(400, 401, 403, 404, 408, 413, 415, 429, 503),
 )
 _LIST_REFUSALS = (400, 401, 403, 503)
@@ -147,14 +156,23 @@ class OpenAIDoor(Door):
 
     async def speech(self, request: Request) -> Response:
         principal, body = await self.authenticated_json(request)
-        wanted = decode_speech_request(body)
+        wanted, unknown = decode_speech_request(body)
+        if unknown:
+            _log.debug("unknown fields ignored", unknown_fields=unknown)
         model, config = self._choice(wanted)
         events = self.speak(principal, model, config, wanted.input)
-        streamed = wanted.stream_format == "sse"
+        if wanted.stream_format == "sse":
+            return StreamedAnswer(
+                _as_events(events),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+            )
+        file = _File(events, config.audio_format)
         return StreamedAnswer(
-            _as_events(events) if streamed else audio_of(events),
-            media_type="text/event-stream" if streamed else MEDIA_TYPES[wanted.response_format],
-            headers={"cache-control": "no-cache", "x-accel-buffering": "no"} if streamed else None,
+            file.chunks(),
+            media_type=MEDIA_TYPES[wanted.response_format],
+            held_s=_HELD_S if wanted.response_format in _SIZED else 0.0,
+            completed=file.completed,
         )
 
     async def models(self, request: Request) -> Response:
@@ -180,8 +198,9 @@ class OpenAIDoor(Door):
 
     @cached_property
     def _speaking(self) -> dict[str, Model]:
-        """The models with system voices, by our names."""
-        return {model.name: model for model in _speaking(self.services.catalog)}
+        """The models with system voices, by our names and by OpenAI's, in lower case."""
+        ours = {model.name.lower(): model for model in _speaking(self.services.catalog)}
+        return ours | {name.lower(): ours[own] for name, own in openai_names.model_names().items()}
 
     @cached_property
     def _voices(self) -> VoiceList:
@@ -192,26 +211,65 @@ class OpenAIDoor(Door):
 
         Raises ModelNotFound, InvalidValue or InvalidRequest if it cannot be spoken like that.
         """
-        model = self._speaking.get(openai_names.model_names().get(wanted.model, wanted.model))
+        names = openai_names.model_names()
+        model = self._speaking.get((wanted.model or next(iter(names))).strip().lower())
         if model is None:
             # Not every model of the catalogue can be used here: some have only cloned or designed voices.
             raise ModelNotFound(
                 f"There is no model '{quote(wanted.model)}'; `GET /v1/models` lists the models, such as"
-                f" {', '.join(openai_names.model_names())}.",
+                f" {', '.join(names)}.",
                 param="model",
             )
-        voice = openai_names.voice_names().get(wanted.voice, wanted.voice)
+        voice = self._voice(wanted.voice.strip(), model)
         self.services.catalog.check_voice(model.name, voice)
         if not is_speakable(wanted.input):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         config = SpeechConfig(
             voice=voice,
+            language_type=wanted.language,
             audio_format=AudioFormat(wanted.response_format, _SAMPLE_RATE),
             effects=Effects(speech_rate=wanted.speed),
             server_commit=False,
-            instructions=wanted.instructions or "",
+            instructions=wanted.instructions,
         )
         return model, config
+
+    def _voice(self, name: str, model: Model) -> str:
+        """The system voice that ``name`` means, in any case; the name itself if it means none."""
+        if not name:
+            return model.default_voice
+        return openai_names.voice_names().get(name.lower()) or self._voices_by_folded.get(name.lower(), name)
+
+    @cached_property
+    def _voices_by_folded(self) -> dict[str, str]:
+        return {voice.name.lower(): voice.name for voice in self.services.catalog.system_voices}
+
+
+class _File:
+    """The file that is spoken."""
+
+    def __init__(self, events: AsyncGenerator[SpeechEvent, None], audio_format: AudioFormat) -> None:
+        self._events = events
+        self._format = audio_format
+        self._audio_ms = 0.0
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Raises ServerFault if it cannot be completed."""
+        async with aclosing(audio_of(self._counted())) as audio:
+            async for chunk in audio:
+                yield chunk
+
+    async def _counted(self) -> AsyncGenerator[SpeechEvent, None]:
+        async with aclosing(self._events) as events:
+            async for event in events:
+                if isinstance(event, ResponseAudio):
+                    self._audio_ms += event.duration_ms
+                yield event
+
+    def completed(self, file: bytes) -> bytes:
+        """``file``, which is all of it, with its true sizes."""
+        num_samples = round(self._audio_ms * self._format.sample_rate / 1000)
+        return with_sizes(file, self._format, num_samples)
 
 
 async def _as_events(events: AsyncGenerator[SpeechEvent, None]) -> AsyncGenerator[bytes, None]:
