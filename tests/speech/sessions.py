@@ -15,6 +15,7 @@ from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
     ResponseStarted,
+    SegmentBegun,
     SegmentFailed,
     SpeechConfig,
     SpeechEvent,
@@ -79,6 +80,10 @@ class Listener:
         return [event for event in self.events if isinstance(event, ResponseEnded)]
 
     @property
+    def begun(self) -> list[SegmentBegun]:
+        return [event for event in self.events if isinstance(event, SegmentBegun)]
+
+    @property
     def lost(self) -> list[str]:
         """The texts that faults say were lost, of the only response, or the first."""
         failed = [event for event in self.events if isinstance(event, SegmentFailed)]
@@ -101,7 +106,7 @@ class Listener:
         """``(``, ``.``, ``!`` and ``)`` for the start, the audio, the faults and the end of responses; audio drawn
         together."""
         signs = {ResponseStarted: "(", ResponseAudio: ".", SegmentFailed: "!", ResponseEnded: ")"}
-        order = "".join(signs[type(event)] for event in self.events)
+        order = "".join(signs.get(type(event), "") for event in self.events)
         while ".." in order:
             order = order.replace("..", ".")
         return order

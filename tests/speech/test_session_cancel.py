@@ -8,7 +8,7 @@ from client.virtual_time import on_virtual_time
 from fake_pool import FakePool
 from saystream.audio import AudioFormat
 from saystream.dsp.chain import FADE_MS
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechEvent
+from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SegmentBegun, SpeechEvent
 
 from .sessions import (
     IDLE_S,
@@ -126,7 +126,7 @@ async def test_a_cancel_also_ends_what_was_made_of_one_chunk_but_for_a_fade() ->
         if isinstance(event, ResponseAudio):
             session.cancel()
             durations_ms.append(event.duration_ms)
-    assert kinds == [ResponseStarted, ResponseAudio, ResponseAudio, ResponseEnded]
+    assert kinds == [ResponseStarted, SegmentBegun, ResponseAudio, ResponseAudio, ResponseEnded]
     assert durations_ms[1:] == [FADE_MS]
 
 
@@ -142,7 +142,7 @@ async def test_a_cancel_for_a_listener_who_has_missed_audio_ends_without_a_fade(
         kinds.append(type(event))
         if isinstance(event, ResponseAudio):
             session.cancel(fades_out=False)
-    assert kinds == [ResponseStarted, ResponseAudio, ResponseEnded]
+    assert kinds == [ResponseStarted, SegmentBegun, ResponseAudio, ResponseEnded]
 
 
 @on_virtual_time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saystream.text.pauses import is_unmarked, pause_after_ms
+from saystream.text.pauses import ends_sentence, is_unmarked, pause_after_ms
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,20 @@ def test_the_last_mark_decides(text: str, expected_ms: int) -> None:
 )
 def test_a_text_without_a_mark_at_its_end_is_known(text: str, expected: bool) -> None:
     assert is_unmarked(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is late. ", True),
+        ("很晚了。", True),
+        ("a heading\n", True),
+        ("วันนี้อากาศดี ", True),
+        ("วันนี้อากาศดี", False),
+        ("well, ", False),
+        ("cut between two ", False),
+        ("  ", False),
+    ],
+)
+def test_a_sentence_ends_at_its_mark_and_in_thai_at_a_space(text: str, expected: bool) -> None:
+    assert ends_sentence(text) is expected

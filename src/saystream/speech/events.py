@@ -15,6 +15,7 @@ __all__ = [
     "ResponseAudio",
     "ResponseEnded",
     "ResponseStarted",
+    "SegmentBegun",
     "SegmentFailed",
     "SpeechConfig",
     "SpeechEvent",
@@ -37,6 +38,8 @@ class SpeechConfig:
     """Read numbers, dates and the like as words."""
     marks: bool = False
     """Say when each word sounds, where the engine can tell."""
+    one_response: bool = False
+    """With ``server_commit``: the response stays open until ``finish`` or ``cancel``, however long no text comes."""
 
     @classmethod
     def of_session(cls, config: SessionConfig) -> SpeechConfig:
@@ -55,6 +58,23 @@ class SpeechConfig:
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
     """A response begins: one continuous stream with one header and one encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentBegun:
+    """The audio that comes next says this part of the text: events of a response follow each other without a gap.
+
+    The last of the audio before it may still come with the first of its own.
+    """
+
+    start: int
+    """Where the part begins in ``ResponseEnded.text``…"""
+    end: int
+    """…and where it ends, as far as is known."""
+    ends_sentence: bool
+    """A sentence ends with it; else the next part belongs to the same sentence."""
+    duration_ms: ClassVar[float] = 0.0
+    """It stands among the audio and is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +113,4 @@ class ResponseEnded:
     """Because of the fault nothing more is spoken, and no event follows."""
 
 
-SpeechEvent = ResponseStarted | ResponseAudio | SegmentFailed | ResponseEnded
+SpeechEvent = ResponseStarted | SegmentBegun | ResponseAudio | SegmentFailed | ResponseEnded

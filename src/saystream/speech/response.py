@@ -3,7 +3,7 @@
 Its life is a table of states.
 
 Rule 1: text is cut into segments, unless an engine takes it uncut. The change to that happens once, with the first text
-that has something to hear.
+that has something to hear. A flush ends it: then the stream has all of its text.
 
 Rule 2: a response that takes no more text is still spoken to its end, unless it is cancelled or stopped.
 
@@ -16,13 +16,14 @@ changes nothing.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from saystream.engines.base import Span
+from saystream.speech.outline import Outline
 from saystream.text.language import FOLLOWING_CHARACTERS
 from saystream.text.segmenter import is_speakable
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from saystream.hosting.front import Forecast, StreamHandle
+    from saystream.speech.events import SegmentBegun
     from saystream.text.segmenter import Segment, Segmenter
 
 __all__ = ["LIFE_TABLE", "LifeState", "SpeechResponse"]
@@ -66,11 +68,13 @@ LIFE_TABLE: Final = _frozen(
         LifeState.CUT: {
             "add": LifeState.CUT,
             "feed": LifeState.FED,
+            "flush": LifeState.CUT,
             "close": LifeState.CLOSED,
             **_ENDS,
         },
         LifeState.FED: {
             "feed": LifeState.FED,
+            "flush": LifeState.CUT,
             "close": LifeState.CLOSED,
             **_ENDS,
         },
@@ -81,6 +85,15 @@ LIFE_TABLE: Final = _frozen(
         LifeState.STOPPED: {"close": LifeState.STOPPED, "stop": LifeState.STOPPED},
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A segment that waits for its turn."""
+
+    segment: Segment
+    ends: bool
+    """A sentence ends with it, whatever it looks like."""
 
 
 class SpeechResponse:
@@ -96,13 +109,13 @@ class SpeechResponse:
         self.state = LifeState.CUT
         self._segmenter = segmenter
         self._open_stream = open_stream
-        self._uncut: deque[tuple[str, float]] = deque()
-        """Text that the segmenter has not seen yet, with the time at which it came."""
+        self._uncut: deque[tuple[str | None, float]] = deque()
+        """Text that the segmenter has not seen yet, with the time at which it came; ``None`` is a flush."""
         self._uncut_characters = 0
         self._size = 0
         """Of all text to be cut, in bytes of UTF-8."""
         self._first_text_ms = 0.0
-        self._segments: deque[Segment] = deque()
+        self._pieces: deque[_Piece] = deque()
         self._segment_characters = 0
         self._feed: StreamHandle | None = None
         self._spoken_before: deque[int] = deque()
@@ -113,6 +126,7 @@ class SpeechResponse:
         self.spoken_text: list[str] = []
         """Text that was given to engines."""
         self._spoken_characters = 0
+        self._outline = Outline()
         self.speakable = False
         """It has, or had, something to hear."""
 
@@ -160,7 +174,18 @@ class SpeechResponse:
         self._advance("feed")
         self.speakable = True
         self._feed.push(Span(text, self._spoken_characters))
+        self._outline.fed(text, self._spoken_characters)
         self._spoken(text)
+
+    def flush(self, now_ms: float) -> None:
+        """Speak all that has come, as if its last sentence ended there. More may come."""
+        self._advance("flush")
+        if self._feed is not None:
+            self._end_feed()
+            self._feed = None
+        else:
+            self._uncut.append((None, now_ms))
+            self._cut_some()
 
     def close(self) -> None:
         """No more text comes. Does no harm when called again or after the end."""
@@ -168,7 +193,7 @@ class SpeechResponse:
         self._advance("close")
         if not was_closed:
             if self._feed is not None:
-                self._feed.end_input()
+                self._end_feed()
             self._cut_some()
 
     def poll(self, now_ms: float) -> None:
@@ -184,19 +209,19 @@ class SpeechResponse:
 
     def can_begin(self) -> bool:
         """Whether its turn may come: until then it may be withdrawn without a trace."""
-        return self.closed or self.is_fed or (self.speakable and self.has_segment())
+        return self.closed or bool(self.streams) or (self.speakable and self.has_segment())
 
     def has_segment(self) -> bool:
         """Whether ``open_next`` may be called."""
-        while self._uncut and not self._segments:
+        while self._uncut and not self._pieces:
             self._cut_some()
-        return bool(self._segments)
+        return bool(self._pieces)
 
     def forecasts(self, now_ms: float) -> list[Forecast]:
         """What is likely to come, in order: from the open streams, and else from the text that will be cut next."""
         coming = [stream.forecast for stream in self.streams]
         cut_at_ms = self.deadline_ms()
-        if len(self.streams) > 1 or self._segments or cut_at_ms is None or self._last_stream is None:
+        if len(self.streams) > 1 or self._pieces or cut_at_ms is None or self._last_stream is None:
             return coming
         until_cut_ms = max(0.0, cut_at_ms - now_ms)
         rate = self._size / max(1.0, now_ms - self._first_text_ms)
@@ -210,28 +235,42 @@ class SpeechResponse:
 
     def open_next(self) -> None:
         """Give the next segment to an engine. If that raises, the segment stays where it is."""
-        segment = self._segments[0]
+        segment, start = self._pieces[0].segment, self._spoken_characters
         if segment.speakable:
             stream = self._open_stream(segment.text, self._following())
-            stream.push(Span(segment.text, self._spoken_characters, continues=segment.continues))
+            stream.push(Span(segment.text, start, continues=segment.continues))
             stream.end_input()
             self._sending(stream)
-        self._segments.popleft()
+        piece = self._pieces.popleft()
         self._segment_characters -= len(segment.text)
         self._spoken(segment.text)
+        self._outline.segment(segment.text, start, ends=piece.ends)
 
     def _following(self) -> str:
         """Some of the text after the next segment, if any has come."""
-        following = "".join(segment.text for segment in islice(self._segments, 1, 3))
+        following = "".join(piece.segment.text for piece in islice(self._pieces, 1, 3))
         if len(following) < FOLLOWING_CHARACTERS:
             following += self._segmenter.pending_text
         if len(following) < FOLLOWING_CHARACTERS and self._uncut:
-            following += self._uncut[0][0][:FOLLOWING_CHARACTERS]
+            following += (self._uncut[0][0] or "")[:FOLLOWING_CHARACTERS]
         return following[:FOLLOWING_CHARACTERS]
 
     def first_stream_start(self) -> int:
         """Where the text of the first stream begins in the text of the response."""
         return sum(map(len, self.spoken_text[: self._spoken_before[0]]))
+
+    def begun(self) -> list[SegmentBegun]:
+        """The parts of the text that begin now that the first stream sounds, each once."""
+        reached = self._spoken_characters
+        if (first := self.streams[0]) is not self._feed:
+            reached = self.first_stream_start() + 1
+        elif waiting := first.waiting_characters:
+            reached = max(reached - waiting, self.first_stream_start() + 1)
+        return self._outline.begun(reached)
+
+    def begun_before_next(self) -> list[SegmentBegun]:
+        """The parts of the text before that of the first stream which have not begun yet."""
+        return self._outline.begun(self.first_stream_start() if self.streams else self._spoken_characters)
 
     def first_stream_sent(self) -> str:
         """Returns its text, with what followed it and could not be spoken."""
@@ -284,6 +323,7 @@ class SpeechResponse:
             before = self._spoken_before.pop()
             self._spoken_characters -= sum(map(len, self.spoken_text[before:]))
             del self.spoken_text[before:]
+        self._outline.forget(self._spoken_characters)
 
     def cancel(self, *, fades_out: bool) -> None:
         """End at once, for its listener. ``fades_out``: the listener has all that was sent, so a fade can follow."""
@@ -317,9 +357,9 @@ class SpeechResponse:
         self.state = self._check(event)
 
     def _take_waiting(self) -> str:
-        segments = [*self._segments, *self._segmenter.flush()]
-        text = "".join([*(segment.text for segment in segments), *(text for text, _ in self._uncut)])
-        self._segments.clear()
+        segments = [*(piece.segment for piece in self._pieces), *self._segmenter.flush()]
+        text = "".join([*(segment.text for segment in segments), *(text or "" for text, _ in self._uncut)])
+        self._pieces.clear()
         self._segment_characters = 0
         self._uncut.clear()
         self._uncut_characters = 0
@@ -331,6 +371,9 @@ class SpeechResponse:
         budget = _CUT_AT_ONCE
         while self._uncut and budget > 0:
             text, arrived_ms = self._uncut.popleft()
+            if text is None:
+                self._keep(self._segmenter.flush(), ends=True)
+                continue
             if len(text) > budget:
                 self._uncut.appendleft((text[budget:], arrived_ms))
                 text = text[:budget]
@@ -338,12 +381,17 @@ class SpeechResponse:
             budget -= len(text)
             self._keep(self._segmenter.push(text, arrived_ms))
         if self.closed and not self._uncut:
-            self._keep(self._segmenter.flush())
+            self._keep(self._segmenter.flush(), ends=True)
 
-    def _keep(self, segments: Iterable[Segment]) -> None:
+    def _keep(self, segments: Iterable[Segment], *, ends: bool = False) -> None:
         for segment in segments:
-            self._segments.append(segment)
+            self._pieces.append(_Piece(segment, ends))
             self._segment_characters += len(segment.text)
+
+    def _end_feed(self) -> None:
+        if self._feed is not None:
+            self._feed.end_input()
+            self._outline.fed_to_end()
 
     def _spoken(self, text: str) -> None:
         self.spoken_text.append(text)

@@ -5,59 +5,39 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from saystream.dsp.chain import Chain, EncodedAudio
 from saystream.errors import EngineFault, ServerFault, TextTooLong
-from saystream.hosting.playback import Playback
-from saystream.languages import LANGUAGE_CODES
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
     ResponseStarted,
+    SegmentBegun,
     SegmentFailed,
     SpeechConfig,
     SpeechEvent,
 )
+from saystream.speech.pace import Pace
 from saystream.speech.response import LifeState, SpeechResponse
-from saystream.speech.startup import held_back, hold_ms
-from saystream.text.language import SpokenLanguage
+from saystream.speech.services import StreamOpener
+from saystream.speech.startup import held_back
 from saystream.text.pauses import pause_after_ms
 from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from saystream.config import Settings
-    from saystream.hosting.front import Hosting, StreamHandle
-    from saystream.voices.casting import Casting, Role
+    from saystream.hosting.front import StreamHandle
+    from saystream.speech.services import SpeechServices
 
-__all__ = ["SpeechServices", "SynthesisSession"]
+__all__ = ["SynthesisSession"]
 
 _PREFETCHED_STREAMS = 1
 """Segments given to an engine beyond the one that is being sent: enough to play on without a gap."""
 
 _MAX_SILENT_FAULTS = 3
 """Segments in a row that may fail without a sound: then the next ones would, too."""
-
-_DRY_MARGIN_MS = 300.0
-"""An incomplete sentence is spoken this long before the listener runs out of sound."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechServices:
-    """What all sessions of one process share."""
-
-    settings: Settings
-    hosting: Hosting
-    casting: Casting
-    latin_languages: frozenset[str]
-    """The languages in Latin letters that some engine speaks."""
-
-    def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
-        """What detects the language of each segment of a session."""
-        return SpokenLanguage(LANGUAGE_CODES.get(config.language_type), self.latin_languages)
 
 
 class SynthesisSession:
@@ -70,12 +50,10 @@ class SynthesisSession:
         self, services: SpeechServices, config: SpeechConfig, *, ends_at_fault: bool = False
     ) -> None:
         """``ends_at_fault``: speech with a gap is of no use, so the first fault of an engine ends the session."""
-        self._services = services
         self._settings = services.settings
         self._config = config
-        self._language = services.spoken_language(config)
-        self._engine: str | None = None
-        """The engine that spoke last."""
+        self._pace = Pace()
+        self._opener = StreamOpener(services, config, self._pace.playback)
         self._buffer: list[str] = []
         """``commit`` mode: text that has not been committed."""
         self._buffered_characters = 0
@@ -83,10 +61,6 @@ class SynthesisSession:
         """In order; with ``server_commit`` the last one may still take text and may have nothing to say yet."""
         self._speaking: SpeechResponse | None = None
         """The first of them, once its ``ResponseStarted`` has been sent."""
-        self._playback = Playback(self._now_ms())
-        self._has_sound = False
-        """The listener hears something, or should: from now on we are late if there is a gap."""
-        self._wake = asyncio.Event()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._finishing = False
         self._ends_at_fault = ends_at_fault
@@ -122,7 +96,7 @@ class SynthesisSession:
         self.close()
         self._clear_buffer()
         self._config = config
-        self._language = self._services.spoken_language(config)
+        self._opener.configure(config)
         self.push_text(text)
 
     def push_text(self, text: str) -> None:
@@ -156,7 +130,14 @@ class SynthesisSession:
                 response.close()
             else:
                 self._responses.pop()
-            self._wake.set()
+            self._pace.wake()
+
+    def flush(self) -> None:
+        """``server_commit``: speak everything that was pushed. The response stays open."""
+        if (response := self._open_response()) is not None and response.speakable:
+            response.flush(self._pace.now_ms())
+            self._restart_idle_timer(response)
+            self._pace.wake()
 
     def clear(self) -> None:
         """Drop text that is not yet being spoken. Committed text stays."""
@@ -179,15 +160,14 @@ class SynthesisSession:
             return
         response.cancel(fades_out=fades_out)
         if response is self._speaking:
-            self._playback.interrupted(self._now_ms())
-            self._has_sound = False
-        self._wake.set()
+            self._pace.interrupted()
+        self._pace.wake()
 
     def finish(self) -> None:
         """No more text comes: speak the rest, then ``events()`` ends."""
         self.commit()
         self._finishing = True
-        self._wake.set()
+        self._pace.wake()
 
     def close(self) -> None:
         """Free the engines at once: the listener is gone, and ``events()`` is no longer read."""
@@ -212,7 +192,7 @@ class SynthesisSession:
                     async for event in speech:
                         if isinstance(event, ResponseAudio):
                             audio_ms += event.duration_ms
-                        else:
+                        elif isinstance(event, SegmentFailed):
                             fault = event.fault
                         yield event
             except ServerFault as raised:
@@ -231,9 +211,11 @@ class SynthesisSession:
                 return None
             if response is not None and response.can_begin():
                 return response
-            await self._wait_for_text(None if response is None else self._cut_at_ms(response))
+            await self._wait_for_text(None if response is None else self._pace.cut_at_ms(response))
 
-    async def _speak(self, response: SpeechResponse) -> AsyncGenerator[ResponseAudio | SegmentFailed, None]:
+    async def _speak(
+        self, response: SpeechResponse
+    ) -> AsyncGenerator[SegmentBegun | ResponseAudio | SegmentFailed, None]:
         realtime = self._settings.realtime
         chain = Chain(
             self._config.audio_format,
@@ -245,46 +227,42 @@ class SynthesisSession:
         try:
             async with (
                 aclosing(self._made(response, chain)) as made,
-                aclosing(held_back(made, lambda held_ms: self._hold_ms(response, held_ms))) as heard,
+                aclosing(held_back(made, lambda held_ms: self._pace.hold_ms(response, held_ms))) as heard,
             ):
                 async for made_next in heard:
                     if response.cancelled:
                         break
-                    if isinstance(made_next, SegmentFailed):
-                        yield made_next
-                    else:
+                    if isinstance(made_next, EncodedAudio):
                         has_begun = True
-                        yield self._sent(made_next)
+                        yield self._pace.sent(made_next)
+                    else:
+                        yield made_next
                     if response.cancelled:
                         break
         except ServerFault:
             for delta in chain.cut_off():
-                yield self._sent(delta)
+                yield self._pace.sent(delta)
             raise
         if response.state is LifeState.FADING and has_begun:
             for delta in chain.cut_off():
-                yield self._sent(delta)
-            self._has_sound = False
-
-    def _hold_ms(self, response: SpeechResponse, held_ms: float) -> float:
-        """How much longer to hold back the first sound of a response (``startup``)."""
-        if response.cancelled:
-            return 0.0
-        now_ms = self._now_ms()
-        return hold_ms(held_ms + max(0.0, self._playback.lead_ms(now_ms)), response.forecasts(now_ms))
+                yield self._pace.sent(delta)
+            self._pace.silenced()
 
     async def _made(
         self, response: SpeechResponse, chain: Chain
-    ) -> AsyncGenerator[EncodedAudio | SegmentFailed, None]:
+    ) -> AsyncGenerator[EncodedAudio | SegmentBegun | SegmentFailed, None]:
         """What the engines and ``chain`` make of a response, up to its end or a cancel."""
         while (stream := await self._next_stream(response)) is not None:
             heard = False
             try:
                 async for chunk in stream:
-                    heard = True
                     self._silent_faults = 0
                     self._prefetch(response)
                     self._restart_idle_timer(response)
+                    if not heard or response.is_fed:
+                        for begun in response.begun():
+                            yield begun
+                    heard = True
                     for delta in chain.push(chunk):
                         yield delta
                 text = response.first_stream_sent()
@@ -293,6 +271,8 @@ class SynthesisSession:
                 start = response.first_stream_start()
                 text = response.first_stream_failed(heard=heard)
                 yield SegmentFailed(fault, start, start + len(text.rstrip()))
+            for begun in response.begun_before_next():
+                yield begun
             chain.end_segment(pause_after_ms(text))
             if response.waits_for_text():
                 for delta in chain.release():
@@ -308,16 +288,9 @@ class SynthesisSession:
         if self._ends_at_fault or self._silent_faults >= _MAX_SILENT_FAULTS:
             raise fault
 
-    def _sent(self, delta: EncodedAudio) -> ResponseAudio:
-        now_ms = self._now_ms()
-        late_ms = max(0.0, -self._playback.lead_ms(now_ms)) if self._has_sound else 0.0
-        self._playback.audio_sent(delta.duration_ms, now_ms)
-        self._has_sound = True
-        return ResponseAudio(delta.encoded, delta.duration_ms, late_ms, delta.marks)
-
     async def _next_stream(self, response: SpeechResponse) -> StreamHandle | None:
         """The stream to send next, or ``None`` when all of the response has been sent."""
-        idle_at_ms = self._now_ms() + self._settings.realtime.response_idle_ms
+        idle_at_ms = self._pace.now_ms() + self._settings.realtime.response_idle_ms
         while not response.cancelled:
             if response.streams:
                 return response.streams[0]
@@ -325,9 +298,11 @@ class SynthesisSession:
                 response.open_next()
             elif response.closed:
                 return None
-            elif (cut_at_ms := self._cut_at_ms(response)) is not None:
+            elif (cut_at_ms := self._pace.cut_at_ms(response)) is not None:
                 await self._wait_for_text(cut_at_ms)
-            elif self._now_ms() < idle_at_ms:
+            elif self._config.one_response:
+                await self._wait_for_text(None)
+            elif self._pace.now_ms() < idle_at_ms:
                 await self._wait_for_text(idle_at_ms)
             else:
                 response.close()
@@ -347,35 +322,16 @@ class SynthesisSession:
 
     # --- waiting for text ------------------------------------------------------------------------------------------
 
-    def _now_ms(self) -> float:
-        return asyncio.get_running_loop().time() * 1000
-
-    def _cut_at_ms(self, response: SpeechResponse) -> float | None:
-        """When to speak waiting text although its sentence is not complete.
-
-        Not before its maximum wait, and not while the listener still has sound: a whole sentence sounds better.
-        """
-        deadline_ms = response.deadline_ms()
-        if deadline_ms is None or not self._has_sound:
-            return deadline_ms
-        return max(deadline_ms, self._playback.runs_dry_at_ms - _DRY_MARGIN_MS)
-
     async def _wait_for_text(self, deadline_ms: float | None) -> None:
-        self._wake.clear()
-        try:
-            async with asyncio.timeout_at(None if deadline_ms is None else deadline_ms / 1000):
-                await self._wake.wait()
-        except TimeoutError:
-            if (response := self._open_response()) is not None:
-                response.poll(self._now_ms())
-        if self._playback.lead_ms(self._now_ms()) < 0:
-            self._has_sound = False  # silence because no text came is not our lateness
+        if not await self._pace.wait(deadline_ms) and (response := self._open_response()) is not None:
+            response.poll(self._pace.now_ms())
+        self._pace.silenced_if_dry()
 
     def _restart_idle_timer(self, response: SpeechResponse) -> None:
         """A fed response ends like any other when nothing has come in or gone out for a while."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        if response.is_fed:
+        if response.is_fed and not self._config.one_response:
             delay_s = self._settings.realtime.response_idle_ms / 1000
             self._idle_timer = asyncio.get_running_loop().call_later(delay_s, response.close)
 
@@ -390,54 +346,32 @@ class SynthesisSession:
         return self._responses[-1] if self._responses and not self._responses[-1].closed else None
 
     def _new_response(self) -> SpeechResponse:
-        segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._language.of)
-        return SpeechResponse(segmenter, self._open_stream)
+        segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._opener.language.of)
+        return SpeechResponse(segmenter, self._opener.open)
 
     def _add_to_open_response(self, text: str) -> None:
         present = self._open_response()
         response = present or self._new_response()
         begins = not response.speakable and is_speakable(text)
-        if response.is_fed or (begins and self._takes_text_uncut(text)):
+        if response.is_fed or (begins and self._opener.takes_text_uncut(text)):
             response.feed(text)
             self._restart_idle_timer(response)
         else:
-            response.add(text, self._now_ms())
+            response.add(text, self._pace.now_ms())
         if present is None:
             self._responses.append(response)  # not before: an engine may have refused its text
-        self._wake.set()
+        self._pace.wake()
 
     def _add_whole(self, text: str) -> None:
         """Add a response of its own, with all of its text known."""
         response = self._new_response()
-        if self._takes_text_uncut(text):
+        if self._opener.takes_text_uncut(text):
             response.feed(text)
         else:
-            response.add(text, self._now_ms())
+            response.add(text, self._pace.now_ms())
         response.close()
         self._responses.append(response)
-        self._wake.set()
-
-    # --- engines ---------------------------------------------------------------------------------------------------
-
-    def _role(self, language: str) -> Role:
-        return self._services.casting.role(
-            voice=self._config.voice, language=language, spoke_before=self._engine
-        )
-
-    def _takes_text_uncut(self, text: str) -> bool:
-        return self._services.hosting.engine(self._role(self._language.of(text)).engine).incremental_text
-
-    def _open_stream(self, text: str, following: str) -> StreamHandle:
-        role = self._role(self._language.speak(text, following))
-        self._engine = role.engine
-        config = self._config
-        request = replace(
-            role.request,
-            instructions=config.instructions,
-            normalize_text=config.normalize_text,
-            marks=config.marks,
-        )
-        return self._services.hosting.open(role.engine, request, playback=self._playback)
+        self._pace.wake()
 
 
 def _ended(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from saystream.speech.events import SegmentBegun
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["held_back", "hold_ms"]
 
-_Made = TypeVar("_Made", bound="EncodedAudio | SegmentFailed")
+_Made = TypeVar("_Made", bound="EncodedAudio | SegmentBegun | SegmentFailed")
 
 _CAUTION = 1.15
 """A forecast of work is taken for this many times as long, and…"""
@@ -53,8 +55,11 @@ async def held_back(
     deltas: AsyncGenerator[_Made, None], wait_ms: Callable[[float], float]
 ) -> AsyncGenerator[_Made, None]:
     """``deltas``, of which the first ones are held back as long as ``wait_ms``, given their duration, is above 0: until
-    they end or fail, and ten seconds at most."""
+    they end or fail, and ten seconds at most. That a segment has begun is said at once."""
     async for first in deltas:
+        if type(first) is SegmentBegun:
+            yield first
+            continue
         held, held_ms = [first], first.duration_ms
         until_s = asyncio.get_running_loop().time() + _LONGEST_HOLD_MS / 1000
         coming: asyncio.Future[_Made | None] | None = None

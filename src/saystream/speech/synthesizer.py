@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from saystream.hosting.local import hosting_of
 from saystream.languages import LATIN_LANGUAGES
-from saystream.speech.session import SpeechServices, SynthesisSession
+from saystream.speech.services import SpeechServices
+from saystream.speech.session import SynthesisSession
 from saystream.text.language import load_detector
 from saystream.voices.casting import Casting
 

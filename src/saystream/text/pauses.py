@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from saystream.text.characters import CLOSERS
+from saystream.text.characters import CLOSERS, Script, describe
 
-__all__ = ["is_unmarked", "pause_after_ms"]
+__all__ = ["ends_sentence", "is_unmarked", "pause_after_ms"]
 
 _SENTENCE_MS = 300
 _CLAUSE_MS = 200
@@ -32,3 +32,11 @@ def pause_after_ms(text: str) -> int:
 def is_unmarked(text: str) -> bool:
     """Whether ``text`` ends without a mark or line break that says how it goes on."""
     return pause_after_ms(text) == _NO_MARK_MS
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a sentence ends where ``text`` was cut: at a mark or line break, in Thai also at a space."""
+    if pause_after_ms(text) == _SENTENCE_MS:
+        return True
+    without_spaces = text.rstrip()
+    return without_spaces != text and describe(without_spaces[-1:] or " ").script is Script.THAI

@@ -10,7 +10,13 @@ import structlog
 from saystream.server.accounting.metrics import Metrics, ResponseTimer
 from saystream.server.accounting.usage import UsageRow
 from saystream.server.web.request_ids import request_id
-from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SegmentFailed
+from saystream.speech.events import (
+    ResponseAudio,
+    ResponseEnded,
+    ResponseStarted,
+    SegmentBegun,
+    SegmentFailed,
+)
 from saystream.text.counting import billed_characters
 
 if TYPE_CHECKING:
@@ -44,13 +50,13 @@ class ResponseAccount:
         self.timer.started()
         self._open = (id, model, voice)
 
-    def follow(self, event: ResponseAudio | SegmentFailed | ResponseEnded) -> None:
+    def follow(self, event: SegmentBegun | ResponseAudio | SegmentFailed | ResponseEnded) -> None:
         """Measure the open response. Only ``close`` closes it."""
         if isinstance(event, ResponseAudio):
             self.timer.audio_came(event)
         elif isinstance(event, SegmentFailed):
             self.timer.segment_failed(event)
-        else:
+        elif isinstance(event, ResponseEnded):
             self.timer.ended(event, characters=billed_characters(event.text))
 
     async def following(

@@ -45,6 +45,7 @@ from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
     ResponseStarted,
+    SegmentBegun,
     SegmentFailed,
     SpeechConfig,
     SpeechEvent,
@@ -387,6 +388,8 @@ class Connection:
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
                 self._account.follow(event)
+            case SegmentBegun():
+                pass  # its clients do not ask
             case SegmentFailed(fault, start, end):
                 _log.error("segment failed", code=fault.code, error=fault)
                 self._core.report(fault, start=start, end=end)

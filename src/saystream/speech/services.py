@@ -1,0 +1,72 @@
+"""Which engine speaks which text of a session, and how: opens the streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from saystream.languages import LANGUAGE_CODES
+from saystream.text.language import SpokenLanguage
+
+if TYPE_CHECKING:
+    from saystream.config import Settings
+    from saystream.hosting.front import Hosting, StreamHandle
+    from saystream.hosting.playback import Playback
+    from saystream.speech.events import SpeechConfig
+    from saystream.voices.casting import Casting, Role
+
+__all__ = ["SpeechServices", "StreamOpener"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechServices:
+    """What all sessions of one process share."""
+
+    settings: Settings
+    hosting: Hosting
+    casting: Casting
+    latin_languages: frozenset[str]
+    """The languages in Latin letters that some engine speaks."""
+
+    def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
+        """What detects the language of each segment of a session."""
+        return SpokenLanguage(LANGUAGE_CODES.get(config.language_type), self.latin_languages)
+
+
+class StreamOpener:
+    """Opens the streams of one session, one text after the other."""
+
+    def __init__(self, services: SpeechServices, config: SpeechConfig, playback: Playback) -> None:
+        self._services = services
+        self._config = config
+        self._playback = playback
+        self.language = services.spoken_language(config)
+        self._engine: str | None = None
+        """The engine that spoke last."""
+
+    def configure(self, config: SpeechConfig) -> None:
+        self._config = config
+        self.language = self._services.spoken_language(config)
+
+    def takes_text_uncut(self, text: str) -> bool:
+        """Whether the engine that would speak ``text`` takes it while it speaks."""
+        return self._services.hosting.engine(self._role(self.language.of(text)).engine).incremental_text
+
+    def open(self, text: str, following: str) -> StreamHandle:
+        """A new stream of the engine that suits ``text``; ``following`` is some of the text known to come after it.
+        Raises ServerFault if the engine refuses."""
+        role = self._role(self.language.speak(text, following))
+        self._engine = role.engine
+        config = self._config
+        request = replace(
+            role.request,
+            instructions=config.instructions,
+            normalize_text=config.normalize_text,
+            marks=config.marks,
+        )
+        return self._services.hosting.open(role.engine, request, playback=self._playback)
+
+    def _role(self, language: str) -> Role:
+        return self._services.casting.role(
+            voice=self._config.voice, language=language, spoke_before=self._engine
+        )
