@@ -1,4 +1,4 @@
-"""What a door hands to a session: text to be spoken, with how it is pronounced and in what manner, pauses and sounds."""
+"""What a door hands to a session: text to be spoken, how it is pronounced and in what manner, pauses and sounds."""
 
 from __future__ import annotations
 
