@@ -9,6 +9,7 @@ import pytest
 
 from saystream.audio import Mark, SpeechChunk
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest, joined, marked
+from saystream.text.script import Pronunciation
 
 
 class Listening(SegmentEngine):
@@ -28,6 +29,15 @@ def test_spans_are_joined_in_order() -> None:
     assert joined([]) == Span("")
     assert joined([Span("one ", 7), Span("two ", 11, continues=True)]) == Span("one two ", 7, continues=True)
     assert joined([Span("one ", 7, continues=True), Span("two.", 11)]) == Span("one two.", 7)
+
+
+def test_joined_spans_keep_their_pronunciations() -> None:
+    first = Span("天气", 7, pronunciations=(Pronunciation(0, 2, "pinyin", "tian1 qi4"),))
+    second = Span("很好", 9, pronunciations=(Pronunciation(1, 2, "pinyin", "hao3"),))
+    assert joined([first, second]).pronunciations == (
+        Pronunciation(0, 2, "pinyin", "tian1 qi4"),
+        Pronunciation(3, 4, "pinyin", "hao3"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from saystream.hosting.frames import (
     unpack_span,
     unpack_text,
 )
+from saystream.text.script import Pronunciation
 
 frames = st.lists(
     st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=50)), max_size=8
@@ -124,7 +125,22 @@ def test_a_span_comes_out_as_it_went_in(text: str, offset: Any, continues: bool)
     assert unpack_span(pack_span(span)) == span
 
 
-@pytest.mark.parametrize("payload", [b"", b"12345678", b"123456789\xff", bytes(8) + b"\1\xed\xa0\x80"])
+def test_a_span_keeps_its_pronunciations() -> None:
+    spoken = (Pronunciation(0, 2, "pinyin", "tian1 qi4"), Pronunciation(3, 8, "arpabet", "HH AH0 L OW1"))
+    span = Span("天气 hello", 3, pronunciations=spoken)
+    assert unpack_span(pack_span(span)) == span
+
+
+def test_a_span_with_unknown_pronunciations_is_a_crash() -> None:
+    whole = pack_span(Span("天气", pronunciations=(Pronunciation(0, 2, "pinyin", "tian1 qi4"),)))
+    for payload in (whole[:-1], whole.replace(b"pinyin", b"morse!"), whole[:14]):
+        with pytest.raises(EngineCrashed):
+            unpack_span(payload)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"12345678", bytes(9) + b"\2\0\0\0\xff", bytes(9) + b"\3\0\0\0\xed\xa0\x80"]
+)
 def test_what_is_no_span_is_a_crash(payload: bytes) -> None:
     with pytest.raises(EngineCrashed):
         unpack_span(payload)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from saystream.audio import SpeechChunk
     from saystream.engines.ahead import StepsAhead
+    from saystream.text.script import Pronunciation
 
 __all__ = [
     "Engine",
@@ -63,6 +64,9 @@ class EngineInfo:
     normalizes_text: bool = False
     """It reads numbers, dates and the like itself and gets the text as written. An engine that takes text while it
     speaks must do so, because a number may arrive in pieces."""
+    alphabets: tuple[str, ...] = ()
+    """It speaks the pronunciations of a span that are written in these: ``pinyin``, ``arpabet``, ``ipa``. Those in any
+    other alphabet arrive spelt as letters or characters that are read like that."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
     realtime_factor: float | None = None
@@ -125,13 +129,21 @@ class Span:
     """Position of its first character in the text of the response, in code points: marks count from there."""
     continues: bool = False
     """Its sentence goes on after it, and no mark at its end says so: the voice should not fall as at a full stop."""
+    pronunciations: tuple[Pronunciation, ...] = ()
+    """How parts of ``text`` are pronounced, in order and without overlaps, in the alphabets that the engine has. Their
+    places count from the beginning of ``text``."""
 
 
 def joined(spans: Sequence[Span]) -> Span:
     """Consecutive spans as one; an empty span if there are none."""
     if not spans:
         return Span("")
-    return Span("".join(span.text for span in spans), spans[0].offset, continues=spans[-1].continues)
+    text = ""
+    pronunciations: list[Pronunciation] = []
+    for span in spans:
+        pronunciations += (each.shifted(len(text)) for each in span.pronunciations)
+        text += span.text
+    return Span(text, spans[0].offset, continues=spans[-1].continues, pronunciations=tuple(pronunciations))
 
 
 def marked(span: Span) -> Span:

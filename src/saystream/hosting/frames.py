@@ -26,6 +26,7 @@ from saystream.errors import (
     ServerFault,
 )
 from saystream.protocol.json import NOT_JSON
+from saystream.text.script import Pronunciation
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -56,7 +57,7 @@ MAX_PAYLOAD_BYTES = 1 << 26
 
 _HEADER = struct.Struct("<IBI")
 _COUNT = struct.Struct("<Q")
-_SPAN = struct.Struct("<Q?")
+_SPAN = struct.Struct("<Q?I")
 _MARK = struct.Struct("<QQdd")
 
 
@@ -165,15 +166,24 @@ def unpack_count(payload: bytes) -> int:
 
 
 def pack_span(span: Span) -> bytes:
-    return _SPAN.pack(span.offset, span.continues) + span.text.encode()
+    text = span.text.encode()
+    pronunciations = msgspec.json.encode(span.pronunciations) if span.pronunciations else b""
+    return b"".join((_SPAN.pack(span.offset, span.continues, len(text)), text, pronunciations))
 
 
 def unpack_span(payload: bytes) -> Span:
     """Raises EngineCrashed for a payload that is not a span."""
     if len(payload) < _SPAN.size:
         raise _unreadable()
-    offset, continues = _SPAN.unpack_from(payload)
-    return Span(unpack_text(payload[_SPAN.size :]), offset, continues=continues)
+    offset, continues, num_bytes = _SPAN.unpack_from(payload)
+    end = _SPAN.size + num_bytes
+    if len(payload) < end:
+        raise _unreadable()
+    rest = payload[end:]
+    pronunciations = unpack_json(rest, tuple[Pronunciation, ...]) if rest else ()
+    return Span(
+        unpack_text(payload[_SPAN.size : end]), offset, continues=continues, pronunciations=pronunciations
+    )
 
 
 def pack_marks(marks: Iterable[Mark]) -> bytes:
