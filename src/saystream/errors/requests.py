@@ -1,6 +1,8 @@
 """The caller's mistakes."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 from saystream.errors.base import SaystreamError, quote
 
@@ -36,6 +38,15 @@ class InvalidValue(InvalidRequest):
             expected = "Supported values are: " + ", ".join(f"'{item}'" for item in allowed) + "."
         because = f" {reason}" if reason else ""
         super().__init__(f"Invalid value for {param}: '{quote(value)}'.{because} {expected}", param=param)
+
+    @classmethod
+    def all_of(cls, faults: Sequence[InvalidValue]) -> InvalidValue:
+        """One error for all ``faults``, at least one; its ``param`` is that of the first."""
+        first = faults[0]
+        if len(faults) > 1:
+            first.message = " ".join(fault.message for fault in faults)
+            first.args = (first.message,)
+        return first
 
 
 class InvalidState(InvalidRequest, code="invalid_state"):

@@ -1,11 +1,12 @@
 """JSON text to events and back; every mistake of a peer is named.
 
 Whatever a peer sends, ``decode_client_event`` returns an event or raises a documented error. The fast path
-decodes straight into the typed structs; only a refused frame is read again, to say which field is at fault.
+decodes straight into the typed structs; only a refused frame is read again, field by field.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -49,6 +50,7 @@ _CLIENT_DECODER: Final[msgspec.json.Decoder[ClientEvent]] = msgspec.json.Decoder
 _SERVER_DECODER: Final[msgspec.json.Decoder[ServerEvent]] = msgspec.json.Decoder(ServerEvent)
 _ENCODER: Final = msgspec.json.Encoder()
 _KEYS_DECODER: Final[msgspec.json.Decoder[_SessionKeys]] = msgspec.json.Decoder(_SessionKeys)
+_NUMBER: Final = re.compile(r"[-+]?[0-9.]{1,20}")
 _CLIENT_CLASSES: Final = {wire_type(event): event for event in ClientEvent.__args__}
 
 
@@ -66,12 +68,12 @@ def decode_client_event(frame: str) -> ClientEvent:
 
     Raises ``InvalidEvent`` when it is not an event (not JSON, not an object, nested too deeply, a lone surrogate,
     an unknown ``type``) and ``InvalidValue``, whose ``param`` is the path of the field, when a field is
-    missing or of the wrong type.
+    missing or of the wrong type; its message names every such field.
     """
     try:
         return _CLIENT_DECODER.decode(frame)
-    except msgspec.ValidationError as error:
-        raise _explained(frame) from error
+    except msgspec.ValidationError:
+        return _leniently(frame)
     except NOT_JSON as error:
         raise InvalidEvent(f"The frame is not valid JSON: {why_not_json(error)}.") from error
 
@@ -141,40 +143,64 @@ def _object_in(frame: str) -> dict[str, Any]:
     return value
 
 
-def _explained(frame: str) -> InvalidRequest:
-    """Why the typed decoder refused ``frame``."""
-    try:
-        event = _object_in(frame)
-    except InvalidEvent as error:
-        return error
+def _leniently(frame: str) -> ClientEvent:
+    """The event in a ``frame`` that the typed decoder refused: fields that are null are as if they were absent, and a
+    whole number may be written as a fraction, as serialisers of Java and JavaScript write it.
+
+    Raises what ``decode_client_event`` raises.
+    """
+    event = _object_in(frame)
     kind = event.get("type")
     if not isinstance(kind, str):
         came = type_name(kind) if "type" in event else "none"
-        return InvalidEvent(f"An event has a string 'type'; {came} came.", param="type")
+        raise InvalidEvent(f"An event has a string 'type'; {came} came.", param="type")
     if kind not in _CLIENT_CLASSES:
         known = ", ".join(CLIENT_EVENT_TYPES)
-        return InvalidEvent(f"Unknown event type '{quote(kind)}'. A client may send: {known}.", param="type")
-    fault = _first_fault(_CLIENT_CLASSES[kind], event, "")
-    # A key that occurs twice may be right the second time, which is the one that untyped decoding keeps.
-    return fault or InvalidEvent(f"A field of {kind} has the wrong type.")
+        raise InvalidEvent(f"Unknown event type '{quote(kind)}'. A client may send: {known}.", param="type")
+    wanted = _CLIENT_CLASSES[kind]
+    fields, faults = _read(wanted, event, "")
+    if wanted is SessionUpdate and isinstance(fields.get("session"), dict):
+        settings, more = _read(SessionPatch, fields["session"], "session.")
+        fields["session"] = SessionPatch(**settings)
+        faults += more
+    if faults:
+        raise InvalidValue.all_of(faults)
+    event_class: type[ClientEvent] = wanted
+    return event_class(**fields)
 
 
-def _first_fault(event: type[msgspec.Struct], fields: dict[str, Any], path: str) -> InvalidValue | None:
-    for field in msgspec.structs.fields(event):
-        param = path + field.encode_name
-        if field.encode_name not in fields:
+def _read(
+    wanted: type[msgspec.Struct], given: dict[str, Any], path: str
+) -> tuple[dict[str, Any], list[InvalidValue]]:
+    """The fields of ``wanted`` that are given and right, and what is wrong with the others."""
+    fields: dict[str, Any] = {}
+    faults: list[InvalidValue] = []
+    for field in msgspec.structs.fields(wanted):
+        name, param = field.encode_name, path + field.encode_name
+        value = given.get(name)
+        if value is None:
             if field.required:
-                return InvalidValue(param, "", _expected(param), reason="The field is missing.")
+                missing = "null came" if name in given else "The field is missing"
+                faults.append(InvalidValue(param, "", _expected(param), reason=f"{missing}."))
             continue
-        value = fields[field.encode_name]
+        if field.type is SessionPatch and isinstance(value, dict):
+            fields[name] = value  # read field by field
+            continue
+        if isinstance(value, float) and value.is_integer() and param != "event_id":
+            value = int(value)
         try:
-            msgspec.convert(value, field.type)
+            fields[name] = msgspec.convert(value, field.type)
         except msgspec.ValidationError:
-            if event is SessionUpdate and field.type is SessionPatch and isinstance(value, dict):
-                return _first_fault(SessionPatch, value, f"{param}.")
-            # Only the type of the value is named: the value may be the text to speak.
-            return InvalidValue(param, type_name(value), _expected(param))
-    return None
+            faults.append(InvalidValue(param, _shown(value), _expected(param)))
+    return fields, faults
+
+
+def _shown(value: Any) -> str:
+    """A number or a boolean as it was written; of anything else the type, for it may be the text to speak."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    is_number = isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value))
+    return str(value) if is_number else type_name(value)
 
 
 def _expected(param: str) -> str:

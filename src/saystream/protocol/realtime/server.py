@@ -136,6 +136,8 @@ class ServerConnection:
         """Whether there is speakable text that belongs to no response yet."""
         self._append_can_be_undone = False
         """Whether the last event was an append and the reason for ``_text_waits``."""
+        self._spoke_unasked = False
+        """The last response was begun by the server itself, and nothing was committed since."""
         self._errors_in_row = 0
         self._refused_last = False
         self._unknown_keys: tuple[str, ...] = ()
@@ -280,8 +282,11 @@ class ServerConnection:
         return True
 
     def _commit(self) -> bool:
+        spoke_unasked, self._spoke_unasked = self._spoke_unasked, False
         if not self._close_open_response():
             if not self._text_waits:
+                if spoke_unasked:
+                    return False  # too late: what it was meant for has been spoken already (ruling 8)
                 raise EmptyBuffer("The text buffer holds nothing to speak.", param="text")
             limit = self._max_pending_responses
             if self.pending_responses >= limit:
@@ -323,6 +328,7 @@ class ServerConnection:
 
     def open(self) -> None:
         """Begin the connection with ``session.created``."""
+        self._spoke_unasked = False
         session_id = self._new_id("sess")
         session = Session.created(session_id=session_id, model=self._model, config=self._initial_config)
         self._send(SessionCreated(event_id=self._event_id(), session=session))
@@ -339,6 +345,7 @@ class ServerConnection:
             if self.config.mode == "commit":
                 raise RuntimeError("there is no commit to answer with a response")
             self._commit_item()
+        self._spoke_unasked = not committed
         response = _OpenResponse(
             response_id=self._new_id("resp"),
             item_id=self._committed_items.popleft(),

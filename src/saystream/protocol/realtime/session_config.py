@@ -84,9 +84,18 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     def merged(self, patch: SessionPatch) -> SessionConfig:
         """This configuration with the fields of ``patch`` applied.
 
-        Raises ``InvalidValue`` whose ``param`` is ``session.<field>``; then nothing of the patch is applied.
+        Raises ``InvalidValue`` that names every field at fault, the first as its ``param``, ``session.<field>``; then
+        nothing of the patch is applied.
         """
-        changes = {name: _kept(name, value) for name, value in patch.fields_set().items()}
+        changes: dict[str, Any] = {}
+        faults: list[InvalidValue] = []
+        for name, value in patch.fields_set().items():
+            try:
+                changes[name] = _kept(name, value)
+            except InvalidValue as fault:
+                faults.append(fault)
+        if faults:
+            raise InvalidValue.all_of(faults)
         return msgspec.structs.replace(self, **changes)
 
 
