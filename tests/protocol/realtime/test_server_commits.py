@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from saystream.protocol.realtime.events import (
@@ -11,6 +13,7 @@ from saystream.protocol.realtime.events import (
     TextClear,
     TextCommit,
 )
+from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.state import SessionState
 
 from .harness import (
@@ -220,6 +223,20 @@ def test_a_commit_is_too_late_only_for_what_the_server_began_by_itself() -> None
     append(server, "Hello.")
     commit(server)
     speak(server)
+    sent(server)
+    commit(server)
+    assert only_error(server)["code"] == "input_text_buffer_commit_empty"
+
+
+@pytest.mark.parametrize("event", [cancel, clear])
+def test_a_commit_after_the_client_dropped_the_text_is_a_mistake(
+    event: Callable[[ServerConnection], object],
+) -> None:
+    server = make_server()
+    append(server, "Hello.")
+    server.start_response()
+    event(server)
+    server.finish_response("cancelled", USAGE)
     sent(server)
     commit(server)
     assert only_error(server)["code"] == "input_text_buffer_commit_empty"

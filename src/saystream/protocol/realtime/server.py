@@ -236,6 +236,7 @@ class ServerConnection:
             case TextClear():
                 needs_action = self._clear()
             case ResponseCancel():
+                self._spoke_unasked = False
                 needs_action = bool(self._response or self._committed_items or self._text_waits)
             case SessionFinish():
                 needs_action = self._finish()
@@ -299,6 +300,7 @@ class ServerConnection:
 
     def _clear(self) -> bool:
         self._text_waits = False
+        self._spoke_unasked = False
         self._send(TextCleared(event_id=self._event_id()))
         return True
 
