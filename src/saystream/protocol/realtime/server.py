@@ -236,7 +236,6 @@ class ServerConnection:
             case TextClear():
                 needs_action = self._clear()
             case ResponseCancel():
-                self._spoke_unasked = False
                 needs_action = bool(self._response or self._committed_items or self._text_waits)
             case SessionFinish():
                 needs_action = self._finish()
@@ -399,6 +398,8 @@ class ServerConnection:
         response = self._response
         assert response is not None
         self._response = None
+        if status == "cancelled":
+            self._spoke_unasked = False  # the client knows what became of its text
         item_status: ResponseStatus = "completed" if status == "completed" else "incomplete"
         self._send(AudioDone(event_id=self._event_id(), response_id=response.id, item_id=response.item_id))
         self._send(
