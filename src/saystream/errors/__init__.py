@@ -1,6 +1,6 @@
 """Every error that saystream raises, in one tree: ``docs/reference/errors.md`` lists it.
 
-* :class:`InvalidRequest`: the caller's mistake; the session lives on (``requests.py``, ``uploads.py``)
+* :class:`InvalidRequest`: the caller's mistake; the session lives on (``requests.py``, ``tasks.py``, ``uploads.py``)
 * :class:`ProtocolAbuse`: the peer's mistake; the connection ends (``connection.py``)
 * :class:`ServerFault`: our fault (``faults.py``, ``models.py``)
 * :class:`ClientError`: raised by our client and SDK (``client.py``)
@@ -18,4 +18,5 @@ from saystream.errors.faults import *
 from saystream.errors.models import *
 from saystream.errors.requests import *
 from saystream.errors.scoring import *
+from saystream.errors.tasks import *
 from saystream.errors.uploads import *
