@@ -161,14 +161,14 @@ def _pairs(value: Mapping[str, object], kind: str, param: str) -> list[tuple[str
         place = f"{param}[{number}]"
         if not isinstance(entry, Mapping) or not entry:
             raise InvalidValue(place, _kind(entry), "an object with a word and what it becomes")
-        for word, value in cast("Mapping[object, object]", entry).items():
+        for word, said in cast("Mapping[object, object]", entry).items():
             if not isinstance(word, str) or not word.strip():
                 raise InvalidValue(place, _kind(word), "a word that is not empty")
-            if not isinstance(value, str):
-                raise InvalidValue(place, _kind(value), "a string for each word")
+            if not isinstance(said, str):
+                raise InvalidValue(place, _kind(said), "a string for each word")
             if len(word) > MAX_WORD_CHARACTERS:
                 raise _too_long(place, word, MAX_WORD_CHARACTERS)
-            found.append((place, word, value))
+            found.append((place, word, said))
     return found
 
 
