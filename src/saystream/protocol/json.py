@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import codecs
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from saystream.errors import InvalidBody, quote
+from saystream.protocol.surrogates import decode_with_halves, mended
 
-__all__ = ["NOT_JSON", "decode_body", "decode_body_object", "type_name", "why_not_json"]
-
-_Wanted = TypeVar("_Wanted")
+__all__ = ["NOT_JSON", "decode_body_object", "type_name", "why_not_json"]
 
 NOT_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 """What a decoder raises: for broken JSON or the wrong shape, JSON nested too deeply, text with a lone surrogate, and
@@ -44,25 +43,16 @@ def why_not_json(error: BaseException) -> str:
     return quote(error)
 
 
-def decode_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
-    """The body of a request. Raises InvalidBody if it is not JSON, and msgspec's ValidationError, which the caller
-    explains, if its shape is not that of ``wanted``. A byte order mark is skipped."""
+def decode_body_object(body: bytes) -> dict[str, Any]:
+    """The fields of a request's body, with values of any type. A byte order mark is skipped, and halves of characters
+    are mended (``surrogates``). Raises InvalidBody if it is not a JSON object."""
     try:
-        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=wanted)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError as error:
+        fields = decode_with_halves(body.removeprefix(codecs.BOM_UTF8))
+    except msgspec.DecodeError as error:  # also for a number beyond all bounds, such as 1e999
         raise InvalidBody(f"The body is not valid JSON: {why_not_json(error)}.") from error
     except (RecursionError, UnicodeDecodeError) as error:
         raise InvalidBody(f"The body is not valid JSON: it is {why_not_json(error)}.") from error
-
-
-def decode_body_object(body: bytes) -> dict[str, Any]:
-    """The fields of a request's body, with values of any type. Raises InvalidBody if it is not a JSON object."""
-    try:
-        fields = decode_body(body, object)
-    except msgspec.ValidationError as error:  # a number beyond all bounds, such as 1e999
-        raise InvalidBody(f"The body is not valid JSON: {why_not_json(error)}.") from error
     if not isinstance(fields, dict):
         raise InvalidBody(f"The body must be a JSON object; {type_name(fields)} came.")
-    return fields
+    mended_fields: dict[str, Any] = mended(fields)
+    return mended_fields

@@ -70,7 +70,7 @@ def test_absent_and_null_parameters_are_the_same() -> None:
         (b"\xff\xfe", "malformed"),
         (b'{"model":"\xed\xa0\x80"}', "not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"model":"m","input":{"text":"\\ud800","voice":"c"}}', "JSON"),
+        (b'{"model":"m","input":{"text":"\\ud800","voice":"c"', "JSON"),
     ],
 )
 def test_what_is_no_json_object_is_refused(body: bytes, why: str) -> None:

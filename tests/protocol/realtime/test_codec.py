@@ -72,8 +72,8 @@ def test_a_whole_number_is_taken_for_a_field_of_fractions() -> None:
         "{",
         "\ufeff{}",
         '{"type":"input_text_buffer.commit"}x',
-        '{"type":"input_text_buffer.append","text":"\\ud800"}',
-        '{"type":"input_text_buffer.append","text":"\\udc00\\ud800"}',
+        '{"type":"input_text_buffer.append","text":"\\ud800',
+        '{"type":"input_text_buffer.append","text":"\\udc00","event_id":NaN}',
         '{"type":"input_text_buffer.append","text":"\ud800"}',
         '{"type":"session.update","session":{"speech_rate":NaN}}',
         '{"type":"session.update","session":{"speech_rate":-Infinity}}',
@@ -204,9 +204,12 @@ def test_unknown_keys_of_session_are_named_in_a_bounded_form() -> None:
     assert len(keys) == 2
 
 
-def test_a_key_that_is_no_text_is_refused() -> None:
-    with pytest.raises(InvalidEvent, match="key"):
-        unknown_session_keys('{"type":"session.update","session":{"\\ud800abcdefghijkl":1}}')
+def test_half_a_character_is_kept_in_text_and_mended_elsewhere() -> None:
+    half = decode_client_event('{"type":"input_text_buffer.append","event_id":"a\\ud83d","text":"b\\ud83d"}')
+    assert half == TextAppend(event_id="a\ufffd", text="b\ud83d")
+    frame = '{"type":"session.update","session":{"voice":"a\\udc00","\\ud800x":1}}'
+    assert decode_client_event(frame) == SessionUpdate(session=SessionPatch(voice="a\ufffd"))
+    assert unknown_session_keys(frame) == ("\ufffdx",)
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,14 @@ def test_a_refused_update_is_not_half_applied(session: dict[str, Any], param: st
     assert memory_of(server) == before
 
 
-def test_a_key_of_session_that_is_no_text_is_refused() -> None:
+def test_a_character_that_was_cut_in_two_is_whole_again() -> None:
     server = make_server()
-    take(server, '{"type":"session.update","session":{"volume":1,"\\ud800abcdefghijkl":1}}')
-    assert only_error(server)["code"] == "invalid_event"
-    assert server.config.volume == 50
+    pieces = ["Fine \\ud83d", "\\ude00 and \\ud83d", " well\\ud83d"]
+    start = '{"type":"input_text_buffer.append","text":"'
+    events = [take(server, f'{start}{piece}"}}') for piece in pieces]
+    assert "".join(event.text for event in events) == "Fine 😀 and \ufffd well"
+    assert commit(server) is not None
+    assert append(server, "\ude00x").text == "\ufffdx"
 
 
 @pytest.mark.parametrize("mode", MODES)

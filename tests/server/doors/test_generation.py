@@ -219,7 +219,7 @@ async def test_64_at_once_lose_nothing_and_files_are_what_was_streamed(listener:
         ({"model": "qwen3-tts-flash"}, 400, "BadRequest.EmptyInput", "input"),
         ({"model": "qwen3-tts-flash", "input": {"text": "x"}}, 400, "InvalidParameter", "voice property is required"),
         (body("secret\0words"), 400, "InvalidParameter", "input.text"),
-        (b'{"model":"qwen3-tts-flash","input":{"text":"secret\\ud800"}}', 400, "InvalidParameter", "JSON"),
+        (b'{"model":"qwen3-tts-flash","input":{"text":"secret\\ud800"', 400, "InvalidParameter", "JSON"),
         (body(" … "), 400, "InvalidParameter", "nothing that can be spoken"),
         (body("secret " * 100), 400, "InvalidParameter", "700 characters; qwen3-tts-flash takes at most 600"),
         (body("secret " * 400, model="qwen-tts"), 400, "InvalidParameter", "700 tokens; qwen-tts takes at most 512"),

@@ -183,7 +183,7 @@ async def test_what_cannot_be_is_refused_by_name(
         (json.dumps(wish()).encode("utf-16"), "application/json; charset=utf-16", 415),
         (json.dumps(wish()).encode()[:-2], "application/json", 400),
         (b"", "application/json", 400),
-        (b'{"input":"\\ud800"}', "application/json", 400),
+        (b'{"input":"\\ud800', "application/json", 400),
         (b'{"input":"\xed\xa0\x80"}', "application/json", 400),
         (json.dumps(wish(input="a\0b")).encode(), "application/json", 400),
     ],

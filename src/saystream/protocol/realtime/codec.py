@@ -30,6 +30,7 @@ from saystream.protocol.realtime.events import (
     wire_type,
 )
 from saystream.protocol.realtime.session_config import SessionPatch
+from saystream.protocol.surrogates import decode_with_halves, mended
 
 __all__ = [
     "DeltaFrames",
@@ -42,14 +43,9 @@ __all__ = [
 ]
 
 
-class _SessionKeys(msgspec.Struct):
-    session: dict[str, msgspec.Raw]
-
-
 _CLIENT_DECODER: Final[msgspec.json.Decoder[ClientEvent]] = msgspec.json.Decoder(ClientEvent)
 _SERVER_DECODER: Final[msgspec.json.Decoder[ServerEvent]] = msgspec.json.Decoder(ServerEvent)
 _ENCODER: Final = msgspec.json.Encoder()
-_KEYS_DECODER: Final[msgspec.json.Decoder[_SessionKeys]] = msgspec.json.Decoder(_SessionKeys)
 _NUMBER: Final = re.compile(r"[-+]?[0-9.]{1,20}")
 _CLIENT_CLASSES: Final = {wire_type(event): event for event in ClientEvent.__args__}
 
@@ -66,16 +62,14 @@ def check_frame_size(frame: str, max_frame_bytes: int) -> None:
 def decode_client_event(frame: str) -> ClientEvent:
     """The event in ``frame``.
 
-    Raises ``InvalidEvent`` when it is not an event (not JSON, not an object, nested too deeply, a lone surrogate,
-    an unknown ``type``) and ``InvalidValue``, whose ``param`` is the path of the field, when a field is
-    missing or of the wrong type; its message names every such field.
+    Raises ``InvalidEvent`` when it is not an event (not JSON, not an object, nested too deeply, an unknown ``type``),
+    and ``InvalidValue``, whose ``param`` is the path of the field, when a field is missing or of the wrong type; its
+    message names every such field.
     """
     try:
         return _CLIENT_DECODER.decode(frame)
-    except msgspec.ValidationError:
+    except NOT_JSON:
         return _leniently(frame)
-    except NOT_JSON as error:
-        raise InvalidEvent(f"The frame is not valid JSON: {why_not_json(error)}.") from error
 
 
 def decode_server_event(frame: str) -> ServerEvent:
@@ -103,15 +97,10 @@ def event_id_of(frame: str) -> str:
 
 
 def unknown_session_keys(frame: str) -> tuple[str, ...]:
-    """The keys of a ``session.update`` that are not fields: ignored, but worth a line in the log.
-
-    Raises ``InvalidEvent`` when a key is not text.
-    """
-    try:
-        update = _KEYS_DECODER.decode(frame)
-    except NOT_JSON as error:
-        raise InvalidEvent(f"A key of session is not valid JSON: {why_not_json(error)}.") from error
-    return tuple(quote(key) for key in update.session if key not in PARAMETERS)
+    """The keys of a ``session.update`` that are not fields: ignored, but worth a line in the log. The frame has been
+    decoded before."""
+    session = mended(_object_in(frame).get("session"))
+    return tuple(quote(key) for key in session if key not in PARAMETERS)
 
 
 class DeltaFrames:
@@ -135,7 +124,7 @@ class DeltaFrames:
 def _object_in(frame: str) -> dict[str, Any]:
     """``frame`` as any JSON object. Raises ``InvalidEvent`` when it is not one."""
     try:
-        value = msgspec.json.decode(frame)
+        value = decode_with_halves(frame)
     except NOT_JSON as error:
         raise InvalidEvent(f"The frame is not valid JSON: {why_not_json(error)}.") from error
     if not isinstance(value, dict):
@@ -144,12 +133,17 @@ def _object_in(frame: str) -> dict[str, Any]:
 
 
 def _leniently(frame: str) -> ClientEvent:
-    """The event in a ``frame`` that the typed decoder refused: fields that are null are as if they were absent, and a
-    whole number may be written as a fraction, as serialisers of Java and JavaScript write it.
+    """The event in a ``frame`` that the typed decoder refused: fields that are null are as if they were absent, a
+    whole number may be written as a fraction, as serialisers of Java and JavaScript write it, and text may hold halves
+    of characters.
 
     Raises what ``decode_client_event`` raises.
     """
     event = _object_in(frame)
+    text = event.get("text")
+    event = mended(event)
+    if isinstance(text, str):
+        event["text"] = text  # its halves may belong to those of other events
     kind = event.get("type")
     if not isinstance(kind, str):
         came = type_name(kind) if "type" in event else "none"

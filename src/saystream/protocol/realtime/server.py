@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, assert_never
 
-from msgspec import UNSET
+import msgspec
 
 from saystream.errors import (
     BinaryFrame,
@@ -29,7 +29,6 @@ from saystream.errors import (
 )
 from saystream.protocol.close import Close
 from saystream.protocol.realtime.codec import (
-    DeltaFrames,
     check_frame_size,
     decode_client_event,
     encode,
@@ -37,21 +36,10 @@ from saystream.protocol.realtime.codec import (
     unknown_session_keys,
 )
 from saystream.protocol.realtime.events import (
-    AudioDone,
     ClientEvent,
-    ContentPart,
-    ContentPartAdded,
-    ContentPartDone,
     Error,
     ErrorBody,
-    Item,
-    OutputItemAdded,
-    OutputItemDone,
-    Response,
     ResponseCancel,
-    ResponseCreated,
-    ResponseDone,
-    ResponseStatus,
     ServerEvent,
     SessionCreated,
     SessionFinish,
@@ -65,29 +53,16 @@ from saystream.protocol.realtime.events import (
     TextCommitted,
     wire_type,
 )
+from saystream.protocol.realtime.open_response import OpenResponse
 from saystream.protocol.realtime.session_config import Session, SessionConfig
 from saystream.protocol.realtime.state import ClientState, ConnectionState, ServerState, SessionState
+from saystream.protocol.surrogates import HalfCharacters
 from saystream.protocol.usage import Usage
 
 __all__ = ["UPDATE_REFUSED", "ServerConnection"]
 
 UPDATE_REFUSED: Final = "Session update error: session already started or finished or failed."
 """The documented text for a ``session.update`` that comes too late."""
-
-
-class _OpenResponse:
-    """What the events of one response have in common."""
-
-    def __init__(self, *, response_id: str, item_id: str, voice: str, committed: bool) -> None:
-        self.id = response_id
-        self.item_id = item_id
-        self.voice = voice
-        self.committed = committed
-        """It takes no more text: later text belongs to the next response."""
-        self.deltas = DeltaFrames(response_id=response_id, item_id=item_id)
-
-    def item(self, status: ResponseStatus, *content: ContentPart) -> Item:
-        return Item(id=self.item_id, status=status, content=content)
 
 
 class ServerConnection:
@@ -131,11 +106,12 @@ class ServerConnection:
         self._states = ConnectionState()
         self._outbox: list[str] = []
         self._committed_items: deque[str] = deque()
-        self._response: _OpenResponse | None = None
+        self._response: OpenResponse | None = None
         self._text_waits = False
         """Whether there is speakable text that belongs to no response yet."""
         self._append_can_be_undone = False
         """Whether the last event was an append and the reason for ``_text_waits``."""
+        self._halves = HalfCharacters()
         self._spoke_unasked = False
         """The last response was begun by the server itself, and nothing was committed since."""
         self._errors_in_row = 0
@@ -184,10 +160,18 @@ class ServerConnection:
             event = decode_client_event(frame)
             if isinstance(event, SessionUpdate):
                 self._unknown_keys = unknown_session_keys(frame)
+            elif isinstance(event, TextAppend):
+                event = self._mended(event)
+            elif isinstance(event, TextCommit | TextClear | SessionFinish):
+                self._halves.clear()
         except InvalidRequest as mistake:
             self.refuse(mistake, event_id_of(frame))
             return None
         return event
+
+    def _mended(self, event: TextAppend) -> TextAppend:
+        text = self._halves.push(event.text)
+        return event if text is event.text else msgspec.structs.replace(event, text=text)
 
     def accept(self, event: ClientEvent) -> ClientEvent | None:
         """The event from ``receive_text``, to act on, or ``None`` if it was refused or changes nothing.
@@ -347,28 +331,15 @@ class ServerConnection:
                 raise RuntimeError("there is no commit to answer with a response")
             self._commit_item()
         self._spoke_unasked = not committed
-        response = _OpenResponse(
+        response = OpenResponse(
             response_id=self._new_id("resp"),
             item_id=self._committed_items.popleft(),
             voice=self.config.voice,
             committed=committed,
         )
         self._response = response
-        body = Response(id=response.id, status="in_progress", voice=response.voice)
-        self._send(ResponseCreated(event_id=self._event_id(), response=body))
-        self._send(
-            OutputItemAdded(
-                event_id=self._event_id(), response_id=response.id, item=response.item("in_progress")
-            )
-        )
-        self._send(
-            ContentPartAdded(
-                event_id=self._event_id(),
-                response_id=response.id,
-                item_id=response.item_id,
-                part=ContentPart(text=""),
-            )
-        )
+        for event in response.opening(self._event_id):
+            self._send(event)
         return response.id
 
     def send_audio(self, audio: bytes) -> None:
@@ -400,32 +371,8 @@ class ServerConnection:
         self._response = None
         if status == "cancelled":
             self._spoke_unasked = False  # the client knows what became of its text
-        item_status: ResponseStatus = "completed" if status == "completed" else "incomplete"
-        self._send(AudioDone(event_id=self._event_id(), response_id=response.id, item_id=response.item_id))
-        self._send(
-            ContentPartDone(
-                event_id=self._event_id(),
-                response_id=response.id,
-                item_id=response.item_id,
-                part=ContentPart(text=""),
-            )
-        )
-        self._send(
-            OutputItemDone(
-                event_id=self._event_id(),
-                response_id=response.id,
-                item=response.item(item_status, ContentPart(text="")),
-            )
-        )
-        done = Response(
-            id=response.id,
-            status=status,
-            modalities=("text", "audio"),
-            voice=response.voice,
-            output=(response.item(item_status, ContentPart(transcript="")),),
-            usage=UNSET if usage is None else usage,
-        )
-        self._send(ResponseDone(event_id=self._event_id(), response=done))
+        for event in response.closing(self._event_id, status, usage):
+            self._send(event)
 
     def report(self, fault: SaystreamError, *, start: int, end: int) -> None:
         """Tell of a fault that the session survives, and of the text that it cost: the characters from ``start`` to
