@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fuzzing.reading import Reader
 from saystream.errors import FrameTooLarge, InvalidEvent, InvalidValue, RemoteProtocolError
+from saystream.protocol.json import check_frame_size
 from saystream.protocol.realtime.codec import (
-    check_frame_size,
     decode_client_event,
     decode_server_event,
     encode,

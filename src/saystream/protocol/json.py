@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from saystream.errors import InvalidBody, quote
+from saystream.errors import FrameTooLarge, InvalidBody, quote
 from saystream.protocol.surrogates import decode_with_halves, mended
 
-__all__ = ["NOT_JSON", "decode_body_object", "type_name", "why_not_json"]
+__all__ = ["NOT_JSON", "check_frame_size", "decode_body_object", "type_name", "why_not_json"]
 
 NOT_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 """What a decoder raises: for broken JSON or the wrong shape, JSON nested too deeply, text with a lone surrogate, and
@@ -41,6 +41,15 @@ def why_not_json(error: BaseException) -> str:
     if isinstance(error, UnicodeEncodeError):
         return "a lone surrogate"
     return quote(error)
+
+
+def check_frame_size(frame: str, max_frame_bytes: int) -> None:
+    """Raise ``FrameTooLarge`` when ``frame`` has more than ``max_frame_bytes`` bytes as UTF-8."""
+    if len(frame) * 4 <= max_frame_bytes:
+        return  # no character takes more than four bytes
+    size = len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
+    if size > max_frame_bytes:
+        raise FrameTooLarge(f"A frame of {size} bytes came; the limit is {max_frame_bytes}.")
 
 
 def decode_body_object(body: bytes) -> dict[str, Any]:

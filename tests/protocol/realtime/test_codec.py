@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saystream.errors import FrameTooLarge, InvalidEvent, InvalidRequest, InvalidValue, RemoteProtocolError
+from saystream.protocol.json import check_frame_size
 from saystream.protocol.realtime.codec import (
     DeltaFrames,
-    check_frame_size,
     decode_client_event,
     decode_server_event,
     encode,

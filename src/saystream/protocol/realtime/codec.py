@@ -13,7 +13,6 @@ import msgspec
 import pybase64
 
 from saystream.errors import (
-    FrameTooLarge,
     InvalidEvent,
     InvalidRequest,
     InvalidValue,
@@ -34,7 +33,6 @@ from saystream.protocol.surrogates import decode_with_halves, mended
 
 __all__ = [
     "DeltaFrames",
-    "check_frame_size",
     "decode_client_event",
     "decode_server_event",
     "encode",
@@ -48,15 +46,6 @@ _SERVER_DECODER: Final[msgspec.json.Decoder[ServerEvent]] = msgspec.json.Decoder
 _ENCODER: Final = msgspec.json.Encoder()
 _NUMBER: Final = re.compile(r"[-+]?[0-9.]{1,20}")
 _CLIENT_CLASSES: Final = {wire_type(event): event for event in ClientEvent.__args__}
-
-
-def check_frame_size(frame: str, max_frame_bytes: int) -> None:
-    """Raise ``FrameTooLarge`` when ``frame`` has more than ``max_frame_bytes`` bytes as UTF-8."""
-    if len(frame) * 4 <= max_frame_bytes:
-        return  # no character takes more than four bytes
-    size = len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
-    if size > max_frame_bytes:
-        raise FrameTooLarge(f"A frame of {size} bytes came; the limit is {max_frame_bytes}.")
 
 
 def decode_client_event(frame: str) -> ClientEvent:

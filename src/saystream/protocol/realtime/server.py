@@ -28,8 +28,8 @@ from saystream.errors import (
     TooManyErrors,
 )
 from saystream.protocol.close import Close
+from saystream.protocol.json import check_frame_size
 from saystream.protocol.realtime.codec import (
-    check_frame_size,
     decode_client_event,
     encode,
     event_id_of,

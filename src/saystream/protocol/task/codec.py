@@ -5,6 +5,7 @@ Whatever a client sends, ``read_envelope`` and ``command_of`` return or raise a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from saystream.errors import InvalidEvent, InvalidValue, RemoteProtocolError, quote
 from saystream.protocol.json import NOT_JSON, type_name, why_not_json
+from saystream.protocol.surrogates import decode_with_halves, mended
 from saystream.protocol.task.commands import Command, ContinueTask, FinishTask, RunTask, Streaming
 from saystream.protocol.task.events import (
     SentenceBegin,
@@ -66,7 +68,7 @@ def read_envelope(frame: str) -> Envelope:
     a header or a task's id, or of an unknown action.
     """
     try:
-        fields = msgspec.json.decode(frame)
+        fields = decode_with_halves(frame)
     except NOT_JSON as error:
         raise InvalidEvent(f"The frame is not valid JSON: {why_not_json(error)}.") from error
     if not isinstance(fields, dict):
@@ -74,7 +76,7 @@ def read_envelope(frame: str) -> Envelope:
     header = fields.get("header")
     if not isinstance(header, dict):
         raise InvalidEvent(f"A command has an object 'header'; {_came(header)} came.", param="header")
-    task_id = header.get("task_id")
+    task_id = mended(header.get("task_id"))
     if not isinstance(task_id, str) or not 0 < len(task_id) <= _MAX_ID_CHARACTERS:
         allowed = f"a string 'task_id' of at most {_MAX_ID_CHARACTERS} characters"
         raise InvalidEvent(f"The header of a command has {allowed}.", param="header.task_id")
@@ -93,13 +95,16 @@ def read_envelope(frame: str) -> Envelope:
     )
 
 
-def command_of(envelope: Envelope) -> Command:
-    """The command that ``envelope`` holds.
+def command_of(envelope: Envelope, *, joined: Callable[[str], str] = mended) -> Command:
+    """The command that ``envelope`` holds. ``joined`` makes whole characters of the text of a ``continue-task``, which
+    may begin or end in the middle of one (``surrogates``).
 
     Raises InvalidValue, whose ``param`` is the path of the field, when a field is of the wrong type or out of its
     range, and InvalidRequest, which names them all, for several parameters.
     """
     payload = envelope.payload
+    if envelope.action != "continue-task":
+        payload = mended(payload)
     given = _object(payload, "input")
     match envelope.action:
         case "run-task":
@@ -113,7 +118,7 @@ def command_of(envelope: Envelope) -> Command:
         case "continue-task":
             return ContinueTask(
                 task_id=envelope.task_id,
-                text=_string(given, "text", "payload.input.text"),
+                text=joined(_string(given, "text", "payload.input.text")),
                 flush=given.get("flush") in (True, "true"),
             )
         case _:
