@@ -7,6 +7,8 @@ spoken before it, so that an "OK." does not make a German session English for a 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -44,6 +46,27 @@ SCRIPT_LANGUAGES = {
 }
 """Languages of the scripts that have only one; Thai is included, so that it is not taken for another language."""
 
+_LANGUAGES_OF_LETTERS = {
+    "ARABIC": "ar",
+    "ARMENIAN": "hy",
+    "BENGALI": "bn",
+    "DEVANAGARI": "hi",
+    "ETHIOPIC": "am",
+    "GEORGIAN": "ka",
+    "GREEK": "el",
+    "GUJARATI": "gu",
+    "GURMUKHI": "pa",
+    "HEBREW": "he",
+    "KANNADA": "kn",
+    "MALAYALAM": "ml",
+    "MYANMAR": "my",
+    "ORIYA": "or",
+    "SINHALA": "si",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+}
+"""The language with the most speakers in each further script, by how Unicode names its letters."""
+
 _OTHER_SCRIPTS = {language.code for language in LANGUAGES if language.script != "Latin"} | {"th"}
 _WEIGHTS = {
     # One han character or hangul syllable says about as much as three letters, a kana as much as two.
@@ -55,6 +78,14 @@ _WEIGHTS = {
     Script.CYRILLIC: 1,
     Script.THAI: 1,
 }
+
+_SCRIPTS = {
+    "zh": (Script.HAN,),
+    "ja": (Script.HAN, Script.HIRAGANA, Script.KATAKANA),
+    "ko": (Script.HANGUL,),
+    "ru": (Script.CYRILLIC,),
+}
+"""Of the languages that are not written in Latin letters."""
 
 _SAMPLE_CHARACTERS = 300
 """More characters tell no more, and each one takes time."""
@@ -97,21 +128,32 @@ def script_language(text: str, default: str) -> str:
 
     Han and kana count together: any kana makes the text ``ja``, unless there are few among characters that Japanese
     does not have; without kana it is ``zh``, or ``ja`` if that is the default. Latin gives ``default``, or ``en`` if
-    the default is not written in Latin letters. Text without letters gives ``default``.
+    the default is not written in Latin letters. Text without letters, or with letters of a script that is not known,
+    gives ``default``.
     """
     weights = dict.fromkeys(_WEIGHTS, 0)
-    for character in text:
+    further: Counter[str] = Counter()
+    for place, character in enumerate(text):
         script = describe(character).script
         if script in weights:
             weights[script] += _WEIGHTS[script]
+        elif character.isalpha() and _is_in_word(text, place):
+            further[_LANGUAGES_OF_LETTERS.get(unicodedata.name(character, "").partition(" ")[0], "")] += 1
+    further.pop("", None)
     kana = weights[Script.HIRAGANA] + weights[Script.KATAKANA]
     totals = {
         _east_asian(text, kana, weights[Script.HAN], default): weights[Script.HAN] + kana,
         **{code: weights[Script(script)] for script, code in SCRIPT_LANGUAGES.items()},
         "en" if default in _OTHER_SCRIPTS else default: weights[Script.LATIN],
+        **further,
     }
     code, total = max(totals.items(), key=lambda item: item[1])
     return code if total else default
+
+
+def _is_in_word(text: str, place: int) -> bool:
+    """Whether another letter stands beside it: a Greek letter alone is a sign, as in "5 Ω"."""
+    return text[place - 1 : place].isalpha() or text[place + 1 : place + 2].isalpha()
 
 
 def _east_asian(text: str, kana: int, han: int, default: str) -> str:
@@ -195,8 +237,8 @@ def _identifier() -> LanguageIdentifier:
 class SpokenLanguage:
     """The language of each segment of one session. If a segment does not tell, it uses the language spoken before.
 
-    A declared language decides wherever its script allows it. The vendor's own samples declare Chinese and send English
-    sentences.
+    A declared language decides wherever its script allows it, also for a text in which other words are more. The
+    vendor's own samples declare Chinese and send English sentences.
     """
 
     def __init__(self, declared: str | None, spoken: Iterable[str] = LATIN_LANGUAGES) -> None:
@@ -206,6 +248,8 @@ class SpokenLanguage:
         self._spoken = frozenset(spoken)
         self._latin: str | None = declared if declared in LATIN_LANGUAGES else None
         self._east_asian: str | None = declared if declared in ("zh", "ja") else None
+        self._last = declared
+        """Spoken last, as far as a text told it."""
 
     def of(self, text: str, following: str = "") -> str:
         """The language of ``text``; ``following`` is what is known of the text after it."""
@@ -215,6 +259,8 @@ class SpokenLanguage:
     def speak(self, text: str, following: str = "") -> str:
         """The same, and remember it if ``text`` tells it."""
         language, is_told = self._decide(text, following)
+        if is_told:
+            self._last = language
         if is_told and language in LATIN_LANGUAGES:
             self._latin = language
         elif is_told and language in ("zh", "ja"):
@@ -223,12 +269,23 @@ class SpokenLanguage:
 
     def _decide(self, text: str, following: str) -> tuple[str, bool]:
         text = text[:_SAMPLE_CHARACTERS]
+        if not any(map(str.isalpha, text)):  # numbers and signs alone
+            return self._last or "en", False
         language = script_language(text, "en")
+        if self._declared not in (None, language) and self._is_written_in(self._declared, text, language):
+            return str(self._declared), True
         if language in LATIN_LANGUAGES:
             return self._latin_of(text, following)
         if language == "zh" and self._east_asian == "ja" and (self._declared or is_written_in_japan(text)):
             return "ja", True
         return language, True
+
+    def _is_written_in(self, declared: str | None, text: str, language: str) -> bool:
+        """Whether some of ``text`` is in the script of ``declared``: what else is in it is read within that language.
+        Kana beside han, which make a text Japanese, are no part of a Chinese one."""
+        scripts = _SCRIPTS.get(declared or "", ())
+        mixed = declared == "zh" and language == "ja"
+        return not mixed and any(describe(character).script in scripts for character in text)
 
     def _latin_of(self, text: str, following: str) -> tuple[str, bool]:
         if self._declared in LATIN_LANGUAGES:
