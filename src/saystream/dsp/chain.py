@@ -10,18 +10,14 @@ import numpy as np
 
 from saystream.audio import Effects
 from saystream.dsp.encoders import UNCOMPRESSED, make_encoder, settled
-from saystream.dsp.loudness import UNITY_VOLUME, Volume
-from saystream.dsp.mark_times import MarkTimes
-from saystream.dsp.resample import Resampler
-from saystream.dsp.silence import SegmentEdges
-from saystream.dsp.stage import flush_all, push_all
-from saystream.dsp.tempo import make_tempo
+from saystream.dsp.voicing import Voicing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from saystream.audio import AudioChunk, AudioFormat, Mark, Samples
     from saystream.dsp.stage import Stage
+    from saystream.dsp.voicing import Music
 
 __all__ = ["FADE_MS", "LEAST_DELTA_MS", "Chain", "EncodedAudio"]
 
@@ -45,7 +41,7 @@ class EncodedAudio:
 
 
 class Chain:
-    """Cut the silence at the edges of segments, change speed and pitch, resample, set the volume, encode.
+    """Shape what engines say, see ``voicing``, cut it into deltas, and encode it.
 
     Nothing is held back except what ``delay_ms`` says, and silence that may be the end of a segment. What a push
     completes is cut into even pieces of at most ``delta_ms``; the first piece of the response is ``first_delta_ms``, so
@@ -73,7 +69,7 @@ class Chain:
         self._effects = effects or Effects()
         self._sample_rate = self.audio_format.sample_rate
         self._encoder = make_encoder(self.audio_format)
-        self._volume = _volume(self._sample_rate, self._effects)
+        self._voicing = Voicing(self._sample_rate, self._effects, self._cut)
         self._pieces: deque[Samples] = deque()
         """Ready but not yet encoded."""
         self._next_piece_samples = max(1, round(first_delta_ms * self._sample_rate / 1000))
@@ -84,34 +80,23 @@ class Chain:
         """The sound after the last of the pieces."""
         self._samples_in_encoder = 0
         self._samples_encoded = 0
-        self._marks = MarkTimes(self._effects.speech_rate)
-        self._source_rate = 0
-        self._edges: SegmentEdges | None = None
-        self._stages: list[Stage] = []
+        self._marks = self._voicing.marks
 
     def delay_ms(self, source_rate: int) -> float:
         """Sound from an engine of this rate that goes in before the first bytes of sound come out.
 
         Silence at the beginning of a segment is not counted: it is held back until there is sound.
         """
-        tempo = sum(stage.delay_ms for stage in _tempo(source_rate, self._effects))
-        stages = [*_resampler(source_rate, self._sample_rate), *_volume(self._sample_rate, self._effects)]
+        tempo_ms, behind_ms = self._voicing.delay_ms(source_rate)
         least_ms = 2 * self._least_samples * 1000 / self._sample_rate
-        behind_tempo = sum(stage.delay_ms for stage in stages) + least_ms + self._encoder.delay_ms
-        return tempo + behind_tempo * self._effects.speech_rate
+        return tempo_ms + (behind_ms + least_ms + self._encoder.delay_ms) * self._effects.speech_rate
 
     def push(self, chunk: AudioChunk) -> Iterator[EncodedAudio]:
         """The rate of the chunks may change between segments, because another engine may speak the next one.
 
         Results that are not read come with the next call.
         """
-        if chunk.sample_rate != self._source_rate:
-            self._add(flush_all(self._stages))
-            self._start(chunk.sample_rate)
-        self._add(push_all(self._stages, [chunk.samples]))
-        if chunk.marks or self._marks.unplaced:
-            assert self._edges is not None
-            self._marks.push(chunk.marks, self._edges)
+        self._voicing.push(chunk)
         return self._encode_pieces()
 
     def end_segment(self, pause_ms: float) -> None:
@@ -120,9 +105,30 @@ class Chain:
         The engine's own silence counts towards the pause, and is cut if it is longer (``silence.TRAILING_MS``). After
         the last segment there is no pause.
         """
-        if self._edges is not None:
-            self._marks.end_segment(self._edges)
-            self._edges.end_segment(pause_ms)
+        self._voicing.end_segment(pause_ms)
+
+    def pause(self, duration_ms: float) -> Iterator[EncodedAudio]:
+        """Silence of exactly this between the sound before and the sound after it, also at the begin and the end of the
+        response. Pauses in a row add up."""
+        self._voicing.pause(duration_ms)
+        return self._encode_pieces()
+
+    def play(self, sound: AudioChunk) -> Iterator[EncodedAudio]:
+        """A sound that no engine makes: volume and voice effect are those of the voice, speed and pitch its own."""
+        self._voicing.play(sound)
+        return self._encode_pieces()
+
+    def change(
+        self,
+        effects: Effects,
+        *,
+        make_effect: Callable[[int], Stage] | None = None,
+        music: Music | None = None,
+    ) -> Iterator[EncodedAudio]:
+        """What comes next has other effects, another ``make_effect(sample_rate)`` behind them, and other music under
+        it: the same object goes on, another one or ``None`` ends it, half a second after the voice."""
+        self._voicing.change(effects, make_effect=make_effect, music=music)
+        return self._encode_pieces()
 
     def release(self) -> Iterator[EncodedAudio]:
         """The sound that is held back for a tail, when nothing may follow for a while. A tail then ends in silence."""
@@ -133,8 +139,7 @@ class Chain:
 
     def flush(self) -> Iterator[EncodedAudio]:
         """Everything that was held back, except the silence at the end. The chain cannot be used afterwards."""
-        self._add(flush_all(self._stages))
-        self._cut(flush_all(self._volume))
+        self._voicing.flush()
         yield from self._end(self._held_back)
 
     def cut_off(self) -> Iterator[EncodedAudio]:
@@ -142,8 +147,7 @@ class Chain:
 
         What was returned before can no longer be faded. If nothing is ready, the stream ends as it is.
         """
-        self._add(flush_all(self._stages))
-        self._cut(flush_all(self._volume))
+        self._voicing.flush()
         fading = _joined([*self._pieces, self._held_back])[: FADE_MS * self._sample_rate // 1000]
         self._pieces.clear()
         yield from self._end(fading * np.linspace(1, 0, len(fading), dtype=np.float32))
@@ -156,20 +160,6 @@ class Chain:
             missing = max(0, self._least_samples - len(last))
             yield from self._encoded(np.concatenate([last, np.zeros(missing, np.float32)]))
         yield from self._deltas(self._encoder.flush(), 0)
-
-    def _start(self, source_rate: int) -> None:
-        owed_ms = 0.0
-        if self._edges is not None:
-            self._marks.change_rate(self._edges)
-            self._edges.end_segment(0)
-            owed_ms = self._edges.owed_ms
-        self._source_rate = source_rate
-        self._edges = SegmentEdges(source_rate, owed_ms=owed_ms)
-        tempo = _tempo(source_rate, self._effects)
-        self._stages = [self._edges, *tempo, *_resampler(source_rate, self._sample_rate)]
-
-    def _add(self, stretches: list[Samples]) -> None:
-        self._cut(push_all(self._volume, stretches))
 
     def _cut(self, stretches: list[Samples]) -> None:
         """Cut all but the last of the sound into pieces."""
@@ -207,20 +197,6 @@ class Chain:
             self._marks.take(self._samples_encoded * 1000 / self._sample_rate) if self._marks.placed else ()
         )
         return [EncodedAudio(encoded, duration_ms, marks)]
-
-
-def _tempo(source_rate: int, effects: Effects) -> list[Stage]:
-    if effects.speech_rate == effects.pitch_rate == 1.0:
-        return []
-    return [make_tempo(source_rate, speed=effects.speech_rate, pitch=effects.pitch_rate)]
-
-
-def _resampler(source_rate: int, target_rate: int) -> list[Stage]:
-    return [] if source_rate == target_rate else [Resampler(source_rate=source_rate, target_rate=target_rate)]
-
-
-def _volume(sample_rate: int, effects: Effects) -> list[Stage]:
-    return [] if effects.volume == UNITY_VOLUME else [Volume(sample_rate, effects.volume)]
 
 
 def _joined(stretches: Collection[Samples]) -> Samples:

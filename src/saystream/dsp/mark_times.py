@@ -61,5 +61,9 @@ class MarkTimes:
         self.end_segment(edges)
         self._before_ms = self._ms(edges.num_out, edges)
 
+    def resume(self, before_ms: float, speech_rate: float) -> None:
+        """The segments that come next have other edges and another tempo, and begin this much into the response."""
+        self._before_ms, self._speech_rate = before_ms, speech_rate
+
     def _ms(self, num_samples: float, edges: SegmentEdges) -> float:
         return self._before_ms + num_samples * 1000 / edges.sample_rate / self._speech_rate

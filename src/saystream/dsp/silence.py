@@ -53,8 +53,9 @@ class SegmentEdges:
 
     delay_ms = 0.0
 
-    def __init__(self, sample_rate: int, *, owed_ms: float = 0.0) -> None:
-        """``owed_ms`` of silence are due before the first segment: what another stage, of another rate, still owed."""
+    def __init__(self, sample_rate: int, *, owed_ms: float = 0.0, exact: bool = False) -> None:
+        """``owed_ms`` of silence are due before the first segment: what another stage, of another rate, still owed.
+        ``exact``: no more than that, however long the silence before the segment is."""
         self._leading, self._trailing, self._held = (
             ms * sample_rate // 1000 for ms in (LEADING_MS, TRAILING_MS, _HELD_MS)
         )
@@ -69,6 +70,7 @@ class SegmentEdges:
         """What the engine itself left for the pause before the next segment…"""
         self._num_owed = round(owed_ms * sample_rate / 1000)
         """…and how long that pause must be at least, counted from the samples that were returned."""
+        self._exact = exact
         self._num_in = 0
         """Samples of this segment taken before it has sound."""
         self._num_out = 0
@@ -82,6 +84,11 @@ class SegmentEdges:
     def owed_ms(self) -> float:
         """Silence that is due before the next sound."""
         return self._num_owed * 1000 / self.sample_rate
+
+    @property
+    def quiet_ms(self) -> float:
+        """Silence returned since the last sound."""
+        return self._num_quiet * 1000 / self.sample_rate
 
     @property
     def begun(self) -> bool:
@@ -112,6 +119,8 @@ class SegmentEdges:
             self._num_in += len(samples)
             return []
         lead = np.concatenate((self._quiet, samples[:first]))[-self._leading :]
+        if self._exact:
+            lead = lead[max(0, len(lead) - self._num_owed) :]
         missing = np.zeros(max(0, self._num_owed - len(self._kept) - len(lead)), np.float32)
         gap = [part for part in (self._kept, missing, lead) if len(part)]
         self._begun = True
@@ -120,6 +129,7 @@ class SegmentEdges:
         self._first_out = self._num_out - len(lead)
         self._quiet = self._kept = samples[:0]
         self._num_owed = 0
+        self._exact = False
         return [*gap, *self._inside(samples[first:])]
 
     def end_segment(self, pause_ms: float) -> None:
