@@ -17,6 +17,7 @@ from saystream.errors import SaystreamError
 from saystream.hosting.front import Forecast
 from saystream.hosting.playback import Playback
 from saystream.speech.synthesizer import Synthesizer
+from saystream.text.script import Pronunciation
 from saystream.voices.casting import Casting
 
 SAMPLE_RATE = 24000
@@ -37,6 +38,7 @@ class FakeStream:
         self.number = number
         self.request = request
         self.pieces: list[str] = []
+        self.pronunciations: tuple[Pronunciation, ...] = ()
         self.offset: int | None = None
         """Of the first piece in the text of its response."""
         self.continues = False
@@ -70,6 +72,7 @@ class FakeStream:
         assert not self.input_ended
         assert span.offset == self._end or not self.pieces, "a span begins where the last one ended"
         self._end = span.offset + len(span.text)
+        self.pronunciations += tuple(each.shifted(len(self.text)) for each in span.pronunciations)
         self.pieces.append(span.text)
         self.continues = span.continues
         self.offset = span.offset if self.offset is None else self.offset

@@ -261,6 +261,9 @@ class Settings(BaseSettings):
     cors_origins: tuple[Annotated[str, Field(pattern=r"^(null|[a-z][a-z0-9+.-]*://[^/\s*A-Z]+)$")], ...] = ()
     """Origins whose pages may use the server from a browser: of web pages, such as ``https://app.example``, and of apps
     and extensions, such as ``app://obsidian.md`` or ``null``."""
+    inline_pauses: bool = False
+    """Take ``<break time="1.5s"/>`` and ``[pause:500ms]`` in plain text for pauses, at the doors whose protocol has no
+    SSML. They are not billed."""
     engine: str = "auto"
     """``auto``, or the name of one engine for everything."""
     engine_order: tuple[str, ...] = ("kokoro", "hibari", "piper", "supertonic", "espeak")

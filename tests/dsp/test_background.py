@@ -21,7 +21,7 @@ def test_music_is_repeated_under_the_voice_at_its_volume() -> None:
 
 
 def test_the_voice_stays_as_it_was() -> None:
-    voice, music = tone(200, SAMPLE_RATE), tone(3000, SAMPLE_RATE) * 0.2
+    voice, music = tone(200, SAMPLE_RATE), tone(3000, SAMPLE_RATE) * np.float32(0.2)
     heard = run(Mix(SAMPLE_RATE, music, LOUDEST), voice)
     np.testing.assert_allclose(heard[:SAMPLE_RATE] - music, voice, atol=1e-6)
 
@@ -34,7 +34,8 @@ def test_behind_the_voice_the_music_fades() -> None:
 
 
 def test_both_together_are_limited_and_not_clipped() -> None:
-    heard = run(Mix(SAMPLE_RATE, tone(200, SAMPLE_RATE) * 1.8, LOUDEST), tone(200, SAMPLE_RATE) * 1.8)
+    loud = tone(200, SAMPLE_RATE) * np.float32(1.8)
+    heard = run(Mix(SAMPLE_RATE, loud, LOUDEST), loud)
     assert np.abs(heard).max() == pytest.approx(PEAK_LIMIT, abs=0.01)
     assert strongest_hz(heard) == pytest.approx(200, abs=2)
 

@@ -133,7 +133,7 @@ async def say(
     )
     session = synthesizer.session(config)
     for piece in pieces:
-        session.push_text(piece)
+        session.push(piece)
     session.finish()
     return await heard_in(session, sample_rate)
 
@@ -256,7 +256,7 @@ async def test_the_next_response_counts_from_its_own_beginning() -> None:
     synthesizer = synthesizer_with(ToneHere())
     session = synthesizer.session(SpeechConfig("Cherry", server_commit=False, marks=True))
     for text in ("Good morning.", "And good night."):
-        session.push_text(text)
+        session.push(text)
         session.commit()
     session.finish()
     first, second = await heard_in(session, 24000)
@@ -267,7 +267,7 @@ async def test_the_next_response_counts_from_its_own_beginning() -> None:
 @on_virtual_time
 async def test_there_are_no_marks_where_nobody_wants_them() -> None:
     session = synthesizer_with(ToneHere()).session(SpeechConfig("Cherry", server_commit=False))
-    session.push_text("Good morning.")
+    session.push("Good morning.")
     session.finish()
     (heard,) = await heard_in(session, 24000)
     assert heard.duration_ms > 0 and heard.marks == []

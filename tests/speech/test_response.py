@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from saystream.engines.base import SynthesisRequest
 from saystream.errors import Overloaded
 from saystream.hosting.playback import Playback
 from saystream.speech.response import LIFE_TABLE, LifeState, SpeechResponse
+from saystream.text.script import Manner
 from saystream.text.segmenter import Segment, Segmenter
 
 REQUEST = SynthesisRequest(voice="tone", language="en")
@@ -25,9 +27,9 @@ class CountingSegmenter(Segmenter):
         super().__init__(first_min_characters=12, max_characters=60, max_wait_ms=600)
         self.pushed: list[int] = []
 
-    def push(self, text: str, now_ms: float) -> list[Segment]:
+    def push(self, text: str, now_ms: float, *, whole: Iterable[tuple[int, int]] = ()) -> list[Segment]:
         self.pushed.append(len(text))
-        return super().push(text, now_ms)
+        return super().push(text, now_ms, whole=whole)
 
 
 class Spoken:
@@ -44,7 +46,7 @@ class Spoken:
     def streams(self) -> list[FakeStream]:
         return self.pool.streams
 
-    def _open(self, text: str, following: str) -> Any:
+    def _open(self, text: str, following: str, manner: Manner) -> Any:
         self.following.append(following)
         return self.pool.open("tone", REQUEST, playback=Playback(0))
 
@@ -169,15 +171,6 @@ def test_a_stop_cancels_every_stream_and_forgets_the_rest(spoken: Spoken) -> Non
     assert spoken.response.waiting_characters == 0
 
 
-def test_a_response_that_is_taken_back_gives_all_of_its_text() -> None:
-    spoken = Spoken()
-    text = "First of all. Second of all, this one. " * 40 + "Third"
-    spoken.response.add(text, 0)
-    spoken.response.open_next()
-    assert spoken.response.take_text() == text
-    assert spoken.streams[0].cancelled
-
-
 @on_virtual_time
 async def test_an_incremental_engine_gets_every_piece_as_it_came() -> None:
     spoken = Spoken(FakePool(incremental=True))
@@ -242,18 +235,20 @@ def happen(response: SpeechResponse, event: str) -> None:
             response.feed("more")
         case "close":
             response.close()
+        case "part":
+            response.flush(0)
         case "cancel" | "fade":
             response.cancel(fades_out=event == "fade")
         case _:
             response.stop()
 
 
-@pytest.mark.parametrize("event", ["add", "feed", "close", "cancel", "fade", "stop"])
+@pytest.mark.parametrize("event", ["add", "feed", "part", "close", "cancel", "fade", "stop"])
 @pytest.mark.parametrize("state", LifeState)
 def test_an_event_goes_by_the_table_or_raises_and_changes_nothing(state: LifeState, event: str) -> None:
     response = response_in(state)
     assert response.state is state
-    before = ([*response.spoken_text], [*response.streams], response.waiting_characters, response.speakable)
+    before = ([*response.spoken_text], [*response.opened], response.waiting_characters, response.speakable)
     if event in LIFE_TABLE[state]:
         happen(response, event)
         assert response.state is LIFE_TABLE[state][event]
@@ -262,7 +257,7 @@ def test_an_event_goes_by_the_table_or_raises_and_changes_nothing(state: LifeSta
         happen(response, event)
     assert response.state is state
     assert before == (
-        response.spoken_text, [*response.streams], response.waiting_characters, response.speakable
+        response.spoken_text, [*response.opened], response.waiting_characters, response.speakable
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from .sessions import IDLE_S, MAX_WAIT_S, THREE_SENTENCES, heard, listening, now
 async def test_text_is_one_response_and_every_segment_is_spoken_in_order() -> None:
     pool = FakePool()
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     listener = await heard(session)
     assert listener.order == "(.)"
     assert "".join(pool.texts) == THREE_SENTENCES
@@ -40,7 +40,7 @@ async def test_text_without_an_end_of_sentence_is_spoken_after_its_maximum_wait(
     pool = FakePool()
     async with listening(session_on(pool)) as listener:
         session = listener._session
-        session.push_text("Hello there")
+        session.push("Hello there")
         assert await listener.until(ResponseStarted) == pytest.approx(MAX_WAIT_S)
         assert pool.texts == ["Hello "]
 
@@ -51,7 +51,7 @@ async def test_text_that_comes_word_by_word_is_one_response() -> None:
     session = session_on(pool)
     async with listening(session) as listener:
         for word in THREE_SENTENCES.split(" "):
-            session.push_text(word + " ")
+            session.push(word + " ")
             await asyncio.sleep(0.2)
     assert listener.order == "(.)"
     assert "".join(pool.texts) == THREE_SENTENCES + " "
@@ -62,7 +62,7 @@ async def test_text_that_drips_is_spoken_where_a_phrase_begins() -> None:
     pool = FakePool()
     async with listening(session_on(pool)) as listener:
         for token in ("The old", " lighthouse", " stood", " at", " the", " end", " of the pier."):
-            listener._session.push_text(token)
+            listener._session.push(token)
             await asyncio.sleep(0.05)
         assert await listener.until(ResponseStarted) == pytest.approx(0.2)
     assert pool.texts == ["The old lighthouse stood ", "at the end of the pier."]
@@ -75,11 +75,11 @@ async def test_a_response_waits_for_its_sentence_while_the_last_one_is_still_hea
     pool.speak = lambda text: iter([1000])
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello there.")
+        session.push("Hello there.")
         session.commit()
         await listener.until(ResponseEnded)
         for token in ("The old", " lighthouse", " stood", " at", " the", " end", " of the pier. And"):
-            session.push_text(token)
+            session.push(token)
             await asyncio.sleep(0.05)
     assert pool.texts == ["Hello there.", "The old lighthouse stood at the end of the pier. ", "And"]
 
@@ -88,11 +88,11 @@ async def test_a_response_waits_for_its_sentence_while_the_last_one_is_still_hea
 async def test_a_response_ends_when_no_text_comes_and_the_next_text_has_its_own() -> None:
     session = session_on(FakePool())
     async with listening(session) as listener:
-        session.push_text("Hello there. And")
+        session.push("Hello there. And")
         started_s = await listener.until(ResponseAudio)
         ended_s = await listener.until(ResponseEnded)
         assert started_s + IDLE_S <= ended_s <= started_s + IDLE_S + 2 * MAX_WAIT_S
-        session.push_text("And hello to you, too.")
+        session.push("And hello to you, too.")
     assert listener.order == "(.)(.)"
     assert [ended.text for ended in listener.ends] == ["Hello there. And", "And hello to you, too."]
 
@@ -102,12 +102,12 @@ async def test_a_commit_ends_the_response_without_waiting_for_more_text() -> Non
     pool = FakePool()
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello there")
+        session.push("Hello there")
         session.commit()
         assert await listener.until(ResponseEnded) == 0
-        session.push_text("More")
+        session.push("More")
         session.commit()
-        session.push_text("and more")
+        session.push("and more")
         session.commit()
     assert listener.order == "(.)(.)(.)"
     assert [ended.text for ended in listener.ends] == ["Hello there", "More", "and more"]
@@ -119,11 +119,11 @@ async def test_text_with_nothing_to_hear_gives_no_response() -> None:
     session = session_on(pool)
     async with listening(session) as listener:
         for text in ("", " ", "…" * 1000, "\n🙂"):
-            session.push_text(text)
+            session.push(text)
             assert not session.has_work
         session.commit()
         assert session.waiting_characters == 0
-        session.push_text(" !")
+        session.push(" !")
     assert listener.events == []
     assert pool.streams == []
 
@@ -134,7 +134,7 @@ async def test_an_unfinished_sentence_waits_while_the_listener_still_has_sound()
     pool.speak = lambda text: iter([2000])
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello there. And now it goes")
+        session.push("Hello there. And now it goes")
         await listener.until(ResponseAudio)
         assert len(pool.streams) == 1
         await asyncio.sleep(1.6)
@@ -149,8 +149,8 @@ async def test_the_text_of_a_book_is_spoken_to_its_end_and_nothing_is_cut_too_ea
     pool = FakePool()
     session = session_on(pool)
     book = THREE_SENTENCES * 500
-    session.push_text(book)
-    session.push_text("The end")
+    session.push(book)
+    session.push("The end")
     assert session.waiting_characters == len(book) + len("The end")
     listener = await heard(session)
     assert listener.order == "(.)"
@@ -166,16 +166,16 @@ async def test_in_commit_mode_each_commit_is_a_response_and_nothing_else_is() ->
     pool = FakePool()
     session = session_on(pool, server_commit=False)
     async with listening(session) as listener:
-        session.push_text(THREE_SENTENCES)
+        session.push(THREE_SENTENCES)
         await asyncio.sleep(60)
         assert listener.events == []
         assert not session.has_work
-        session.push_text("\nAnd more.")
+        session.push("\nAnd more.")
         session.commit()
-        session.push_text("Second.")
+        session.push("Second.")
         session.commit()
         await listener.until(ResponseEnded, 2)
-        session.push_text("Never committed, but the session is finished.")
+        session.push("Never committed, but the session is finished.")
     assert listener.order == "(.)(.)(.)"
     assert [ended.text for ended in listener.ends] == [
         THREE_SENTENCES + "\nAnd more.",
@@ -187,12 +187,12 @@ async def test_in_commit_mode_each_commit_is_a_response_and_nothing_else_is() ->
 @on_virtual_time
 async def test_in_commit_mode_a_commit_of_blanks_keeps_them() -> None:
     session = session_on(FakePool(), server_commit=False)
-    session.push_text(" … ")
+    session.push(" … ")
     session.commit()
     assert not session.has_work
-    session.push_text("Hello")
+    session.push("Hello")
     session.commit()
-    session.push_text("  ")
+    session.push("  ")
     listener = await heard(session)
     assert [ended.text for ended in listener.ends] == [" … Hello"]
 
@@ -205,7 +205,7 @@ async def test_never_more_than_one_segment_is_prepared_ahead() -> None:
     pool = FakePool()
     session = session_on(pool, server_commit=False)
     for _ in range(5):
-        session.push_text(THREE_SENTENCES)
+        session.push(THREE_SENTENCES)
         session.commit()
     session.finish()
     most = 0
@@ -219,7 +219,7 @@ async def test_never_more_than_one_segment_is_prepared_ahead() -> None:
 async def test_nothing_is_prepared_while_events_are_not_read() -> None:
     pool = FakePool()
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES * 10)
+    session.push(THREE_SENTENCES * 10)
     assert pool.streams == []
     async with aclosing(session.events()) as events:
         await anext(events)
@@ -237,9 +237,9 @@ async def test_the_first_segment_of_the_next_response_is_prepared_while_this_one
     pool = FakePool()
     pool.speak = lambda text: iter([100, 1.0, 100])
     session = session_on(pool, server_commit=False)
-    session.push_text("One.")
+    session.push("One.")
     session.commit()
-    session.push_text("Two.")
+    session.push("Two.")
     session.commit()
     async with listening(session) as listener:
         await listener.until(ResponseAudio)
@@ -252,7 +252,7 @@ async def test_a_gap_that_the_engine_made_is_lateness() -> None:
     pool = FakePool()
     pool.speak = lambda text: iter([100, 0.25, 100])
     session = session_on(pool)
-    session.push_text("Hello.")
+    session.push("Hello.")
     listener = await heard(session)
     assert [event.late_ms for event in listener.audio] == pytest.approx([0, 0, 160, 0])
 
@@ -261,9 +261,9 @@ async def test_a_gap_that_the_engine_made_is_lateness() -> None:
 async def test_silence_because_no_text_came_is_not_lateness() -> None:
     session = session_on(FakePool())
     async with listening(session) as listener:
-        session.push_text("Hello there. ")
+        session.push("Hello there. ")
         await asyncio.sleep(0.9)
-        session.push_text("And there it goes on.")
+        session.push("And there it goes on.")
     assert [event.late_ms for event in listener.audio] == [0] * len(listener.audio)
 
 
@@ -277,16 +277,16 @@ async def test_text_over_the_limit_is_refused_whole_and_the_session_goes_on(serv
     session = synthesizer_on(pool, settings(max_buffered_characters=60)).session(
         SpeechConfig("Cherry", server_commit=server_commit)
     )
-    session.push_text("Hello there. How are you?")
+    session.push("Hello there. How are you?")
     with pytest.raises(TextTooLong, match="36 characters do not fit: 25 of at most 60") as refused:
-        session.push_text("x" * 36)
+        session.push("x" * 36)
     assert refused.value.param == "text"
     assert session.waiting_characters == 25
-    session.push_text("x" * 35)
+    session.push("x" * 35)
     async with listening(session) as listener:
         session.commit()
         await listener.until(ResponseEnded)
-        session.push_text("y" * 60)
+        session.push("y" * 60)
     assert "".join(pool.texts) == "Hello there. How are you?" + "x" * 35 + "y" * 60
 
 
@@ -296,8 +296,8 @@ async def test_another_configuration_keeps_the_text(server_commit: bool) -> None
     pool = FakePool()
     session = session_on(pool, server_commit=not server_commit)
     async with listening(session) as listener:
-        session.push_text(THREE_SENTENCES)
-        session.push_text(" And")
+        session.push(THREE_SENTENCES)
+        session.push(" And")
         session.configure(SpeechConfig("Cherry", "German", server_commit=server_commit))
         assert session.waiting_characters == len(THREE_SENTENCES) + len(" And")
     assert listener.order == "(.)"
@@ -321,7 +321,7 @@ async def test_the_script_decides_the_language_where_the_declared_one_cannot(
 ) -> None:
     pool = FakePool()
     session = session_on(pool, language_type=language_type)
-    session.push_text(text)
+    session.push(text)
     await heard(session)
     assert {stream.request.language for stream in pool.streams} == {language}
 
@@ -339,7 +339,7 @@ async def test_a_session_stays_in_its_language_where_a_text_does_not_tell() -> N
             "你好。",
             "OK.",
         ):
-            session.push_text(text)
+            session.push(text)
             session.commit()
     assert [stream.request.language for stream in pool.streams] == ["de", "de", "en", "en", "zh", "en"]
 
@@ -348,7 +348,7 @@ async def test_a_session_stays_in_its_language_where_a_text_does_not_tell() -> N
 async def test_the_first_words_are_spoken_in_the_language_of_the_text_behind_them() -> None:
     pool = FakePool()
     session = session_on(pool)
-    session.push_text("Claro. Podemos empezar mañana por la mañana si le parece bien.")
+    session.push("Claro. Podemos empezar mañana por la mañana si le parece bien.")
     await heard(session)
     assert [stream.request.language for stream in pool.streams] == ["es", "es"]
 
@@ -357,7 +357,7 @@ async def test_the_first_words_are_spoken_in_the_language_of_the_text_behind_the
 async def test_a_language_that_no_engine_speaks_is_not_guessed() -> None:
     pool = FakePool()
     session = synthesizer_on(pool, settings(), "en", "fr").session(SpeechConfig("Cherry"))
-    session.push_text("Das ist doch wirklich ein schöner Tag.")
+    session.push("Das ist doch wirklich ein schöner Tag.")
     await heard(session)
     assert [stream.request.language for stream in pool.streams] == ["en"]
 
@@ -367,7 +367,7 @@ async def test_a_language_that_no_engine_speaks_is_not_guessed() -> None:
 async def test_the_engine_is_told_whether_to_read_numbers_as_words(normalize_text: bool) -> None:
     pool = FakePool()
     session = session_on(pool, normalize_text=normalize_text)
-    session.push_text("It is 5 km.")
+    session.push("It is 5 km.")
     listener = await heard(session)
     assert [stream.request.normalize_text for stream in pool.streams] == [normalize_text]
     # The text itself goes as it was written: what is counted never depends on how it is read.

@@ -28,12 +28,12 @@ from .sessions import (
 @on_virtual_time
 async def test_a_clear_drops_text_that_was_not_committed() -> None:
     session = session_on(FakePool(), server_commit=False)
-    session.push_text("Committed.")
+    session.push("Committed.")
     session.commit()
-    session.push_text("Dropped.")
+    session.push("Dropped.")
     session.clear()
     assert session.waiting_characters == len("Committed.")
-    session.push_text("Kept.")
+    session.push("Kept.")
     listener = await heard(session)
     assert [ended.text for ended in listener.ends] == ["Committed.", "Kept."]
 
@@ -42,14 +42,14 @@ async def test_a_clear_drops_text_that_was_not_committed() -> None:
 async def test_a_clear_drops_what_no_response_speaks_yet() -> None:
     pool = FakePool()
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     session.clear()
     assert session.waiting_characters == 0
     assert not session.has_work
     async with listening(session) as listener:
         await asyncio.sleep(60)
         assert listener.events == []
-        session.push_text("Instead of that.")
+        session.push("Instead of that.")
     assert [ended.text for ended in listener.ends] == ["Instead of that."]
 
 
@@ -59,12 +59,12 @@ async def test_a_clear_while_it_speaks_keeps_what_is_being_sent() -> None:
     pool.speak = slowly
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text(THREE_SENTENCES)
+        session.push(THREE_SENTENCES)
         await listener.until(ResponseAudio)
         session.clear()
         sending, prefetched = pool.streams
         assert (sending.cancelled, prefetched.cancelled) == (False, True)
-        session.push_text("Instead of that.")
+        session.push("Instead of that.")
     assert listener.order == "(.)"
     assert listener.numbers == [1, 3]
     assert listener.ends[0].text == sending.text + "Instead of that."
@@ -76,9 +76,9 @@ async def test_a_clear_drops_the_response_that_would_come_next() -> None:
     pool.speak = slowly
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello there.")
+        session.push("Hello there.")
         session.commit()
-        session.push_text("Never said. At all.")
+        session.push("Never said. At all.")
         await listener.until(ResponseAudio)
         assert len(pool.streams) == 2
         session.clear()
@@ -93,7 +93,7 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken() -> None:
     pool.speak = slowly
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text(THREE_SENTENCES)
+        session.push(THREE_SENTENCES)
         await listener.until(ResponseAudio, 3)
         assert session.text_joins
         session.cancel()
@@ -102,7 +102,7 @@ async def test_a_cancel_is_silent_at_once_and_the_next_text_is_spoken() -> None:
         ended_s = await listener.until(ResponseEnded)
         assert ended_s == now_s()
         assert len(listener.audio) == 4  # the last is a fade
-        session.push_text("Hello again.")
+        session.push("Hello again.")
     assert listener.order == "(.)(.)"
     cancelled, completed = listener.ends
     assert cancelled.status == "cancelled"
@@ -117,7 +117,7 @@ async def test_a_cancel_also_ends_what_was_made_of_one_chunk_but_for_a_fade() ->
     pool = FakePool()
     pool.speak = lambda text: iter([1000])
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     session.finish()
     kinds: list[type[SpeechEvent]] = []
     durations_ms: list[float] = []
@@ -135,7 +135,7 @@ async def test_a_cancel_for_a_listener_who_has_missed_audio_ends_without_a_fade(
     pool = FakePool()
     pool.speak = lambda text: iter([1000])
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     session.finish()
     kinds: list[type[SpeechEvent]] = []
     async for event in session.events():
@@ -149,7 +149,7 @@ async def test_a_cancel_for_a_listener_who_has_missed_audio_ends_without_a_fade(
 async def test_a_clear_while_text_waits_for_its_end_leaves_nothing_to_wait_for() -> None:
     session = session_on(FakePool())
     async with listening(session) as listener:
-        session.push_text("Hello")
+        session.push("Hello")
         await asyncio.sleep(MAX_WAIT_S / 2)
         session.clear()
         await asyncio.sleep(2 * MAX_WAIT_S)
@@ -161,7 +161,7 @@ async def test_a_cancel_drops_text_that_was_not_yet_cut() -> None:
     pool = FakePool()
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello")
+        session.push("Hello")
         session.cancel()
         await listener.until(ResponseEnded)
     assert listener.order == "()"
@@ -173,9 +173,9 @@ async def test_a_cancel_drops_text_that_was_not_yet_cut() -> None:
 async def test_each_cancel_ends_one_response() -> None:
     session = session_on(FakePool(), server_commit=False)
     for text in ("One.", "Two.", "Three."):
-        session.push_text(text)
+        session.push(text)
         session.commit()
-    session.push_text("Not committed.")
+    session.push("Not committed.")
     session.cancel()
     session.cancel()
     listener = await heard(session)
@@ -191,7 +191,7 @@ async def test_each_cancel_ends_one_response() -> None:
 async def test_a_cancel_with_nothing_to_cancel_changes_nothing() -> None:
     session = session_on(FakePool(), server_commit=False)
     session.cancel()
-    session.push_text("Hello.")
+    session.push("Hello.")
     session.cancel()
     session.commit()
     listener = await heard(session)
@@ -204,7 +204,7 @@ async def test_a_cancel_fades_out_what_the_resampler_still_holds() -> None:
     pool.speak = lambda text: iter([1000])
     session = session_on(pool, audio_format=AudioFormat("pcm", 48000))
     async with listening(session) as listener:
-        session.push_text("Hello there. ")
+        session.push("Hello there. ")
         await listener.until(ResponseAudio)
         await asyncio.sleep(IDLE_S / 2)
         num_deltas = len(listener.audio)
@@ -222,7 +222,7 @@ async def test_a_closed_session_frees_its_engine() -> None:
     pool = FakePool()
     pool.speak = slowly
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     listener = Listener(session)
     await listener.until(ResponseAudio)
     listener.task.cancel()

@@ -38,9 +38,9 @@ def failing_in(*texts: str, after_ms: int = 100) -> FakePool:
 async def test_a_fault_costs_one_segment_and_the_response_goes_on(after_ms: int, server_commit: bool) -> None:
     pool = failing_in("second", after_ms=after_ms)
     session = session_on(pool, server_commit=server_commit)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     session.commit()
-    session.push_text("Another.")
+    session.push("Another.")
     listener = await heard(session)
     assert listener.order == "(.!.)(.)"
     first, second = listener.ends
@@ -57,9 +57,9 @@ async def test_a_fault_costs_one_segment_and_the_response_goes_on(after_ms: int,
 async def test_a_session_ends_when_segment_after_segment_fails_without_a_sound() -> None:
     pool = failing_in(" ", after_ms=0)
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES + " And a fourth one that nobody tries to speak any more.")
+    session.push(THREE_SENTENCES + " And a fourth one that nobody tries to speak any more.")
     session.commit()
-    session.push_text("Another.")
+    session.push("Another.")
     listener = await heard(session)
     assert listener.order == "(!!)"
     (ended,) = listener.ends
@@ -72,7 +72,7 @@ async def test_a_session_ends_when_segment_after_segment_fails_without_a_sound()
 async def test_what_is_heard_in_between_shows_that_the_engine_works() -> None:
     session = session_on(failing_in("poison", after_ms=0), server_commit=False)
     for text in ("poison", "poison", "fine", "poison", "poison", "fine"):
-        session.push_text(text)
+        session.push(text)
         session.commit()
     listener = await heard(session)
     assert listener.order == "(!)(!)(.)(!)(!)(.)"
@@ -115,9 +115,9 @@ async def test_text_that_a_fed_engine_had_not_begun_to_speak_is_fed_to_another_s
     session = session_on(pool)
     async with listening(session) as listener:
         for piece in ("one ", "two ", "three ", "four "):
-            session.push_text(piece)
+            session.push(piece)
         await listener.until(SegmentFailed)
-        session.push_text("five")
+        session.push("five")
     assert pool.texts == ["one two three four ", "three four five"]
     (ended,) = listener.ends
     assert (ended.status, ended.text) == ("failed", "one two three four five")
@@ -131,7 +131,7 @@ async def test_a_fed_response_that_takes_no_more_text_is_spoken_to_its_end() -> 
     pool = incremental_pool(fails_in="one ")
     session = session_on(pool)
     for piece in ("one ", "two ", "three"):
-        session.push_text(piece)
+        session.push(piece)
     listener = await heard(session)
     assert pool.texts == ["one two three", "two three"]
     assert pool.streams[-1].input_ended
@@ -143,10 +143,10 @@ async def test_a_feed_that_fails_with_nothing_left_is_opened_again_for_the_next_
     pool = incremental_pool(fails_in="two ")
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("one ")
-        session.push_text("two ")
+        session.push("one ")
+        session.push("two ")
         await listener.until(SegmentFailed)
-        session.push_text("three")
+        session.push("three")
     assert pool.texts == ["one two ", "three"]
     assert [ended.text for ended in listener.ends] == ["one two three"]
 
@@ -156,10 +156,10 @@ async def test_a_fed_text_that_fails_without_a_sound_is_not_fed_again() -> None:
     pool = incremental_pool(fails_in="one ", heard=False)
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("one ")
-        session.push_text("two ")
+        session.push("one ")
+        session.push("two ")
         await listener.until(ResponseEnded)
-        session.push_text("three")
+        session.push("three")
     assert pool.texts == ["one two ", "three"]
     assert listener.order == "(!)(.)"
 
@@ -168,8 +168,8 @@ async def test_a_fed_text_that_fails_without_a_sound_is_not_fed_again() -> None:
 async def test_a_feed_that_cannot_be_opened_again_ends_the_session() -> None:
     pool = incremental_pool(fails_in="one ")
     session = session_on(pool)
-    session.push_text("one ")
-    session.push_text("two ")
+    session.push("one ")
+    session.push("two ")
     busy = Overloaded("busy")
     pool.refusals.append(busy)
     listener = await heard(session)
@@ -186,7 +186,7 @@ async def test_a_full_queue_ends_the_response_whose_turn_it_is() -> None:
     busy = Overloaded("busy")
     pool.refusals.append(busy)
     session = session_on(pool)
-    session.push_text("Hello.")
+    session.push("Hello.")
     listener = await heard(session)
     assert listener.order == "()"
     assert listener.ends[0].fault is busy
@@ -205,7 +205,7 @@ async def test_a_segment_that_cannot_be_prepared_keeps_its_place(refusal: Server
 
     pool.speak = refuse_the_next_stream
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     listener = await heard(session)
     assert not pool.refusals
     assert listener.ends[0].status == "completed"
@@ -217,6 +217,6 @@ async def test_a_language_that_nobody_speaks_is_a_fault() -> None:
     session = synthesizer_on(FakePool(), settings(), "en").session(
         SpeechConfig("Cherry", server_commit=False)
     )
-    session.push_text("你好。")
+    session.push("你好。")
     with pytest.raises(EngineUnavailable, match="Chinese"):
         session.commit()

@@ -24,7 +24,7 @@ def parts(listener: Listener) -> list[str]:
 async def test_every_segment_is_announced_before_its_audio() -> None:
     pool = FakePool()
     session = session_on(pool)
-    session.push_text(" … " + THREE_SENTENCES + " Yes. ")
+    session.push(" … " + THREE_SENTENCES + " Yes. ")
     listener = await heard(session)
     assert parts(listener) == [" … " + pool.texts[0].removeprefix(" … "), *pool.texts[1:]]
     assert [event.ends_sentence for event in listener.begun] == [text.endswith(". ") for text in pool.texts]
@@ -37,7 +37,7 @@ async def test_a_sentence_that_is_cut_ends_with_its_last_part() -> None:
     pool = FakePool()
     async with listening(session_on(pool)) as listener:
         for token in ("The old", " lighthouse", " stood", " at", " the", " end", " of the pier. And more"):
-            listener._session.push_text(token)
+            listener._session.push(token)
             await asyncio.sleep(0.05)
     assert parts(listener)[:2] == ["The old lighthouse stood ", "at the end of the pier. "]
     assert [event.ends_sentence for event in listener.begun] == [False, True, True]
@@ -48,10 +48,10 @@ async def test_a_mark_that_comes_after_its_words_ends_the_sentence() -> None:
     pool = FakePool()
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello there ")
+        session.push("Hello there ")
         await listener.until(ResponseAudio)
         await asyncio.sleep(0.5)
-        session.push_text("!\n\nMore")
+        session.push("!\n\nMore")
     assert parts(listener) == ["Hello there ", "!\n\n", "More"]
     assert [event.ends_sentence for event in listener.begun] == [False, True, True]
 
@@ -61,7 +61,7 @@ async def test_a_segment_that_fails_is_announced_too() -> None:
     pool = FakePool()
     pool.speak = lambda text: iter([EngineCrashed("gone")] if "second" in text else [100])
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     listener = await heard(session)
     assert parts(listener) == pool.texts
     failed = next(place for place, event in enumerate(listener.events) if isinstance(event, SegmentFailed))
@@ -74,7 +74,7 @@ async def test_an_engine_that_is_fed_says_sentences_as_it_takes_them() -> None:
     session = session_on(pool)
     async with listening(session) as listener:
         for piece in ("Hello th", "ere. And ", "more. Now", " the end"):
-            session.push_text(piece)
+            session.push(piece)
             await asyncio.sleep(0.1)
     assert parts(listener) == ["Hello", " there. ", "And", " more. ", "Now", " the end"]
     assert [event.ends_sentence for event in listener.begun] == [False, True] * 3
@@ -88,8 +88,8 @@ async def test_what_an_engine_was_fed_and_has_not_taken_has_not_begun() -> None:
     pool.speak = lambda text: iter([100, 5.0])
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("One is here. ")
-        session.push_text("Two is there. ")
+        session.push("One is here. ")
+        session.push("Two is there. ")
         await listener.until(ResponseAudio)
         await asyncio.sleep(1)
         assert [event.start for event in listener.begun] == [0, 3]
@@ -104,10 +104,10 @@ async def test_a_response_that_is_kept_open_does_not_end_by_itself(incremental: 
     pool = FakePool(incremental=incremental)
     session = session_on(pool, one_response=True)
     async with listening(session) as listener:
-        session.push_text("Hello there. ")
+        session.push("Hello there. ")
         await listener.until(ResponseAudio)
         await asyncio.sleep(100 * IDLE_S)
-        session.push_text("And more.")
+        session.push("And more.")
         await asyncio.sleep(100 * IDLE_S)
         assert listener.ends == []
     assert listener.order == "(.)"
@@ -121,19 +121,19 @@ async def test_a_flush_speaks_what_is_there_and_the_response_goes_on(incremental
     session = session_on(pool, one_response=True)
     async with listening(session) as listener:
         session.flush()
-        session.push_text("Hello the")
+        session.push("Hello the")
         session.flush()
         await listener.until(ResponseAudio)
         assert pool.texts == ["Hello the"]
         assert pool.streams[0].input_ended
         await asyncio.sleep(10 * IDLE_S)
-        session.push_text("re and")
+        session.push("re and")
         session.flush()
         session.flush()
         await asyncio.sleep(10 * IDLE_S)
         assert pool.texts == ["Hello the", "re and"]
         assert listener.ends == []
-        session.push_text(" more")
+        session.push(" more")
     assert listener.order == "(.)"
     assert [ended.text for ended in listener.ends] == ["Hello there and more"]
     assert pool.texts == ["Hello the", "re and", " more"]
@@ -143,9 +143,9 @@ async def test_a_flush_speaks_what_is_there_and_the_response_goes_on(incremental
 async def test_a_flush_behind_a_long_text_waits_for_its_turn() -> None:
     pool = FakePool()
     session = session_on(pool, one_response=True)
-    session.push_text(THREE_SENTENCES * 20 + "Unfinished")
+    session.push(THREE_SENTENCES * 20 + "Unfinished")
     session.flush()
-    session.push_text(" business.")
+    session.push(" business.")
     listener = await heard(session)
     assert "".join(pool.texts) == THREE_SENTENCES * 20 + "Unfinished business."
     assert pool.texts[-2].endswith("Unfinished")
@@ -158,7 +158,7 @@ async def test_a_flushed_response_without_text_ends_when_nothing_comes() -> None
     pool = FakePool(incremental=True)
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text("Hello")
+        session.push("Hello")
         session.flush()
         await listener.until(ResponseEnded)
         assert session.waiting_characters == 0

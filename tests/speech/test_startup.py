@@ -138,7 +138,7 @@ async def test_the_first_sound_of_a_session_waits_for_the_second_segment() -> No
     pool.forecasts = {2: Forecast(1000, 2000)}
     pool.speak = lambda text: iter([1.0, 300] if pool.texts[1:] == [text] else [300])
     session = session_on(pool)
-    session.push_text(THREE_SENTENCES)
+    session.push(THREE_SENTENCES)
     began_s = now_s()
     listener = await heard(session)
     assert listener.times_of(ResponseStarted) == [began_s]
@@ -154,7 +154,7 @@ async def test_text_that_will_be_cut_later_is_waited_for() -> None:
     session = session_on(pool)
     async with listening(session) as listener:
         began_s = now_s()
-        session.push_text("Hello there. And now it goes")
+        session.push("Hello there. And now it goes")
         first_s = await listener.until(ResponseAudio)
         assert 0.4 < first_s - began_s < 0.7
     assert max(audio.late_ms for audio in listener.audio) == 0
@@ -167,7 +167,7 @@ async def test_a_cancel_while_sound_is_held_back_ends_in_silence() -> None:
     pool.speak = lambda text: iter([300] if pool.texts[:1] == [text] else [60.0])
     session = session_on(pool)
     async with listening(session) as listener:
-        session.push_text(THREE_SENTENCES)
+        session.push(THREE_SENTENCES)
         await listener.until(ResponseStarted)
         await asyncio.sleep(1)
         session.cancel()

@@ -160,7 +160,7 @@ async def _local(settings: Settings, job: _Job) -> AsyncGenerator[bytes, None]:
         session = synthesizer.session(SpeechConfig.of_session(job.config))
 
         async def push(piece: str) -> None:
-            session.push_text(piece)
+            session.push(piece)
 
         async def finish() -> None:
             session.finish()

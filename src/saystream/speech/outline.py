@@ -34,6 +34,8 @@ class Outline:
         """With the place that has to be reached."""
         self._end = 0
         """Of what is noted."""
+        self._has_begun = False
+        """Something has been said to have begun."""
         self._in_sentence = False
         """The last sentence noted goes on."""
         self._sentences: Segmenter | None = None
@@ -75,7 +77,16 @@ class Outline:
         begun: list[SegmentBegun] = []
         while self._coming and self._coming[0][0] < before:
             begun.append(self._coming.popleft()[1])
+            self._has_begun = True
         return begun
+
+    def begun_between(self, place: int) -> list[SegmentBegun]:
+        """A pause or sound comes before the text at ``place``. All audio belongs to some part of the text: one at the
+        very beginning to an empty one, with which a sentence begins."""
+        if not place and not self._has_begun:
+            self._has_begun = True
+            return [SegmentBegun(0, 0, False)]
+        return []
 
     def forget(self, start: int) -> None:
         """What was noted from this place on is not spoken."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from saystream.hosting.front import Hosting, StreamHandle
     from saystream.hosting.playback import Playback
     from saystream.speech.events import SpeechConfig
+    from saystream.text.script import Manner
     from saystream.voices.casting import Casting, Role
 
 __all__ = ["SpeechServices", "StreamOpener"]
@@ -52,10 +53,10 @@ class StreamOpener:
         """Whether the engine that would speak ``text`` takes it while it speaks."""
         return self._services.hosting.engine(self._role(self.language.of(text)).engine).incremental_text
 
-    def open(self, text: str, following: str) -> StreamHandle:
+    def open(self, text: str, following: str, manner: Manner) -> StreamHandle:
         """A new stream of the engine that suits ``text``; ``following`` is some of the text known to come after it.
         Raises ServerFault if the engine refuses."""
-        role = self._role(self.language.speak(text, following))
+        role = self._role(self.language.speak(text, following), manner.voice)
         self._engine = role.engine
         config = self._config
         request = replace(
@@ -66,7 +67,7 @@ class StreamOpener:
         )
         return self._services.hosting.open(role.engine, request, playback=self._playback)
 
-    def _role(self, language: str) -> Role:
+    def _role(self, language: str, voice: str = "") -> Role:
         return self._services.casting.role(
-            voice=self._config.voice, language=language, spoke_before=self._engine
+            voice=voice or self._config.voice, language=language, spoke_before=self._engine
         )

@@ -18,18 +18,26 @@ from saystream.speech.events import (
     SpeechConfig,
     SpeechEvent,
 )
+from saystream.speech.manners import Interludes
 from saystream.speech.pace import Pace
+from saystream.speech.parts import is_audible, length, url_of, with_joined_text
 from saystream.speech.response import LifeState, SpeechResponse
 from saystream.speech.services import StreamOpener
 from saystream.speech.startup import held_back
+from saystream.text.inline_pauses import InlinePauses
 from saystream.text.pauses import pause_after_ms
+from saystream.text.rewriting import Rewritten
+from saystream.text.script import Manner, Passage, Pause, Sound
 from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
+    from saystream.audio import AudioChunk
     from saystream.hosting.front import StreamHandle
+    from saystream.speech.response import Opened
     from saystream.speech.services import SpeechServices
+    from saystream.text.script import Part
 
 __all__ = ["SynthesisSession"]
 
@@ -54,9 +62,11 @@ class SynthesisSession:
         self._config = config
         self._pace = Pace()
         self._opener = StreamOpener(services, config, self._pace.playback)
-        self._buffer: list[str] = []
-        """``commit`` mode: text that has not been committed."""
-        self._buffered_characters = 0
+        self.sounds: dict[str, AudioChunk] = {}
+        """What parts name by a URL: their owner puts it here before it pushes them."""
+        self._inline = InlinePauses() if services.settings.inline_pauses else None
+        self._buffer: list[str | Part] = []
+        """``commit`` mode: what has not been committed."""
         self._responses: deque[SpeechResponse] = deque()
         """In order; with ``server_commit`` the last one may still take text and may have nothing to say yet."""
         self._speaking: SpeechResponse | None = None
@@ -87,33 +97,50 @@ class SynthesisSession:
     @property
     def waiting_characters(self) -> int:
         """Text that no engine speaks yet."""
-        return self._buffered_characters + sum(response.waiting_characters for response in self._responses)
+        held = 0 if self._inline is None else len(self._inline.held)
+        return (
+            held
+            + sum(map(length, self._buffer))
+            + sum(response.waiting_characters for response in self._responses)
+        )
 
     def configure(self, config: SpeechConfig) -> None:
         """Change the configuration, which is possible before the first ``ResponseStarted``; text already pushed is
         kept."""
-        text = "".join([*self._buffer, *(response.take_text() for response in self._responses)])
+        parts = [*(part for response in self._responses for part in response.parts), *self._buffer]
         self.close()
-        self._clear_buffer()
+        self._buffer.clear()
         self._config = config
         self._opener.configure(config)
-        self.push_text(text)
+        for part in with_joined_text(parts):
+            self._take(part)
 
-    def push_text(self, text: str) -> None:
-        """Add text. Raises, and adds nothing: TextTooLong if too much is already waiting, ServerFault if an engine that
-        takes text uncut refuses it."""
+    def push(self, part: str | Part) -> None:
+        """Add text, or a passage with its own manner and pronunciations, a pause or a sound.
+
+        Text may hold pauses, if the settings say so; a passage is taken as it is. Raises, and adds nothing: TextTooLong
+        if too much is already waiting, KeyError for a URL without its sound in ``sounds``, ServerFault if an engine
+        that takes text uncut refuses it.
+        """
         limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
-        if waiting + len(text) > limit:
+        if waiting + length(part) > limit:
             raise TextTooLong(
-                f"{len(text)} characters do not fit: {waiting} of at most {limit} are already waiting to be spoken."
+                f"{length(part)} characters do not fit: {waiting} of at most {limit} are already waiting to be spoken."
                 " Send more when some of it has been spoken, or cancel the response.",
                 param="text",
             )
-        if self._config.server_commit:
-            self._add_to_open_response(text)
-        else:
-            self._buffer.append(text)
-            self._buffered_characters += len(text)
+        if (url := url_of(part)) is not None:
+            self.sounds[url]
+        if not isinstance(part, str) or self._inline is None:
+            self._take(part)
+            return
+        held = self._inline.held
+        try:
+            for each in self._inline.push(part):
+                self._take(each)
+        except ServerFault:
+            self._inline.held = held
+            raise
 
     def commit(self) -> None:
         """Speak everything that was pushed, as the rest of the open response or as one of its own.
@@ -121,10 +148,11 @@ class SynthesisSession:
         Does nothing if there is nothing to hear in it. Raises ServerFault, and changes nothing, if an engine that takes
         text uncut refuses it.
         """
+        self._take_held()
         if not self._config.server_commit:
-            if is_speakable(text := "".join(self._buffer)):
-                self._add_whole(text)
-                self._clear_buffer()
+            if any(map(is_audible, self._buffer)):
+                self._add_whole(self._buffer)
+                self._buffer.clear()
         elif (response := self._open_response()) is not None:
             if response.speakable:
                 response.close()
@@ -134,6 +162,7 @@ class SynthesisSession:
 
     def flush(self) -> None:
         """``server_commit``: speak everything that was pushed. The response stays open."""
+        self._take_held()
         if (response := self._open_response()) is not None and response.speakable:
             response.flush(self._pace.now_ms())
             self._restart_idle_timer(response)
@@ -141,7 +170,8 @@ class SynthesisSession:
 
     def clear(self) -> None:
         """Drop text that is not yet being spoken. Committed text stays."""
-        self._clear_buffer()
+        self._buffer.clear()
+        self._drop_held()
         response = self._open_response()
         if response is not None and response is self._speaking:
             response.drop_unspoken()
@@ -158,6 +188,8 @@ class SynthesisSession:
         response = next((response for response in self._responses if not response.cancelled), None)
         if response is None:
             return
+        if response is self._open_response():
+            self._drop_held()
         response.cancel(fades_out=fades_out)
         if response is self._speaking:
             self._pace.interrupted()
@@ -183,6 +215,7 @@ class SynthesisSession:
         """What happens, in order, one response after another. Ends after ``finish()`` or a response that says so."""
         while (response := await self._next_response()) is not None:
             self._speaking = response
+            response.parts.clear()
             yield ResponseStarted()
             audio_ms = 0.0
             fault: ServerFault | None = None
@@ -224,9 +257,10 @@ class SynthesisSession:
             delta_ms=realtime.delta_ms,
         )
         has_begun = False
+        interludes = Interludes(chain, self._config.effects, self.sounds)
         try:
             async with (
-                aclosing(self._made(response, chain)) as made,
+                aclosing(self._made(response, chain, interludes)) as made,
                 aclosing(held_back(made, lambda held_ms: self._pace.hold_ms(response, held_ms))) as heard,
             ):
                 async for made_next in heard:
@@ -249,37 +283,54 @@ class SynthesisSession:
             self._pace.silenced()
 
     async def _made(
-        self, response: SpeechResponse, chain: Chain
+        self, response: SpeechResponse, chain: Chain, interludes: Interludes
     ) -> AsyncGenerator[EncodedAudio | SegmentBegun | SegmentFailed, None]:
         """What the engines and ``chain`` make of a response, up to its end or a cancel."""
-        while (stream := await self._next_stream(response)) is not None:
-            heard = False
-            try:
-                async for chunk in stream:
-                    self._silent_faults = 0
-                    self._prefetch(response)
-                    self._restart_idle_timer(response)
-                    if not heard or response.is_fed:
-                        for begun in response.begun():
-                            yield begun
-                    heard = True
-                    for delta in chain.push(chunk):
-                        yield delta
-                text = response.first_stream_sent()
-            except EngineFault as fault:
-                self._go_on_after(fault, heard=heard)
-                start = response.first_stream_start()
-                text = response.first_stream_failed(heard=heard)
-                yield SegmentFailed(fault, start, start + len(text.rstrip()))
-            for begun in response.begun_before_next():
-                yield begun
-            chain.end_segment(pause_after_ms(text))
+        while (opened := await self._next_opened(response)) is not None:
+            if isinstance(opened.content, Pause | Sound):
+                for begun in response.begun():
+                    yield begun
+                for delta in interludes.put(opened.content):
+                    yield delta
+                response.first_sent()
+            else:
+                for delta in interludes.change(opened.manner):
+                    yield delta
+                async with aclosing(self._said(response, opened.content, chain)) as said:
+                    async for event in said:
+                        yield event
             if response.waits_for_text():
                 for delta in chain.release():
                     yield delta
         if not response.cancelled:
             for delta in chain.flush():
                 yield delta
+
+    async def _said(
+        self, response: SpeechResponse, stream: StreamHandle, chain: Chain
+    ) -> AsyncGenerator[EncodedAudio | SegmentBegun | SegmentFailed, None]:
+        """What ``chain`` makes of the first stream of a response."""
+        heard = False
+        try:
+            async for chunk in stream:
+                self._silent_faults = 0
+                self._prefetch(response)
+                self._restart_idle_timer(response)
+                if not heard or response.is_fed:
+                    for begun in response.begun():
+                        yield begun
+                heard = True
+                for delta in chain.push(chunk):
+                    yield delta
+            text = response.first_sent()
+        except EngineFault as fault:
+            self._go_on_after(fault, heard=heard)
+            start = response.first_start()
+            text = response.first_failed(heard=heard)
+            yield SegmentFailed(fault, start, start + len(text.rstrip()))
+        for begun in response.begun_before_next():
+            yield begun
+        chain.end_segment(pause_after_ms(text))
 
     def _go_on_after(self, fault: EngineFault, *, heard: bool) -> None:
         """Raises ``fault`` if there is no use in speaking the next segment."""
@@ -288,12 +339,12 @@ class SynthesisSession:
         if self._ends_at_fault or self._silent_faults >= _MAX_SILENT_FAULTS:
             raise fault
 
-    async def _next_stream(self, response: SpeechResponse) -> StreamHandle | None:
-        """The stream to send next, or ``None`` when all of the response has been sent."""
+    async def _next_opened(self, response: SpeechResponse) -> Opened | None:
+        """What to send next, or ``None`` when all of the response has been sent."""
         idle_at_ms = self._pace.now_ms() + self._settings.realtime.response_idle_ms
         while not response.cancelled:
-            if response.streams:
-                return response.streams[0]
+            if response.opened:
+                return response.opened[0]
             if response.has_segment():
                 response.open_next()
             elif response.closed:
@@ -316,7 +367,10 @@ class SynthesisSession:
             ahead += len(following.streams)
         if ahead < _PREFETCHED_STREAMS and following.can_begin() and following.has_segment():
             try:
-                following.open_next()
+                while following.next_is_between():
+                    following.open_next()
+                if following.has_segment():
+                    following.open_next()
             except ServerFault:
                 return  # it keeps its place, and is tried again when its turn comes
 
@@ -337,9 +391,20 @@ class SynthesisSession:
 
     # --- text to responses -----------------------------------------------------------------------------------------
 
-    def _clear_buffer(self) -> None:
-        self._buffer.clear()
-        self._buffered_characters = 0
+    def _take(self, part: str | Part) -> None:
+        if self._config.server_commit:
+            self._add_to_open_response(part)
+        else:
+            self._buffer.append(part)
+
+    def _take_held(self) -> None:
+        """What might have been a tag is text: nothing more comes."""
+        if self._inline is not None and (text := self._inline.flush()):
+            self._take(text)
+
+    def _drop_held(self) -> None:
+        if self._inline is not None:
+            self._inline.flush()
 
     def _open_response(self) -> SpeechResponse | None:
         """The response that text can still join."""
@@ -349,29 +414,40 @@ class SynthesisSession:
         segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._opener.language.of)
         return SpeechResponse(segmenter, self._opener.open)
 
-    def _add_to_open_response(self, text: str) -> None:
+    def _add_to_open_response(self, part: str | Part) -> None:
         present = self._open_response()
         response = present or self._new_response()
-        begins = not response.speakable and is_speakable(text)
-        if response.is_fed or (begins and self._opener.takes_text_uncut(text)):
-            response.feed(text)
-            self._restart_idle_timer(response)
-        else:
-            response.add(text, self._pace.now_ms())
+        self._add(response, part)
+        self._restart_idle_timer(response)
+        if response is not self._speaking:
+            response.parts.append(part)
         if present is None:
             self._responses.append(response)  # not before: an engine may have refused its text
         self._pace.wake()
 
-    def _add_whole(self, text: str) -> None:
-        """Add a response of its own, with all of its text known."""
+    def _add_whole(self, parts: Iterable[str | Part]) -> None:
+        """Add a response of its own, with all that it says known."""
         response = self._new_response()
-        if self._opener.takes_text_uncut(text):
-            response.feed(text)
-        else:
-            response.add(text, self._pace.now_ms())
+        for part in with_joined_text(parts):
+            self._add(response, part)
+            response.parts.append(part)
         response.close()
         self._responses.append(response)
         self._pace.wake()
+
+    def _add(self, response: SpeechResponse, part: str | Part) -> None:
+        if isinstance(part, Pause | Sound):
+            response.add_between(part, self._pace.now_ms())
+            return
+        passage = part if isinstance(part, Passage) else Passage(Rewritten.of(part))
+        text, can_be_fed = passage.text.text, passage.manner == Manner()
+        begins = not response.speakable and is_speakable(text)
+        if can_be_fed and (response.is_fed or (begins and self._opener.takes_text_uncut(text))):
+            response.feed(text, passage.pronunciations)
+            return
+        if response.is_fed:
+            response.part()
+        response.add(text, self._pace.now_ms(), manner=passage.manner, pronunciations=passage.pronunciations)
 
 
 def _ended(

@@ -15,12 +15,14 @@ from saystream.text.language import load_detector
 from saystream.voices.casting import Casting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 
+    from saystream.audio import AudioChunk
     from saystream.catalog import Catalog
     from saystream.config import Settings
     from saystream.hosting.front import Hosting
     from saystream.speech.events import SpeechConfig, SpeechEvent
+    from saystream.text.script import Part
 
 __all__ = ["Synthesizer", "casting_of"]
 
@@ -65,14 +67,19 @@ class Synthesizer:
         """A session; ``ends_at_fault`` is explained there."""
         return SynthesisSession(self._services, config, ends_at_fault=ends_at_fault)
 
-    async def speak(self, config: SpeechConfig, text: str) -> AsyncGenerator[SpeechEvent, None]:
-        """The events of one response that says ``text``, for doors that have all of it at once.
+    async def speak(
+        self, config: SpeechConfig, text: str | Sequence[Part], sounds: Mapping[str, AudioChunk] | None = None
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """The events of one response that says ``text``, for doors that have all of it at once; ``sounds`` are those
+        that its parts name by their URLs.
 
         A fault of the engine ends it, because half of it is of no use. Closing the iterator early frees the engine.
-        Raises TextTooLong.
+        Raises TextTooLong, and KeyError for a URL without its sound.
         """
         session = self.session(replace(config, server_commit=False), ends_at_fault=True)
-        session.push_text(text)
+        session.sounds.update(sounds or {})
+        for part in [text] if isinstance(text, str) else text:
+            session.push(part)
         session.finish()
         try:
             async for event in session.events():

@@ -15,6 +15,9 @@ counts twice:
 5. The first segment does not wait for its end where a phrase begins (``phrases``) in text that came later than the
    beginning: ``poll`` may cut there at once. Rule 4 prefers such a place to a word, too.
 
+6. No cut is inside a formula or what ``push`` is told to keep whole, unless that is too long for a segment. What is
+   not yet complete waits like a word that may still be growing.
+
 Which punctuation ends what is decided in ``boundaries``. A cut made by ``push`` depends only on the text since the last
 cut, character by character; it never depends on how that text was split into pushes.
 """
@@ -22,7 +25,7 @@ cut, character by character; it never depends on how that text was split into pu
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from saystream.errors import ConfigurationError
@@ -31,6 +34,7 @@ from saystream.text.breaks import growing_word_start, length_break
 from saystream.text.language import script_language
 from saystream.text.pauses import is_unmarked
 from saystream.text.phrases import PhraseStart, phrase_starts
+from saystream.text.unbroken import Unbroken
 
 __all__ = ["Segment", "Segmenter", "is_speakable"]
 
@@ -103,6 +107,8 @@ class Segmenter:
         """Code points returned or dropped: where the pending text starts in the whole text."""
         self._arrival_starts: list[int] = []
         self._arrival_times: list[float] = []
+        self._whole: list[tuple[int, int]] = []
+        """What is to be kept whole of the text that is or will be pending: places in the whole text."""
         self._restart()
 
     @property
@@ -115,11 +121,16 @@ class Segmenter:
         """What is held back."""
         return "".join(self._scanner.characters)
 
-    def push(self, text: str, now_ms: float) -> list[Segment]:
-        """Take more text; returns the segments that it completed."""
+    def push(self, text: str, now_ms: float, *, whole: Iterable[tuple[int, int]] = ()) -> list[Segment]:
+        """Take more text; returns the segments that it completed. ``whole`` are ranges of ``text``, and of what will
+        follow it, in order, in which it is not cut unless they are longer than a segment may be."""
         if text and (not self._arrival_times or self._arrival_times[-1] != now_ms):
             self._arrival_starts.append(self._scanned + self.pending_characters)
             self._arrival_times.append(now_ms)
+        begin = self._scanned + self.pending_characters
+        for start, end in whole:
+            self._whole.append((begin + start, begin + end))
+            self._unbroken.add(begin + start - self._scanned, begin + end - self._scanned)
         segments: list[Segment] = []
         self._scan(text, segments)
         return segments
@@ -163,12 +174,17 @@ class Segmenter:
         self._is_opening = True
         self._arrival_starts.clear()
         self._arrival_times.clear()
+        self._whole.clear()
         self._restart()
 
     def _restart(self) -> None:
         self._scanner = BoundaryScanner()
         self._last_sentence: int | None = None
         self._last_clause: int | None = None
+        self._unbroken = Unbroken()
+        self._whole = [(start, end) for start, end in self._whole if end > self._scanned]
+        for start, end in self._whole:
+            self._unbroken.add(start - self._scanned, end - self._scanned)
 
     def _scan(self, text: str, segments: list[Segment]) -> None:
         # A stack: what a cut leaves over is scanned again, before the text after it.
@@ -181,8 +197,16 @@ class Segmenter:
     def _step(self, character: str) -> int | None:
         """Where to cut now that ``character`` has arrived."""
         scanner = self._scanner
+        unbroken = self._unbroken
+        unbroken.step(character)
         boundary = scanner.step(character)
-        if boundary is not None and boundary.position <= self._max_characters:
+        if boundary is not None and boundary.kind is BoundaryKind.SENTENCE:
+            unbroken.end_sentence()
+        if (
+            boundary is not None
+            and boundary.position <= self._max_characters
+            and unbroken.around(boundary.position) is None
+        ):
             if self._takes(boundary):
                 return boundary.position
             if boundary.kind is BoundaryKind.SENTENCE:
@@ -191,7 +215,13 @@ class Segmenter:
                 self._last_clause = boundary.position
         if len(scanner.characters) <= self._max_characters:
             return None
-        return length_break(scanner.characters, self._max_characters, self._last_sentence, self._last_clause)
+        limit = self._max_characters
+        position = length_break(scanner.characters, limit, self._last_sentence, self._last_clause)
+        found = unbroken.around(position)
+        if found is None:
+            return position
+        start, end = found
+        return start or (end if end <= limit else position)
 
     def _takes(self, boundary: Boundary) -> bool:
         """Whether what ends here is large enough (rules 1 and 2)."""
@@ -210,7 +240,9 @@ class Segmenter:
         return phrase_starts(self.pending_text, self._language_of, least=self._first_min)
 
     def _growing_word_start(self) -> int:
-        return growing_word_start(self._scanner.characters, self._scanner.word_start)
+        word_start = growing_word_start(self._scanner.characters, self._scanner.word_start)
+        open_start = self._unbroken.open_start
+        return self._unbroken.before(word_start if open_start is None else min(word_start, open_start))
 
     def _late_break(self, now_ms: float) -> int:
         """Where to cut what has waited too long, or what rule 5 lets go."""
@@ -224,7 +256,11 @@ class Segmenter:
             for position in (self._last_sentence, self._last_clause):
                 if position is not None and position >= late_end:
                     return position
-        phrases = [phrase.position for phrase in self._phrase_starts()]
+        phrases = [
+            phrase.position
+            for phrase in self._phrase_starts()
+            if self._unbroken.around(phrase.position) is None
+        ]
         if phrases and phrases[-1] >= late_end:
             return phrases[-1]
         word_start = self._growing_word_start()

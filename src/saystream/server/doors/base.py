@@ -15,6 +15,7 @@ from saystream.server.web.faults import DASHSCOPE
 from saystream.server.web.openapi import DocumentedRoute
 from saystream.speech.events import ResponseAudio, ResponseEnded
 from saystream.text.counting import billed_characters
+from saystream.text.inline_pauses import without_pauses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -55,6 +56,10 @@ class Services:
     usage: UsageRecorder
     files: FileStore
     links: Links
+
+    def billed_text(self, text: str) -> str:
+        """``text`` as it was sent, without the pauses that are written into it where they are taken for such."""
+        return without_pauses(text) if self.settings.inline_pauses else text
 
 
 class Door(ABC):
@@ -110,7 +115,8 @@ class Door(ABC):
         Refusals are raised before the first event; the last event may be a fault. Closing the generator cancels the
         rest.
         """
-        characters = billed_characters(text)
+        billed = self.services.billed_text(text)
+        characters = billed_characters(billed)
         with await self.services.room.admit(principal, model.name, characters=characters) as place:
             account = self.account(principal)
             place.seat(speaker := _Speaker())
@@ -119,19 +125,19 @@ class Door(ABC):
                 async with aclosing(account.following(events, model=model, voice=config.voice)) as followed:
                     async for event in followed:
                         if isinstance(event, ResponseEnded):
-                            account.close(text, event.status, event.fault)
+                            account.close(billed, event.status, event.fault)
                         yield event
             except asyncio.CancelledError:
                 if (fault := speaker.heard()) is None:
                     raise
-                account.close(text, "failed", fault)
-                yield ResponseEnded("failed", text, account.timer.audio_ms, fault)
+                account.close(billed, "failed", fault)
+                yield ResponseEnded("failed", billed, account.timer.audio_ms, fault)
             except Exception:
-                account.close(text, "failed")
+                account.close(billed, "failed")
                 raise
             finally:
                 # The listener has gone, or does not read the end.
-                account.close(text, "cancelled" if speaker.fault is None else "failed", speaker.fault)
+                account.close(billed, "cancelled" if speaker.fault is None else "failed", speaker.fault)
 
 
 def peer_of(connection: HTTPConnection) -> str:

@@ -122,7 +122,9 @@ class GenerationDoor(Door):
             _log.debug("unknown fields ignored", unknown_fields=wanted.unknown_fields)
         model = self._check(wanted)
         link = self.services.links.link(request, files.new_path(request_id()))
-        place = await room.admit(principal, model.name, characters=billed_characters(wanted.text))
+        place = await room.admit(
+            principal, model.name, characters=billed_characters(self.services.billed_text(wanted.text))
+        )
         try:
             speech = _Speech(self.services, self.account(principal), model, wanted, link)
             speech.start(place)
@@ -243,7 +245,8 @@ class _Speech:
 
     def usage(self) -> Usage:
         """What is billed for the text and for the audio so far."""
-        return bill(self._model, self._wanted.text, self._account.timer.audio_ms).usage()
+        text = self._services.billed_text(self._wanted.text)
+        return bill(self._model, text, self._account.timer.audio_ms).usage()
 
     async def _speak(self) -> None:
         config = SpeechConfig(
@@ -271,7 +274,7 @@ class _Speech:
             outcome, fault = "cancelled", None  # its listener left, and it was not to be finished
         elif fault is not None:
             outcome = "failed"
-        self._account.close(self._wanted.text, outcome, fault)
+        self._account.close(self._services.billed_text(self._wanted.text), outcome, fault)
 
     def _close_if_over(self) -> None:
         if self.ended and self._left:

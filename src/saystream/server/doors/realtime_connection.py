@@ -327,7 +327,7 @@ class Connection:
             case TextAppend(text=text):
                 if not self._core.config.voice:
                     self._check(self._core.config)  # a model may have no voice until an update names one
-                session.push_text(text)
+                session.push(text)
                 if not session.text_joins:
                     self._account.timer.text_came()
             case TextCommit():

@@ -1,0 +1,58 @@
+"""Who speaks a text of a session, and with what request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from client.virtual_time import on_virtual_time
+from fake_pool import FakePool
+from saystream.config import Settings
+from saystream.engines.base import SynthesisRequest
+from saystream.hosting.playback import Playback
+from saystream.speech.events import SpeechConfig
+from saystream.speech.services import SpeechServices, StreamOpener
+from saystream.text.script import Manner
+from saystream.voices.casting import Role
+
+
+class NotingCasting:
+    """Every voice is the engine's voice of its name."""
+
+    def __init__(self) -> None:
+        self.spoke_before: list[str | None] = []
+
+    def role(self, *, voice: str, language: str, spoke_before: str | None) -> Role:
+        self.spoke_before.append(spoke_before)
+        return Role("tone", SynthesisRequest(voice=voice, language=language), "native")
+
+
+def opener_on(pool: FakePool, casting: NotingCasting, config: SpeechConfig) -> StreamOpener:
+    hosting: Any = pool
+    noting: Any = casting
+    services = SpeechServices(Settings(), hosting, noting, frozenset({"en"}))
+    return StreamOpener(services, config, Playback(0))
+
+
+@on_virtual_time
+async def test_a_text_is_spoken_as_the_session_says() -> None:
+    pool, casting = FakePool(), NotingCasting()
+    config = SpeechConfig("Cherry", instructions="softly", normalize_text=False, marks=True)
+    opener = opener_on(pool, casting, config)
+    opener.open("Hello", "", Manner())
+    opener.configure(replace(config, voice="Ethan", marks=False))
+    opener.open("你好", "", Manner())
+    assert [stream.request for stream in pool.streams] == [
+        SynthesisRequest("Cherry", "en", instructions="softly", marks=True),
+        SynthesisRequest("Ethan", "zh", instructions="softly"),
+    ]
+    assert casting.spoke_before == [None, "tone"]
+
+
+@on_virtual_time
+async def test_a_manner_may_name_another_voice() -> None:
+    pool = FakePool()
+    opener = opener_on(pool, NotingCasting(), SpeechConfig("Cherry"))
+    opener.open("Hello", "", Manner(voice="Ethan"))
+    opener.open("Hello", "", Manner(rate=2.0))
+    assert [stream.request.voice for stream in pool.streams] == ["Ethan", "Cherry"]
