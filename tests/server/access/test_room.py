@@ -152,6 +152,23 @@ async def test_a_place_that_is_left_twice_is_free_once(room: Room, limiter: Fake
     other.leave()
 
 
+async def test_who_stands_takes_no_place_and_needs_none(room: Room, limiter: FakeLimiter) -> None:
+    places = [await room.admit(ANN, "model") for _ in "ab"]
+    assert await room.authenticate({"authorization": "x"}, stands=True) is ANN
+    with room.stand(ANN) as standing:
+        guest = FakeGuest(standing)
+        assert (room.num_taken, limiter.open) == (2, 2)
+        assert room.guests == [guest]
+    standing.leave()
+    places[0].leave()
+    assert (room.num_taken, limiter.open) == (1, 1)
+    room.draining = True
+    with pytest.raises(Draining):
+        room.stand(ANN)
+    with pytest.raises(Draining):
+        await room.authenticate({"authorization": "x"}, stands=True)
+
+
 async def test_what_the_limiter_refuses_takes_no_place(room: Room, limiter: FakeLimiter) -> None:
     limiter.refusal = LimitReached("too fast")
     with pytest.raises(LimitReached, match="too fast"):
@@ -271,6 +288,21 @@ async def test_new_limits_hold_for_those_who_are_inside(
     authenticator.keys["key_1"] = KeyLimits(models=("another",))
     await watched.recheck()
     assert guest.told == ["model_access_denied"]
+
+
+async def test_limits_of_sessions_and_models_are_not_for_who_stands(
+    watched: Room, authenticator: FakeAuthenticator
+) -> None:
+    with watched.stand(ANN) as standing:
+        guest = FakeGuest(standing)
+        limits = KeyLimits(max_sessions=1, models=("other",))
+        authenticator.keys["key_1"] = limits
+        await watched.recheck()
+        assert guest.told == []
+        assert standing.principal.limits == limits
+        del authenticator.keys["key_1"]
+        await watched.recheck()
+        assert guest.told == ["invalid_api_key"]
 
 
 async def test_who_is_seated_after_the_key_was_revoked_is_told(

@@ -21,7 +21,7 @@ async def opens(gate: asyncio.Task[None]) -> bool:
     return gate.done()
 
 
-async def taken(outbox: Outbox, count: int) -> list[str | None]:
+async def taken(outbox: Outbox, count: int) -> list[str | bytes | None]:
     return [await outbox.take() for _ in range(count)]
 
 
@@ -95,3 +95,21 @@ async def test_dropped_audio_makes_room_and_leaves_the_rest_in_order(outbox: Out
     assert not await opens(writer)
     assert await taken(outbox, 3) == ["created", "cleared", "y" * 50]
     assert await opens(writer)
+
+
+async def test_frames_that_belong_together_are_dropped_or_sent_together(outbox: Outbox) -> None:
+    outbox.put(["event", b"audio"], audio_of=RESPONSE)
+    outbox.put(["event 2", b"audio 2"], audio_of=RESPONSE)
+    outbox.put(["other"])
+    assert await taken(outbox, 1) == ["event"]
+    assert outbox.drop_audio(RESPONSE)
+    assert await taken(outbox, 2) == [b"audio", "other"]
+
+
+async def test_frames_of_the_next_audio_are_dropped_after_a_whole_one(outbox: Outbox) -> None:
+    outbox.put(["event", b"audio"], audio_of=RESPONSE)
+    outbox.put(["event 2", b"audio 2"], audio_of=RESPONSE)
+    assert await taken(outbox, 2) == ["event", b"audio"]
+    assert outbox.drop_audio(RESPONSE)
+    outbox.put(["end"])
+    assert await taken(outbox, 1) == ["end"]

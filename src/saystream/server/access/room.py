@@ -19,13 +19,14 @@ from saystream.errors import (
     StoreUnavailable,
 )
 from saystream.server.access.auth import UNKNOWN_KEY
+from saystream.server.access.limits import Permit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from saystream.server.access.auth import Authenticator, Principal
     from saystream.server.access.keys import KeyLimits
-    from saystream.server.access.limits import Limiter, Permit
+    from saystream.server.access.limits import Limiter
 
 __all__ = ["Guest", "Place", "Room"]
 
@@ -56,11 +57,12 @@ class Place:
     """A place that is taken until it is left. Leaving twice is harmless."""
 
     def __init__(
-        self, principal: Principal, model: str, permit: Permit, leave: Callable[[Place], None]
+        self, principal: Principal, model: str | None, permit: Permit, leave: Callable[[Place], None]
     ) -> None:
         self.principal = principal
         """Who sits there, with the limits that hold now."""
         self.model = model
+        """``None`` for one who stands: nothing is spoken there."""
         self.guest: Guest | None = None
         self.permit = permit
         self._leave = leave
@@ -104,14 +106,16 @@ class Room:
         self._max_sessions = max_sessions
         self._places: dict[Place, None] = {}
         """In the order in which they were taken."""
+        self._num_standing = 0
+        """Of those, how many are taken by who stands."""
         self._recheck_fails = False
         self._left = asyncio.Event()
         """A place was left."""
 
     @property
     def num_taken(self) -> int:
-        """Number of places taken."""
-        return len(self._places)
+        """Number of places taken; those who stand take none."""
+        return len(self._places) - self._num_standing
 
     @property
     def guests(self) -> list[Guest]:
@@ -119,13 +123,17 @@ class Room:
 
     # --- coming in -------------------------------------------------------------------------------------------------
 
-    async def authenticate(self, headers: Mapping[str, str], peer: str = "") -> Principal:
-        """Who sent ``headers`` from the address ``peer``, if there is room now.
+    async def authenticate(
+        self, headers: Mapping[str, str], peer: str = "", *, stands: bool = False
+    ) -> Principal:
+        """Who sent ``headers`` from the address ``peer``, if there is room now, which one who ``stands`` does not need.
 
         Raises what the authenticator raises, then Draining or LimitReached.
         """
         principal = await self._authenticator.authenticate(headers, peer)
-        self._check()
+        self._check_open()
+        if not stands:
+            self._check()
         return principal
 
     async def admit(self, principal: Principal, model: str, *, characters: int = 0) -> Place:
@@ -143,14 +151,31 @@ class Room:
         self._places[place] = None
         return place
 
-    def _check(self) -> None:
+    def stand(self, principal: Principal) -> Place:
+        """A place for a connection on which nothing is spoken, only in places that it asks for later. It counts for no
+        limit, but is told when the room is emptied or its key revoked. The caller must leave it.
+
+        Raises Draining.
+        """
+        self._check_open()
+        place = Place(principal, None, Permit(), self._leave)
+        self._places[place] = None
+        self._num_standing += 1
+        return place
+
+    def _check_open(self) -> None:
         if self.draining:
             raise Draining("the server is shutting down and accepts no new sessions")
+
+    def _check(self) -> None:
+        self._check_open()
         if self.num_taken >= self._max_sessions:
             raise LimitReached(f"all {self._max_sessions} sessions of this server are taken")
 
     def _leave(self, place: Place) -> None:
-        self._places.pop(place, None)
+        if place in self._places:
+            del self._places[place]
+            self._num_standing -= place.model is None
         self._left.set()
 
     # --- keys that change --------------------------------------------------------------------------------------------
@@ -200,9 +225,15 @@ class Room:
 
     async def _apply(self, limits: KeyLimits, places: list[Place]) -> None:
         """Give ``places`` of one key new limits, the oldest first."""
-        recounted = [place for place in places if place.principal.limits.max_sessions != limits.max_sessions]
+        recounted = [
+            place
+            for place in places
+            if place.model is not None and place.principal.limits.max_sessions != limits.max_sessions
+        ]
         for place in places:
             place.principal = replace(place.principal, limits=limits)
+            if place.model is None:
+                continue
             try:
                 self._limiter.check_model(place.principal, place.model)
             except ModelDenied as denied:

@@ -1,9 +1,4 @@
-"""One realtime connection: moves frames between a WebSocket, the protocol core and the spine.
-
-Three tasks serve a connection. The reader receives events and acts on them at once: it never waits for synthesis or
-for the peer to read. The speaker takes audio from the spine, and waits while the outbox is full. The sender sends
-what is in the outbox.
-"""
+"""One realtime connection: moves frames between a WebSocket, the protocol core and the spine."""
 
 from __future__ import annotations
 
@@ -11,10 +6,9 @@ import asyncio
 import time
 from contextlib import aclosing
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import structlog
-from starlette.websockets import WebSocketDisconnect
 
 from saystream.dsp.encoders import settled
 from saystream.errors import (
@@ -39,8 +33,7 @@ from saystream.protocol.realtime.server import ServerConnection
 from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
 from saystream.server.accounting.billing import bill
-from saystream.server.transport.websocket import REFUSAL
-from saystream.server.web.outbox import Outbox
+from saystream.server.doors.socket_connection import SocketConnection
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -54,12 +47,12 @@ from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Mapping
 
-    from starlette.types import Message
     from starlette.websockets import WebSocket
 
     from saystream.audio import AudioFormat
+    from saystream.protocol.close import Close
     from saystream.server.access.room import Place
     from saystream.server.accounting.account import ResponseAccount
     from saystream.server.accounting.usage import Outcome
@@ -67,9 +60,6 @@ if TYPE_CHECKING:
     from saystream.speech.session import SynthesisSession
 
 __all__ = ["Connection"]
-
-_EVENTS_BEFORE_YIELD = 16
-"""Events that arrived in one read are handled without waiting; after this many, other tasks get a turn."""
 
 _REFUSAL_LINGER_S = 0.5
 """The official SDK checks every 100 ms whether it is connected: if it were refused and closed at once, it would wait
@@ -83,7 +73,7 @@ def _new_id(prefix: str) -> str:
     return f"{prefix}_{token_hex(11)}"
 
 
-class Connection:
+class Connection(SocketConnection):
     """One connection of the realtime door, from its accepted handshake to its close."""
 
     def __init__(
@@ -95,11 +85,15 @@ class Connection:
         account: ResponseAccount,
     ) -> None:
         """``model`` is the one in its URL; empty if there is none."""
+        settings = services.settings.realtime
+        super().__init__(
+            websocket,
+            idle_timeout_s=settings.idle_timeout_s,
+            outbox_high_bytes=settings.outbox_high_bytes,
+            outbox_low_bytes=settings.outbox_low_bytes,
+        )
         self._services = services
-        self._websocket = websocket
         self._place = place
-        self._expelled: InvalidRequest | None = None
-        self._settings = services.settings.realtime
         self._model = model
         limits = services.settings.limits
         self._core = ServerConnection(
@@ -112,67 +106,34 @@ class Connection:
             max_pending_responses=limits.max_pending_responses,
             is_speakable=is_speakable,
         )
-        self._outbox = Outbox(
-            high_bytes=self._settings.outbox_high_bytes, low_bytes=self._settings.outbox_low_bytes
-        )
         self._session: SynthesisSession | None = None
         self._session_started = asyncio.Event()
         self._response_id = ""
-        self._draining = False
-        self._last_active_s = time.monotonic()
         self._account = account
 
     # --- life ------------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    @property
+    def _close(self) -> Close | None:
+        return self._core.close
+
+    @property
+    def _is_speaking(self) -> bool:
+        return self._core.response_open
+
+    def _frames(self) -> list[str | bytes]:
+        return [*self._core.frames_to_send()]
+
+    def _leave(self) -> None:
         try:
-            await self._websocket.accept()
-        except (OSError, WebSocketDisconnect):
-            _log.info("peer gone")
-            return
-        self._open()
-        with structlog.contextvars.bound_contextvars(session=self._core.session_id, model=self._model):
-            _log.info("session opened")
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    reader = tasks.create_task(self._answering_for(self._read()))
-                    speaker = tasks.create_task(self._answering_for(self._speak()))
-                    await self._send()
-                    reader.cancel()
-                    speaker.cancel()
-            except* WebSocketDisconnect:
-                _log.info("peer gone")
-            finally:
-                try:
-                    self._break_off("cancelled")
-                finally:
-                    if self._session is not None:
-                        self._session.close()
-            _log.info("session closed")
+            self._break_off("cancelled")
+        finally:
+            if self._session is not None:
+                self._session.close()
 
-    async def _answering_for(self, task: Coroutine[Any, Any, None]) -> None:
-        """Run ``task``; a bug of ours must not leave the peer without an answer."""
-        try:
-            await task
-        except WebSocketDisconnect:
-            raise
-        except Exception:
-            _log.exception("connection failed")
-            self.fail(ServerFault("a server error; the log has the details"))
-
-    def drain(self) -> None:
-        """Close once nothing is left to be spoken."""
-        self._draining = True
-        self._close_if_drained()
-
-    def cut_off(self) -> None:
-        """Close at once, giving the reason."""
-        self.fail(Draining("the server is shutting down"))
-
-    def expel(self, why: InvalidRequest) -> None:
-        """Take no more text and begin no new response; close once the open one has ended."""
-        self._expelled = why
+    def _close_if_due(self) -> None:
         self._close_if_expelled()
+        self._close_if_drained()
 
     def _close_if_expelled(self) -> None:
         if self._expelled is not None and not self._core.response_open:
@@ -185,10 +146,10 @@ class Connection:
         if self._core.state is SessionState.FINISHED:
             self._core.shut(Draining.close_code, reason.message)
             self._flush()
-        elif self._core.state is not SessionState.FINISHING and not self._is_speaking():
+        elif self._core.state is not SessionState.FINISHING and not self._has_work():
             self.fail(reason)
 
-    def _is_speaking(self) -> bool:
+    def _has_work(self) -> bool:
         return self._core.response_open or (self._session is not None and self._session.has_work)
 
     def fail(self, fault: SaystreamError) -> None:
@@ -202,7 +163,10 @@ class Connection:
         if self._session is not None:
             self._account.close(self._session.spoken_text, outcome, fault)
 
-    def _open(self) -> None:
+    def _shut(self, code: int, reason: str) -> None:
+        self._core.shut(code, reason)
+
+    def _open(self) -> Mapping[str, str]:
         # A refused handshake would reach users of the official SDK only as a time-out, so a bad model is answered
         # inside the connection (ruling 6).
         try:
@@ -213,6 +177,7 @@ class Connection:
             if self._core.close is None:  # it may have been cut off meanwhile
                 self._core.open()
         self._flush()
+        return {"session": self._core.session_id, "model": self._model}
 
     def _default_voice(self) -> str:
         try:
@@ -220,58 +185,10 @@ class Connection:
         except ModelNotFound:
             return ""  # the connection is about to be refused
 
-    def _flush(self, *, audio_of: str = "") -> None:
-        self._outbox.put(self._core.frames_to_send(), audio_of=audio_of)
-        if self._core.close is not None:
-            self._outbox.close()
-
-    # --- the sender ------------------------------------------------------------------------------------------------
-
-    async def _send(self) -> None:
-        while (frame := await self._outbox.take()) is not None:
-            await self._websocket.send_text(frame)
-        assert self._core.close is not None  # only a close ends the outbox
-        if not self._core.session_id:
-            await asyncio.sleep(_REFUSAL_LINGER_S)
-        await self._websocket.close(self._core.close.code, self._core.close.reason)
+    def _linger_s(self) -> float:
+        return 0.0 if self._core.session_id else _REFUSAL_LINGER_S
 
     # --- the reader ------------------------------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        since_yield = 0
-        while (message := await self._receive()) is not None:
-            self._last_active_s = time.monotonic()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
-            refusal: SaystreamError | None = message.get(REFUSAL)
-            if refusal is not None:
-                self.fail(refusal)
-            else:
-                await self._obey(message.get("text"))
-                self._flush()
-            await self._outbox.answerable()
-            since_yield += 1
-            if since_yield >= _EVENTS_BEFORE_YIELD:
-                since_yield = 0
-                await asyncio.sleep(0)
-
-    async def _receive(self) -> Message | None:
-        """The next message; ``None`` once the connection should close, also when none came for a while."""
-        while self._core.close is None:
-            try:
-                async with asyncio.timeout(self._idle_left_s()):
-                    return await self._websocket.receive()
-            except TimeoutError:
-                if self._idle_left_s() <= 0:
-                    self._core.shut(1000, f"idle for {self._settings.idle_timeout_s:g} s")
-                    self._flush()
-        return None
-
-    def _idle_left_s(self) -> float:
-        idle_s = self._settings.idle_timeout_s
-        if self._core.response_open or len(self._outbox) > 0:
-            return idle_s
-        return self._last_active_s + idle_s - time.monotonic()
 
     async def _obey(self, frame: str | None) -> None:
         if frame is None:

@@ -23,18 +23,19 @@ class Outbox:
     def __init__(self, *, high_bytes: int, low_bytes: int) -> None:
         self._everything = _Gate(high_bytes, low_bytes)
         self._answers = _Gate(high_bytes, low_bytes)
-        self._frames: deque[tuple[str, str]] = deque()
-        """Each with the id of the response whose audio it is, or an empty string."""
+        self._frames: deque[tuple[str | bytes, str, bool]] = deque()
+        """Each with the id of the response whose audio it is, or an empty string, and whether it belongs to the frame
+        before it."""
         self._not_empty = asyncio.Event()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def put(self, frames: Iterable[str], *, audio_of: str = "") -> None:
-        """``audio_of`` names the response whose audio the frames are; a cancel may drop them."""
-        for frame in frames:
-            self._frames.append((frame, audio_of))
+    def put(self, frames: Iterable[str | bytes], *, audio_of: str = "") -> None:
+        """``audio_of`` names the response whose audio the frames are; a cancel may drop them, but all or none."""
+        for number, frame in enumerate(frames):
+            self._frames.append((frame, audio_of, number > 0))
             self._everything.add(len(frame))
             if not audio_of:
                 self._answers.add(len(frame))
@@ -43,12 +44,15 @@ class Outbox:
 
     def drop_audio(self, response_id: str) -> bool:
         """Drop the unsent audio of a response; everything else keeps its order. Returns whether there was any."""
-        kept: deque[tuple[str, str]] = deque()
-        for frame, audio_of in self._frames:
-            if audio_of == response_id:
+        kept: deque[tuple[str | bytes, str, bool]] = deque()
+        has_begun = True  # what belongs to the last frame that was taken is sent as well
+        for entry in self._frames:
+            frame, audio_of, follows = entry
+            has_begun = has_begun and follows
+            if audio_of == response_id and not has_begun:
                 self._everything.take(len(frame))
             else:
-                kept.append((frame, audio_of))
+                kept.append(entry)
         dropped = len(kept) < len(self._frames)
         self._frames = kept
         return dropped
@@ -64,14 +68,14 @@ class Outbox:
     async def answerable(self) -> None:
         await self._answers.opened()
 
-    async def take(self) -> str | None:
+    async def take(self) -> str | bytes | None:
         """The next frame, or ``None`` after the last one of a closed outbox."""
         while not self._frames:
             if self._closed:
                 return None
             self._not_empty.clear()
             await self._not_empty.wait()
-        frame, audio_of = self._frames.popleft()
+        frame, audio_of, _ = self._frames.popleft()
         self._everything.take(len(frame))
         if not audio_of:
             self._answers.take(len(frame))
