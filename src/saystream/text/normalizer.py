@@ -1,4 +1,4 @@
-"""Numbers, dates, money, units, abbreviations and addresses as words, for engines that do not read them themselves.
+"""Formulas, numbers, dates, money, units, abbreviations and addresses as words, for engines that do not read them.
 
 Each language of ``saystream.languages`` has a module of its name in ``normalization``, with a class of its name. What
 these do not recognise stays as it is written.
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Protocol
 
 from saystream.languages import LANGUAGE_NAMES
+from saystream.text.formulas import read_formulas
 from saystream.text.rewriting import Rewritten, joined
 
 __all__ = ["load_grammars", "normalize", "rewritten"]
@@ -54,7 +55,7 @@ def rewritten(text: str, language: str) -> Rewritten:
     if language not in LANGUAGE_NAMES or not core:
         return written
     start = core.starts[0]
-    spoken = _reader(language).normalize(_plain(core)).strip()
+    spoken = _reader(language).normalize(_plain(read_formulas(core, language))).strip()
     return joined([written[:start], spoken, written[start + len(core) :]])
 
 

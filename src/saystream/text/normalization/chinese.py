@@ -7,7 +7,7 @@ import re
 from saystream.text.normalization.han import NUMERALS, Han
 from saystream.text.rewriting import Rewritten
 
-__all__ = ["Chinese"]
+__all__ = ["Chinese", "cardinal"]
 
 _CURRENCIES = "美元|欧元|英镑|日元|港元|港币|美金|卢布|韩元"
 _AMOUNT = re.compile(
@@ -29,7 +29,7 @@ _PLACES = ("", "十", "百", "千")
 _MYRIADS = ("", "万", "亿", "万亿")
 
 
-def _cardinal(value: int) -> str:
+def cardinal(value: int) -> str:
     """In Chinese; below 10 to the 16th."""
     words, is_gap = "", False
     for power in range(15, -1, -1):
@@ -63,7 +63,7 @@ class Chinese(Han):
         return self.digits(re.sub(r"\D", "", digits)).replace("一", "幺")
 
     def _amount(self, match: re.Match[str]) -> str:
-        words = _cardinal(int((match["grouped"] or match["plain"]).replace(",", "")))
+        words = cardinal(int((match["grouped"] or match["plain"]).replace(",", "")))
         if match["fraction"]:
             words += f"点{self.digits(match['fraction'])}"
         return words + _BEHIND.get(match["sign"] or "", "")
