@@ -67,6 +67,31 @@ def test_a_voice_is_its_own_in_every_language(engine: SupertonicEngine, voice: s
         )
 
 
+class Noting(SupertonicEngine):
+    """Notes what the model starts from."""
+
+    noises: list[np.ndarray]
+
+    def _noise(self, duration_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        noise, mask = super()._noise(duration_s)
+        self.noises.append(noise)
+        return noise, mask
+
+
+def test_the_same_seed_begins_with_the_same_noise_and_another_with_another(folder: Path) -> None:
+    engine = Noting(folder=str(folder), steps=5, threads=1)
+    engine.noises = []
+    engine.load()
+    engine.noises.clear()
+    for seed in (7, 7, 8, None, None):
+        speak(engine, "Hello.", seed=seed)
+    first, again, *others = engine.noises
+    np.testing.assert_array_equal(first, again)
+    assert all(not np.array_equal(noise, first) for noise in others)
+    assert not np.array_equal(others[1], others[2])
+    assert 0.5 < first.std() < 1.5
+
+
 def test_the_language_is_told_to_the_model(engine: SupertonicEngine) -> None:
     """It is in tags around the text, whose letters are heard in the loudness of this model."""
     texts = {language: speak(engine, "1 2 3 4 5", language=language) for language in ("en", "ru", "ko")}

@@ -37,14 +37,14 @@ def opener_on(pool: FakePool, casting: NotingCasting, config: SpeechConfig) -> S
 @on_virtual_time
 async def test_a_text_is_spoken_as_the_session_says() -> None:
     pool, casting = FakePool(), NotingCasting()
-    config = SpeechConfig("Cherry", instructions="softly", normalize_text=False, marks=True)
+    config = SpeechConfig("Cherry", instructions="softly", normalize_text=False, marks=True, seed=7)
     opener = opener_on(pool, casting, config)
     opener.open("Hello", "", Manner())
     opener.configure(replace(config, voice="Ethan", marks=False))
     opener.open("你好", "", Manner())
     assert [stream.request for stream in pool.streams] == [
-        SynthesisRequest("Cherry", "en", instructions="softly", marks=True),
-        SynthesisRequest("Ethan", "zh", instructions="softly"),
+        SynthesisRequest("Cherry", "en", instructions="softly", marks=True, seed=7),
+        SynthesisRequest("Ethan", "zh", instructions="softly", seed=7),
     ]
     assert casting.spoke_before == [None, "tone"]
 

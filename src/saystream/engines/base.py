@@ -116,6 +116,9 @@ class SynthesisRequest:
     """How to speak, in words; an engine that does not follow instructions ignores them."""
     marks: bool = False
     """The listener wants marks: when each word is heard. An engine that does not know sends none."""
+    seed: int | None = None
+    """With the same seed, and all else the same, an engine that draws random numbers makes the same audio again, if it
+    can. ``None``: as the engine was configured."""
     normalize_text: bool = False
     """Numbers, dates and the like are to be read as words. Unless ``normalizes_text``, they arrive as words already."""
 

@@ -7,6 +7,7 @@ that its package is called as it expects, not how it sounds.
 from __future__ import annotations
 
 import sys
+import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ from saystream.languages import LANGUAGE_CODES
 from saystream.models import ModelStore
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from saystream.audio import Samples
 
 __all__ = ["SupertonicEngine"]
@@ -66,13 +69,15 @@ class SupertonicEngine(SegmentEngine):
     """Takes ``folder``, ``steps``, ``threads`` and ``concurrency``. ``info`` is known after ``load()``.
 
     Base voices for recipes: ``F1`` to ``F5`` are women, ``M1`` to ``M5`` men; each speaks every language. The model
-    starts from noise, so no two readings of a text are quite the same.
+    starts from noise, so no two readings of a text are quite the same, unless they have the same seed.
     """
 
     def __init__(self, **options: Any) -> None:
         """Raises ConfigurationError for an invalid option."""
         self._options = read_options("supertonic", _Options, options)
         self._told: set[str] = set()
+        self._chance = threading.local()
+        """The seed of the pass that a thread makes."""
 
     def load(self) -> None:
         """Raises ModelMissing if the weights are missing, EngineUnavailable if they cannot be used. Downloads
@@ -80,6 +85,7 @@ class SupertonicEngine(SegmentEngine):
         folder = Path(self._options.folder) if self._options.folder else ModelStore().path(_MODEL)
         try:
             self._model = load_model(folder, False, self._options.threads, 1)
+            self._model.sample_noisy_latent = self._noise
             names = list_available_voice_style_names(folder)
             self._styles = {name: load_voice_style_from_name(folder, name) for name in names}
         except Exception as error:  # ONNX Runtime's exceptions have no common base but this
@@ -123,9 +129,18 @@ class SupertonicEngine(SegmentEngine):
 
     def _pass(self, text: str, request: SynthesisRequest, speed: float) -> Samples:
         style = self._styles[request.voice]
+        self._chance.seed = request.seed
         sound, seconds = self._model([text], style, self._options.steps, speed, request.language)
         # The audio is padded to whole frames of 70 ms.
         return np.asarray(sound[0], np.float32)[: round(float(seconds[0]) * self.info.sample_rate)]
+
+    def _noise(self, duration_s: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What the model starts from, and which of it counts."""
+        noise, mask = type(self._model).sample_noisy_latent(self._model, duration_s)
+        if self._chance.seed is not None:
+            chance = np.random.default_rng(self._chance.seed)
+            noise = chance.standard_normal(noise.shape, np.float32) * mask
+        return noise, mask
 
     def _known(self, text: str) -> str:
         """``text`` with spaces for characters that the model has no number for; reported once for each script, not for

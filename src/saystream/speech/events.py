@@ -38,6 +38,8 @@ class SpeechConfig:
     """Read numbers, dates and the like as words."""
     marks: bool = False
     """Say when each word sounds, where the engine can tell."""
+    seed: int | None = None
+    """The same seed gives the same audio for the same text, with engines that can repeat themselves."""
     one_response: bool = False
     """With ``server_commit``: the response stays open until ``finish`` or ``cancel``, however long no text comes."""
 

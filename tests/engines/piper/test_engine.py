@@ -51,6 +51,13 @@ def test_it_conforms_with_the_noise_of_its_voices(tiny: Path) -> None:
     assert check_engine(PiperEngine(folder=str(tiny.parent))) == []
 
 
+def test_a_request_with_a_seed_always_sounds_the_same(tiny: Path) -> None:
+    engine = PiperEngine(folder=str(tiny.parent))
+    engine.load()
+    first, again = (speak(engine, SENTENCES["en"], "female", seed=7) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
 @pytest.mark.timeout(500)
 def test_the_real_voice_conforms_and_sounds_like_its_character(piper_folder: Path) -> None:
     """Takes 20 s on two quiet cores. Without noise, with which a sentence varies by more than the check allows."""

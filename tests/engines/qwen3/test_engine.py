@@ -110,6 +110,13 @@ def test_without_a_seed_it_never_says_the_same_twice(checkpoints: Path) -> None:
         assert len(first) != len(second) or not np.allclose(first, second, atol=1e-2)
 
 
+def test_the_seed_of_a_request_comes_before_that_of_the_engine(checkpoints: Path) -> None:
+    with running(Qwen3Engine, checkpoints / "custom_voice", seed=-1) as engine:
+        first, again, other = (say(engine, seed=seed) for seed in (7, 7, 8))
+    np.testing.assert_allclose(first, again, atol=1e-4)
+    assert len(first) != len(other) or not np.allclose(first, other, atol=1e-2)
+
+
 def test_greedy_needs_no_seed(checkpoints: Path) -> None:
     heard = []
     for seed in (1, 2):

@@ -113,7 +113,7 @@ class PiperEngine(SegmentEngine):
             pitch=min(max(request.pitch * casting.pitch, lowest), highest),
             formant=request.formant * casting.pitch**_FORMANT_EXPONENT,
         )
-        yield from map(SpeechChunk, shaped(_pieces(span.text, casting), stages))
+        yield from map(SpeechChunk, shaped(_pieces(span.text, casting, request.seed), stages))
 
     def _casting(self, request: SynthesisRequest) -> _Casting:
         if request.voice not in self.info.voices:
@@ -195,9 +195,10 @@ def _ratio(wanted_hz: float, voice: PiperVoice) -> float:
     return wanted_hz / (voice.pitch_hz or wanted_hz)
 
 
-def _pieces(text: str, casting: _Casting) -> Iterator[Samples]:
+def _pieces(text: str, casting: _Casting, seed: int | None) -> Iterator[Samples]:
     piece = casting.voice.sample_rate * _PIECE_MS // 1000
-    for sound in casting.voice.speak(text, speaker=casting.speaker):
+    # The model draws its numbers itself and takes no seed, so it repeats itself only without them.
+    for sound in casting.voice.speak(text, speaker=casting.speaker, noise=seed is None):
         for start in range(0, len(sound), piece):
             yield sound[start : start + piece]
 

@@ -73,10 +73,11 @@ class PiperVoice:
     def sample_rate(self) -> int:
         return self.config.audio.sample_rate
 
-    def speak(self, text: str, *, speaker: str = "") -> Iterator[Samples]:
-        """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default."""
+    def speak(self, text: str, *, speaker: str = "", noise: bool = True) -> Iterator[Samples]:
+        """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default. Without ``noise`` the same text
+        always sounds the same."""
         for numbers in self._phonemes.passes(text):
-            yield self._pass(numbers, speaker) * self._gain
+            yield self._pass(numbers, speaker, noise=noise) * self._gain
         self._report_unknown()
 
     @property
@@ -89,8 +90,8 @@ class PiperVoice:
         sounds = [self._pass(numbers, "") for numbers in passes]
         return np.concatenate([*sounds, np.zeros(0, np.float32)])
 
-    def _pass(self, numbers: list[int], speaker: str) -> Samples:
-        scales = [self._noise_scale, self.config.inference.length_scale, self._noise_w]
+    def _pass(self, numbers: list[int], speaker: str, *, noise: bool = True) -> Samples:
+        scales = [self._noise_scale * noise, self.config.inference.length_scale, self._noise_w * noise]
         inputs = {
             "input": np.array([numbers], np.int64),
             "input_lengths": np.array([len(numbers)], np.int64),

@@ -72,7 +72,8 @@ class Qwen3Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     text_layout: Literal["streaming", "whole"] = "streaming"
     """``whole`` puts all of the text before the first frame: speech begins when the text has ended."""
     seed: int = 0
-    """With the same seed a text always sounds the same; with a negative one, never quite."""
+    """With the same seed a text always sounds the same; with a negative one, never quite. The seed of a request comes
+    before it."""
     greedy: bool = False
     temperature: Positive | None = None
     """This and the next three are the checkpoint's own by default."""
@@ -232,7 +233,9 @@ class Qwen3Engine(Engine):
             raise InvalidValue("voice", request.voice, self.info.voices)
         assert self._loop is not None
         sampling = self._sampling
-        if self.options.seed < 0:
+        if request.seed is not None:
+            sampling = replace(sampling, seed=request.seed)
+        elif self.options.seed < 0:
             sampling = replace(sampling, seed=secrets.randbits(63))
         stages = timbre(SAMPLE_RATE, speed=request.speed, pitch=request.pitch, formant=request.formant)
         return self._loop.open(self._voice_of(request), sampling, stages)
