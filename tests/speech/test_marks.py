@@ -27,6 +27,8 @@ from saystream.hosting.playback import Playback
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.speech.session import SynthesisSession
 from saystream.speech.synthesizer import Synthesizer
+from saystream.text.rewriting import Rewritten
+from saystream.text.script import Manner, Part, Passage, Pause, Sound
 from saystream.text.words import word_spans
 from saystream.voices.casting import Casting
 
@@ -221,6 +223,42 @@ async def test_marks_do_not_depend_on_how_the_text_comes(script: str, incrementa
     synthesizer = synthesizer_with(ToneHere(incremental=incremental))
     (heard,) = await say(synthesizer, TEXTS[script], server_commit=True)
     check(heard, TEXTS[script])
+
+
+@on_virtual_time
+@pytest.mark.parametrize("server_commit", [False, True])
+@pytest.mark.parametrize("incremental", [False, True])
+async def test_marks_stay_right_behind_pauses_sounds_and_other_manners(
+    incremental: bool, server_commit: bool
+) -> None:
+    def fast(text: str) -> Passage:
+        return Passage(Rewritten.of(text), manner=Manner(rate=2.0))
+
+    session = synthesizer_with(ToneHere(incremental=incremental)).session(
+        SpeechConfig("Cherry", server_commit=server_commit, marks=True)
+    )
+    session.sounds["ding"] = AudioChunk(np.full(8000, 0.3, np.float32), 16000)
+    parts: list[str | Part] = [
+        Pause(300), "One two. ", Pause(700), fast("Three four, "), Sound("ding"), Pause(200), "five",
+        fast(" six"), " seven.", Pause(500),
+    ]  # fmt: skip
+    for part in parts:
+        session.push(part)
+    session.finish()
+    (heard,) = await heard_in(session, 24000)
+    text = "One two. Three four, five six seven."
+    assert heard.text == text
+    assert [text[mark.start : mark.end] for mark in heard.marks] == text.replace(",", "").rstrip(".").replace(
+        ".", ""
+    ).split()
+    one, three, _, five, six, seven = heard.stretches()
+    firsts = [heard.marks[number].start_ms for number in (0, 2, 4, 5, 6)]
+    assert firsts == [
+        pytest.approx(start, abs=MS_PER_CHARACTER + 15) for start, _ in (one, three, five, six, seven)
+    ]
+    assert one[0] == pytest.approx(300, abs=5)
+    assert three[0] - one[1] == pytest.approx(700, abs=20)
+    assert heard.duration_ms - seven[1] == pytest.approx(500, abs=20)
 
 
 WORDS = st.sampled_from(["one", "it's", "你好", "Ελλάδα", "커피", "7"])
