@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from saystream.catalog import Catalog, Door, Model
+from saystream.catalog import Catalog, Door, Model, Voice
 from saystream.languages import LANGUAGES
 from saystream.parameters import PARAMETERS, Choices, Parameter, Range
 
-_DOORS: dict[Door, str] = {"realtime": "Realtime models", "http": "HTTP models"}
+_DOORS: dict[Door, str] = {"realtime": "Realtime models", "http": "HTTP models", "inference": "Task models"}
 
 _OPENING = """\
 # Models and voices
@@ -57,6 +57,27 @@ and designed voices take none of these.
 The age is our estimate from the character. It guides the recipe by which an engine with other voices imitates this one.
 """
 
+_SAMBERT = """\
+`sambert-*-v1` are 43 models, [a voice each](#sambert), at the same path: `wav`, `mp3` and `pcm` at 8, 16, 22.05 and
+24 kHz, nine of them at 48 kHz as well, and at most 10000 characters. Six foreign ones give no times of words.
+"""
+
+_TASK_VOICES = """\
+An engine has no recipe for these. Each is made from two voices of Qwen-TTS of its sex and age; which two, and how far
+between them, follows from its name, so that it always sounds the same, and unlike the others. A voice that was made for
+a language speaks it if nothing else says which language a text is in.
+
+`longanhuan` and `longanyang` are voices of `cosyvoice-v3-plus` as well.
+"""
+
+_TASK_MODELS = (
+    ("cosyvoice-v3-flash", ("cosyvoice-v3",)),
+    ("cosyvoice-v2", ("cosyvoice-v2",)),
+    ("cosyvoice-v1", ("cosyvoice-v1",)),
+    ("Qwen-Audio-TTS", ("qwen-audio",)),
+    ("Sambert", ("sambert",)),
+)
+
 _OF_EACH_MODEL = ("voice", "response_format", "sample_rate", "language_type")
 """Parameters for which each model has its own values."""
 
@@ -72,16 +93,45 @@ def models_page(catalog: Catalog) -> str:
     *first, last = (language.name for language in LANGUAGES)
     sections = [_OPENING.format(languages=f"{', '.join(first)} and {last}")]
     for door, title in _DOORS.items():
-        models = [model for model in catalog.models if model.door == door]
+        models = [model for model in catalog.models if model.door == door and not _is_sambert(model)]
         sections.append(f"## {title}\n\nPath: `{models[0].path}`\n\n{_model_table(models, catalog)}")
-    sections.append(_open_weights(catalog))
-    sections += [_PARAMETERS + _parameter_table(), f"## Voices\n\n{_VOICES}", _voice_table(catalog)]
+    sections += [_SAMBERT, _open_weights(catalog)]
+    sections += [
+        _PARAMETERS + _parameter_table(),
+        f"## Voices of Qwen-TTS\n\n{_VOICES}",
+        _voice_table(catalog),
+    ]
+    sections.append(f"## Voices of CosyVoice, Qwen-Audio-TTS and Sambert\n\n{_TASK_VOICES}")
+    for title, chosen in _TASK_MODELS:
+        voices = [voice for voice in catalog.all_voices if voice.models[0].startswith(chosen)]
+        sections.append(f"### {title}\n\n{_task_voice_table(voices)}")
     return "\n".join(sections)
+
+
+def _is_sambert(model: Model) -> bool:
+    return model.task == "out"
+
+
+def _task_voice_table(voices: Iterable[Voice]) -> str:
+    rows = [
+        (
+            f"`{voice.name}`",
+            voice.chinese_name or "–",
+            voice.sex,
+            voice.age,
+            voice.character,
+            voice.language or voice.dialect or "–",
+        )
+        for voice in voices
+    ]
+    return _table(("Voice", "Name", "Sex", "Age", "Character", "Made for"), rows)
 
 
 def _open_weights(catalog: Catalog) -> str:
     rows: dict[str, Sequence[str]] = {}
     for model in catalog.models:
+        if model.door == "inference":
+            continue
         weights = ", ".join(f"`{name}`" for name in model.checkpoints)
         rows.setdefault(model.family, (f"`{model.undated.replace('-realtime', '')}*`", weights or "–"))
     return _OPEN_WEIGHTS + _table(("Models, at both doors", "Open weights"), list(rows.values()))

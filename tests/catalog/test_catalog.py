@@ -99,16 +99,86 @@ def refusal(model: str, **fields: Any) -> InvalidValue:
     return caught.value
 
 
-def test_the_models_are_those_of_the_two_doors() -> None:
-    assert {model.name for model in CATALOG.models if model.door == "realtime"} == set(REALTIME)
-    assert {model.name for model in CATALOG.models if model.door == "http"} == set(HTTP)
-    assert len(CATALOG.models) == len(REALTIME) + len(HTTP) == 23
+def test_the_models_are_those_of_the_doors() -> None:
+    of_door = {
+        door: {model.name for model in CATALOG.models if model.door == door}
+        for door in ("realtime", "http", "inference")
+    }
+    assert of_door["realtime"] == set(REALTIME)
+    assert of_door["http"] == set(HTTP)
+    assert len(REALTIME) + len(HTTP) == 23
+    assert len([name for name in of_door["inference"] if name.startswith("cosyvoice-")]) == 6
+    assert len([name for name in of_door["inference"] if name.startswith("sambert-")]) == 43
+
+
+@pytest.mark.parametrize(
+    ("model", "number", "default"),
+    [
+        ("cosyvoice-v3.5-plus", 0, ""),
+        ("cosyvoice-v3.5-flash", 0, ""),
+        ("cosyvoice-v3-plus", 2, "longanyang"),
+        ("cosyvoice-v3-flash", 88, "longanyang"),
+        ("cosyvoice-v2", 106, "longxiaochun_v2"),
+        ("cosyvoice-v1", 20, "longxiaochun"),
+        ("sambert-zhinan-v1", 1, "sambert-zhinan-v1"),
+        ("sambert-waan-v1", 1, "sambert-waan-v1"),
+    ],
+)
+def test_a_task_model_takes_the_voices_of_its_table(model: str, number: int, default: str) -> None:
+    assert CATALOG.model(model, door="inference").path == "/api-ws/v1/inference"
+    assert len(CATALOG.voices(model)) == number
+    assert CATALOG.default_voice(model) == default
+    if default:
+        CATALOG.check_voice(model, default)
+    with pytest.raises(InvalidValue):
+        CATALOG.check_voice(model, "Cherry")
+
+
+def test_a_voice_of_another_version_is_refused_with_the_model_that_takes_it() -> None:
+    with pytest.raises(InvalidValue, match=r"cosyvoice-v2\* do"):
+        CATALOG.check_voice("cosyvoice-v3-flash", "longxiaochun_v2")
+
+
+def test_task_models_say_what_they_take() -> None:
+    oldest, fast = (CATALOG.model(f"cosyvoice-{name}", door="inference") for name in ("v1", "v3-flash"))
+    assert not oldest.features and "opus" not in oldest.response_formats
+    assert {"ssml", "timestamps", "hot_fix", "http"} <= fast.features
+    assert (fast.task, fast.default_format, fast.default_sample_rate) == ("duplex", "mp3", 22050)
+    rates = {model.name: model.default_sample_rate for model in CATALOG.models if model.task == "out"}
+    assert len([name for name, rate in rates.items() if rate == 48000]) == 9
+    for name, rate in rates.items():
+        assert rate in CATALOG.model(name, door="inference").sample_rates
+
+
+def test_every_task_voice_says_who_it_is() -> None:
+    voices = [voice for voice in CATALOG.all_voices if voice not in CATALOG.system_voices]
+    assert len(voices) == 276
+    for voice in voices:
+        assert voice.character and voice.sex in ("female", "male")
+        assert voice.age in ("child", "young", "adult", "old")
+    assert {voice.name for voice in voices if voice.instructions} == {
+        "longanyang",
+        "longanhuan",
+        "longanhuan_v3",
+        "longhuhu_v3",
+    }
+    assert {voice.language for voice in voices} == {
+        *("", "en-US", "en-GB", "ja", "ko", "id", "es", "it", "fr", "de", "th")
+    }
+
+
+def test_an_unknown_task_model_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ModelNotFound, match="did you mean|Did you mean 'cosyvoice-v3-flash'"):
+        CATALOG.model("cosyvoice-v3-flsh", door="inference")
+    with pytest.raises(ModelNotFound, match="belongs to /api-ws/v1/realtime"):
+        CATALOG.model("qwen3-tts-flash-realtime", door="inference")
 
 
 def test_open_weights_of_a_model_can_be_pulled_and_run_on_the_engine_of_its_kind() -> None:
     engines = {
         model.family: {load_manifest().model(name).engine for name in model.checkpoints}
         for model in CATALOG.models
+        if model.door != "inference"
     }
 
     assert engines == {

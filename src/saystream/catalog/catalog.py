@@ -1,6 +1,7 @@
 """Says whether a model takes a voice, format, rate or parameter; a refusal lists what it does take.
 
-The facts are in ``models.toml`` and ``voices.toml``. Which formats this build can encode is not checked here.
+The facts are in ``models.toml``, and in ``voices`` with a file for each family. Which formats this build can encode is
+not checked here.
 """
 
 from __future__ import annotations
@@ -19,24 +20,31 @@ from saystream.parameters import PARAMETERS
 
 __all__ = ["Catalog", "load"]
 
+_VOICE_FILES = ("qwen", "cosyvoice-v3", "cosyvoice-v2", "cosyvoice-v1", "qwen-audio", "sambert")
+
 _MAX_NAME_CHARACTERS = 64
 """Longer names get no suggestion: comparing them is slow, and they are not typing errors."""
 
 
 class Catalog:
-    """The models and voices of Qwen-TTS. ``load()`` returns the one that is shipped."""
+    """The models and their voices. ``load()`` returns the one that is shipped."""
 
     def __init__(
         self, models: Iterable[Model], voices: Iterable[Voice], elsewhere: Mapping[str, str]
     ) -> None:
         """``elsewhere`` maps the beginning of a name of a foreign model to the path that serves it."""
         self.models = tuple(models)
-        self.system_voices = tuple(voices)
+        self.all_voices = tuple(voices)
+        doors = {model.name: model.door for model in self.models}
+        self.system_voices = tuple(
+            voice for voice in self.all_voices if any(doors[model] != "inference" for model in voice.models)
+        )
+        """Those of Qwen-TTS."""
         self._elsewhere = dict(elsewhere)
         self._model_by_name = {model.name: model for model in self.models}
-        self._voice_by_name = {voice.name: voice for voice in self.system_voices}
+        self._voice_by_name = {voice.name: voice for voice in self.all_voices}
         self._voices_by_model = {
-            model.name: {voice.name: voice for voice in self.system_voices if model.name in voice.models}
+            model.name: {voice.name: voice for voice in self.all_voices if model.name in voice.models}
             for model in self.models
         }
 
@@ -101,7 +109,12 @@ class Catalog:
         return model
 
     def _unknown_model(self, name: str, offered: Sequence[Model]) -> ModelNotFound:
-        beginnings = [beginning for beginning in self._elsewhere if name.startswith(beginning)]
+        here = {model.path for model in offered}
+        beginnings = [
+            beginning
+            for beginning, path in self._elsewhere.items()
+            if name.startswith(beginning) and path not in here
+        ]
         if beginnings:
             path = self._elsewhere[max(beginnings, key=len)]
             message = f"Model '{quote(name)}' is not served here: it belongs to {path}."
@@ -190,7 +203,8 @@ def load() -> Catalog:
         for door, entries in written["models"].items()
         for name, entry in entries.items()
     ]
-    voices = [_voice(name, models, entry) for name, entry in _read("voices.toml").items()]
+    files = (f"voices/{family}.toml" for family in _VOICE_FILES)
+    voices = [_voice(name, models, entry) for file in files for name, entry in _read(file).items()]
     return Catalog(models, voices, written["elsewhere"])
 
 
@@ -220,6 +234,10 @@ def _model(name: str, door: Door, written: Mapping[str, Any], entry: Mapping[str
         max_characters=limit.get("characters"),
         max_tokens=limit.get("tokens"),
         checkpoints=tuple(facts.get("checkpoints", ())),
+        task=facts.get("task"),
+        default_format=facts.get("default_format", "pcm"),
+        default_sample_rate=facts.get("default_sample_rate", 24000),
+        features=frozenset(facts.get("features", ())),
     )
 
 
@@ -227,11 +245,13 @@ def _voice(name: str, models: Iterable[Model], entry: Mapping[str, Any]) -> Voic
     sets = entry["in"].split()
     return Voice(
         name=name,
-        chinese_name=entry["chinese"],
+        chinese_name=entry.get("chinese", ""),
         sex=entry["sex"],
         age=entry["age"],
         character=entry["character"],
         dialect=entry.get("dialect"),
         languages=tuple(LANGUAGE_CODES),
         models=tuple(model.name for model in models if model.voice_set in sets),
+        language=entry.get("language", ""),
+        instructions=entry.get("instructions", False),
     )

@@ -8,10 +8,22 @@ from typing import Literal
 
 from saystream.audio import Container
 
-__all__ = ["Age", "Door", "Model", "Sex", "Voice", "VoiceKind"]
+__all__ = ["Age", "Door", "Feature", "Model", "Sex", "TaskKind", "Voice", "VoiceKind"]
 
 Age = Literal["child", "young", "adult", "old"]
-Door = Literal["realtime", "http"]
+Door = Literal["realtime", "http", "inference"]
+Feature = Literal[
+    "hot_fix",
+    "http",
+    "instruction",
+    "language_hints",
+    "markdown_filter",
+    "phonemes",
+    "seed",
+    "ssml",
+    "timestamps",
+]
+TaskKind = Literal["duplex", "out"]
 Sex = Literal["female", "male"]
 VoiceKind = Literal["system", "cloned", "designed"]
 
@@ -28,7 +40,7 @@ class Model:
     path: str
     """The door's path, such as ``/api-ws/v1/realtime``."""
     family: str
-    """``instruct-flash``, ``flash``, ``vc``, ``vd`` or ``qwen-tts``."""
+    """What it has in common with others, such as ``flash``, ``vc`` or ``cosyvoice-v2``."""
     summary: str
     stands_for: str | None
     """The dated model that an undated name currently means; ``None`` for a dated name."""
@@ -52,6 +64,13 @@ class Model:
     """Limit for one text; ``None`` if there is none, or it is in characters."""
     checkpoints: tuple[str, ...] = ()
     """Open weights of the same kind, by name in ``saystream models``, best first."""
+    task: TaskKind | None = None
+    """Of a task: its text comes in pieces (``duplex``), or with its first command (``out``)."""
+    default_format: Container = "pcm"
+    default_sample_rate: int = 24000
+    """Hz."""
+    features: frozenset[Feature] = frozenset()
+    """What a task or a request of CosyVoice over HTTP (``http``) may ask for."""
 
     @property
     def undated(self) -> str:
@@ -76,3 +95,7 @@ class Voice:
     """Words of ``language_type``; the model may speak fewer."""
     models: tuple[str, ...]
     """Names of the models that take it, in the catalogue's order."""
+    language: str = ""
+    """What it was made for (BCP 47), if that is one language and not Chinese, such as ``en-GB``."""
+    instructions: bool = False
+    """It follows instructions in fixed sentences, where its model has them for some voices alone."""

@@ -299,8 +299,8 @@ def _json(body: msgspec.Struct) -> Response:
 
 
 def _speaking(catalog: Catalog) -> list[Model]:
-    """The models with system voices."""
-    return [model for model in catalog.models if model.voice_kind == "system"]
+    """The models of Qwen-TTS with system voices."""
+    return [model for model in catalog.models if model.voice_kind == "system" and model.door != "inference"]
 
 
 def _model_entries(catalog: Catalog) -> list[ModelEntry]:
