@@ -280,7 +280,8 @@ def test_only_a_formula_waits_until_it_is_whole() -> None:
     assert stream.waiting_characters == 7 + 2
     stream.push(Span("^2$ be 3", 9))
     assert [span.text for span in engine.got] == ["Let ", "x squared be 3"]
-    stream.push(Span(" or $y", 17))
+    stream.push(Span(" or ", 17))
+    stream.push(Span("$y", 21))
     stream.end_input()
     assert [span.text for span in engine.got][2:] == [" or ", "$y"]
     written = "Let $x^2$ be 3 or $y"

@@ -103,8 +103,8 @@ class _NormalizedStream(EngineStream):
 
     def chunks(self) -> Iterator[SpeechChunk]:
         for chunk in self._stream.chunks():
-            marks = chunk.marks if self._marks is None else self._marks.push(chunk.marks)
-            yield SpeechChunk(chunk.samples, marks)
+            marks = self._marks
+            yield chunk if marks is None else replace(chunk, marks=marks.push(chunk.marks))
 
     def cancel(self) -> None:
         self._stream.cancel()
@@ -140,8 +140,8 @@ class _FedStream(EngineStream):
 
     def chunks(self) -> Iterator[SpeechChunk]:
         for chunk in self._stream.chunks():
-            marks = chunk.marks if self._marks is None else self._marks.push(chunk.marks)
-            yield SpeechChunk(chunk.samples, marks)
+            marks = self._marks
+            yield chunk if marks is None else replace(chunk, marks=marks.push(chunk.marks))
 
     def cancel(self) -> None:
         self._stream.cancel()
