@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fuzzing.reading import Reader
 from saystream.languages import LANGUAGE_NAMES
-from saystream.text.formulas import formulas, open_at, read_formulas
+from saystream.text.formulas import formulas, open_at
+from saystream.text.formulas.reading import read_formulas
 from saystream.text.rewriting import Rewritten
 
 MAX_BYTES = 300

@@ -1,4 +1,4 @@
-"""Formulas and what a caller names stay whole; a dollar sign alone is money."""
+"""Formulas and what a caller names stay whole, also while they come."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from saystream.text.unbroken import Unbroken
 
 
 def watched(text: str, *ranges: tuple[int, int]) -> Unbroken:
-    unbroken = Unbroken()
+    unbroken = Unbroken(list(text))
     for start, end in ranges:
         unbroken.add(start, end)
-    for character in text:
-        unbroken.step(character)
     return unbroken
 
 
@@ -27,21 +25,9 @@ def whole(text: str) -> list[str]:
     ("text", "formulas"),
     [
         ("Let $x$ be $f(x, y)$.", ["$x$", "$f(x, y)$"]),
-        ("It is $$a + b. C$$ here", ["$$a + b. C$$"]),
-        ("It is \\(a + b\\) or \\[c\nd\\].", ["\\(a + b\\)", "\\[c\nd\\]"]),
-        ("a \\$5 and \\\\(b) and c\\", []),
-        ("$5\\$x$ is odd", ["$5\\$x$"]),
+        ("It is $$a + b$$ here, \\(a + b\\) or \\[c\nd\\].", ["$$a + b$$", "\\(a + b\\)", "\\[c\nd\\]"]),
         ("It costs $20,000 and $30,000 a year", []),
-        ("It costs $5 and more", []),
-        ("It costs $5, and more", []),
-        ("It costs $5 million", []),
-        ("它卖$5的时候", []),
-        ("$5 + x$ and $2x$", ["$5 + x$", "$2x$"]),
-        ("a $ b $ c", []),
-        ("a $b\nc$ d", []),
-        ("a $b, and $c$ d", ["$c$"]),
-        ("a $" + "x" * 201 + "$ b", []),
-        ("a $$" + "x" * 501 + " b", []),
+        ("Plain text, and nothing in it", []),
     ],
 )
 def test_formulas_stay_whole(text: str, formulas: list[str]) -> None:
@@ -51,47 +37,50 @@ def test_formulas_stay_whole(text: str, formulas: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "start"),
     [
-        ("Let $", 4),
         ("Let $x", 4),
         ("Let $x$", None),
-        ("Let $$x$", 4),
+        ("Let $$x", 4),
         ("Let \\(x, y", 4),
-        ("Let $ ", None),
-        ("It costs $5 mi", None),
-        ("It costs $5 m", 9),
+        ("Let $ x", None),
+        ("Let x", None),
     ],
 )
 def test_what_is_not_complete_may_still_become_a_formula(text: str, start: int | None) -> None:
     assert watched(text).open_start == start
 
 
-def test_where_a_sentence_ends_a_dollar_before_was_money_and_a_display_goes_on() -> None:
-    unbroken = watched("It is $x. Th")
-    unbroken.end_sentence()
+def test_an_answer_is_for_the_text_that_is_there() -> None:
+    characters = list("Let")
+    unbroken = Unbroken(characters)
     assert unbroken.open_start is None
-    unbroken = watched("It is $$x. Th")
-    unbroken.end_sentence()
-    assert unbroken.open_start == 6
+    characters += " $x, y"
+    assert unbroken.open_start == 4
+    assert unbroken.around(7) == (4, 9)
+    characters += "$ be"
+    assert unbroken.open_start is None
+    assert unbroken.around(7) == (4, 10)
 
 
 def test_what_is_named_stays_whole_before_it_has_come() -> None:
-    unbroken = watched("Hello th", (6, 11), (20, 25))
+    characters = list("Hello th")
+    unbroken = Unbroken(characters)
+    unbroken.add(6, 11)
+    unbroken.add(20, 25)
     assert unbroken.open_start == 6
     assert unbroken.around(7) == (6, 8)
     assert unbroken.before(8) == 6
-    for character in "ere you":
-        unbroken.step(character)
+    characters += "ere you"
     assert unbroken.open_start is None
     assert [unbroken.around(place) for place in (6, 7, 10, 11)] == [None, (6, 11), (6, 11), None]
     assert unbroken.before(11) == 11
 
 
-def test_what_is_named_within_a_formula_belongs_to_it() -> None:
-    unbroken = watched("Let $a + b$ be", (5, 6), (12, 14))
-    assert unbroken.around(8) == (4, 11)
-    assert unbroken.around(13) == (12, 14)
+def test_the_first_that_is_not_complete_counts() -> None:
+    assert watched("Say $x and", (6, 40)).open_start == 4
+    assert watched("Say it $x and", (4, 40)).open_start == 4
 
 
-def test_nothing_is_whole_in_an_empty_text() -> None:
-    assert Unbroken().open_start is None
-    assert Unbroken().around(0) is None
+def test_ranges_that_lie_in_each_other_are_one() -> None:
+    unbroken = watched("Let $a + b$ be", (5, 6), (8, 14))
+    assert unbroken.around(7) == (4, 11)
+    assert unbroken.around(9) == (4, 14)

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Protocol
 
 from saystream.languages import LANGUAGE_NAMES
-from saystream.text.formulas import read_formulas
+from saystream.text.formulas.reading import read_formulas
 from saystream.text.rewriting import Rewritten, joined
 
 __all__ = ["load_grammars", "normalize", "rewritten"]

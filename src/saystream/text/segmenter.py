@@ -181,10 +181,10 @@ class Segmenter:
         self._scanner = BoundaryScanner()
         self._last_sentence: int | None = None
         self._last_clause: int | None = None
-        self._unbroken = Unbroken()
+        self._unbroken = Unbroken(self._scanner.characters)
         self._whole = [(start, end) for start, end in self._whole if end > self._scanned]
         for start, end in self._whole:
-            self._unbroken.add(start - self._scanned, end - self._scanned)
+            self._unbroken.add(max(0, start - self._scanned), end - self._scanned)
 
     def _scan(self, text: str, segments: list[Segment]) -> None:
         # A stack: what a cut leaves over is scanned again, before the text after it.
@@ -197,15 +197,11 @@ class Segmenter:
     def _step(self, character: str) -> int | None:
         """Where to cut now that ``character`` has arrived."""
         scanner = self._scanner
-        unbroken = self._unbroken
-        unbroken.step(character)
         boundary = scanner.step(character)
-        if boundary is not None and boundary.kind is BoundaryKind.SENTENCE:
-            unbroken.end_sentence()
         if (
             boundary is not None
             and boundary.position <= self._max_characters
-            and unbroken.around(boundary.position) is None
+            and self._unbroken.around(boundary.position) is None
         ):
             if self._takes(boundary):
                 return boundary.position
@@ -217,7 +213,7 @@ class Segmenter:
             return None
         limit = self._max_characters
         position = length_break(scanner.characters, limit, self._last_sentence, self._last_clause)
-        found = unbroken.around(position)
+        found = self._unbroken.around(position)
         if found is None:
             return position
         start, end = found

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saystream.languages import LANGUAGE_NAMES
-from saystream.text.formulas import read_formulas
+from saystream.text.formulas.reading import read_formulas
 from saystream.text.normalizer import normalize, rewritten
 from saystream.text.rewriting import Rewritten
 

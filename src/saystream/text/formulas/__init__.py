@@ -1,6 +1,5 @@
-"""Formulas in LaTeX, read aloud."""
+"""Formulas in LaTeX: where they are; ``reading`` says how they are read aloud."""
 
 from saystream.text.formulas.finding import Formula, formulas, open_at
-from saystream.text.formulas.reading import read_formulas
 
-__all__ = ["Formula", "formulas", "open_at", "read_formulas"]
+__all__ = ["Formula", "formulas", "open_at"]
