@@ -14,7 +14,8 @@ from itertools import takewhile
 
 from saystream.audio import Mark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest, joined
-from saystream.text.formulas import open_at, read_formulas
+from saystream.text.formulas import open_at
+from saystream.text.formulas.reading import read_formulas
 from saystream.text.normalizer import rewritten
 from saystream.text.pronunciation.respelling import respelt
 from saystream.text.rewriting import Rewritten, Stretch
