@@ -134,6 +134,21 @@ class RealtimeSettings(_Section):
     """Audio in every later delta."""
 
 
+class TaskSettings(_Section):
+    """Timeouts and limits of the task protocol, for CosyVoice and Sambert."""
+
+    text_timeout_s: float = Field(23.0, gt=0)
+    """A task fails when its client sends no text for this long and has not said that all of it has come."""
+    idle_timeout_s: float = Field(60.0, gt=0)
+    """A connection without a task is closed after this time."""
+    max_tasks_per_connection: int = Field(200, ge=1)
+    """Tasks of one connection that are open at once."""
+    max_text_characters: int = Field(20_000, ge=1)
+    """Of one message with text…"""
+    max_task_characters: int = Field(200_000, ge=1)
+    """…and of all of them in one task."""
+
+
 class SegmenterSettings(_Section):
     """When text is cut and spoken in ``server_commit`` mode."""
 
@@ -279,6 +294,7 @@ class Settings(BaseSettings):
 
     limits: LimitSettings = Field(default_factory=LimitSettings)
     realtime: RealtimeSettings = Field(default_factory=RealtimeSettings)
+    task: TaskSettings = Field(default_factory=TaskSettings)
     files: FileSettings = Field(default_factory=FileSettings)
     segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)

@@ -27,6 +27,7 @@ from saystream.server.doors.generation import GenerationDoor
 from saystream.server.doors.openai import OpenAIDoor
 from saystream.server.doors.operations import OperationsDoor
 from saystream.server.doors.realtime import RealtimeDoor
+from saystream.server.doors.task import TaskDoor
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.web.forwarded import Forwarded
 from saystream.server.web.paths import TidyPaths, UnknownPath
@@ -46,7 +47,14 @@ __all__ = ["DOORS", "create_app"]
 _log = structlog.get_logger(__name__)
 
 
-DOORS: tuple[type[Door], ...] = (RealtimeDoor, GenerationDoor, FilesDoor, OpenAIDoor, OperationsDoor)
+DOORS: tuple[type[Door], ...] = (
+    RealtimeDoor,
+    TaskDoor,
+    GenerationDoor,
+    FilesDoor,
+    OpenAIDoor,
+    OperationsDoor,
+)
 """Every protocol of the server, in their order in the OpenAPI document."""
 
 

@@ -32,7 +32,7 @@ WORD = Word(text="a", begin_index=0, end_index=1, begin_time=0, end_time=9)
 
 @pytest.fixture
 def server() -> TaskServer:
-    return TaskServer(limits=LIMITS, new_uuid=lambda: "uuid")
+    return TaskServer(limits=LIMITS)
 
 
 def sent(server: TaskServer) -> list[TaskEvent | bytes | None]:
@@ -48,7 +48,7 @@ def run(server: TaskServer, task_id: str = "t", **fields: Any) -> RunTask | None
 
 def begun(server: TaskServer, task_id: str = "t", **fields: Any) -> None:
     assert run(server, task_id, **fields) is not None
-    server.start(task_id)
+    server.start(task_id, request_uuid="uuid")
     server.frames_to_send()
 
 
@@ -60,7 +60,7 @@ def failure(server: TaskServer) -> TaskFailed:
 
 def test_a_task_goes_from_its_begin_to_its_end(server: TaskServer) -> None:
     assert run(server) is not None
-    server.start("t")
+    server.start("t", request_uuid="uuid")
     assert server.takes_text("t")
     assert server.receive_text(encode_command(ContinueTask(task_id="t", text="Hi.")))
     server.begin_sentence("t", "Hi.")
@@ -91,7 +91,7 @@ def test_a_task_goes_from_its_begin_to_its_end(server: TaskServer) -> None:
 def test_sambert_has_audio_alone_and_times_when_asked(server: TaskServer, with_times: bool) -> None:
     parameters = TaskParameters(word_timestamp_enabled=with_times)
     assert run(server, streaming="out", text="Hi.", parameters=parameters) is not None
-    server.start("t", style="sambert")
+    server.start("t", request_uuid="uuid", style="sambert")
     assert not server.takes_text("t")
     server.begin_sentence("t", "Hi.")
     server.send_audio("t", b"1")
@@ -250,12 +250,12 @@ def test_an_idle_connection_is_shut(server: TaskServer) -> None:
 
 def test_mistakes_of_its_owner_are_raised(server: TaskServer) -> None:
     with pytest.raises(RuntimeError, match="not open"):
-        server.start("t")
+        server.start("t", request_uuid="uuid")
     begun(server)
     with pytest.raises(RuntimeError, match="is open"):
         server.shut(1000, "")
     with pytest.raises(RuntimeError, match="task-started is not allowed"):
-        server.start("t")
+        server.start("t", request_uuid="uuid")
     with pytest.raises(ValueError, match="without audio"):
         server.send_audio("t", b"")
     with pytest.raises(RuntimeError, match="sentence-synthesis is not allowed"):
@@ -310,7 +310,7 @@ class Owner:
     """Does what a door does, and keeps all that was sent."""
 
     def __init__(self) -> None:
-        self.server = TaskServer(limits=LIMITS, new_uuid=lambda: "uuid")
+        self.server = TaskServer(limits=LIMITS)
         self.frames: list[str | bytes] = []
 
     def step(self, kind: str, what: str) -> None:
@@ -337,7 +337,9 @@ class Owner:
     def _receive(self, frame: str) -> None:
         match self.server.receive_text(frame):
             case RunTask(task_id=task_id, model=model):
-                self.server.start(task_id, style="sambert" if model == "sambert" else "cosyvoice")
+                self.server.start(
+                    task_id, request_uuid="uuid", style="sambert" if model == "sambert" else "cosyvoice"
+                )
             case FinishTask(task_id=task_id, cancel=True):
                 self.server.cancel(task_id, characters=0)
             case _:

@@ -11,7 +11,6 @@ ones until then. The core holds no text.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
@@ -71,6 +70,7 @@ class _Task:
         self.id = command.task_id
         self.states = TaskStates(whole=command.streaming == "out")
         self.style: TaskStyle = "cosyvoice"
+        self.request_uuid = ""
         self.with_times = command.parameters.word_timestamp_enabled
         self.takes_one_text = command.parameters.may_be_ssml
         self.halves = HalfCharacters()
@@ -88,11 +88,9 @@ class TaskServer:
     Nothing that a peer sends makes it raise. ``RuntimeError`` and ``ValueError`` mean a mistake of its owner.
     """
 
-    def __init__(self, *, limits: TaskLimits, new_uuid: Callable[[], str]) -> None:
-        """``new_uuid`` returns a new id for each task that is finished."""
+    def __init__(self, *, limits: TaskLimits) -> None:
         self.close: Close | None = None
         self._limits = limits
-        self._new_uuid = new_uuid
         self._tasks: dict[str, _Task] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
         self._last_fault: SaystreamError | None = None
@@ -203,10 +201,12 @@ class TaskServer:
 
     # --- what the owner does -----------------------------------------------------------------------------------------
 
-    def start(self, task_id: str, *, style: TaskStyle = "cosyvoice") -> None:
-        """Accept a task that was requested: queue ``task-started``."""
+    def start(self, task_id: str, *, request_uuid: str, style: TaskStyle = "cosyvoice") -> None:
+        """Accept a task that was requested: queue ``task-started``. ``request_uuid`` is our own name for it, which its
+        client is told at its end."""
         task = self._advance(task_id, "task-started")
         task.style = style
+        task.request_uuid = request_uuid
         self._outbox.append(encode_event(TaskStarted(task_id=task_id)))
 
     def begin_sentence(self, task_id: str, original_text: str) -> None:
@@ -306,7 +306,7 @@ class TaskServer:
         if task.style == "sambert":
             finished = TaskFinished(task_id=task.id, characters=characters, null_output=True)
         else:
-            finished = TaskFinished(task_id=task.id, characters=characters, request_uuid=self._new_uuid())
+            finished = TaskFinished(task_id=task.id, characters=characters, request_uuid=task.request_uuid)
         self._outbox.append(encode_event(finished))
         self._forget(task.id)
         if self._last_fault is not None and not self._tasks:

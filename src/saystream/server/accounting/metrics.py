@@ -28,6 +28,9 @@ class Metrics:
     def __init__(self, hosting: Hosting) -> None:
         self.registry = CollectorRegistry()
         self.sessions = Gauge("saystream_sessions", "Connections open now", registry=self.registry)
+        self.tasks = Gauge(
+            "saystream_tasks", "Tasks of CosyVoice and Sambert open now", registry=self.registry
+        )
         self.refused = Counter(
             "saystream_handshakes_refused",
             "Handshakes refused, by error code",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import aclosing
 from secrets import token_hex
 from typing import TYPE_CHECKING, assert_never
@@ -301,7 +300,7 @@ class Connection(SocketConnection):
                 self._account.open(self._response_id, model, self._core.config.voice)
                 self._flush()
             case ResponseAudio():
-                self._last_active_s = time.monotonic()
+                self._mark_active()
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
                 self._account.follow(event)

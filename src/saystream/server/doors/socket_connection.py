@@ -142,12 +142,17 @@ class SocketConnection(ABC):
                 self._leave()
             _log.info("session closed")
 
-    def _work(self, task: Coroutine[Any, Any, None]) -> None:
+    def _work(self, task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``task`` beside the others, until it or the connection ends."""
         assert self._group is not None
         worker = self._group.create_task(self._answering_for(task))
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
+        return worker
+
+    def _mark_active(self) -> None:
+        """Something happened: the connection is idle from now on, not from before."""
+        self._last_active_s = time.monotonic()
 
     async def _answering_for(self, task: Coroutine[Any, Any, None]) -> None:
         """Run ``task``; a bug of ours must not leave the peer without an answer."""
@@ -186,7 +191,7 @@ class SocketConnection(ABC):
     async def _read(self) -> None:
         since_yield = 0
         while (message := await self._receive()) is not None:
-            self._last_active_s = time.monotonic()
+            self._mark_active()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1006), message.get("reason"))
             refusal: SaystreamError | None = message.get(REFUSAL)

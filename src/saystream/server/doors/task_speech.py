@@ -1,0 +1,224 @@
+"""From the parameters and the text of a task to speech; the HTTP door of the same models uses it as well."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from saystream.audio import AudioFormat, Effects
+from saystream.errors import InvalidValue, ModelNotFound, TaskModelUnknown, VoiceRefused
+from saystream.languages import AUTO, LANGUAGE_NAMES
+from saystream.speech.events import SpeechConfig
+from saystream.text.counting import billed_characters
+from saystream.text.inline_pauses import InlinePauses
+from saystream.text.replacing import Replacer, read_entries
+from saystream.text.rewriting import Rewritten
+from saystream.text.script import Part, Passage, Pause, Places
+
+if TYPE_CHECKING:
+    from saystream.catalog import Catalog, Model
+    from saystream.protocol.task.parameters import TaskParameters
+
+__all__ = ["Preparation", "TaskSpeech", "nothing_to_speak", "speech_of"]
+
+_MAX_INSTRUCTION_CHARACTERS: Final = 128
+"""As billed: the official SDK allows this many, the interface's documents a few less."""
+
+_OPUS_BIT_RATE_KBPS: Final = 32
+"""Of the documents; other formats have the default of every door."""
+
+_TAG_BEGINS: Final = re.compile(r"[<\[]?[^<\[]*")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpeech:
+    """What speaks a task, and how."""
+
+    model: Model
+    config: SpeechConfig
+    parameters: TaskParameters
+
+    @property
+    def is_sambert(self) -> bool:
+        """Whether the model takes its text whole, and names its voice."""
+        return self.model.protocol == "out"
+
+
+def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefix: str) -> TaskSpeech:
+    """What speaks a task of ``model``; ``prefix`` is where its parameters stand, such as ``payload.parameters.``.
+
+    What a model does not take but this server can do all the same is done: replaced words, a seed, a bit rate. Raises
+    TaskModelUnknown, VoiceRefused, and InvalidValue for a format, sample rate, instruction or ``hot_fix`` that cannot
+    be.
+    """
+    try:
+        entry = catalog.model(model, door="inference")
+    except ModelNotFound as error:
+        raise TaskModelUnknown(reason=error.message) from None
+    read_entries(_as_sent(parameters), f"{prefix}hot_fix")
+    characters = billed_characters(parameters.instruction)
+    if characters > _MAX_INSTRUCTION_CHARACTERS:
+        allowed = (
+            f"at most {_MAX_INSTRUCTION_CHARACTERS} characters, of which each Han character counts as two"
+        )
+        raise InvalidValue(f"{prefix}instruction", f"{characters} characters", allowed)
+    hint = parameters.language_hints[0] if parameters.language_hints else ""
+    config = SpeechConfig(
+        voice=_voice(catalog, entry, parameters.voice),
+        language_type=LANGUAGE_NAMES.get(hint, AUTO),
+        audio_format=_audio_format(entry, parameters, prefix),
+        effects=Effects(parameters.rate, parameters.pitch, parameters.volume),
+        instructions=parameters.instruction,
+        marks=parameters.word_timestamp_enabled,
+        one_response=True,
+    )
+    return TaskSpeech(entry, config, parameters)
+
+
+def nothing_to_speak(speech: TaskSpeech) -> VoiceRefused:
+    """The refusal of a text that holds nothing to speak."""
+    return _refused(speech.model, "the text holds nothing to speak")
+
+
+def _voice(catalog: Catalog, model: Model, voice: str) -> str:
+    if model.protocol == "out":
+        return catalog.default_voice(model.name)
+    try:
+        catalog.check_voice(model.name, voice or catalog.default_voice(model.name))
+    except InvalidValue as error:
+        raise _refused(model, error.message) from None
+    return voice or catalog.default_voice(model.name)
+
+
+def _refused(model: Model, reason: str) -> VoiceRefused:
+    if model.name.startswith("qwen-audio"):
+        message = "[cosyvoice:]Engine error [411]: TTS speak operation failed"
+    else:
+        message = f"[{'tts' if model.protocol == 'out' else 'cosyvoice'}:]Engine return error code: 418"
+    return VoiceRefused(message, reason=reason)
+
+
+def _audio_format(model: Model, parameters: TaskParameters, prefix: str) -> AudioFormat:
+    container = parameters.format or model.default_format
+    if container not in model.response_formats:
+        reason = f"{model.name} does not take it."
+        raise InvalidValue(f"{prefix}format", container, model.response_formats, reason=reason)
+    sample_rate = parameters.sample_rate or model.default_sample_rate
+    if sample_rate not in model.sample_rates:
+        reason = f"{model.name} does not take it."
+        raise InvalidValue(f"{prefix}sample_rate", sample_rate, model.sample_rates, reason=reason)
+    bit_rate = parameters.bit_rate
+    if bit_rate is None:
+        bit_rate = _OPUS_BIT_RATE_KBPS if container == "opus" else AudioFormat().bit_rate_kbps
+    return AudioFormat(container, sample_rate, bit_rate)
+
+
+def _as_sent(parameters: TaskParameters) -> object:
+    return parameters.changes().get("hot_fix")
+
+
+class Preparation:
+    """The text of one task as it comes, made into parts that a session speaks. It knows what of the text as it was sent
+    each part of the spoken text is, and what it is billed for."""
+
+    def __init__(self, parameters: TaskParameters, *, inline_pauses: bool) -> None:
+        entries = read_entries(_as_sent(parameters))
+        self.places = Places()
+        self.has_text = False
+        """Something came that is not blank."""
+        self.billed = 0
+        """Characters that are billed for all that came."""
+        self._replacer = Replacer(entries) if entries else None
+        self._pauses = InlinePauses() if inline_pauses else None
+        self._pieces: list[str] = []
+        """All text as it was sent."""
+        self._unjoined: list[str] = []
+        """Those that are not in…"""
+        self._sent = ""
+        """…the text as it was sent, without what ``forget`` has dropped."""
+        self._dropped = 0
+        self._taken = 0
+        """How much of the text is in parts, or held by the replacer."""
+        self._tags = 0
+        """How much of that were tags of pauses."""
+
+    def push(self, text: str) -> list[Part]:
+        """What ``text`` makes certain."""
+        self._pieces.append(text)
+        self._unjoined.append(text)
+        self.billed += billed_characters(text)
+        self.has_text = self.has_text or not text.isspace()
+        if self._pauses is None:
+            return self._passages(text)
+        parts: list[Part] = []
+        for piece in _TAG_BEGINS.findall(text):
+            parts += self._with_pauses(self._pauses, piece)
+        return parts
+
+    def flush(self) -> list[Part]:
+        """What was held back: all that came is to be spoken now."""
+        parts: list[Part] = []
+        if self._pauses is not None:
+            parts += self._passages(self._pauses.flush())
+        return [*parts, *self._held()]
+
+    @property
+    def text(self) -> str:
+        """All text as it was sent."""
+        return "".join(self._pieces)
+
+    def sent(self, start: int, end: int) -> str:
+        """That part of the text as it was sent; what was forgotten is missing."""
+        if self._unjoined:
+            self._sent += "".join(self._unjoined)
+            self._unjoined.clear()
+        return self._sent[max(0, start - self._dropped) : max(0, end - self._dropped)]
+
+    def forget(self, before: int) -> None:
+        """What was sent before that place is not asked for any more."""
+        if before > self._dropped:
+            self.sent(0, 0)
+            self._sent = self._sent[before - self._dropped :]
+            self._dropped = before
+
+    def _with_pauses(self, pauses: InlinePauses, piece: str) -> list[Part]:
+        """``piece`` begins no more than one tag, so between the texts of its parts there is no more than one."""
+        parts: list[Part] = []
+        end = self._taken + len(pauses.held) + len(piece)
+        found = pauses.push(piece)
+        end -= len(pauses.held)
+        for number, part in enumerate(found):
+            if isinstance(part, Pause):
+                parts += [*self._held(), part]
+                tag = (
+                    end
+                    - self._taken
+                    - sum(len(text) for text in found[number + 1 :] if isinstance(text, str))
+                )
+                self._taken += tag
+                self._tags += tag
+            else:
+                parts += self._passages(part)
+        return parts
+
+    def _passages(self, text: str) -> list[Part]:
+        if not text:
+            return []
+        start = self._taken
+        self._taken += len(text)
+        if self._replacer is not None:
+            return self._kept(self._replacer.push(text), self._tags)
+        end = start + len(text)
+        return self._kept(Passage(Rewritten(text, range(start, end), range(start + 1, end + 1))), 0)
+
+    def _held(self) -> list[Part]:
+        return [] if self._replacer is None else self._kept(self._replacer.finish(), self._tags)
+
+    def _kept(self, passage: Passage, shift: int) -> list[Part]:
+        if not passage.text.text:
+            return []
+        if shift:
+            passage = Passage(passage.text.shifted(shift), passage.pronunciations, passage.manner)
+        self.places.add(passage)
+        return [passage]
