@@ -42,7 +42,7 @@ class TaskSpeech:
     @property
     def is_sambert(self) -> bool:
         """Whether the model takes its text whole, and names its voice."""
-        return self.model.protocol == "out"
+        return self.model.task == "out"
 
 
 def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefix: str) -> TaskSpeech:
@@ -82,7 +82,7 @@ def nothing_to_speak(speech: TaskSpeech) -> VoiceRefused:
 
 
 def _voice(catalog: Catalog, model: Model, voice: str) -> str:
-    if model.protocol == "out":
+    if model.task == "out":
         return catalog.default_voice(model.name)
     try:
         catalog.check_voice(model.name, voice or catalog.default_voice(model.name))
@@ -95,7 +95,7 @@ def _refused(model: Model, reason: str) -> VoiceRefused:
     if model.name.startswith("qwen-audio"):
         message = "[cosyvoice:]Engine error [411]: TTS speak operation failed"
     else:
-        message = f"[{'tts' if model.protocol == 'out' else 'cosyvoice'}:]Engine return error code: 418"
+        message = f"[{'tts' if model.task == 'out' else 'cosyvoice'}:]Engine return error code: 418"
     return VoiceRefused(message, reason=reason)
 
 
