@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from saystream import conformance
-from saystream.audio import Mark, SpeechChunk
+from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.conformance import check_engine
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
@@ -254,6 +254,11 @@ def test_an_engine_that_keeps_the_contract_has_no_findings(engine: Engine) -> No
         (Marked(lambda mark: replace(mark, start=mark.start - 7)), "marks", "names 0 to .* not in the text"),
         (Marked(lambda mark: replace(mark, end=mark.end + 500)), "marks", "names .* not in the text"),
         (Marked(lambda mark: replace(mark, start_ms=60_000, end_ms=60_000)), "marks", "not in the audio"),
+        (
+            Marked(lambda mark: replace(mark, phonemes=(PhonemeMark("a", 0, mark.end_ms + 1),))),
+            "marks",
+            "A phoneme is from 0 to .* not in its word",
+        ),
         (Marked(lambda mark: replace(mark, start_ms=0)), "marks", "in a later chunk"),
         (ClaimingIncrementalText(), "incremental text", "claims incremental text"),
     ],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
     """Mono samples, shape ``(num_samples,)``, nominally in -1…1."""
 
-__all__ = ["SAMPLE_RATES", "AudioChunk", "AudioFormat", "Container", "Effects", "Mark", "SpeechChunk"]
+__all__ = [
+    "SAMPLE_RATES",
+    "AudioChunk",
+    "AudioFormat",
+    "Container",
+    "Effects",
+    "Mark",
+    "PhonemeMark",
+    "SpeechChunk",
+]
 
 Container = Literal["pcm", "wav", "mp3", "opus", "aac", "flac"]
 
@@ -44,6 +54,18 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True)
+class PhonemeMark:
+    """A speech sound and the time at which it is heard; times are those of the ``Mark`` that holds it."""
+
+    text: str
+    """In the symbols of the engine."""
+    start_ms: float
+    end_ms: float
+    tone: str = ""
+    """Of a Chinese syllable, ``1`` to ``5``, at the part of it that carries the tone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A place in the text and the time at which it is heard."""
 
@@ -53,6 +75,21 @@ class Mark:
     start_ms: float
     """Time in the audio, from the first sample of the engine's stream or of the response, whichever the audio is."""
     end_ms: float
+    phonemes: tuple[PhonemeMark, ...] = ()
+    """What it sounds of, in order; only if they were asked for and the engine knows them."""
+
+    def moved(self, moved_ms: Callable[[float], float]) -> Mark:
+        """The same with each of its times ``moved_ms(time)``, which never falls."""
+        return Mark(
+            self.start,
+            self.end,
+            moved_ms(self.start_ms),
+            moved_ms(self.end_ms),
+            tuple(
+                replace(each, start_ms=moved_ms(each.start_ms), end_ms=moved_ms(each.end_ms))
+                for each in self.phonemes
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -389,7 +389,7 @@ def _incremental_text(bench: _Bench) -> Iterator[str]:
 def _marks(bench: _Bench) -> Iterator[str]:
     text = bench.sentences(2)
     for pieces, speed in (((text,), 1.0), ((text,), 1.25), (tuple(text), 1.0)):
-        reading = bench.read(*pieces, speed=speed, marks=True)
+        reading = bench.read(*pieces, speed=speed, marks=True, phonemes=True)
         duration_ms = len(reading.audio()) * 1000 / bench.info.sample_rate
         marks: list[Mark] = []
         begun_ms = 0.0
@@ -414,7 +414,21 @@ def _problem_of_marks(marks: list[Mark], num_characters: int, duration_ms: float
                 f"A mark is from {mark.start_ms:.0f} to {mark.end_ms:.0f} ms after {time_ms:.0f} ms:"
                 f" not in order, or not in the audio of {duration_ms:.0f} ms."
             )
+        if problem := _problem_of_phonemes(mark):
+            return problem
         place, time_ms = mark.end, mark.start_ms
+    return ""
+
+
+def _problem_of_phonemes(mark: Mark) -> str:
+    time_ms = mark.start_ms
+    for phoneme in mark.phonemes:
+        if not (phoneme.text and time_ms <= phoneme.start_ms <= phoneme.end_ms <= mark.end_ms):
+            return (
+                f"A phoneme is from {phoneme.start_ms:.0f} to {phoneme.end_ms:.0f} ms after {time_ms:.0f} ms:"
+                f" empty, not in order, or not in its word until {mark.end_ms:.0f} ms."
+            )
+        time_ms = phoneme.end_ms
     return ""
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.audio import AudioChunk, AudioFormat, Effects, Mark
+from saystream.audio import AudioChunk, AudioFormat, Effects, Mark, PhonemeMark
 from saystream.dsp.chain import Chain, EncodedAudio
 from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.silence import LEADING_MS, SegmentEdges
@@ -182,3 +182,14 @@ def test_a_response_that_is_cut_off_names_only_words_that_were_begun() -> None:
     samples, marks = spoken(Segment(0, [(200, 0)] * 5), 0)
     deltas = [next(iter(chain.push(AudioChunk(samples, 16000, tuple(marks)))))]
     assert [mark.start for mark in marks_in_time([*deltas, *chain.cut_off()])] == [0]
+
+
+def test_phonemes_move_with_their_word() -> None:
+    edges = SegmentEdges(1000)
+    phonemes = (PhonemeMark("a", 200, 240), PhonemeMark("b", 240, 300, "4"))
+    times = MarkTimes(2.0)
+    list(edges.push(np.concatenate([np.zeros(200, np.float32), np.ones(100, np.float32)])))
+    times.push((Mark(0, 2, 200, 300, phonemes),), edges)
+    begun = LEADING_MS / 2
+    moved = (PhonemeMark("a", begun, begun + 20), PhonemeMark("b", begun + 20, begun + 50, "4"))
+    assert times.take(1000) == (Mark(0, 2, begun, begun + 50, moved),)

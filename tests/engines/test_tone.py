@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.audio import Mark
+from saystream.audio import Mark, PhonemeMark
 from saystream.engines.base import EngineStream, Span, SynthesisRequest
 from saystream.engines.tone import STRETCH_MS, ToneEngine, ToneOptions, pauses_s
 from saystream.errors import ConfigurationError, InvalidValue
@@ -308,6 +308,17 @@ def test_every_word_has_its_place_and_its_time() -> None:
     assert marks_of(engine, "One, two", offset=10) == [Mark(10, 13, 0, 150), Mark(15, 18, 250, 400)]
     assert marks_of(engine, "One, two", speed=2) == [Mark(0, 3, 0, 75), Mark(5, 8, 125, 200)]
     assert marks_of(engine, "你好, a") == [Mark(0, 1, 0, 150), Mark(1, 2, 150, 300), Mark(4, 5, 400, 450)]
+
+
+def test_each_character_is_a_phoneme_where_those_are_wanted() -> None:
+    stream = ToneEngine(ms_per_character=50).open(replace(MARKED, phonemes=True))
+    stream.push(Span("ab c"))
+    stream.end_input()
+    marks = [mark for chunk in stream.chunks() for mark in chunk.marks]
+    assert marks == [
+        Mark(0, 2, 0, 100, (PhonemeMark("a", 0, 50), PhonemeMark("b", 50, 100))),
+        Mark(3, 4, 150, 200, (PhonemeMark("c", 150, 200),)),
+    ]
 
 
 def test_the_last_word_ends_with_the_audio() -> None:

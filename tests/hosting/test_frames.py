@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.audio import Mark
+from saystream.audio import Mark, PhonemeMark
 from saystream.engines.base import Span
 from saystream.errors import (
     Draining,
@@ -147,7 +147,8 @@ def test_what_is_no_span_is_a_crash(payload: bytes) -> None:
 
 
 def test_marks_come_out_as_they_went_in() -> None:
-    marks = (Mark(0, 3, 0.0, 12.5), Mark(2**40, 2**40 + 1, 1e7, 1e7 + 0.1))
+    phonemes = (PhonemeMark("ch_c", 1e7, 1e7 + 0.05), PhonemeMark("ü_c", 1e7 + 0.05, 1e7 + 0.1, "4"))
+    marks = (Mark(0, 3, 0.0, 12.5), Mark(2**40, 2**40 + 1, 1e7, 1e7 + 0.1, phonemes))
     assert unpack_marks(pack_marks(marks)) == marks
     assert unpack_marks(pack_marks(())) == ()
 

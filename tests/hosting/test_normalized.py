@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saystream.audio import Mark, SpeechChunk
+from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
 from saystream.hosting.normalized import needs_words, open_stream
 from saystream.text.script import Pronunciation
@@ -87,6 +87,27 @@ class Sparing(Marking):
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
         yield from list(super().synthesize(span, request))[::2]
         yield SpeechChunk(np.zeros(10, np.float32), (Mark(90, 91, 99, 99),))
+
+
+class Sounding(Marking):
+    """Gives each mark one phoneme: its first letter."""
+
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
+        for chunk in super().synthesize(span, request):
+            (mark,) = chunk.marks
+            letter = PhonemeMark(span.text[mark.start - span.offset], mark.start_ms, mark.end_ms)
+            yield SpeechChunk(chunk.samples, (replace(mark, phonemes=(letter,)),))
+
+
+def test_what_is_read_as_several_words_has_the_phonemes_of_all() -> None:
+    stream = open_stream(Sounding(), AS_WORDS)
+    stream.push(Span("10 km weit"))
+    stream.end_input()
+    given = [mark for chunk in stream.chunks() for mark in chunk.marks]
+    assert [[(each.text, each.start_ms) for each in mark.phonemes] for mark in given] == [
+        [("z", 0), ("K", 10)],
+        [("w", 20)],
+    ]
 
 
 def test_an_engine_need_not_mark_every_word() -> None:

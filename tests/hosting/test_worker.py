@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from saystream.audio import Mark, SpeechChunk
+from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.engines.base import Engine, Span, SynthesisRequest
 from saystream.errors import EngineFailed, Overloaded
 from saystream.hosting.frames import (
@@ -193,6 +193,10 @@ def test_marks_are_sent_before_the_audio_that_they_belong_to() -> None:
         (TONE, "a ndarray instead of a SpeechChunk"),
         (SpeechChunk(TONE, NO_MARKS), "marks that are not in the text or not in the audio"),
         (SpeechChunk(TONE, (Mark(3, 2, 0, 1),)), "marks that are not in the text or not in the audio"),
+        (
+            SpeechChunk(TONE, (Mark(0, 2, 0, 9, (PhonemeMark("a", 5, 1),)),)),
+            "marks that are not in the text or not in the audio",
+        ),
         (SpeechChunk(TONE, (Mark(0, 2, 5, 1),)), "marks that are not in the text or not in the audio"),
         (SpeechChunk(TONE, (Mark(0, 2, 0, np.nan),)), "marks that are not in the text or not in the audio"),
     ],

@@ -35,8 +35,7 @@ class MarkTimes:
         if edges.begun:
             samples_per_ms = edges.sample_rate / 1000
             for mark in self.unplaced:
-                start, end = (edges.place(ms * samples_per_ms) for ms in (mark.start_ms, mark.end_ms))
-                self.placed.append(Mark(mark.start, mark.end, self._ms(start, edges), self._ms(end, edges)))
+                self.placed.append(mark.moved(lambda ms: self._ms(edges.place(ms * samples_per_ms), edges)))
             self.unplaced.clear()
 
     def take(self, before_ms: float) -> tuple[Mark, ...]:
@@ -51,10 +50,7 @@ class MarkTimes:
         self.unplaced.clear()
         if self.placed:
             latest_ms = self._ms(edges.num_out, edges)
-            self.placed = deque(
-                Mark(mark.start, mark.end, min(mark.start_ms, latest_ms), min(mark.end_ms, latest_ms))
-                for mark in self.placed
-            )
+            self.placed = deque(mark.moved(lambda ms: min(ms, latest_ms)) for mark in self.placed)
 
     def change_rate(self, edges: SegmentEdges) -> None:
         """The segments that come next have other edges, with another rate."""

@@ -116,6 +116,8 @@ class SynthesisRequest:
     """How to speak, in words; an engine that does not follow instructions ignores them."""
     marks: bool = False
     """The listener wants marks: when each word is heard. An engine that does not know sends none."""
+    phonemes: bool = False
+    """The listener wants the phonemes of each mark as well. An engine that does not know them sends marks without."""
     seed: int | None = None
     """With the same seed, and all else the same, an engine that draws random numbers makes the same audio again, if it
     can. ``None``: as the engine was configured."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from saystream.audio import Mark, SpeechChunk
+from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.errors import InvalidValue
@@ -106,7 +106,9 @@ class _ToneStream(EngineStream):
         self._speed = request.speed
         self._sound = _sound(options.sample_rate, options.frequency_hz * request.pitch, options.chunk_ms)
         self._text = ""
-        self._words = _Words(options.ms_per_character / request.speed) if request.marks else None
+        self._words: _Words | None = None
+        if request.marks:
+            self._words = _Words(options.ms_per_character / request.speed, phonemes=request.phonemes)
         self._spoken_ms = 0
         self._input_ended = False
         self._more = threading.Condition()
@@ -205,10 +207,11 @@ class _ToneStream(EngineStream):
 class _Words:
     """The words of a text that arrives in pieces, and when each of them is heard."""
 
-    def __init__(self, ms_per_character: float) -> None:
+    def __init__(self, ms_per_character: float, *, phonemes: bool = False) -> None:
         self.offset = 0
         """Position of the text in its response."""
         self._ms_per_character = ms_per_character
+        self._phonemes = phonemes
         self._position = 0
         """End of the last word that was taken…"""
         self._weight = 0
@@ -224,8 +227,14 @@ class _Words:
                 break
             self._position, self._weight = end, weight + _weight(text[start:end])
             end_ms = min(last_ms, self._weight * self._ms_per_character)
-            marks.append(Mark(self.offset + start, self.offset + end, start_ms, end_ms))
+            letters = self._letters(text[start:end], start_ms, end_ms) if self._phonemes else ()
+            marks.append(Mark(self.offset + start, self.offset + end, start_ms, end_ms, letters))
         return tuple(marks)
+
+    def _letters(self, word: str, start_ms: float, end_ms: float) -> tuple[PhonemeMark, ...]:
+        """Each character is a phoneme."""
+        bounds_ms = [start_ms + (end_ms - start_ms) * place / len(word) for place in range(len(word))]
+        return tuple(map(PhonemeMark, word, bounds_ms, [*bounds_ms[1:], end_ms]))
 
 
 def pauses_s(options: ToneOptions, text: str) -> Iterator[float]:

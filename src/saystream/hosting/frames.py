@@ -58,7 +58,6 @@ MAX_PAYLOAD_BYTES = 1 << 26
 _HEADER = struct.Struct("<IBI")
 _COUNT = struct.Struct("<Q")
 _SPAN = struct.Struct("<Q?I")
-_MARK = struct.Struct("<QQdd")
 
 
 class Kind(IntEnum):
@@ -187,14 +186,15 @@ def unpack_span(payload: bytes) -> Span:
 
 
 def pack_marks(marks: Iterable[Mark]) -> bytes:
-    return b"".join(_MARK.pack(mark.start, mark.end, mark.start_ms, mark.end_ms) for mark in marks)
+    return msgspec.msgpack.encode(tuple(marks))
 
 
 def unpack_marks(payload: bytes) -> tuple[Mark, ...]:
     """Raises EngineCrashed for a payload that is not marks."""
-    if len(payload) % _MARK.size:
-        raise _unreadable()
-    return tuple(Mark(*fields) for fields in _MARK.iter_unpack(payload))
+    try:
+        return msgspec.msgpack.decode(payload, type=tuple[Mark, ...])
+    except NOT_JSON:
+        raise _unreadable() from None
 
 
 def unpack_samples(payload: bytes) -> Samples:

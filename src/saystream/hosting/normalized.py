@@ -202,12 +202,16 @@ class _WrittenMarks:
             if not named:
                 continue
             start, end = named[0].written_start + self.offset, named[-1].written_end + self.offset
-            start_ms = mark.start_ms
+            start_ms, phonemes = mark.start_ms, mark.phonemes
             if self._open is not None and start < self._open.end:
-                start, start_ms = self._open.start, self._open.start_ms
+                start, start_ms, phonemes = (
+                    self._open.start,
+                    self._open.start_ms,
+                    self._open.phonemes + phonemes,
+                )
             elif self._open is not None:
                 complete.append(self._open)
-            self._open = replace(mark, start=start, end=end, start_ms=start_ms)
+            self._open = replace(mark, start=start, end=end, start_ms=start_ms, phonemes=phonemes)
             if mark.end - self.offset >= named[-1].end:
                 complete.append(self._open)
                 self._open = None

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from saystream.audio import Mark, SpeechChunk
+from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.engines.base import Engine, EngineStream, Span
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
@@ -382,6 +382,10 @@ def _checked_marks(chunk: Any) -> tuple[Mark, ...]:
             isinstance(mark, Mark)
             and 0 <= mark.start <= mark.end
             and 0 <= mark.start_ms <= mark.end_ms < math.inf
+            and all(
+                isinstance(each, PhonemeMark) and 0 <= each.start_ms <= each.end_ms < math.inf
+                for each in mark.phonemes
+            )
         ):
             raise _InvalidOutput("marks that are not in the text or not in the audio")
     return chunk.marks

@@ -42,6 +42,8 @@ class SpeechConfig:
     """The same seed gives the same audio for the same text, with engines that can repeat themselves."""
     one_response: bool = False
     """With ``server_commit``: the response stays open until ``finish`` or ``cancel``, however long no text comes."""
+    phonemes: bool = False
+    """With ``marks``: and each sound of it."""
 
     @classmethod
     def of_session(cls, config: SessionConfig) -> SpeechConfig:

@@ -64,6 +64,7 @@ class StreamOpener:
             instructions=config.instructions,
             normalize_text=config.normalize_text,
             marks=config.marks,
+            phonemes=config.phonemes,
             seed=config.seed,
         )
         return self._services.hosting.open(role.engine, request, playback=self._playback)
