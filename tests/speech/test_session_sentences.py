@@ -11,12 +11,14 @@ from client.virtual_time import on_virtual_time
 from fake_pool import FakePool
 from saystream.errors import EngineCrashed
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SegmentBegun, SegmentFailed
+from saystream.text.rewriting import Rewritten
+from saystream.text.script import Passage, Pause, Pronunciation
 
-from .sessions import IDLE_S, THREE_SENTENCES, Listener, heard, listening, session_on
+from .sessions import IDLE_S, THREE_SENTENCES, Listener, heard, listening, now_s, session_on
 
 
-def parts(listener: Listener) -> list[str]:
-    text = "".join(ended.text for ended in listener.ends)
+def parts(listener: Listener, text: str = "") -> list[str]:
+    text = text or "".join(ended.text for ended in listener.ends)
     return [text[event.start : event.end] for event in listener.begun]
 
 
@@ -80,6 +82,27 @@ async def test_an_engine_that_is_fed_says_sentences_as_it_takes_them() -> None:
     assert [event.ends_sentence for event in listener.begun] == [False, True] * 3
     (stream,) = pool.streams
     assert stream.text == "Hello there. And more. Now the end"
+
+
+@pytest.mark.parametrize("server_commit", [True, False])
+@on_virtual_time
+async def test_sentences_are_said_as_they_are_taken_also_when_all_of_the_text_is_known(
+    server_commit: bool,
+) -> None:
+    pool = FakePool(incremental=True)
+    pool.speak = lambda text: iter([100, 1.0, 100])
+    session = session_on(pool, server_commit=server_commit)
+    async with listening(session) as listener:
+        session.push(Passage(Rewritten.of("One is here. "), (Pronunciation(0, 3, "ipa", "x"),)))
+        session.push(Passage(Rewritten.of("Two is there. "), (Pronunciation(0, 3, "ipa", "x"),)))
+        session.push(Pause(100))
+        session.commit()
+        await listener.until(ResponseAudio)
+        await asyncio.sleep(0.1)
+        assert parts(listener, "One is here. Two is there. ") == ["One", " is here. "]
+        await listener.until(SegmentBegun, 3)
+        assert 1 <= now_s() < 1.5
+    assert parts(listener)[2:] == ["Two", " is there. "]
 
 
 @on_virtual_time

@@ -99,6 +99,8 @@ class Opened:
     """How much of ``spoken_text`` was there before it, in pieces."""
     manner: Manner = _PLAIN
     """Of a stream."""
+    fed: bool = False
+    """A stream that took its text uncut."""
 
     @property
     def stream(self) -> StreamHandle | None:
@@ -180,7 +182,7 @@ class SpeechResponse:
             pronunciations = tuple(each.shifted(len(waiting)) for each in pronunciations)
             text = waiting + text
             self._feed = feed
-            self._open(feed)
+            self._open(feed, fed=True)
         self._advance("feed")
         self.speakable = True
         self._feed.push(Span(text, self._spoken_characters, pronunciations=pronunciations))
@@ -275,13 +277,16 @@ class SpeechResponse:
         return sum(map(len, self.spoken_text[: self.opened[0].before]))
 
     def begun(self) -> list[SegmentBegun]:
-        """The parts of the text that begin now that the first stream sounds, each once."""
-        start, stream = self.first_start(), self.opened[0].stream
-        if stream is None:
+        """The parts of the text that begin now that the first stream sounds, each once. For one that is fed, call it
+        with each chunk."""
+        start, first = self.first_start(), self.opened[0]
+        if first.stream is None:
             return self._outline.begun_between(start)
         reached = start + 1
-        if stream is self._feed:
-            reached = max(reached, self._spoken_characters - stream.waiting_characters)
+        if first.fed:
+            following = self.opened[1].before if len(self.opened) > 1 else None
+            end = start + sum(map(len, self.spoken_text[first.before : following]))
+            reached = max(reached, end - first.stream.waiting_characters)
         return self._outline.begun(reached)
 
     def begun_before_next(self) -> list[SegmentBegun]:
@@ -322,7 +327,7 @@ class SpeechResponse:
         self.spoken_text[:] = [given[:-num_characters]]
         self._spoken_characters -= num_characters
         self._feed = feed
-        self._open(feed)
+        self._open(feed, fed=True)
         feed.push(Span(text, self._spoken_characters))
         self._spoken(text)
         if self.closed:
@@ -375,6 +380,6 @@ class SpeechResponse:
         self.spoken_text.append(text)
         self._spoken_characters += len(text)
 
-    def _open(self, stream: StreamHandle, manner: Manner = _PLAIN) -> None:
-        self.opened.append(Opened(stream, len(self.spoken_text), manner))
+    def _open(self, stream: StreamHandle, manner: Manner = _PLAIN, *, fed: bool = False) -> None:
+        self.opened.append(Opened(stream, len(self.spoken_text), manner, fed))
         self._last_stream = stream

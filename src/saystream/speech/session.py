@@ -296,7 +296,7 @@ class SynthesisSession:
             else:
                 for delta in interludes.change(opened.manner):
                     yield delta
-                async with aclosing(self._said(response, opened.content, chain)) as said:
+                async with aclosing(self._said(response, opened.content, chain, fed=opened.fed)) as said:
                     async for event in said:
                         yield event
             if response.waits_for_text():
@@ -307,7 +307,7 @@ class SynthesisSession:
                 yield delta
 
     async def _said(
-        self, response: SpeechResponse, stream: StreamHandle, chain: Chain
+        self, response: SpeechResponse, stream: StreamHandle, chain: Chain, *, fed: bool
     ) -> AsyncGenerator[EncodedAudio | SegmentBegun | SegmentFailed, None]:
         """What ``chain`` makes of the first stream of a response."""
         heard = False
@@ -316,7 +316,7 @@ class SynthesisSession:
                 self._silent_faults = 0
                 self._prefetch(response)
                 self._restart_idle_timer(response)
-                if not heard or response.is_fed:
+                if fed or not heard:
                     for begun in response.begun():
                         yield begun
                 heard = True
