@@ -96,7 +96,9 @@ class Opened:
 
     content: StreamHandle | Pause | Sound
     before: int
-    """How much of ``spoken_text`` was there before it, in pieces."""
+    """How much of ``spoken_text`` was there before it, in pieces…"""
+    start: int
+    """…and in characters."""
     manner: Manner = _PLAIN
     """Of a stream."""
     fed: bool = False
@@ -259,7 +261,7 @@ class SpeechResponse:
             raise RuntimeError("There is nothing to open.")
         if not isinstance(piece, Piece):
             self._cutter.pop()
-            self.opened.append(Opened(piece, len(self.spoken_text)))
+            self.opened.append(Opened(piece, len(self.spoken_text), start))
             return
         if piece.speakable:
             stream = self._open_stream(piece.text, self._cutter.following(), piece.manner)
@@ -274,18 +276,17 @@ class SpeechResponse:
 
     def first_start(self) -> int:
         """Where the text of what is being sent begins in the text of the response."""
-        return sum(map(len, self.spoken_text[: self.opened[0].before]))
+        return self.opened[0].start
 
     def begun(self) -> list[SegmentBegun]:
         """The parts of the text that begin now that the first stream sounds, each once. For one that is fed, call it
         with each chunk."""
-        start, first = self.first_start(), self.opened[0]
+        first = self.opened[0]
         if first.stream is None:
-            return self._outline.begun_between(start)
-        reached = start + 1
+            return self._outline.begun_between(first.start)
+        reached = first.start + 1
         if first.fed:
-            following = self.opened[1].before if len(self.opened) > 1 else None
-            end = start + sum(map(len, self.spoken_text[first.before : following]))
+            end = self.opened[1].start if len(self.opened) > 1 else self._spoken_characters
             reached = max(reached, end - first.stream.waiting_characters)
         return self._outline.begun(reached)
 
@@ -381,5 +382,5 @@ class SpeechResponse:
         self._spoken_characters += len(text)
 
     def _open(self, stream: StreamHandle, manner: Manner = _PLAIN, *, fed: bool = False) -> None:
-        self.opened.append(Opened(stream, len(self.spoken_text), manner, fed))
+        self.opened.append(Opened(stream, len(self.spoken_text), self._spoken_characters, manner, fed))
         self._last_stream = stream

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
 from saystream.dsp.chain import Chain, EncodedAudio
-from saystream.errors import EngineFault, ServerFault, TextTooLong
+from saystream.errors import EngineFault, ServerFault
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -18,22 +16,18 @@ from saystream.speech.events import (
     SpeechConfig,
     SpeechEvent,
 )
+from saystream.speech.inbox import Inbox
 from saystream.speech.manners import Interludes
 from saystream.speech.pace import Pace
-from saystream.speech.parts import is_audible, length, url_of, with_joined_text
 from saystream.speech.response import LifeState, SpeechResponse
 from saystream.speech.services import StreamOpener
 from saystream.speech.startup import held_back
-from saystream.text.inline_pauses import InlinePauses
 from saystream.text.pauses import pause_after_ms
-from saystream.text.rewriting import Rewritten
-from saystream.text.script import Manner, Passage, Pause, Sound
-from saystream.text.segmenter import Segmenter, is_speakable
+from saystream.text.script import Pause, Sound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator
 
-    from saystream.audio import AudioChunk
     from saystream.hosting.front import StreamHandle
     from saystream.speech.response import Opened
     from saystream.speech.services import SpeechServices
@@ -61,17 +55,10 @@ class SynthesisSession:
         self._settings = services.settings
         self._config = config
         self._pace = Pace()
-        self._opener = StreamOpener(services, config, self._pace.playback)
-        self.sounds: dict[str, AudioChunk] = {}
+        opener = StreamOpener(services, config, self._pace.playback)
+        self._inbox = Inbox(services.settings, config, opener, self._pace)
+        self.sounds = self._inbox.sounds
         """What parts name by a URL: their owner puts it here before it pushes them."""
-        self._inline = InlinePauses() if services.settings.inline_pauses else None
-        self._buffer: list[str | Part] = []
-        """``commit`` mode: what has not been committed."""
-        self._responses: deque[SpeechResponse] = deque()
-        """In order; with ``server_commit`` the last one may still take text and may have nothing to say yet."""
-        self._speaking: SpeechResponse | None = None
-        """The first of them, once its ``ResponseStarted`` has been sent."""
-        self._idle_timer: asyncio.TimerHandle | None = None
         self._finishing = False
         self._ends_at_fault = ends_at_fault
         self._silent_faults = 0
@@ -82,38 +69,28 @@ class SynthesisSession:
     @property
     def has_work(self) -> bool:
         """Whether something is being spoken or will be, even if nothing more is requested."""
-        return any(response.speakable for response in self._responses)
+        return any(response.speakable for response in self._inbox.responses)
 
     @property
     def text_joins(self) -> bool:
         """Whether text that is pushed now joins the response that is being spoken."""
-        return self._speaking is not None and not self._speaking.closed
+        return self._inbox.speaking is not None and not self._inbox.speaking.closed
 
     @property
     def spoken_text(self) -> str:
         """Text of the response being spoken that was given to engines; for counting, never for logs."""
-        return "" if self._speaking is None else "".join(self._speaking.spoken_text)
+        return "" if self._inbox.speaking is None else "".join(self._inbox.speaking.spoken_text)
 
     @property
     def waiting_characters(self) -> int:
         """Text that no engine speaks yet."""
-        held = 0 if self._inline is None else len(self._inline.held)
-        return (
-            held
-            + sum(map(length, self._buffer))
-            + sum(response.waiting_characters for response in self._responses)
-        )
+        return self._inbox.waiting_characters
 
     def configure(self, config: SpeechConfig) -> None:
         """Change the configuration, which is possible before the first ``ResponseStarted``; text already pushed is
         kept."""
-        parts = [*(part for response in self._responses for part in response.parts), *self._buffer]
-        self.close()
-        self._buffer.clear()
         self._config = config
-        self._opener.configure(config)
-        for part in with_joined_text(parts):
-            self._take(part)
+        self._inbox.configure(config)
 
     def push(self, part: str | Part) -> None:
         """Add text, or a passage with its own manner and pronunciations, a pause or a sound.
@@ -122,25 +99,7 @@ class SynthesisSession:
         if too much is already waiting, KeyError for a URL without its sound in ``sounds``, ServerFault if an engine
         that takes text uncut refuses it.
         """
-        limit, waiting = self._settings.limits.max_buffered_characters, self.waiting_characters
-        if waiting + length(part) > limit:
-            raise TextTooLong(
-                f"{length(part)} characters do not fit: {waiting} of at most {limit} are already waiting to be spoken."
-                " Send more when some of it has been spoken, or cancel the response.",
-                param="text",
-            )
-        if (url := url_of(part)) is not None:
-            self.sounds[url]
-        if not isinstance(part, str) or self._inline is None:
-            self._take(part)
-            return
-        held = self._inline.held
-        try:
-            for each in self._inline.push(part):
-                self._take(each)
-        except ServerFault:
-            self._inline.held = held
-            raise
+        self._inbox.push(part)
 
     def commit(self) -> None:
         """Speak everything that was pushed, as the rest of the open response or as one of its own.
@@ -148,36 +107,15 @@ class SynthesisSession:
         Does nothing if there is nothing to hear in it. Raises ServerFault, and changes nothing, if an engine that takes
         text uncut refuses it.
         """
-        self._take_held()
-        if not self._config.server_commit:
-            if any(map(is_audible, self._buffer)):
-                self._add_whole(self._buffer)
-                self._buffer.clear()
-        elif (response := self._open_response()) is not None:
-            if response.speakable:
-                response.close()
-            else:
-                self._responses.pop()
-            self._pace.wake()
+        self._inbox.commit()
 
     def flush(self) -> None:
         """``server_commit``: speak everything that was pushed. The response stays open."""
-        self._take_held()
-        if (response := self._open_response()) is not None and response.speakable:
-            response.flush(self._pace.now_ms())
-            self._restart_idle_timer(response)
-            self._pace.wake()
+        self._inbox.flush()
 
     def clear(self) -> None:
         """Drop text that is not yet being spoken. Committed text stays."""
-        self._buffer.clear()
-        self._drop_held()
-        response = self._open_response()
-        if response is not None and response is self._speaking:
-            response.drop_unspoken()
-        elif response is not None:
-            response.stop()
-            self._responses.pop()
+        self._inbox.clear()
 
     def cancel(self, *, fades_out: bool = True) -> None:
         """End at once the response that is being spoken, or comes next, and drop its text.
@@ -185,13 +123,13 @@ class SynthesisSession:
         With ``fades_out`` a few milliseconds of sound that was ready follow, so that it ends without a click: only for
         a listener who has received, or will receive, all that was sent before.
         """
-        response = next((response for response in self._responses if not response.cancelled), None)
+        response = next((response for response in self._inbox.responses if not response.cancelled), None)
         if response is None:
             return
-        if response is self._open_response():
-            self._drop_held()
+        if response is self._inbox.open_response():
+            self._inbox.drop_held()
         response.cancel(fades_out=fades_out)
-        if response is self._speaking:
+        if response is self._inbox.speaking:
             self._pace.interrupted()
         self._pace.wake()
 
@@ -203,18 +141,14 @@ class SynthesisSession:
 
     def close(self) -> None:
         """Free the engines at once: the listener is gone, and ``events()`` is no longer read."""
-        for response in self._responses:
-            response.stop()
-        self._responses.clear()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        self._inbox.close()
 
     # --- speech out ------------------------------------------------------------------------------------------------
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
         """What happens, in order, one response after another. Ends after ``finish()`` or a response that says so."""
         while (response := await self._next_response()) is not None:
-            self._speaking = response
+            self._inbox.speaking = response
             response.parts.clear()
             yield ResponseStarted()
             audio_ms = 0.0
@@ -231,15 +165,15 @@ class SynthesisSession:
             except ServerFault as raised:
                 fault, ends_session = raised, True
             response.stop()
-            self._responses.popleft()
-            self._speaking = None
+            self._inbox.responses.popleft()
+            self._inbox.speaking = None
             yield _ended(response, audio_ms, fault, ends_session=ends_session)
             if ends_session:
                 return
 
     async def _next_response(self) -> SpeechResponse | None:
         while True:
-            response = self._responses[0] if self._responses else None
+            response = self._inbox.responses[0] if self._inbox.responses else None
             if response is None and self._finishing:
                 return None
             if response is not None and response.can_begin():
@@ -315,7 +249,7 @@ class SynthesisSession:
             async for chunk in stream:
                 self._silent_faults = 0
                 self._prefetch(response)
-                self._restart_idle_timer(response)
+                self._inbox.restart_idle_timer(response)
                 if fed or not heard:
                     for begun in response.begun():
                         yield begun
@@ -362,8 +296,8 @@ class SynthesisSession:
     def _prefetch(self, response: SpeechResponse) -> None:
         """Give the next segment to an engine while this one is sent, even if it starts the next response."""
         following, ahead = response, len(response.streams) - 1
-        if response.closed and not response.has_segment() and len(self._responses) > 1:
-            following = self._responses[1]
+        if response.closed and not response.has_segment() and len(self._inbox.responses) > 1:
+            following = self._inbox.responses[1]
             ahead += len(following.streams)
         if ahead < _PREFETCHED_STREAMS and following.can_begin() and following.has_segment():
             try:
@@ -377,77 +311,9 @@ class SynthesisSession:
     # --- waiting for text ------------------------------------------------------------------------------------------
 
     async def _wait_for_text(self, deadline_ms: float | None) -> None:
-        if not await self._pace.wait(deadline_ms) and (response := self._open_response()) is not None:
+        if not await self._pace.wait(deadline_ms) and (response := self._inbox.open_response()) is not None:
             response.poll(self._pace.now_ms())
         self._pace.silenced_if_dry()
-
-    def _restart_idle_timer(self, response: SpeechResponse) -> None:
-        """A fed response ends like any other when nothing has come in or gone out for a while."""
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-        if response.is_fed and not self._config.one_response:
-            delay_s = self._settings.realtime.response_idle_ms / 1000
-            self._idle_timer = asyncio.get_running_loop().call_later(delay_s, response.close)
-
-    # --- text to responses -----------------------------------------------------------------------------------------
-
-    def _take(self, part: str | Part) -> None:
-        if self._config.server_commit:
-            self._add_to_open_response(part)
-        else:
-            self._buffer.append(part)
-
-    def _take_held(self) -> None:
-        """What might have been a tag is text: nothing more comes."""
-        if self._inline is not None and (text := self._inline.flush()):
-            self._take(text)
-
-    def _drop_held(self) -> None:
-        if self._inline is not None:
-            self._inline.flush()
-
-    def _open_response(self) -> SpeechResponse | None:
-        """The response that text can still join."""
-        return self._responses[-1] if self._responses and not self._responses[-1].closed else None
-
-    def _new_response(self) -> SpeechResponse:
-        segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._opener.language.of)
-        return SpeechResponse(segmenter, self._opener.open)
-
-    def _add_to_open_response(self, part: str | Part) -> None:
-        present = self._open_response()
-        response = present or self._new_response()
-        self._add(response, part)
-        self._restart_idle_timer(response)
-        if response is not self._speaking:
-            response.parts.append(part)
-        if present is None:
-            self._responses.append(response)  # not before: an engine may have refused its text
-        self._pace.wake()
-
-    def _add_whole(self, parts: Iterable[str | Part]) -> None:
-        """Add a response of its own, with all that it says known."""
-        response = self._new_response()
-        for part in with_joined_text(parts):
-            self._add(response, part)
-            response.parts.append(part)
-        response.close()
-        self._responses.append(response)
-        self._pace.wake()
-
-    def _add(self, response: SpeechResponse, part: str | Part) -> None:
-        if isinstance(part, Pause | Sound):
-            response.add_between(part, self._pace.now_ms())
-            return
-        passage = part if isinstance(part, Passage) else Passage(Rewritten.of(part))
-        text, can_be_fed = passage.text.text, passage.manner == Manner()
-        begins = not response.speakable and is_speakable(text)
-        if can_be_fed and (response.is_fed or (begins and self._opener.takes_text_uncut(text))):
-            response.feed(text, passage.pronunciations)
-            return
-        if response.is_fed:
-            response.part()
-        response.add(text, self._pace.now_ms(), manner=passage.manner, pronunciations=passage.pronunciations)
 
 
 def _ended(
