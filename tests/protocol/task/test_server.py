@@ -145,6 +145,11 @@ def test_a_character_may_come_in_two_halves(server: TaskServer) -> None:
     assert texts == ["a", "\U0001f600b", "\ufffd"]
 
 
+def test_half_a_character_in_a_header_can_be_told(server: TaskServer) -> None:
+    assert server.receive_text(r'{"header":{"action":"\ud83d","task_id":"t"}}') is None
+    assert "\ufffd" in failure(server).error_message
+
+
 def test_text_after_the_end_fails_the_task(server: TaskServer) -> None:
     begun(server)
     server.receive_text(encode_command(FinishTask(task_id="t")))

@@ -80,7 +80,7 @@ def read_envelope(frame: str) -> Envelope:
     if not isinstance(task_id, str) or not 0 < len(task_id) <= _MAX_ID_CHARACTERS:
         allowed = f"a string 'task_id' of at most {_MAX_ID_CHARACTERS} characters"
         raise InvalidEvent(f"The header of a command has {allowed}.", param="header.task_id")
-    action = header.get("action")
+    action = mended(header.get("action"))
     if not isinstance(action, str) or action not in ACTIONS:
         came = f"'{quote(action)}'" if isinstance(action, str) else _came(action)
         raise InvalidEvent(

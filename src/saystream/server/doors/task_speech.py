@@ -71,6 +71,7 @@ def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefi
         effects=Effects(parameters.rate, parameters.pitch, parameters.volume),
         instructions=parameters.instruction,
         marks=parameters.word_timestamp_enabled,
+        seed=parameters.seed,
         one_response=True,
     )
     return TaskSpeech(entry, config, parameters)
