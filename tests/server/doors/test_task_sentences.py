@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from saystream.audio import Mark
-from saystream.protocol.task.events import Word
+from saystream.audio import Mark, PhonemeMark
+from saystream.protocol.task.events import Phoneme, Word
 from saystream.protocol.task.parameters import HotFix, TaskParameters
 from saystream.server.doors.task_sentences import Sentences
 from saystream.server.doors.task_speech import Preparation
@@ -69,6 +69,18 @@ def test_times_of_sambert_count_from_the_begin_of_the_task() -> None:
     said.audio(audio(b"2", 100.0, Mark(4, 6, 130.0, 180.0)))
     said.finish()
     assert notes.words == (Word(text="Ah", begin_time=130, end_time=180),)
+
+
+def test_sambert_tells_of_phonemes_when_asked() -> None:
+    preparation = Preparation(TaskParameters(), inline_pauses=False)
+    preparation.push("天。")
+    notes = Notes()
+    said = Sentences(preparation, notes, absolute_times=True, with_words=True, with_phonemes=True)
+    said.begun(SegmentBegun(0, 2, True))
+    said.audio(audio(b"1", 100.0, Mark(0, 1, 10.2, 80.0, (PhonemeMark("t_c", 10.2, 40.0, "1"),))))
+    said.finish()
+    phoneme = Phoneme(begin_time=10, end_time=40, text="t_c", tone="1")
+    assert notes.words == (Word(text="天", begin_time=10, end_time=80, phonemes=(phoneme,)),)
 
 
 def test_a_sentence_goes_on_in_the_next_segment() -> None:

@@ -48,6 +48,10 @@ def test_parameters_reach_the_speech() -> None:
     assert (config.voice, config.language_type) == ("longanhuan", "English")
     assert (config.instructions, config.marks, config.seed) == ("Softly.", True, 7)
     assert speech(format="mp3", bit_rate=64).config.audio_format.bit_rate_kbps == 64
+    assert speech(
+        "sambert-zhichu-v1", word_timestamp_enabled=True, phoneme_timestamp_enabled=True
+    ).config.phonemes
+    assert not speech("sambert-zhichu-v1", phoneme_timestamp_enabled=True).config.phonemes
     assert speech(language_hints=("th",)).config.language_type == "Auto"
 
 

@@ -72,7 +72,8 @@ class SpokenTask:
             self._preparation,
             self,
             absolute_times=speech.is_sambert,
-            with_words=command.parameters.word_timestamp_enabled,
+            with_words=speech.config.marks,
+            with_phonemes=speech.config.phonemes,
         )
         self._session = services.synthesizer.session(speech.config, ends_at_fault=True)
         self._timer: asyncio.TimerHandle | None = None

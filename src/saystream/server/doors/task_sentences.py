@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from saystream.protocol.task.events import Word
+from msgspec import UNSET
+
+from saystream.protocol.task.events import Phoneme, Word
 from saystream.text.counting import billed_characters
 
 if TYPE_CHECKING:
-    from saystream.audio import Mark
+    from saystream.audio import Mark, PhonemeMark
     from saystream.server.doors.task_speech import Preparation
     from saystream.speech.events import ResponseAudio, SegmentBegun
 
@@ -54,13 +56,21 @@ class Sentences:
     """
 
     def __init__(
-        self, preparation: Preparation, listener: Listener, *, absolute_times: bool, with_words: bool
+        self,
+        preparation: Preparation,
+        listener: Listener,
+        *,
+        absolute_times: bool,
+        with_words: bool,
+        with_phonemes: bool = False,
     ) -> None:
-        """``absolute_times`` count from the begin of the task's audio, and have no places (Sambert)."""
+        """``absolute_times`` count from the begin of the task's audio, and have no places but may have phonemes
+        (Sambert)."""
         self._preparation = preparation
         self._listener = listener
         self._absolute = absolute_times
         self._with_words = with_words
+        self._with_phonemes = with_phonemes
         self._audio_ms = 0.0
         self._sentence: _Sentence | None = None
         self._waiting: list[SegmentBegun] = []
@@ -149,7 +159,12 @@ class Sentences:
         start, end = self._preparation.places.sent(mark.start, mark.end)
         text = self._preparation.sent(start, end)
         if self._absolute:
-            return Word(text=text, begin_time=round(mark.start_ms), end_time=round(mark.end_ms))
+            return Word(
+                text=text,
+                begin_time=round(mark.start_ms),
+                end_time=round(mark.end_ms),
+                phonemes=tuple(map(_phoneme, mark.phonemes)) if self._with_phonemes else UNSET,
+            )
         begin_ms = max(0.0, mark.start_ms - sentence.begin_ms)
         return Word(
             text=text,
@@ -158,3 +173,9 @@ class Sentences:
             begin_time=round(begin_ms),
             end_time=round(max(begin_ms, mark.end_ms - sentence.begin_ms)),
         )
+
+
+def _phoneme(mark: PhonemeMark) -> Phoneme:
+    return Phoneme(
+        begin_time=round(mark.start_ms), end_time=round(mark.end_ms), text=mark.text, tone=mark.tone
+    )

@@ -71,10 +71,17 @@ def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefi
         effects=Effects(parameters.rate, parameters.pitch, parameters.volume),
         instructions=parameters.instruction,
         marks=parameters.word_timestamp_enabled,
+        phonemes=_wants_phonemes(entry, parameters),
         seed=parameters.seed,
         one_response=True,
     )
     return TaskSpeech(entry, config, parameters)
+
+
+def _wants_phonemes(model: Model, parameters: TaskParameters) -> bool:
+    """Only with the times of words, and only Sambert tells of them."""
+    wanted = parameters.word_timestamp_enabled and parameters.phoneme_timestamp_enabled
+    return wanted and model.task == "out"
 
 
 def nothing_to_speak(speech: TaskSpeech) -> VoiceRefused:
