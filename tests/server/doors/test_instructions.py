@@ -13,6 +13,8 @@ from saystream.hosting.front import StreamHandle
 from saystream.hosting.pool import EnginePool
 from server.live import live_server
 
+from .task_peer import task_peer
+
 WORDS = "Whisper, and slowly."
 
 
@@ -62,3 +64,15 @@ async def test_numbers_are_read_as_words_unless_a_session_forbids_it(
                 await peer.commit()
                 await peer.until("response.done")
     assert [request.normalize_text for request in requests] == [True, False]
+
+
+async def test_a_task_passes_its_seed_to_the_engine_and_0_is_none(
+    tmp_path: Path, requests: list[SynthesisRequest]
+) -> None:
+    async with live_server(tmp_path, engine="tone") as server, task_peer(server) as peer:
+        for number, seed in enumerate((7, 0)):
+            await peer.begin(f"t{number}", seed=seed)
+            await peer.say("Hello.", f"t{number}")
+            await peer.finish(f"t{number}")
+            await peer.until_end(f"t{number}")
+    assert [request.seed for request in requests] == [7, None]

@@ -72,7 +72,7 @@ def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefi
         instructions=parameters.instruction,
         marks=parameters.word_timestamp_enabled,
         phonemes=_wants_phonemes(entry, parameters),
-        seed=parameters.seed,
+        seed=parameters.seed or None,  # 0, the default, asks for nothing
         one_response=True,
     )
     return TaskSpeech(entry, config, parameters)
