@@ -57,6 +57,10 @@ class EmptyBuffer(InvalidRequest, code="input_text_buffer_commit_empty"):
     """A commit with nothing to speak."""
 
 
+class InvalidMarkup(InvalidRequest, code="invalid_markup"):
+    """SSML that is not well-formed, or with an element that is not known; the message has the line and the element."""
+
+
 class TextTooLong(InvalidRequest, code="text_too_long"):
     """More text than a limit allows; the message gives the count and the limit."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from saystream.audio import Effects
+from saystream.dsp.voice_effects import make_effect
 from saystream.dsp.voicing import Music
 from saystream.text.script import Manner, Pause, Sound
 
@@ -41,7 +43,8 @@ class Interludes:
             own.pitch_rate if manner.pitch is None else manner.pitch,
             own.volume if manner.volume is None else manner.volume,
         )
-        return self._chain.change(effects, music=self._music_of(manner.background))
+        make = partial(make_effect, manner.effect, manner.effect_values) if manner.effect else None
+        return self._chain.change(effects, make_effect=make, music=self._music_of(manner.background))
 
     def put(self, part: Pause | Sound) -> Iterator[EncodedAudio]:
         """Between the speech before and after."""
