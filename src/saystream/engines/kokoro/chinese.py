@@ -17,6 +17,7 @@ import jieba
 from pypinyin import Style, lazy_pinyin
 from pypinyin.contrib.tone_convert import to_finals, to_initials, to_normal
 
+from saystream.engines.kokoro.syllables import BUZZED, FINALS, INITIALS, TONES, WHOLE
 from saystream.engines.kokoro.vocabulary import punctuation
 from saystream.text.rewriting import Rewritten, joined
 
@@ -24,38 +25,6 @@ __all__ = ["HAN", "ChineseReader", "syllable"]
 
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """For a character class of a regular expression."""
-
-_INITIALS = {
-    "b": "p", "p": "pʰ", "m": "m", "f": "f", "d": "t", "t": "tʰ", "n": "n", "l": "l", "g": "k", "k": "kʰ", "h": "x",
-    "j": "ʨ", "q": "ʨʰ", "x": "ɕ", "z": "ʦ", "c": "ʦʰ", "s": "s", "zh": "ꭧ", "ch": "ꭧʰ", "sh": "ʂ", "r": "ɻ", "": "",
-}  # fmt: skip
-
-_FINALS = {
-    "a": "a*", "ai": "ai*", "an": "a*n", "ang": "a*ŋ", "ao": "au*", "e": "ɤ*", "ei": "ei*", "en": "ə*n", "eng": "ə*ŋ",
-    "i": "i*", "ia": "ja*", "ian": "jɛ*n", "iang": "ja*ŋ", "iao": "jau*", "ie": "je*", "in": "i*n", "ing": "i*ŋ",
-    "iong": "jʊ*ŋ", "iou": "jou*", "o": "wo*", "ong": "ʊ*ŋ", "ou": "ou*", "u": "u*", "ua": "wa*", "uai": "wai*",
-    "uan": "wa*n", "uang": "wa*ŋ", "uei": "wei*", "uen": "wə*n", "ueng": "wə*ŋ", "uo": "wo*", "ü": "y*", "üe": "ɥe*",
-    "üan": "ɥɛ*n", "ün": "y*n",
-}  # fmt: skip
-"""The star is replaced by the tone."""
-
-_WHOLE = {
-    "er": "ɚ*",
-    "o": "ɔ*",
-    "io": "jɔ*",
-    "ê": "ɛ*",
-    "m": "m*",
-    "n": "n*",
-    "ng": "ŋ*",
-    "hm": "hm*",
-    "hng": "hŋ*",
-}
-"""Syllables that are not an initial and a final: interjections, and what remains when only a nasal is said."""
-
-_BUZZED = frozenset(("zh", "ch", "sh", "r", "z", "c", "s"))
-"""After these, "i" is not a vowel of its own."""
-
-_TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
 
 _SIGNS = {
     "%": "百分之", "％": "百分之", "‰": "千分之", "+": "加", "＋": "加", "=": "等于", "＝": "等于", "×": "乘",
@@ -119,14 +88,14 @@ def _word(han: Rewritten) -> Rewritten:
 @lru_cache(maxsize=2048)
 def syllable(pinyin: str) -> str:
     """The symbols of one syllable, written as in "zhong1"; the neutral tone is 5. There are about 1,700."""
-    tone = _TONES[pinyin[-1]]
+    tone = TONES[pinyin[-1]]
     plain = to_normal(pinyin)
-    if plain in _WHOLE:
-        return _WHOLE[plain].replace("*", tone)
+    if plain in WHOLE:
+        return WHOLE[plain].replace("*", tone)
     initial = to_initials(plain, strict=True)
     final = to_finals(plain, strict=True, v_to_u=True)
-    symbols = "ɨ*" if final == "i" and initial in _BUZZED else _FINALS[final]
-    return _INITIALS[initial] + symbols.replace("*", tone)
+    symbols = "ɨ*" if final == "i" and initial in BUZZED else FINALS[final]
+    return INITIALS[initial] + symbols.replace("*", tone)
 
 
 def _in_words(number: str, following: str) -> str:

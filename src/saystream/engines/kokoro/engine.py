@@ -173,7 +173,8 @@ class KokoroEngine(Engine):
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
         manner = _Manner(timbre_of, rhythm_of, speed, interrupt, ahead)
-        words, marks = WordMarks(span.offset), MarkTimes(request.speed / speed)
+        words = WordMarks(span.offset, phonemes=request.phonemes, chinese=request.language == "zh")
+        marks = MarkTimes(request.speed / speed)
         for samples in shaped(self._pieces(symbols, manner, words, marks), stages):
             # Those of a pass are known before its first sound, and come with it.
             yield SpeechChunk(samples, marks.take(math.inf) if request.marks else ())

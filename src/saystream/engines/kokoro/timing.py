@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saystream.audio import Mark
+from saystream.audio import Mark, PhonemeMark
+from saystream.engines.kokoro.syllables import parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from saystream.text.rewriting import Rewritten
 
 __all__ = ["WordMarks", "bounds"]
+
+_STRESS = frozenset("ˈˌ")
 
 _EARLY_FRAMES = 1.5
 """The sound of a symbol comes this much before its frames, which are 25 ms long: measured in ten English sentences
@@ -29,9 +33,12 @@ def bounds(durations: NDArray[Any]) -> NDArray[np.float64]:
 class WordMarks:
     """The marks of the words of a text, pass after pass."""
 
-    def __init__(self, offset: int) -> None:
-        """``offset`` is the place of the text in its response."""
+    def __init__(self, offset: int, *, phonemes: bool = False, chinese: bool = False) -> None:
+        """``offset`` is the place of the text in its response. With ``phonemes``, each mark has them: symbols of the
+        model, or for Han characters in a ``chinese`` text initials and finals such as ``ch_c``."""
         self._offset = offset
+        self._phonemes = phonemes
+        self._chinese = chinese
         self._end = 0
         """Of what was marked so far."""
         self._marks: list[Mark] = []
@@ -45,10 +52,44 @@ class WordMarks:
                 first = len(symbols.text[: word.start].rstrip(" "))  # in the space before it, it has begun
                 start_ms, end_ms = float(bounds_ms[first]), float(bounds_ms[word.end])
                 start, end = (self._offset + place for place in (word.written_start, word.written_end))
-                self._marks.append(Mark(start, end, start_ms, end_ms))
+                sounds = self._sounds(symbols.text[first : word.end], bounds_ms[first:]) if self._phonemes else ()
+                self._marks.append(Mark(start, end, start_ms, end_ms, sounds))
 
     def take(self) -> tuple[Mark, ...]:
         """Those of the pass, once."""
         marks = tuple(self._marks)
         self._marks.clear()
         return marks
+
+    def _sounds(self, symbols: str, bounds_ms: NDArray[np.float64]) -> tuple[PhonemeMark, ...]:
+        begin = len(symbols) - len(symbols.lstrip(" "))
+        syllables = parts(symbols[begin:]) if self._chinese else None
+        if syllables is not None:
+            return tuple(
+                PhonemeMark(
+                    f"{each.pinyin}_c",
+                    float(bounds_ms[0 if each.start == 0 else begin + each.start]),
+                    float(bounds_ms[begin + each.end]),
+                    each.tone,
+                )
+                for each in syllables
+            )
+        return tuple(
+            PhonemeMark(symbols[start:end], float(bounds_ms[start]), float(bounds_ms[end]))
+            for start, end in _single(symbols)
+        )
+
+
+def _single(symbols: str) -> list[tuple[int, int]]:
+    """The places of the phonemes: letters, each with the stress before it and the length and the like behind it."""
+    places: list[tuple[int, int]] = []
+    stress: int | None = None
+    for place, symbol in enumerate(symbols):
+        if symbol in _STRESS:
+            stress = place
+        elif unicodedata.category(symbol) in ("Lm", "Mn") and places and places[-1][1] == place:
+            places[-1] = places[-1][0], place + 1
+        elif symbol.isalpha():
+            places.append((place if stress is None else stress, place + 1))
+            stress = None
+    return places
