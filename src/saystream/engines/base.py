@@ -69,6 +69,9 @@ class EngineInfo:
     other alphabet arrive spelt as letters or characters that are read like that."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
+    marks: bool = False
+    """It says when its words sound. For an engine that takes a whole text and does not, they are looked for in the
+    sound if ``SynthesisRequest.marks`` is set, and nothing is heard before all of the text is made."""
     realtime_factor: float | None = None
     """How long one stream computes for a second of sound, in seconds, while no other stream disturbs it: measured while
     the engine was loaded, on this machine. ``None`` if it has not been measured."""

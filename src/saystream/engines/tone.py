@@ -91,6 +91,7 @@ class ToneEngine(Engine):
             parallel=self.options.parallel,
             incremental_text=self.options.incremental,
             normalizes_text=True,
+            marks=True,
         )
 
     def open(self, request: SynthesisRequest) -> EngineStream:

@@ -32,7 +32,7 @@ def test_a_word_that_is_cut_by_the_passes_has_one_mark() -> None:
 
 def test_a_word_has_its_phonemes_where_those_are_wanted() -> None:
     marks = WordMarks(0, phonemes=True, chinese=True)
-    marks.timed(Rewritten.of("word").becomes("wˈɜːd"), np.arange(6) * 10.0)
+    marks.timed(Rewritten.of("word").becomes("wˈɜːd"), np.array(range(6), np.float64) * 10)
     (mark,) = marks.take()
     assert mark.phonemes == (
         PhonemeMark("w", 0, 10),
@@ -44,7 +44,7 @@ def test_a_word_has_its_phonemes_where_those_are_wanted() -> None:
 def test_a_chinese_syllable_is_an_initial_and_a_final_with_its_tone() -> None:
     symbols = joined([Rewritten.of("吃").becomes("ꭧʰɨ→"), Rewritten.of("爱").shifted(1).becomes(" ai↘")])
     marks = WordMarks(5, phonemes=True, chinese=True)
-    marks.timed(symbols, np.arange(len(symbols) + 1) * 10.0)
+    marks.timed(symbols, np.array(range(len(symbols) + 1), np.float64) * 10)
     assert marks.take() == (
         Mark(5, 6, 0, 40, (PhonemeMark("ch_c", 0, 20), PhonemeMark("i_c", 20, 40, "1"))),
         Mark(6, 7, 40, 80, (PhonemeMark("ai_c", 40, 80, "4"),)),

@@ -116,6 +116,7 @@ class KokoroEngine(Engine):
             parallel=streams,
             runtime=self._model.runtime,
             chunk_ms=self._model.chunk_ms,
+            marks=True,
         )
         if language := next(iter(languages), None):
             request = SynthesisRequest(default, language)

@@ -52,7 +52,9 @@ class WordMarks:
                 first = len(symbols.text[: word.start].rstrip(" "))  # in the space before it, it has begun
                 start_ms, end_ms = float(bounds_ms[first]), float(bounds_ms[word.end])
                 start, end = (self._offset + place for place in (word.written_start, word.written_end))
-                sounds = self._sounds(symbols.text[first : word.end], bounds_ms[first:]) if self._phonemes else ()
+                sounds = (
+                    self._sounds(symbols.text[first : word.end], bounds_ms[first:]) if self._phonemes else ()
+                )
                 self._marks.append(Mark(start, end, start_ms, end_ms, sounds))
 
     def take(self) -> tuple[Mark, ...]:
