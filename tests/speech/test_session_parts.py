@@ -148,6 +148,38 @@ async def test_each_passage_is_spoken_in_its_manner_and_the_rest_as_the_session_
 
 
 @on_virtual_time
+async def test_a_voice_effect_changes_its_passage_and_no_other() -> None:
+    pool = loud_pool()
+    filtered = passage("Two.", effect="hpfilter", effect_values=(1000.0,))
+    listener = await all_heard(session_on(pool), "One.", filtered, Pause(500), "Three.")
+    one, three = stretches(listener)[0], stretches(listener)[-1]
+    assert [end - start for start, end in (one, three)] == [pytest.approx(300, abs=20)] * 2
+    per_ms = SAMPLE_RATE // 1000
+    between = samples_of(listener.events)[int(one[1] + 100) * per_ms : int(three[0] - 100) * per_ms]
+    # What a stream of the fake pool says is a constant, of which a high-pass filter lets through the edges alone.
+    assert len(between) > 500 * per_ms
+    assert np.count_nonzero(np.abs(between) > 2e-4) < 10 * per_ms
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "tail_ms"),
+    [("echo", (), 300), ("robot", (), 60), ("lolita", (), 60), ("eq", (6.0,) * 8, 60)],
+)
+@on_virtual_time
+async def test_pauses_keep_their_length_behind_every_effect(
+    name: str, values: tuple[float, ...], tail_ms: float
+) -> None:
+    """An echo sounds into the pause; the others smear an edge by one of their windows."""
+    session = session_on(loud_pool())
+    session.sounds["tone"] = AudioChunk(tone(400, SAMPLE_RATE // 2), SAMPLE_RATE)
+    session.push(passage("One.", effect=name, effect_values=values))
+    listener = await all_heard(session, Sound("tone"), Pause(3000), Sound("tone"))
+    loud = np.flatnonzero(np.abs(samples_of(listener.events)) > 0.05)
+    longest_ms = float(np.diff(loud).max()) * 1000 / SAMPLE_RATE
+    assert 3000 - tail_ms <= longest_ms <= 3000 + 60
+
+
+@on_virtual_time
 async def test_music_plays_under_its_passages_and_fades_behind_them() -> None:
     session = session_on(loud_pool())
     session.sounds["music"] = AudioChunk(np.full(100, 0.5, np.float32), SAMPLE_RATE)
