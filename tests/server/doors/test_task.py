@@ -191,6 +191,24 @@ async def test_a_task_without_text_finishes(server: Live) -> None:
         assert isinstance(heard[0], TaskFinished)
 
 
+async def test_ssml_is_spoken_with_its_pauses_and_broken_ssml_is_refused(server: Live) -> None:
+    async with task_peer(server) as peer:
+        await peer.begin("plain")
+        await peer.say("Hello. Bye.", "plain")
+        await peer.finish("plain")
+        plain = audio_of(await peer.until_end("plain"))
+        await peer.begin(enable_ssml=True)
+        await peer.say('<speak>Hello.<break time="3s"/>Bye.</speak>')
+        await peer.finish()
+        heard = await peer.until_end()
+        assert heard[-1].characters == 10 if isinstance(heard[-1], TaskFinished) else pytest.fail("no end")
+        assert len(audio_of(heard)) - len(plain) > 2 * 32000
+        await peer.begin("broken", enable_ssml=True)
+        await peer.say("<speak>Hello.<br/></speak>", "broken")
+        code, message = await peer.failure()
+        assert (code, "<br>" in message or "br" in message) == ("InvalidParameter", True)
+
+
 # --- failures --------------------------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ async def test_limits_of_a_key_fail_the_task_that_exceeds_them(slow_server: Live
         await peer.run(model=SAMBERT, streaming="out", text=TEXT * 2)
         assert (await peer.failure())[0] == "InvalidParameter"
     with pytest.raises(InvalidStatus) as refused:
-        async with task_peer(server):
+        async with task_peer(slow_server):
             pass
     assert refused.value.response.status_code == 401
     await slow_server.quiet()

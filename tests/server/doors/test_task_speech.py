@@ -6,10 +6,11 @@ import pytest
 
 from saystream import catalog
 from saystream.audio import AudioFormat, Effects
-from saystream.errors import InvalidValue, TaskModelUnknown, VoiceRefused
+from saystream.errors import InvalidMarkup, InvalidRequest, InvalidValue, TaskModelUnknown, VoiceRefused
 from saystream.protocol.task.parameters import HotFix, TaskParameters
-from saystream.server.doors.task_speech import Preparation, nothing_to_speak, speech_of
+from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak, speech_of
 from saystream.text.script import Part, Passage, Pause
+from saystream.text.ssml import parse
 
 CATALOG = catalog.load()
 
@@ -142,3 +143,42 @@ def test_without_the_setting_tags_are_text() -> None:
     assert preparation.push("") == []
     assert preparation.has_text
     assert not Preparation(TaskParameters(), inline_pauses=False).has_text
+
+
+DOCUMENT = '<speak rate="1.2">Hi, <sub alias="doctor">Dr.</sub> Oh.<break time="1s"/> Bye.</speak>'
+
+
+def test_ssml_is_read_where_it_may_be_and_its_tags_are_not_billed() -> None:
+    preparation = Preparation(TaskParameters(enable_ssml=True), inline_pauses=True)
+    parts = preparation.push(DOCUMENT)
+    assert [part.duration_ms for part in parts if isinstance(part, Pause)] == [1000.0]
+    said = "".join(part.text.text for part in parts if isinstance(part, Passage))
+    assert "doctor" in said
+    assert preparation.billed == len(said) == preparation.billed_in(0, len(DOCUMENT))
+    assert preparation.text == said
+    assert preparation.spoken(DOCUMENT.index("<sub")) == said[:4]
+    assert preparation.billed_in(0, DOCUMENT.index("<sub")) == 4
+    assert preparation.sent(*preparation.places.sent(4, 10)) == "Dr."
+    assert preparation.flush() == []
+    plain = Preparation(TaskParameters(enable_ssml=True), inline_pauses=False)
+    assert spoken(plain.push("if a < b")) == ["if a < b"]
+    assert plain.spoken(2) == "if"
+    assert plain.billed_in(0, 2) == 2
+    unread = Preparation(TaskParameters(), inline_pauses=False)
+    assert spoken(unread.push(DOCUMENT)) == [DOCUMENT]
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        ("<speak>Hi</wrong>", InvalidMarkup),
+        ('<speak voice="nobody">Hi</speak>', VoiceRefused),
+        ('<speak><soundEvent src="http://example.com/a.wav"/>Hi</speak>', InvalidMarkup),
+        ('<speak bgm="http://example.com/a.wav">Hi</speak>', InvalidMarkup),
+    ],
+)
+def test_what_ssml_asks_for_in_vain_is_refused(document: str, error: type[InvalidRequest]) -> None:
+    with pytest.raises(error):
+        preparation = Preparation(TaskParameters(enable_ssml=True), inline_pauses=False)
+        check_parts(CATALOG, speech(), preparation.push(document))
+    check_parts(CATALOG, speech(), parse('<speak voice="longanhuan">Hi</speak>'))

@@ -11,7 +11,7 @@ import structlog
 
 from saystream.errors import InvalidRequest, SaystreamError, TaskTimedOut
 from saystream.server.doors.task_sentences import Sentences
-from saystream.server.doors.task_speech import Preparation, nothing_to_speak
+from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -66,6 +66,7 @@ class SpokenTask:
         self._account = account
         self._flush = flush
         self._ended = ended
+        self._catalog = services.catalog
         self._text_timeout_s = services.settings.task.text_timeout_s
         self._preparation = Preparation(command.parameters, inline_pauses=services.settings.inline_pauses)
         self._sentences = Sentences(
@@ -90,10 +91,12 @@ class SpokenTask:
         return self._has_begun or self._session.has_work
 
     def push(self, text: str) -> None:
-        """More text. Raises TextTooLong and ServerFault."""
+        """More text. Raises TextTooLong, InvalidMarkup, VoiceRefused and ServerFault."""
         if text:
             self._account.timer.text_came()
-        for part in self._preparation.push(text):
+        parts = self._preparation.push(text)
+        check_parts(self._catalog, self.speech, parts)
+        for part in parts:
             self._session.push(part)
 
     def flush(self) -> None:
@@ -234,7 +237,7 @@ class SpokenTask:
         self._account.close(self._spoken_text(), outcome, fault)
 
     def _spoken_text(self) -> str:
-        return self._preparation.text[: self._sentences.reached]
+        return self._preparation.spoken(self._sentences.reached)
 
     def _leave(self) -> None:
         self.leave()

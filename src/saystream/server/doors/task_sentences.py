@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import UNSET
 
 from saystream.protocol.task.events import Phoneme, Word
-from saystream.text.counting import billed_characters
 
 if TYPE_CHECKING:
     from saystream.audio import Mark, PhonemeMark
@@ -123,8 +122,7 @@ class Sentences:
         """Billed for what has begun to be heard."""
         if self._sentence is None:
             return self._characters
-        sent = self._preparation.sent(self._billed_to, self._sentence.end)
-        return self._characters + billed_characters(sent)
+        return self._characters + self._preparation.billed_in(self._billed_to, self._sentence.end)
 
     def _enter(self, segment: SegmentBegun) -> None:
         start, end = self._preparation.places.sent(segment.start, segment.end)

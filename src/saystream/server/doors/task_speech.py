@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from saystream.audio import AudioFormat, Effects
-from saystream.errors import InvalidValue, ModelNotFound, TaskModelUnknown, VoiceRefused
+from saystream.errors import InvalidMarkup, InvalidValue, ModelNotFound, TaskModelUnknown, VoiceRefused
 from saystream.languages import AUTO, LANGUAGE_NAMES
 from saystream.speech.events import SpeechConfig
 from saystream.text.counting import billed_characters
 from saystream.text.inline_pauses import InlinePauses
 from saystream.text.replacing import Replacer, read_entries
 from saystream.text.rewriting import Rewritten
-from saystream.text.script import Part, Passage, Pause, Places
+from saystream.text.script import Part, Passage, Pause, Places, Sound
+from saystream.text.ssml import is_ssml, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from saystream.catalog import Catalog, Model
     from saystream.protocol.task.parameters import TaskParameters
 
-__all__ = ["Preparation", "TaskSpeech", "nothing_to_speak", "speech_of"]
+__all__ = ["Preparation", "TaskSpeech", "check_parts", "nothing_to_speak", "speech_of"]
 
 _MAX_INSTRUCTION_CHARACTERS: Final = 128
 """As billed: the official SDK allows this many, the interface's documents a few less."""
@@ -126,12 +131,29 @@ def _as_sent(parameters: TaskParameters) -> object:
     return parameters.changes().get("hot_fix")
 
 
+def check_parts(catalog: Catalog, speech: TaskSpeech, parts: Iterable[Part]) -> None:
+    """Check what SSML asks for. Raises VoiceRefused for a voice that the model does not take, and InvalidMarkup for
+    audio from elsewhere, which this server does not fetch."""
+    for part in parts:
+        if isinstance(part, Sound) or (isinstance(part, Passage) and part.manner.background is not None):
+            raise InvalidMarkup(
+                "This server fetches no audio for SSML: leave out <soundEvent> and the attribute bgm.",
+                param="text",
+            )
+        if isinstance(part, Passage) and part.manner.voice and speech.model.task != "out":
+            _voice(catalog, speech.model, part.manner.voice)
+
+
 class Preparation:
     """The text of one task as it comes, made into parts that a session speaks. It knows what of the text as it was sent
     each part of the spoken text is, and what it is billed for."""
 
     def __init__(self, parameters: TaskParameters, *, inline_pauses: bool) -> None:
         entries = read_entries(_as_sent(parameters))
+        self._may_be_ssml = parameters.may_be_ssml
+        self._language = next((hint for hint in parameters.language_hints if hint in LANGUAGE_NAMES), "")
+        self._markup: _Markup | None = None
+        """Of a text that is SSML."""
         self.places = Places()
         self.has_text = False
         """Something came that is not blank."""
@@ -152,7 +174,9 @@ class Preparation:
         """How much of that were tags of pauses."""
 
     def push(self, text: str) -> list[Part]:
-        """What ``text`` makes certain."""
+        """What ``text`` makes certain. Raises InvalidMarkup for SSML that cannot be read."""
+        if self._may_be_ssml and text and not self._pieces and is_ssml(text):
+            return self._marked_up(text)
         self._pieces.append(text)
         self._unjoined.append(text)
         self.billed += billed_characters(text)
@@ -171,10 +195,32 @@ class Preparation:
             parts += self._passages(self._pauses.flush())
         return [*parts, *self._held()]
 
+    def _marked_up(self, document: str) -> list[Part]:
+        parts = list(parse(document, language=self._language))
+        passages = [part for part in parts if isinstance(part, Passage)]
+        for passage in passages:
+            self.places.add(passage)
+        self._markup = _Markup(passages)
+        self._pieces.append(document)
+        self._unjoined.append(document)
+        self.billed = self._markup.billed(0, len(document))
+        self.has_text = True
+        return parts
+
+    def spoken(self, end: int) -> str:
+        """What is billed of the text up to ``end``, as it was sent: all of SSML but its tags."""
+        return "".join(self._pieces)[:end] if self._markup is None else self._markup.text(end)
+
     @property
     def text(self) -> str:
-        """All text as it was sent."""
-        return "".join(self._pieces)
+        """What is billed of all text."""
+        return self.spoken(sum(map(len, self._pieces)))
+
+    def billed_in(self, start: int, end: int) -> int:
+        """Characters that are billed for that part of the text as it was sent."""
+        if self._markup is not None:
+            return self._markup.billed(start, end)
+        return billed_characters(self.sent(start, end))
 
     def sent(self, start: int, end: int) -> str:
         """That part of the text as it was sent; what was forgotten is missing."""
@@ -230,3 +276,18 @@ class Preparation:
             passage = Passage(passage.text.shifted(shift), passage.pronunciations, passage.manner)
         self.places.add(passage)
         return [passage]
+
+
+class _Markup:
+    """What a document of SSML says, by its places in the document."""
+
+    def __init__(self, passages: Iterable[Passage]) -> None:
+        self._text = "".join(passage.text.text for passage in passages)
+        self._starts = [start for passage in passages for start in passage.text.starts]
+        self._billed = [0, *accumulate(map(billed_characters, self._text))]
+
+    def text(self, end: int) -> str:
+        return self._text[: bisect_left(self._starts, end)]
+
+    def billed(self, start: int, end: int) -> int:
+        return self._billed[bisect_left(self._starts, end)] - self._billed[bisect_left(self._starts, start)]
