@@ -63,11 +63,13 @@ _SAMBERT = """\
 """
 
 _TASK_VOICES = """\
-An engine has no recipe for these. Each is made from two voices of Qwen-TTS of its sex and age; which two, and how far
-between them, follows from its name, so that it always sounds the same, and unlike the others. A voice that was made for
-a language speaks it if nothing else says which language a text is in.
+Nobody wrote recipes for these: [a rule](../topics/voices.md#voices-by-rule) makes one of sex, age, character and
+language for each engine, so that a voice always sounds the same, and unlike all others of its family. A voice that was
+made for a language speaks it where a text does not tell which language it is in. Ages, and the characters of foreign
+voices, are our reading.
 
-`longanhuan` and `longanyang` are voices of `cosyvoice-v3-plus` as well.
+`longanhuan` and `longanyang` are voices of `cosyvoice-v3-plus` as well. SSML and times of words are taken from every
+voice whose model takes them; the service has them for some.
 """
 
 _TASK_MODELS = (

@@ -14,6 +14,7 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import rule_file
 from error_page import error_page
 from reference_models import models_page
 from saystream import catalog, config
@@ -171,5 +172,7 @@ if __name__ == "__main__":
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), "utf-8")
         sys.stdout.write(f"docs/reference/{name}\n")
+    rule_file.PATH.write_text(rule_file.written(), "utf-8")
+    sys.stdout.write("src/saystream/voices/by_rule.json\n")
     AUDIO.write_text(audio_page(), "utf-8")
     sys.stdout.write("docs/topics/audio.md\n")

@@ -135,7 +135,7 @@ def test_a_task_model_takes_the_voices_of_its_table(model: str, number: int, def
 
 
 def test_a_voice_of_another_version_is_refused_with_the_model_that_takes_it() -> None:
-    with pytest.raises(InvalidValue, match=r"cosyvoice-v2\* do"):
+    with pytest.raises(InvalidValue, match=r"cosyvoice-v2 do"):
         CATALOG.check_voice("cosyvoice-v3-flash", "longxiaochun_v2")
 
 
@@ -152,7 +152,7 @@ def test_task_models_say_what_they_take() -> None:
 
 def test_every_task_voice_says_who_it_is() -> None:
     voices = [voice for voice in CATALOG.all_voices if voice not in CATALOG.system_voices]
-    assert len(voices) == 276
+    assert len(voices) == 339
     for voice in voices:
         assert voice.character and voice.sex in ("female", "male")
         assert voice.age in ("child", "young", "adult", "old")

@@ -1,48 +1,46 @@
 """Says whether a model takes a voice, format, rate or parameter; a refusal lists what it does take.
 
-The facts are in ``models.toml``, and in ``voices`` with a file for each family. Which formats this build can encode is
-not checked here.
+The facts are in ``models.toml`` and ``voices/``; ``loading.py`` reads them. Which formats this build can encode is not
+checked here.
 """
 
 from __future__ import annotations
 
-import functools
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from importlib import resources
 from typing import Any
 
 from saystream.catalog.entries import Door, Model, Voice
 from saystream.errors import InvalidValue, ModelNotFound, quote
-from saystream.languages import AUTO, LANGUAGE_CODES
+from saystream.languages import AUTO
 from saystream.parameters import PARAMETERS
 
-__all__ = ["Catalog", "load"]
-
-_VOICE_FILES = ("qwen", "cosyvoice-v3", "cosyvoice-v2", "cosyvoice-v1", "qwen-audio", "sambert")
+__all__ = ["Catalog"]
 
 _MAX_NAME_CHARACTERS = 64
 """Longer names get no suggestion: comparing them is slow, and they are not typing errors."""
 
 
 class Catalog:
-    """The models and their voices. ``load()`` returns the one that is shipped."""
+    """The models and their system voices. ``load()`` returns the one that is shipped."""
 
     def __init__(
         self, models: Iterable[Model], voices: Iterable[Voice], elsewhere: Mapping[str, str]
     ) -> None:
-        """``elsewhere`` maps the beginning of a name of a foreign model to the path that serves it."""
+        """``elsewhere`` maps the beginning of a name of a foreign model to the path that serves it.
+
+        Raises ValueError for two voices of one name.
+        """
         self.models = tuple(models)
         self.all_voices = tuple(voices)
-        doors = {model.name: model.door for model in self.models}
-        self.system_voices = tuple(
-            voice for voice in self.all_voices if any(doors[model] != "inference" for model in voice.models)
-        )
-        """Those of Qwen-TTS."""
+        """Of every door, those of a family together."""
+        self.system_voices = tuple(voice for voice in self.all_voices if voice.family == "qwen")
+        """Those of Qwen-TTS, which the realtime, HTTP and OpenAI doors take."""
         self._elsewhere = dict(elsewhere)
         self._model_by_name = {model.name: model for model in self.models}
         self._voice_by_name = {voice.name: voice for voice in self.all_voices}
+        if len(self._voice_by_name) < len(self.all_voices):
+            raise ValueError("two voices have one name")
         self._voices_by_model = {
             model.name: {voice.name: voice for voice in self.all_voices if model.name in voice.models}
             for model in self.models
@@ -52,7 +50,7 @@ class Catalog:
         """The model with that name at ``door``. Raises ModelNotFound, which names the right path or model."""
         model = self._model_by_name.get(name)
         if model is None:
-            raise self._unknown_model(name, [known for known in self.models if known.door == door])
+            raise self._unknown_model(name, [known for known in self.models if known.door == door], door)
         if model.door != door:
             raise ModelNotFound(
                 f"Model '{name}' is not served here: it belongs to {model.path}.", param="model"
@@ -108,15 +106,10 @@ class Catalog:
             raise self._unknown_model(name, self.models)
         return model
 
-    def _unknown_model(self, name: str, offered: Sequence[Model]) -> ModelNotFound:
-        here = {model.path for model in offered}
-        beginnings = [
-            beginning
-            for beginning, path in self._elsewhere.items()
-            if name.startswith(beginning) and path not in here
-        ]
-        if beginnings:
-            path = self._elsewhere[max(beginnings, key=len)]
+    def _unknown_model(self, name: str, offered: Sequence[Model], door: Door | None = None) -> ModelNotFound:
+        beginnings = [beginning for beginning in self._elsewhere if name.startswith(beginning)]
+        path = self._elsewhere[max(beginnings, key=len)] if beginnings else ""
+        if path and not (door and any(model.path == path for model in offered)):
             message = f"Model '{quote(name)}' is not served here: it belongs to {path}."
             return ModelNotFound(message, param="model")
         names = [model.name for model in offered]
@@ -124,7 +117,7 @@ class Catalog:
         dated = (model.name for model in offered if model.undated == name)
         near = next(dated, None) or _nearest(name, names)
         suggestion = f" Did you mean '{near}'?" if near else ""
-        return ModelNotFound(f"{said}{suggestion} Models: {', '.join(names)}.", param="model")
+        return ModelNotFound(f"{said}{suggestion} Models: {', '.join(_shortened(offered))}.", param="model")
 
     def _check_voice(self, model: Model, voice: str, param: str) -> None:
         if model.voice_kind != "system":
@@ -135,18 +128,26 @@ class Catalog:
         known = self._voice_by_name.get(voice)
         if known is None:
             raise _unknown_voice(voice, taken, f" of {model.name}", param)
-        takers = (self._model_by_name[name] for name in known.models)
-        reason = f"{model.name} does not take this voice; {_patterns(takers, model.door)} do."
+        reason = f"{model.name} does not take this voice; {self._takers(known, model.door)}."
         raise InvalidValue(param, voice, _how_many(taken, f" of {model.name}"), reason=reason)
 
     def _no_voice_yet(self, model: Model, voice: str, param: str) -> InvalidValue:
         reason = f"{model.name} takes no system voices."
         known = self._voice_by_name.get(voice)
         if known is not None:
-            takers = (self._model_by_name[name] for name in known.models)
-            reason += f" This one goes with {_patterns(takers, model.door)}."
-        allowed = f"voices {model.voice_kind} for {model.name}, and none exists yet"
+            reason += f" As to this one, {self._takers(known, model.door)}."
+        made = "cloned or designed" if model.voice_kind == "custom" else model.voice_kind
+        allowed = f"voices {made} for {model.name}, and none exists yet"
         return InvalidValue(param, voice, allowed, reason=reason)
+
+    def _takers(self, voice: Voice, door: Door) -> str:
+        """Which models take it, at ``door`` if there are any: ``qwen3-tts-flash-realtime* do``."""
+        models = [self._model_by_name[name] for name in voice.models]
+        here = _patterns(models, door)
+        if here:
+            return f"{here} do"
+        doors = dict.fromkeys((model.door, model.path) for model in models)
+        return "; ".join(f"{_patterns(models, there)} do at {path}" for there, path in doors)
 
     def _check_default(self, model: Model, name: str, value: object, param: str) -> None:
         """``model`` does not list the parameter ``name``."""
@@ -188,70 +189,14 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
+def _shortened(models: Iterable[Model]) -> Iterable[str]:
+    """Their names; those of Sambert, which are as many as its voices, as one."""
+    return dict.fromkeys(
+        "sambert-*-v1" if model.family.startswith("sambert") else model.name for model in models
+    )
+
+
 def _patterns(models: Iterable[Model], door: Door) -> str:
     """The models of ``door``, with their versions combined: ``qwen-tts-realtime*``."""
     undated = dict.fromkeys(model.undated for model in models if model.door == door)
-    return ", ".join(f"{name}*" for name in undated)
-
-
-@functools.cache
-def load() -> Catalog:
-    """The catalogue that is shipped, read once."""
-    written = _read("models.toml")
-    models = [
-        _model(name, door, written, entry)
-        for door, entries in written["models"].items()
-        for name, entry in entries.items()
-    ]
-    files = (f"voices/{family}.toml" for family in _VOICE_FILES)
-    voices = [_voice(name, models, entry) for file in files for name, entry in _read(file).items()]
-    return Catalog(models, voices, written["elsewhere"])
-
-
-def _read(file: str) -> dict[str, Any]:
-    return tomllib.loads(resources.files(__package__).joinpath(file).read_text(encoding="utf-8"))
-
-
-def _model(name: str, door: Door, written: Mapping[str, Any], entry: Mapping[str, Any]) -> Model:
-    family = written["families"][entry["family"]]
-    facts = {**written["doors"][door], **family, **family.get(door, {}), **entry}
-    limit = facts.get("text_limit", {})
-    return Model(
-        name=name,
-        door=door,
-        path=facts["path"],
-        family=facts["family"],
-        summary=facts["summary"],
-        stands_for=facts.get("stands_for"),
-        voice_kind=facts["voice_kind"],
-        voice_set=facts.get("voice_set"),
-        default_voice=facts.get("default_voice", ""),
-        languages=tuple(facts.get("languages", LANGUAGE_CODES)),
-        response_formats=tuple(facts["response_formats"]),
-        sample_rates=tuple(facts["sample_rates"]),
-        parameters=(*facts["audio_parameters"], *facts.get("style_parameters", ())),
-        usage=facts["usage"],
-        max_characters=limit.get("characters"),
-        max_tokens=limit.get("tokens"),
-        checkpoints=tuple(facts.get("checkpoints", ())),
-        task=facts.get("task"),
-        default_format=facts.get("default_format", "pcm"),
-        default_sample_rate=facts.get("default_sample_rate", 24000),
-        features=frozenset(facts.get("features", ())),
-    )
-
-
-def _voice(name: str, models: Iterable[Model], entry: Mapping[str, Any]) -> Voice:
-    sets = entry["in"].split()
-    return Voice(
-        name=name,
-        chinese_name=entry.get("chinese", ""),
-        sex=entry["sex"],
-        age=entry["age"],
-        character=entry["character"],
-        dialect=entry.get("dialect"),
-        languages=tuple(LANGUAGE_CODES),
-        models=tuple(model.name for model in models if model.voice_set in sets),
-        language=entry.get("language", ""),
-        instructions=entry.get("instructions", False),
-    )
+    return ", ".join(name if door == "inference" else f"{name}*" for name in undated)
