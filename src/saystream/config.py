@@ -22,6 +22,7 @@ from pydantic_settings import (
 from saystream.paths import default_data_dir, default_models_dir
 
 __all__ = [
+    "FetchSettings",
     "FileSettings",
     "LimitSettings",
     "LogSettings",
@@ -218,6 +219,21 @@ class UploadSettings(_Section):
     """Files that may wait; further ones are refused with ``server_overloaded``."""
 
 
+class FetchSettings(_Section):
+    """Recordings that clients name by their address, such as background music in SSML."""
+
+    max_bytes: int = Field(2 << 20, ge=1024)
+    """A larger file is refused, and not read to its end."""
+    timeout_s: float = Field(10.0, gt=0)
+    """For one recording, with its redirects."""
+    max_redirects: int = Field(3, ge=0)
+    """Each leads only where a first address may."""
+    max_connections: int = Field(8, ge=1)
+    """At once, of the whole server; further recordings wait."""
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks, such as ``10.1.0.0/16``, that may be fetched from although they are not public."""
+
+
 class LogSettings(_Section):
     """What is logged to standard error."""
 
@@ -299,6 +315,7 @@ class Settings(BaseSettings):
     segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     uploads: UploadSettings = Field(default_factory=UploadSettings)
+    fetching: FetchSettings = Field(default_factory=FetchSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @property

@@ -3,6 +3,10 @@
 from saystream.errors.requests import InvalidRequest
 
 
+class DownloadFailed(InvalidRequest, code="download_failed", http_code="BadRequest.InputDownloadFailed"):
+    """What a client named by its address could not be fetched; the message says why."""
+
+
 class AudioRefused(InvalidRequest, code="audio_refused"):
     """The uploaded audio cannot be used as the reference of a voice; codes as in the HTTP reference, §5."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,12 +29,14 @@ from saystream.server.doors.operations import OperationsDoor
 from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.doors.task import TaskDoor
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
+from saystream.server.web.fetching import Fetcher
 from saystream.server.web.forwarded import Forwarded
 from saystream.server.web.paths import TidyPaths, UnknownPath
 from saystream.server.web.request_ids import HEADER, RequestIds
 from saystream.speech.synthesizer import Synthesizer
 from saystream.storage import serving_store
 from saystream.storage.files import FileStore
+from saystream.voices.upload import UploadReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,6 +92,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         serving_store(settings) as store,
         Limiter.open(settings, store.writing) as limiter,
         FileStore.open(settings) as files,
+        aclosing(Fetcher(settings.fetching, UploadReader(settings.uploads))) as fetcher,
         Synthesizer.running(settings, catalog=known) as synthesizer,
         UsageRecorder(store.writing, metrics := Metrics(synthesizer.hosting)).running(
             retention_days=settings.usage_retention_days
@@ -113,6 +116,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             usage=usage,
             files=files,
             links=links,
+            fetcher=fetcher,
         )
         async with room.watching_keys():
             yield services

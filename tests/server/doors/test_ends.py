@@ -200,6 +200,7 @@ class Serving:
             usage=cast(Any, self.recorder),
             files=cast(Any, FakeFiles(trouble)),
             links=Links(LinkSigner(b"s" * 32), ttl_s=60.0),
+            fetcher=cast(Any, None),
         )
         self._app = Starlette(
             routes=[route for door in DOORS for route in door(services).routes()],

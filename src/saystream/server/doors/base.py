@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from saystream.server.accounting.metrics import Metrics
     from saystream.server.accounting.usage import UsageRecorder
     from saystream.server.web.faults import ErrorShape
+    from saystream.server.web.fetching import Fetcher
     from saystream.server.web.openapi import Operation
     from saystream.speech.events import SpeechConfig, SpeechEvent
     from saystream.speech.synthesizer import Synthesizer
@@ -56,6 +57,7 @@ class Services:
     usage: UsageRecorder
     files: FileStore
     links: Links
+    fetcher: Fetcher
 
     def billed_text(self, text: str) -> str:
         """``text`` as it was sent, without the pauses that are written into it where they are taken for such."""
