@@ -13,7 +13,7 @@ from saystream.errors import InvalidMarkup, InvalidValue, ModelNotFound, TaskMod
 from saystream.languages import AUTO, LANGUAGE_NAMES
 from saystream.speech.events import SpeechConfig
 from saystream.text.counting import billed_characters
-from saystream.text.inline_pauses import InlinePauses
+from saystream.text.inline_pauses import InlinePauses, without_pauses
 from saystream.text.replacing import Replacer, read_entries
 from saystream.text.rewriting import Rewritten
 from saystream.text.script import Part, Passage, Pause, Places, Sound
@@ -208,8 +208,10 @@ class Preparation:
         return parts
 
     def spoken(self, end: int) -> str:
-        """What is billed of the text up to ``end``, as it was sent: all of SSML but its tags."""
-        return "".join(self._pieces)[:end] if self._markup is None else self._markup.text(end)
+        """What is billed of the text up to ``end``, as it was sent: all but tags."""
+        if self._markup is not None:
+            return self._markup.text(end)
+        return self._without_tags("".join(self._pieces)[:end])
 
     @property
     def text(self) -> str:
@@ -220,7 +222,10 @@ class Preparation:
         """Characters that are billed for that part of the text as it was sent."""
         if self._markup is not None:
             return self._markup.billed(start, end)
-        return billed_characters(self.sent(start, end))
+        return billed_characters(self._without_tags(self.sent(start, end)))
+
+    def _without_tags(self, text: str) -> str:
+        return text if self._pauses is None else without_pauses(text)
 
     def sent(self, start: int, end: int) -> str:
         """That part of the text as it was sent; what was forgotten is missing."""
@@ -252,6 +257,7 @@ class Preparation:
                 )
                 self._taken += tag
                 self._tags += tag
+                self.billed -= tag  # which has no Han characters
             else:
                 parts += self._passages(part)
         return parts
