@@ -69,22 +69,26 @@ class Replacer:
         for word in sorted(entries, key=len, reverse=True):
             self._by_first.setdefault(word[0], []).append(word)
         self._entries = entries
-        self._held = ""
+        self._held = Rewritten.of("")
         self._position = 0
-        """Of what is held, in the text."""
+        """Of what comes next, in the text."""
         self._before = ""
         """The character before it."""
 
-    def push(self, text: str) -> Passage:
-        """What is certain now; its text may be empty."""
+    def push(self, text: str | Rewritten) -> Passage:
+        """What is certain now; its text may be empty. A text that knows where it was written keeps those places."""
+        if isinstance(text, str):
+            self._position += len(text)
+            text = Rewritten.of(text).shifted(self._position - len(text))
         return self._taken(text, final=False)
 
     def finish(self) -> Passage:
         """What was held back: no more text comes, or all of it is to be spoken now."""
-        return self._taken("", final=True)
+        return self._taken(Rewritten.of(""), final=True)
 
-    def _taken(self, more: str, *, final: bool) -> Passage:
-        text = self._held + more
+    def _taken(self, more: Rewritten, *, final: bool) -> Passage:
+        written = joined([self._held, more]) if len(self._held) else more
+        text = written.text
         parts: list[Rewritten] = []
         pronunciations: list[Pronunciation] = []
         length, start, place = 0, 0, 0
@@ -94,7 +98,6 @@ class Replacer:
             parts.append(part)
             length += len(part)
 
-        written = Rewritten.of(text)
         while place < len(text):
             word = self._word(text, place, final=final)
             if word is None:
@@ -112,12 +115,11 @@ class Replacer:
             place += len(word) or 1
         take(written[start:place])
         passage = Passage(
-            joined(part.shifted(self._position) for part in parts if len(part)),
+            joined(part for part in parts if len(part)),
             tuple(each for each in pronunciations if each.start < each.end),
         )
         self._before = text[place - 1] if place else self._before
-        self._position += place
-        self._held = text[place:]
+        self._held = written[place:]
         return passage
 
     def _word(self, text: str, place: int, *, final: bool) -> str | None:
