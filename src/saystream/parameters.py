@@ -241,6 +241,13 @@ _TABLE: Final = (
         is_listed=True,
         is_rare=True,
     ),
+    Parameter(
+        name="word_timestamps",
+        default=False,
+        values=Words("true or false"),
+        meaning="Whether events of saystream's own say when each word sounds.",
+        is_rare=True,
+    ),
 )
 
 PARAMETERS: Final = MappingProxyType({parameter.name: parameter for parameter in _TABLE})

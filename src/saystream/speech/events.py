@@ -56,6 +56,7 @@ class SpeechConfig:
             server_commit=config.mode == "server_commit",
             instructions=config.instructions,
             normalize_text=config.enable_tn,
+            marks=config.word_timestamps,
         )
 
 

@@ -36,6 +36,8 @@ from saystream.protocol.realtime.events import (
     TextCleared,
     TextCommit,
     TextCommitted,
+    WordTime,
+    WordTimes,
     wire_type,
 )
 from saystream.protocol.realtime.session_config import Session, SessionConfig, SessionPatch
@@ -122,6 +124,18 @@ SERVER_EVENTS: list[tuple[ServerEvent, dict[str, Any]]] = [
     (
         AudioDelta(response_id="resp_1", item_id="item_1", delta="AAE="),
         {"type": "response.audio.delta", **PART, "delta": "AAE="},
+    ),
+    (
+        WordTimes(
+            response_id="resp_1",
+            item_id="item_1",
+            words=[WordTime(begin_index=0, end_index=2, begin_time=60, end_time=180)],
+        ),
+        {
+            "type": "saystream.word_timestamps",
+            **PART,
+            "words": [{"begin_index": 0, "end_index": 2, "begin_time": 60, "end_time": 180}],
+        },
     ),
     (AudioDone(response_id="resp_1", item_id="item_1"), {"type": "response.audio.done", **PART}),
     (

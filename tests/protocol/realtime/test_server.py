@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from saystream.audio import Mark
 from saystream.protocol.realtime.events import (
     AudioDelta,
     SessionUpdate,
@@ -361,3 +362,17 @@ def test_no_two_events_have_the_same_id() -> None:
     ids = [event["event_id"] for event in events]
     assert len(set(ids)) == len(ids)
     assert all(id_.startswith("event_") for id_ in ids)
+
+
+def test_times_of_words_follow_the_audio_in_which_they_begin() -> None:
+    server = make_server()
+    append(server, "one two")
+    server.start_response()
+    server.send_audio(b"ab")
+    server.send_words([Mark(0, 2, 59.6, 180.2), Mark(3, 5, 200, 250)])
+    *_, event = sent(server)
+    assert event["type"] == "saystream.word_timestamps"
+    assert event["words"] == [
+        {"begin_index": 0, "end_index": 2, "begin_time": 60, "end_time": 180},
+        {"begin_index": 3, "end_index": 5, "begin_time": 200, "end_time": 250},
+    ]

@@ -32,6 +32,7 @@ DOCUMENTED_DEFAULTS = {
     "enable_tn": True,
     "instructions": "",
     "optimize_instructions": False,
+    "word_timestamps": False,
 }
 
 GOOD: dict[str, list[Any]] = {
@@ -47,6 +48,7 @@ GOOD: dict[str, list[Any]] = {
     "enable_tn": [True, False],
     "instructions": ["", "Speak slowly."],
     "optimize_instructions": [True, False],
+    "word_timestamps": [True, False],
 }
 
 BAD: list[tuple[str, Any]] = [

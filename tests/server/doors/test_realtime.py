@@ -13,6 +13,7 @@ import pytest
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
 from saystream.text.counting import billed_characters
+from saystream.text.words import word_spans
 from server.live import PATIENCE_S, Event, Live, audio_of, kinds, live_server, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -113,6 +114,16 @@ async def test_text_as_it_comes_is_one_response_and_the_session_ends_with_finish
     audio = audio_of(events)
     assert seconds(audio) == pytest.approx(len(spoken(TEXT)) / 24000 + PAUSE_S, abs=0.1)
     assert np.abs(np.frombuffer(audio, "<i2")).max() == pytest.approx(0.3 * 32767, rel=0.01)
+
+
+async def test_a_session_that_asks_is_told_when_each_word_sounds(server: Live) -> None:
+    events = await server.say(TEXT, word_timestamps=True)
+    told = [event for event in events if event["type"] == "saystream.word_timestamps"]
+    words = [word for event in told for word in event["words"]]
+    assert [(word["begin_index"], word["end_index"]) for word in words] == list(word_spans(TEXT))
+    times = [word["begin_time"] for word in words]
+    assert times == sorted(times)
+    assert words[-1]["end_time"] <= seconds(audio_of(events)) * 1000
 
 
 async def test_the_first_delta_is_small_and_no_delta_is_large(server: Live) -> None:

@@ -30,6 +30,7 @@ from saystream.protocol.realtime.events import (
     TextAppend,
     TextClear,
     TextCommit,
+    WordTimes,
     wire_type,
 )
 from saystream.protocol.realtime.session_config import Session, SessionPatch
@@ -117,7 +118,7 @@ class ClientConnection:
             case OutputItemDone(response_id=response_id, item=item):
                 self._refuse_other("response_id", response_id, self.response_id)
                 self._refuse_other("item.id", item.id, self._item_id)
-            case ContentPartAdded() | AudioDelta() | AudioDone() | ContentPartDone():
+            case ContentPartAdded() | AudioDelta() | WordTimes() | AudioDone() | ContentPartDone():
                 self._refuse_other("response_id", event.response_id, self.response_id)
                 self._refuse_other("item_id", event.item_id, self._item_id)
             case ResponseDone(response=response):

@@ -48,6 +48,8 @@ __all__ = [
     "TextCleared",
     "TextCommit",
     "TextCommitted",
+    "WordTime",
+    "WordTimes",
     "wire_type",
 ]
 
@@ -199,6 +201,22 @@ class AudioDelta(_PartEvent, frozen=True, kw_only=True, tag="response.audio.delt
             raise RemoteProtocolError("response.audio.delta holds no valid base64", param="delta") from error
 
 
+class WordTime(msgspec.Struct, frozen=True, kw_only=True):
+    begin_index: int
+    """The word is ``text[begin_index:end_index]`` of the text of the response, in code points."""
+    end_index: int
+    begin_time: int
+    """Milliseconds from the beginning of the audio of the response."""
+    end_time: int
+
+
+class WordTimes(_PartEvent, frozen=True, kw_only=True, tag="saystream.word_timestamps"):
+    """An event of saystream's own, only for a session with ``word_timestamps``: when words sound that begin in the
+    ``response.audio.delta`` before it."""
+
+    words: list[WordTime]
+
+
 class AudioDone(_PartEvent, frozen=True, kw_only=True, tag="response.audio.done"):
     pass
 
@@ -235,6 +253,7 @@ ServerEvent = (
     | OutputItemAdded
     | ContentPartAdded
     | AudioDelta
+    | WordTimes
     | AudioDone
     | ContentPartDone
     | OutputItemDone

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import UNSET
 
+from saystream.audio import Mark
 from saystream.protocol.realtime.codec import DeltaFrames
 from saystream.protocol.realtime.events import (
     AudioDone,
@@ -20,6 +21,8 @@ from saystream.protocol.realtime.events import (
     ResponseDone,
     ResponseStatus,
     ServerEvent,
+    WordTime,
+    WordTimes,
 )
 from saystream.protocol.usage import Usage
 
@@ -44,6 +47,19 @@ class OpenResponse:
         yield ContentPartAdded(
             event_id=new_event_id(), response_id=self.id, item_id=self.item_id, part=ContentPart(text="")
         )
+
+    def words(self, event_id: str, marks: Sequence[Mark]) -> WordTimes:
+        """When the words of ``marks`` sound."""
+        words = [
+            WordTime(
+                begin_index=mark.start,
+                end_index=mark.end,
+                begin_time=round(mark.start_ms),
+                end_time=round(mark.end_ms),
+            )
+            for mark in marks
+        ]
+        return WordTimes(event_id=event_id, response_id=self.id, item_id=self.item_id, words=words)
 
     def closing(
         self, new_event_id: Callable[[], str], status: ResponseStatus, usage: Usage | None

@@ -11,11 +11,12 @@ starts a response for each commit, in order, even if its text gives no audio.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, assert_never
 
 import msgspec
 
+from saystream.audio import Mark
 from saystream.errors import (
     BinaryFrame,
     EmptyBuffer,
@@ -349,6 +350,12 @@ class ServerConnection:
         self._advance("response.audio.delta")
         assert self._response is not None
         self._outbox.append(self._response.deltas.frame(self._event_id(), audio))
+
+    def send_words(self, marks: Sequence[Mark]) -> None:
+        """Queue one ``saystream.word_timestamps``, behind audio of the open response in which words begin."""
+        response = self._response
+        assert response is not None
+        self._send(response.words(self._event_id(), marks))
 
     def take_no_more_text(self) -> None:
         """``server_commit``: the open response takes no more text, as if the client had committed it.

@@ -36,6 +36,7 @@ class SessionPatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     enable_tn: bool | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
     optimize_instructions: bool | UnsetType = UNSET
+    word_timestamps: bool | UnsetType = UNSET
 
     def fields_set(self) -> dict[str, Any]:
         """The fields that the client named, with their values, in the order of ``PARAMETERS``."""
@@ -65,6 +66,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str = ""
     """How to speak, in words."""
     optimize_instructions: bool = False
+    word_timestamps: bool = False
+    """Say when each word sounds, in events of saystream's own."""
 
     def __post_init__(self) -> None:
         for name, value in self.fields().items():
@@ -120,6 +123,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     enable_tn: bool | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
     optimize_instructions: bool | UnsetType = UNSET
+    word_timestamps: bool | UnsetType = UNSET
 
     @classmethod
     def created(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
@@ -164,6 +168,7 @@ class SessionSettings(TypedDict, total=False):
     enable_tn: bool
     instructions: str
     optimize_instructions: bool
+    word_timestamps: bool
 
 
 def _kept(name: str, value: Any) -> Any:

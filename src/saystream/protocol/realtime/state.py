@@ -144,6 +144,7 @@ SERVER_TABLE: Final = _frozen(
             "response.output_item.added": ServerState.STARTED,
             "response.content_part.added": ServerState.STARTED,
             "response.audio.delta": ServerState.STARTED,
+            "saystream.word_timestamps": ServerState.STARTED,
             "response.audio.done": ServerState.STARTED,
             "response.content_part.done": ServerState.STARTED,
             "response.output_item.done": ServerState.STARTED,
@@ -175,6 +176,7 @@ RESPONSE_TABLE: Final = _frozen(
         },
         ResponseState.STREAMING: {
             "response.audio.delta": ResponseState.STREAMING,
+            "saystream.word_timestamps": ResponseState.STREAMING,
             "response.audio.done": ResponseState.AUDIO_DONE,
         },
         ResponseState.AUDIO_DONE: {"response.content_part.done": ResponseState.PART_DONE},

@@ -303,6 +303,9 @@ class Connection(SocketConnection):
                 self._mark_active()
                 self._core.send_audio(event.encoded)
                 self._flush(audio_of=self._response_id)
+                if event.marks:
+                    self._core.send_words(event.marks)
+                    self._flush()
                 self._account.follow(event)
             case SegmentBegun():
                 pass  # its clients do not ask
