@@ -182,3 +182,18 @@ def test_what_ssml_asks_for_in_vain_is_refused(document: str, error: type[Invali
         preparation = Preparation(TaskParameters(enable_ssml=True), inline_pauses=False)
         check_parts(CATALOG, speech(), preparation.push(document))
     check_parts(CATALOG, speech(), parse('<speak voice="longanhuan">Hi</speak>'))
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("fixes", [HotFix(), HotFix(replace=(("今天", "金天"),))], ids=["as is", "replaced"])
+def test_signs_of_markdown_are_left_out(size: int, fixes: HotFix) -> None:
+    text = "## 标题\n**今**天<break time='1s'/>很[好](http://a.b)。"
+    preparation = Preparation(TaskParameters(hot_fix=fixes, enable_markdown_filter=True), inline_pauses=True)
+    parts: list[Part] = []
+    for start in range(0, len(text), size):
+        parts += preparation.push(text[start : start + size])
+    parts += preparation.flush()
+    assert spoken(parts) == ["标题\n金天" if fixes.replace else "标题\n今天", 1000.0, "很好。"]
+    last = parts[-1]
+    assert isinstance(last, Passage)
+    assert text[last.text.starts[-1] : last.text.ends[-1]] == "。"

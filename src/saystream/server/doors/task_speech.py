@@ -14,6 +14,7 @@ from saystream.languages import AUTO, LANGUAGE_NAMES
 from saystream.speech.events import SpeechConfig
 from saystream.text.counting import billed_characters
 from saystream.text.inline_pauses import InlinePauses, without_pauses
+from saystream.text.markdown import MarkdownFilter
 from saystream.text.replacing import Replacer, read_entries
 from saystream.text.rewriting import Rewritten
 from saystream.text.script import Part, Passage, Pause, Places, Sound
@@ -159,6 +160,7 @@ class Preparation:
         """Something came that is not blank."""
         self.billed = 0
         """Characters that are billed for all that came."""
+        self._markdown = MarkdownFilter() if parameters.enable_markdown_filter else None
         self._replacer = Replacer(entries) if entries else None
         self._pauses = InlinePauses() if inline_pauses else None
         self._pieces: list[str] = []
@@ -267,13 +269,21 @@ class Preparation:
             return []
         start = self._taken
         self._taken += len(text)
+        if self._markdown is not None:
+            return self._filtered(self._markdown.push(text))
         if self._replacer is not None:
             return self._kept(self._replacer.push(text), self._tags)
         end = start + len(text)
         return self._kept(Passage(Rewritten(text, range(start, end), range(start + 1, end + 1))), 0)
 
+    def _filtered(self, text: Rewritten) -> list[Part]:
+        """``text`` has no signs of Markdown any more; its places do not count the tags of pauses."""
+        passage = Passage(text) if self._replacer is None else self._replacer.push(text)
+        return self._kept(passage, self._tags)
+
     def _held(self) -> list[Part]:
-        return [] if self._replacer is None else self._kept(self._replacer.finish(), self._tags)
+        parts = [] if self._markdown is None else self._filtered(self._markdown.finish())
+        return parts if self._replacer is None else [*parts, *self._kept(self._replacer.finish(), self._tags)]
 
     def _kept(self, passage: Passage, shift: int) -> list[Part]:
         if not passage.text.text:
