@@ -148,6 +148,7 @@ class SocketConnection(ABC):
         worker = self._group.create_task(self._answering_for(task))
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
+        worker.add_done_callback(lambda _: task.close())  # one that is cancelled before its first step
         return worker
 
     def _mark_active(self) -> None:
