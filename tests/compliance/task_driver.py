@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import traceback
+import urllib.request
 import warnings
 from typing import Any
 
@@ -414,6 +415,30 @@ def client_session() -> dict[str, Any]:
             "usage": session.usage,
             "delay_known": session.first_package_delay is not None,
         }
+
+
+def http_helper() -> dict[str, Any]:
+    dashscope.base_http_api_url = URL.replace("ws://", "http://") + "/api/v1"
+    whole = dashscope.HttpSpeechSynthesizer.call(text=FIRST + SECOND, **COSY)
+    *parts, last = dashscope.HttpSpeechSynthesizer.call(
+        text=FIRST + SECOND, **COSY, audio_format="pcm", stream=True
+    )
+    with urllib.request.urlopen(last.audio_url) as answer:
+        file = answer.read()
+    return {
+        "link": whole.audio_url.partition("?")[0][-4:],
+        "parts": len(parts),
+        "joined_is_the_file": last.audio_data == file,
+        **heard(file),
+    }
+
+
+def client_http() -> dict[str, Any]:
+    http = _client().audio.tts.http
+    whole = http.synthesize(FIRST, **COSY, format="mp3", sample_rate=22050)
+    parts = list(http.stream(FIRST, **COSY, format="pcm", sample_rate=24000))
+    types = {part.output.get("type", "") for part in parts}
+    return {"usage": dict(whole.usage), "types": sorted(types), "last": parts[-1].output["finish_reason"]}
 
 
 def client_refused() -> dict[str, Any]:

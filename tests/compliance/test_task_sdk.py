@@ -13,7 +13,14 @@ import pytest
 from saystream.bench import ServerProcess
 
 DRIVER = Path(__file__).parent / "task_driver.py"
-SECOND_CLIENT = ("client_synthesize", "client_stream", "client_session", "client_refused")
+SECOND_CLIENT = (
+    "http_helper",
+    "client_http",
+    "client_synthesize",
+    "client_stream",
+    "client_session",
+    "client_refused",
+)
 SCENARIOS = (
     *("call", "call_with_callback", "formats"),
     *("streaming", "streaming_async_complete", "streaming_cancel", "object_pool", "object_pool_reconnects"),
@@ -262,3 +269,15 @@ def test_the_second_client_raises_what_refused_its_task(newer: Seen) -> None:
     assert refused["message"].startswith(
         f"<BadRequestError> {ENGINE_418[1]} | code={ENGINE_418[0]} | status_code=200"
     )
+
+
+def test_the_helper_of_2_0_2_over_http_gives_a_link_and_the_parts_of_the_file(newer: Seen) -> None:
+    helper = newer["http_helper"]
+    assert (helper["link"], helper["joined_is_the_file"]) == (".wav", True)
+    assert helper["parts"] > 1 and helper["audio_bytes"] > 100_000
+
+
+def test_the_second_client_speaks_over_http(newer: Seen) -> None:
+    seen = newer["client_http"]
+    assert seen["usage"] == {"characters": 27} and seen["last"] == "stop"
+    assert seen["types"] == ["", "sentence-begin", "sentence-end", "sentence-synthesis"]

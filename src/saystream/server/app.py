@@ -27,6 +27,7 @@ from saystream.server.doors.generation import GenerationDoor
 from saystream.server.doors.openai import OpenAIDoor
 from saystream.server.doors.operations import OperationsDoor
 from saystream.server.doors.realtime import RealtimeDoor
+from saystream.server.doors.speech_synthesizer import SpeechSynthesizerDoor
 from saystream.server.doors.task import TaskDoor
 from saystream.server.web.faults import EXCEPTION_HANDLERS, UnforeseenErrors
 from saystream.server.web.fetching import Fetcher
@@ -53,6 +54,7 @@ DOORS: tuple[type[Door], ...] = (
     RealtimeDoor,
     TaskDoor,
     GenerationDoor,
+    SpeechSynthesizerDoor,
     FilesDoor,
     OpenAIDoor,
     OperationsDoor,

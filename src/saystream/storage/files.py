@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FileStore", "StoredFile"]
 
-_NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.wav")
+_NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:wav|pcm|mp3|opus)")
 """The paths that we write: the day and the request id. Nothing else in the store is read or removed, except…"""
 
 _PART = re.compile(rf"{_NAME.pattern}#\d+")
@@ -117,9 +117,9 @@ class FileStore:
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
-    def new_path(self, file_id: str) -> str:
-        """Where to store the file with ``file_id``, a UUID, today."""
-        return f"{datetime.fromtimestamp(self._clock(), UTC):%Y%m%d}/{file_id}.wav"
+    def new_path(self, file_id: str, extension: str = "wav") -> str:
+        """Where to store the file with ``file_id``, a UUID, today; ``extension`` is wav, pcm, mp3 or opus."""
+        return f"{datetime.fromtimestamp(self._clock(), UTC):%Y%m%d}/{file_id}.{extension}"
 
     async def put(self, path: str, file: IO[bytes], num_bytes: int) -> None:
         """Store ``file`` at a path from ``new_path``, all or nothing. Raises StoreUnavailable."""
@@ -179,7 +179,7 @@ class FileStore:
         assert isinstance(self._store, LocalStore) and self._store.prefix is not None
         folder, oldest = Path(self._store.prefix), self._clock() - _PART_KEPT_S
         removed = 0
-        for path in folder.glob("*/*.wav#*"):
+        for path in folder.glob("*/*#*"):
             with suppress(FileNotFoundError):  # its writer has just finished it
                 if _PART.fullmatch(path.relative_to(folder).as_posix()) and path.stat().st_mtime < oldest:
                     path.unlink()

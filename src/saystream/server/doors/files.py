@@ -23,20 +23,29 @@ if TYPE_CHECKING:
 
 __all__ = ["FilesDoor", "byte_range"]
 
+_MEDIA_TYPES = {"wav": "audio/wav", "pcm": "audio/pcm", "mp3": "audio/mpeg", "opus": "audio/ogg"}
+_FILES = dict.fromkeys(_MEDIA_TYPES.values(), BINARY)
+
 _OPERATION = Operation(
     name="read_file",
     summary="An audio file",
     description="A link from the answer to a generation request. It needs no key, and works until it expires.",
     parameters=(
         Parameter("date", "path", "The day it was made.", {"type": "string"}),
-        Parameter("name", "path", "The id of its request, and `.wav`.", {"type": "string"}),
+        Parameter(
+            "name", "path", "The id of its request, and its format, such as `.wav`.", {"type": "string"}
+        ),
         Parameter("expires", "query", "Unix seconds.", {"type": "string"}),
         Parameter("signature", "query", "Over the path and `expires`.", {"type": "string"}),
         Parameter("Range", "header", "One range of bytes.", {"type": "string"}, required=False),
     ),
     answers={
-        200: Answer("The file.", {"audio/wav": BINARY}),
-        206: Answer("The range.", {"audio/wav": BINARY}, headers={"content-range": "Which bytes these are."}),
+        200: Answer("The file.", dict.fromkeys(_MEDIA_TYPES.values(), BINARY)),
+        206: Answer(
+            "The range.",
+            dict.fromkeys(_MEDIA_TYPES.values(), BINARY),
+            headers={"content-range": "Which bytes these are."},
+        ),
         416: Answer("The range is outside the file.", {}, headers={"content-range": "The file's size."}),
     },
     refusals=(403, 404, 503),
@@ -61,6 +70,7 @@ class FilesDoor(Door):
             raise NoSuchFile("there is nothing at this path")
         links.check(path, request.query_params)
         file = await files.describe(path)
+        media_type = _MEDIA_TYPES[path.rpartition(".")[2]]
         headers = _headers(file, links.ttl_s)
         wanted = None
         if _may_be_part(request, headers):
@@ -74,9 +84,9 @@ class FilesDoor(Door):
             headers["content-range"] = f"bytes {start}-{end - 1}/{file.size}"
         status = 200 if wanted is None else 206
         if request.method == "HEAD":
-            return Response(status_code=status, headers=headers, media_type="audio/wav")
+            return Response(status_code=status, headers=headers, media_type=media_type)
         return StreamedAnswer(
-            files.read(path, start, end), media_type="audio/wav", status_code=status, headers=headers
+            files.read(path, start, end), media_type=media_type, status_code=status, headers=headers
         )
 
 
