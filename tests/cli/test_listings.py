@@ -72,3 +72,27 @@ def test_the_catalogue_names_every_model_that_clients_may_ask_for() -> None:
     rows = json.loads(run("catalog", "--json").stdout)
     assert [row["model"] for row in rows] == [model.name for model in catalog.load().models]
     assert "qwen3-tts-flash-realtime" in run("catalog").stdout
+
+
+def listed(*options: str) -> list[str]:
+    return [row["voice"] for row in json.loads(run("voices", "--json", *options).stdout)]
+
+
+def test_other_families_are_listed_on_request_and_voices_chosen_by_language_and_sex() -> None:
+    assert listed("--model", "sambert-zhinan-v1") == ["sambert-zhinan-v1"]
+    assert len(listed("--family", "cosyvoice-v2", "--sex", "male")) == 43
+    british = listed("--family", "cosyvoice-v3", "--language", "en-GB")
+    assert british == ["loongemily_v3", "loongeric_v3", "loongluna_v3", "loongluca_v3"]
+    assert set(british) < set(listed("--family", "cosyvoice-v3", "--language", "en"))
+    assert "longanyang" in listed("--family", "cosyvoice-v3", "--language", "zh")
+    assert listed("--language", "th") == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"), [("--family", "cosy", "cosyvoice-v2"), ("--sex", "woman", "female")]
+)
+def test_a_family_or_sex_that_there_is_not_is_refused_with_those_there_are(
+    option: str, value: str, allowed: str
+) -> None:
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["voices", option, value])
+    assert result.exit_code != 0 and allowed in result.output

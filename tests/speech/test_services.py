@@ -26,6 +26,10 @@ class NotingCasting:
         self.spoke_before.append(spoke_before)
         return Role("tone", SynthesisRequest(voice=voice, language=language), "native")
 
+    def home_language(self, voice: str) -> str | None:
+        """French, for a voice of that name."""
+        return "fr" if voice == "Amélie" else None
+
 
 def opener_on(pool: FakePool, casting: NotingCasting, config: SpeechConfig) -> StreamOpener:
     hosting: Any = pool
@@ -56,3 +60,11 @@ async def test_a_manner_may_name_another_voice() -> None:
     opener.open("Hello", "", Manner(voice="Ethan"))
     opener.open("Hello", "", Manner(rate=2.0))
     assert [stream.request.voice for stream in pool.streams] == ["Ethan", "Cherry"]
+
+
+@on_virtual_time
+async def test_a_voice_made_for_a_language_speaks_it_where_the_text_does_not_tell() -> None:
+    pool, casting = FakePool(), NotingCasting()
+    opener = opener_on(pool, casting, SpeechConfig("Amélie"))
+    opener.open("2025", "", Manner())
+    assert [stream.request.language for stream in pool.streams] == ["fr"]

@@ -252,3 +252,24 @@ def test_the_documented_names_are_those_that_flip_a_session() -> None:
         if speaking(language).of(name) != language
     }
     assert flipping == {"Rio de Janeiro"}
+
+
+@pytest.mark.parametrize(
+    ("likely", "text", "language"),
+    [
+        ("es", "Radio 105", "es"),
+        ("ja", "東京 2025", "ja"),
+        ("zh", "2025", "zh"),
+        ("ja", "我们今天去公园吧。", "zh"),
+        ("en", "Ich weiß nicht, ob das heute noch etwas wird, aber wir versuchen es gern.", "de"),
+        (None, "2025", "en"),
+    ],
+)
+def test_a_likely_language_is_spoken_where_the_text_does_not_tell(
+    likely: str | None, text: str, language: str
+) -> None:
+    assert SpokenLanguage(None, likely=likely).of(text) == language
+
+
+def test_a_declared_language_goes_before_a_likely_one() -> None:
+    assert SpokenLanguage("de", likely="ja").of("2025") == "de"

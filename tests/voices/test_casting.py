@@ -304,3 +304,23 @@ def test_a_choice_speaks_the_language_and_nobody_before_it_does(
     else:
         with pytest.raises(EngineUnavailable):
             all_of_them.role(voice=voice, language=language)
+
+
+def test_a_voice_is_at_home_in_the_language_that_it_was_made_for_if_an_engine_speaks_it() -> None:
+    homes = {
+        voice: casting("hibari", "espeak").home_language(voice)
+        for voice in ("Cherry", "longanyang", "loongabby_v3", "loongriko_v3", "sambert-waan-v1", "")
+    }
+    assert homes == {
+        "Cherry": None,
+        "longanyang": "zh",
+        "loongabby_v3": "en",
+        "loongriko_v3": None,  # nobody speaks Japanese
+        "": None,
+        "sambert-waan-v1": None,  # no session can ask for Thai
+    }
+
+
+def test_a_model_of_sambert_is_found_as_a_voice() -> None:
+    role = casting("hibari").role(voice="sambert-zhiqi-v1", language="en")
+    assert (role.engine, role.request.voice) == ("hibari", "heart")

@@ -18,9 +18,10 @@ from saystream.cli.shared import errors_in_one_line, print_rows, settings_with
 from saystream.config import LogSettings, Settings
 from saystream.dsp.tempo import TEMPO_LIBRARY
 from saystream.engines.registry import engine_names
-from saystream.errors import EngineUnavailable
+from saystream.errors import EngineUnavailable, InvalidValue
 from saystream.hosting.front import Hosting
 from saystream.hosting.local import hosting_of
+from saystream.languages import LANGUAGE_CODES
 from saystream.logs import configure
 from saystream.speech.synthesizer import casting_of
 from saystream.voices.casting import Casting, Choice
@@ -34,14 +35,23 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def voices(
     model: Annotated[str | None, typer.Option(help="Only voices that this model takes.")] = None,
+    family: Annotated[
+        str, typer.Option(help="qwen, cosyvoice-v3, cosyvoice-v2, cosyvoice-v1, qwen-audio, sambert or all.")
+    ] = "qwen",
+    language: Annotated[
+        str, typer.Option(help="Only voices made for this language, such as en-GB or ja.")
+    ] = "",
+    sex: Annotated[str, typer.Option(help="Only voices of this sex: female or male.")] = "",
     as_json: _Json = False,
 ) -> None:
     """List the system voices, and how good each is in its languages on this machine.
 
+    Without options these are the voices of Qwen-TTS; there are 339 others.
+
     Starts the engines that the server would start, to ask them.
     """
     with errors_in_one_line():
-        listed = catalog.load().voices(model) if model else catalog.load().system_voices
+        listed = _chosen(model, family, language, sex)
         casting = asyncio.run(_casting(_quiet_settings()))
     choices = casting.describe()
     rows = [_voice_row(voice, choices, casting) for voice in listed]
@@ -52,6 +62,32 @@ def voices(
     _print_advice(choices)
 
 
+def _chosen(model: str | None, family: str, language: str, sex: str) -> list[Voice]:
+    """Raises InvalidValue for a family or sex that there is not, ModelNotFound for such a model."""
+    known = catalog.load()
+    families = [*dict.fromkeys(voice.family for voice in known.all_voices), "all"]
+    if family not in families:
+        raise InvalidValue("--family", family, families)
+    if sex not in ("", "female", "male"):
+        raise InvalidValue("--sex", sex, ("female", "male"))
+    listed = known.voices(model) if model else known.all_voices
+    return [
+        voice
+        for voice in listed
+        if model or family in ("all", voice.family)
+        if sex in ("", voice.sex)
+        if not language or _is_made_for(voice, language.lower())
+    ]
+
+
+def _is_made_for(voice: Voice, language: str) -> bool:
+    """Voices of Qwen-TTS are made for all languages that they speak."""
+    if voice.family == "qwen":
+        return language in [LANGUAGE_CODES[name] for name in voice.languages]
+    own = (voice.language or "zh").lower()
+    return language in (own, own.partition("-")[0])
+
+
 def _voice_row(voice: Voice, choices: Iterable[Choice], casting: Casting) -> dict[str, Any]:
     return {
         "voice": voice.name,
@@ -60,6 +96,7 @@ def _voice_row(voice: Voice, choices: Iterable[Choice], casting: Casting) -> dic
         "age": voice.age,
         "character": voice.character,
         "dialect": voice.dialect or "",
+        "made for": voice.language,
         "languages": [
             _spoken_row(voice, choice, casting)
             for choice in choices

@@ -31,7 +31,11 @@ class SpeechServices:
 
     def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
         """What detects the language of each segment of a session."""
-        return SpokenLanguage(LANGUAGE_CODES.get(config.language_type), self.latin_languages)
+        return SpokenLanguage(
+            LANGUAGE_CODES.get(config.language_type),
+            self.latin_languages,
+            likely=self.casting.home_language(config.voice),
+        )
 
 
 class StreamOpener:

@@ -241,14 +241,18 @@ class SpokenLanguage:
     vendor's own samples declare Chinese and send English sentences.
     """
 
-    def __init__(self, declared: str | None, spoken: Iterable[str] = LATIN_LANGUAGES) -> None:
+    def __init__(
+        self, declared: str | None, spoken: Iterable[str] = LATIN_LANGUAGES, *, likely: str | None = None
+    ) -> None:
         """``declared`` is an ISO 639-1 code, ``None`` if the session declares none. Of the languages in Latin letters
-        only those in ``spoken`` are considered: those that some engine speaks."""
+        only those in ``spoken`` are considered: those that some engine speaks. ``likely`` is a language that is taken
+        to have been spoken before, where none is declared."""
         self._declared = declared
         self._spoken = frozenset(spoken)
-        self._latin: str | None = declared if declared in LATIN_LANGUAGES else None
-        self._east_asian: str | None = declared if declared in ("zh", "ja") else None
-        self._last = declared
+        first = declared or likely
+        self._latin: str | None = first if first in LATIN_LANGUAGES else None
+        self._east_asian: str | None = first if first in ("zh", "ja") else None
+        self._last = first
         """Spoken last, as far as a text told it."""
 
     def of(self, text: str, following: str = "") -> str:

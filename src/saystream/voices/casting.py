@@ -72,6 +72,11 @@ class Casting:
         skipped. The system voices are those of ``catalog``. An engine whose measured ``realtime_factor`` is above
         ``max_realtime_factor`` is too slow."""
         self._catalog = catalog
+        self._homes = {
+            voice.name: voice.language.partition("-")[0] or "zh"
+            for voice in catalog.all_voices
+            if voice.family != "qwen"
+        }
         self._max_realtime_factor = max_realtime_factor
         self._faults = dict(faults or {})
         self._order = tuple(order)
@@ -105,6 +110,14 @@ class Casting:
             formant=ingredients.formant,
         )
         return Role(engine.name, request, how_good)
+
+    def home_language(self, voice: str) -> str | None:
+        """The language (ISO 639-1) that a voice was made for, if a session can ask for it and an engine speaks it.
+        ``None`` also for the voices of Qwen-TTS, which are at home in all their languages."""
+        language = self._homes.get(voice)
+        if language is None or language not in LANGUAGE_NAMES:
+            return None
+        return language if self._speaker(language) else None
 
     def is_settled(self, language: str) -> bool:
         """Whether the engine that now speaks ``language`` (ISO 639-1) gives way to no later one in the order."""
