@@ -446,6 +446,7 @@ def client_refused() -> dict[str, Any]:
 
 
 def _run(name: str, pipe: Any) -> None:
+    os.dup2(2, 1)  # the older SDK prints what its threads die of, and the last line is for the results
     try:
         result = globals()[name]()
     except BaseException as error:
