@@ -181,6 +181,10 @@ class ScriptedTransport:
         self.received += 1
         return frame
 
+    async def ping(self) -> None:
+        if self.closed_with is not None:
+            raise ConnectionLost("closed")
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if self.closed_with is None:
             self.closed_with = (code, reason)

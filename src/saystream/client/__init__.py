@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from saystream.client.handshake import DEFAULT_URL, api_key_from, realtime_url, request_headers
 from saystream.client.options import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from saystream.client.session import Session
-from saystream.client.transport import Transport, open_transport
+from saystream.client.transport import Transport, TransportOpener, open_transport
 from saystream.errors import ConnectionFailed
 from saystream.protocol.realtime.client import ClientConnection
 from saystream.protocol.realtime.session_config import SessionSettings
@@ -27,8 +27,6 @@ __all__ = [
     "Transport",
     "connect",
 ]
-
-TransportOpener = Callable[[str, Mapping[str, str], Timeouts, Limits], Awaitable[Transport]]
 
 
 @asynccontextmanager

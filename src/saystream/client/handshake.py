@@ -13,15 +13,19 @@ from saystream.errors import ConnectionFailed, HandshakeRefused, InvalidValue
 from saystream.protocol.json import NOT_JSON
 
 __all__ = [
+    "DEFAULT_TASK_URL",
     "DEFAULT_URL",
     "add_model",
     "api_key_from",
     "realtime_url",
     "refusal",
     "request_headers",
+    "task_url",
 ]
 
 REALTIME_PATH = "/api-ws/v1/realtime"
+TASK_PATH = "/api-ws/v1/inference"
+DEFAULT_TASK_URL = f"ws://127.0.0.1:8321{TASK_PATH}"
 DEFAULT_URL = f"ws://127.0.0.1:8321{REALTIME_PATH}"
 """Where ``saystream serve`` listens by default."""
 
@@ -42,6 +46,18 @@ def realtime_url(url: str, model: str) -> str:
     if not path.endswith("/realtime"):
         path += REALTIME_PATH
     return add_model(urlunsplit(parts._replace(path=path)), model)
+
+
+def task_url(url: str) -> str:
+    """The full URL of the task door, from a full URL or from the server's base, which may have a prefix.
+
+    Raises InvalidValue for a URL that is not one of ours.
+    """
+    parts = _split(url)
+    path = parts.path.rstrip("/")
+    if not path.endswith("/inference"):
+        path += TASK_PATH
+    return urlunsplit(parts._replace(path=path))
 
 
 def add_model(url: str, model: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Generic, TypeVar
 
 from saystream.errors import ClientError, InvalidState
-from saystream.protocol.realtime.events import ServerEvent
 
 __all__ = ["Inbox"]
 
+_Event = TypeVar("_Event")
 
-class Inbox:
+
+class Inbox(Generic[_Event]):
     """A queue whose writer keeps its limit: put, and wait for ``room()`` before reading on.
 
     One task may wait in ``next()`` and one in ``room()``.
@@ -19,7 +21,7 @@ class Inbox:
 
     def __init__(self, max_events: int) -> None:
         self._max_events = max_events
-        self._events: deque[ServerEvent] = deque()
+        self._events: deque[_Event] = deque()
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._ended = False
@@ -29,7 +31,12 @@ class Inbox:
     def full(self) -> bool:
         return len(self._events) >= self._max_events and not self._ended
 
-    def put(self, event: ServerEvent) -> None:
+    @property
+    def error(self) -> ClientError | None:
+        """What it ended with."""
+        return self._error
+
+    def put(self, event: _Event) -> None:
         """Queue ``event``; dropped after the end."""
         if not self._ended:
             self._events.append(event)
@@ -44,7 +51,7 @@ class Inbox:
             finally:
                 self._writer = None
 
-    async def next(self) -> ServerEvent | None:
+    async def next(self) -> _Event | None:
         """The next event. After the last one, each call returns ``None`` or raises what ``end`` was given.
 
         Raises InvalidState while another task waits here.

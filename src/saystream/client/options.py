@@ -12,9 +12,9 @@ class Timeouts:
     """Seconds. Each wait of the client is limited by one of these."""
 
     open_s: float = 10.0
-    """From the first packet to ``session.created``."""
+    """From the first packet to ``session.created``; in a pool, for a connection that is free."""
     reply_s: float = 10.0
-    """For the answer to ``session.update``."""
+    """For the answer to ``session.update``, ``run-task``, a cancel or a ping."""
     send_s: float = 30.0
     """For a server that does not read to take one frame."""
     receive_s: float | None = 90.0
@@ -22,6 +22,10 @@ class Timeouts:
     connection; ``None`` waits for ever."""
     close_s: float = 3.0
     """For the server's side of the closing handshake; then the socket is dropped."""
+    ping_s: float = 15.0
+    """A pool looks this often whether its idle connections still answer."""
+    idle_s: float = 45.0
+    """A pool replaces a connection that had no task for this long: a server closes it after 60 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

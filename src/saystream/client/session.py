@@ -9,7 +9,7 @@ from typing import Unpack
 from saystream.client.inbox import Inbox
 from saystream.client.options import Limits, Timeouts
 from saystream.client.silence import SilenceAlarm
-from saystream.client.transport import Transport
+from saystream.client.transport import Transport, abandon
 from saystream.errors import (
     ClientError,
     ConnectionLost,
@@ -47,7 +47,7 @@ class Session:
         self._transport = transport
         self._protocol = protocol
         self._timeouts = timeouts
-        self._inbox = Inbox(limits.max_queued_events)
+        self._inbox: Inbox[ServerEvent] = Inbox(limits.max_queued_events)
         self._alarm = SilenceAlarm(timeouts.receive_s, self._give_up)
         self._reader: asyncio.Task[None] | None = None
         self._created: asyncio.Future[SessionFields] | None = None
@@ -171,23 +171,12 @@ class Session:
             if not self._alarm.rang:
                 raise
             self._end(ConnectionLost(f"the server sent nothing for {self._timeouts.receive_s:g} s"))
-            await self._abandon(1000, "nothing came")
+            await abandon(self._transport, 1000, "nothing came")
         except RemoteProtocolError as error:
             self._end(error)
-            await self._abandon(1002, "protocol error")
+            await abandon(self._transport, 1002, "protocol error")
         finally:
             self._inbox.end(None)
-
-    async def _abandon(self, code: int, reason: str) -> None:
-        """Close, and drop what still arrives: the server's close frame comes after it."""
-        closing = asyncio.ensure_future(self._transport.close(code, reason))
-        try:
-            while True:
-                await self._transport.receive()
-        except ConnectionLost:
-            await closing
-        finally:
-            closing.cancel()
 
     async def _read_until_lost(self) -> None:
         while True:

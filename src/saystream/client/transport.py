@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
@@ -20,7 +20,17 @@ from saystream.client.handshake import refusal
 from saystream.client.options import Limits, Timeouts
 from saystream.errors import ConnectionFailed, ConnectionLost
 
-__all__ = ["Transport", "WebSocketTransport", "failure", "keep_alive", "lost", "open_transport", "proxy_for"]
+__all__ = [
+    "Transport",
+    "TransportOpener",
+    "WebSocketTransport",
+    "abandon",
+    "failure",
+    "keep_alive",
+    "lost",
+    "open_transport",
+    "proxy_for",
+]
 
 _RECEIVE_QUEUE_FRAMES = 4
 """Held in addition to the session's own queue, whose limit the caller sets."""
@@ -39,8 +49,16 @@ class Transport(Protocol):
     async def receive(self) -> str | bytes:
         """The next frame, bytes for a binary one. Raises ConnectionLost at the end of the connection."""
 
+    async def ping(self) -> None:
+        """Return once the peer has answered, which waits behind the frames that were not received. Raises
+        ConnectionLost."""
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """End the connection, with a closing handshake if time allows. Idempotent; raises nothing."""
+
+
+TransportOpener = Callable[[str, Mapping[str, str], Timeouts, Limits], Awaitable[Transport]]
+"""How a client gets its connections: the seam that tests replace."""
 
 
 class WebSocketTransport:
@@ -63,6 +81,12 @@ class WebSocketTransport:
     async def receive(self) -> str | bytes:
         try:
             return await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise lost(closed) from closed
+
+    async def ping(self) -> None:
+        try:
+            await (await self._connection.ping())
         except ConnectionClosed as closed:
             raise lost(closed) from closed
 
@@ -91,6 +115,18 @@ async def open_transport(
         raise failure(error, url) from error
     keep_alive(connection.transport.get_extra_info("socket"))
     return WebSocketTransport(connection, timeouts)
+
+
+async def abandon(transport: Transport, code: int, reason: str) -> None:
+    """Close, and drop what still arrives: the server's close frame comes after it."""
+    closing = asyncio.ensure_future(transport.close(code, reason))
+    try:
+        while True:
+            await transport.receive()
+    except ConnectionLost:
+        await closing
+    finally:
+        closing.cancel()
 
 
 def failure(error: OSError | WebSocketException, url: str) -> ConnectionFailed:

@@ -44,7 +44,7 @@ COMMANDS: list[tuple[Command, str]] = [
         RunTask(task_id="t", model="cosyvoice-v2", parameters=TaskParameters(voice="a", rate=1.5)),
         '{"header":{"action":"run-task","task_id":"t","streaming":"duplex"},"payload":{"model":"cosyvoice-v2",'
         '"task_group":"audio","task":"tts","function":"SpeechSynthesizer","input":{},'
-        '"parameters":{"voice":"a","rate":1.5}}}',
+        '"parameters":{"text_type":"PlainText","voice":"a","rate":1.5}}}',
     ),
     (
         RunTask(task_id="t", model="sambert-zhichu-v1", streaming="out", text="天"),

@@ -138,7 +138,7 @@ def encode_command(command: Command) -> str:
                 "task": "tts",
                 "function": "SpeechSynthesizer",
                 "input": {"text": command.text} if command.text else {},
-                "parameters": command.parameters.changes(),
+                "parameters": {**_kind_of_text(command), **command.parameters.changes()},
             }
         case ContinueTask(text=text, flush=flush):
             action = "continue-task"
@@ -149,6 +149,11 @@ def encode_command(command: Command) -> str:
             assert_never(command)
     header = {"action": action, "task_id": command.task_id, "streaming": streaming}
     return _ENCODER.encode({"header": header, "payload": payload}).decode()
+
+
+def _kind_of_text(command: RunTask) -> dict[str, Any]:
+    """CosyVoice's own service insists on it; the official SDK does not send it to Sambert's."""
+    return {"text_type": command.parameters.text_type} if command.streaming == "duplex" else {}
 
 
 def _streaming(value: Any) -> Streaming:
