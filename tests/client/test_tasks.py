@@ -14,7 +14,7 @@ from typing import get_type_hints
 import pytest
 import pytest_asyncio
 
-from saystream.client import Limits, Timeouts, open_transport
+from saystream.client import Limits, Timeouts
 from saystream.client.blocking_tasks import BlockingSpeech, BlockingTaskPool
 from saystream.client.speech import Speech
 from saystream.client.tasks import (
@@ -26,7 +26,7 @@ from saystream.client.tasks import (
     TaskPool,
     TaskSettings,
 )
-from saystream.client.transport import Transport
+from saystream.client.transport import Transport, open_transport
 from saystream.errors import ConnectionFailed, ConnectionLost, InvalidState, InvalidValue, RemoteError
 from saystream.protocol.task.parameters import PARAMETER_NAMES
 from server.live import Live, live_server, until
@@ -35,6 +35,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MODEL, VOICE, SAMBERT = "cosyvoice-v3-flash", "longanyang", "sambert-zhichu-v1"
 RAW: TaskSettings = {"format": "pcm", "sample_rate": 16000}
+SAID: TaskSettings = {**RAW, "voice": VOICE}
+WITH_TIMES: TaskSettings = {**SAID, "word_timestamp_enabled": True}
 TEXT = "Hello there, my friend. How are you today?"
 
 
@@ -102,12 +104,12 @@ class FragileNetwork:
 
 async def alone(live: Live, text: str = TEXT) -> bytes:
     async with TaskPool(url_of(live), size=1) as pool:
-        return await pool.synthesize(text, model=MODEL, voice=VOICE, **RAW)
+        return await pool.synthesize(text, model=MODEL, **SAID)
 
 
 async def test_text_that_comes_bit_by_bit_is_spoken_in_sentences(live: Live) -> None:
     async with TaskPool(url_of(live), size=1) as pool:
-        async with pool.task(model=MODEL, voice=VOICE, word_timestamp_enabled=True, **RAW) as speech:
+        async with pool.task(model=MODEL, **WITH_TIMES) as speech:
             assert speech.characters == 0
             for piece in ("Hello there, my fri", "", "end. How are ", "you today?"):
                 await speech.send(piece)
@@ -124,7 +126,7 @@ async def test_text_that_comes_bit_by_bit_is_spoken_in_sentences(live: Live) -> 
 
 async def test_a_flush_speaks_what_is_not_complete(live: Live) -> None:
     async with TaskPool(url_of(live), size=1) as pool:
-        async with pool.task(model=MODEL, voice=VOICE, **RAW) as speech:
+        async with pool.task(model=MODEL, **SAID) as speech:
             await speech.send("Not yet")
             await speech.flush()
             event: TaskOutput | None = await speech.next()
@@ -135,7 +137,7 @@ async def test_a_flush_speaks_what_is_not_complete(live: Live) -> None:
 
 async def test_the_whole_text_at_once_with_both_kinds_of_models(live: Live) -> None:
     async with TaskPool(url_of(live), size=1) as pool:
-        assert await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW) == await alone(live)
+        assert await pool.synthesize(TEXT, model=MODEL, **SAID) == await alone(live)
         wav = await pool.synthesize(TEXT, model=SAMBERT, format="wav")
         assert wav[:4] == b"RIFF"
         assert len(wav) > 10_000
@@ -147,7 +149,7 @@ async def test_the_whole_text_at_once_with_both_kinds_of_models(live: Live) -> N
 async def test_a_cancelled_task_ends_and_its_connection_takes_the_next(live: Live) -> None:
     network = FragileNetwork()
     async with TaskPool(url_of(live), size=1, opener=network) as pool:
-        async with pool.task(model=MODEL, voice=VOICE, **RAW) as speech:
+        async with pool.task(model=MODEL, **SAID) as speech:
             await speech.send(TEXT * 20)
             async for _ in speech.audio():
                 await speech.cancel()
@@ -155,10 +157,10 @@ async def test_a_cancelled_task_ends_and_its_connection_takes_the_next(live: Liv
             rest = [event async for event in speech]
             assert isinstance(rest[-1], TaskFinished)
             assert len(rest) == 1
-        async with pool.task(model=MODEL, voice=VOICE, **RAW) as left_early:
+        async with pool.task(model=MODEL, **SAID) as left_early:
             await left_early.send(TEXT * 20)
             await left_early.next()
-        assert await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW) == await alone(live)
+        assert await pool.synthesize(TEXT, model=MODEL, **SAID) == await alone(live)
         with pytest.raises(InvalidState):
             await left_early.send("too late")
     assert len(network.opened) == 1
@@ -166,7 +168,7 @@ async def test_a_cancelled_task_ends_and_its_connection_takes_the_next(live: Liv
 
 async def test_a_cancel_after_the_end_does_no_harm(live: Live) -> None:
     async with TaskPool(url_of(live), size=1) as pool:
-        async with pool.speak(TEXT, model=MODEL, voice=VOICE, **RAW) as speech:
+        async with pool.speak(TEXT, model=MODEL, **SAID) as speech:
             events = [event async for event in speech]
             await speech.cancel()
             assert await speech.next() is None
@@ -178,7 +180,7 @@ async def test_a_refused_task_says_why_and_the_pool_goes_on(live: Live) -> None:
         with pytest.raises(RemoteError, match="418") as refused:
             await pool.synthesize(TEXT, model=MODEL, voice="nobody")
         assert refused.value.remote_code == "InvalidParameter"
-        assert await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW) == await alone(live)
+        assert await pool.synthesize(TEXT, model=MODEL, **SAID) == await alone(live)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ async def test_a_wrong_parameter_is_refused_before_anything_is_sent(
 async def test_a_connection_lost_before_the_first_audio_is_not_noticed(live: Live, at: str) -> None:
     network = FragileNetwork(count=2, at=at)
     async with TaskPool(url_of(live), size=1, opener=network) as pool:
-        async with pool.task(model=MODEL, voice=VOICE, **RAW) as speech:
+        async with pool.task(model=MODEL, **SAID) as speech:
             await speech.send(TEXT)
             await speech.finish()
             events = [event async for event in speech]
@@ -211,14 +213,14 @@ async def test_a_connection_lost_before_the_first_audio_is_not_noticed(live: Liv
 async def test_after_three_attempts_the_loss_is_told(live: Live) -> None:
     async with TaskPool(url_of(live), size=1, opener=FragileNetwork(count=99, at="task-started")) as pool:
         with pytest.raises(ConnectionLost, match="broken by the test"):
-            await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW)
+            await pool.synthesize(TEXT, model=MODEL, **SAID)
 
 
 async def test_a_connection_lost_after_the_first_audio_is_told(live: Live) -> None:
     async with TaskPool(url_of(live), size=1, opener=FragileNetwork(count=1)) as pool:
         with pytest.raises(ConnectionLost, match="broken by the test"):
-            await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW)
-        assert await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW) == await alone(live)
+            await pool.synthesize(TEXT, model=MODEL, **SAID)
+        assert await pool.synthesize(TEXT, model=MODEL, **SAID) == await alone(live)
 
 
 async def test_connections_are_open_before_they_are_needed_and_replaced_when_they_do_not_answer(
@@ -237,12 +239,12 @@ async def test_idle_connections_are_replaced_before_the_server_closes_them(live:
     network = FragileNetwork()
     async with TaskPool(url_of(live), size=1, opener=network, timeouts=Timeouts(idle_s=0.2)) as pool:
         await until(lambda: len(network.opened) >= 3 and pool.num_idle)
-        assert await pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW) == await alone(live)
+        assert await pool.synthesize(TEXT, model=MODEL, **SAID) == await alone(live)
 
 
 async def test_a_task_that_finds_no_free_connection_gives_up(live: Live) -> None:
     async with TaskPool(url_of(live), size=1, timeouts=Timeouts(open_s=0.2)) as pool:
-        async with pool.task(model=MODEL, voice=VOICE, **RAW):
+        async with pool.task(model=MODEL, **SAID):
             with pytest.raises(ConnectionFailed, match="became free"):
                 await pool.synthesize(TEXT, model=MODEL, voice=VOICE)
 
@@ -253,7 +255,7 @@ async def test_tasks_at_the_same_time_keep_apart(live: Live, size: int, tasks_pe
     expected = [hashlib.sha256(await alone(live, text)).hexdigest() for text in texts]
     async with TaskPool(url_of(live), size=size, tasks_per_connection=tasks_per_connection) as pool:
         audios = await asyncio.gather(
-            *(pool.synthesize(text, model=MODEL, voice=VOICE, **RAW) for text in texts),
+            *(pool.synthesize(text, model=MODEL, **SAID) for text in texts),
             pool.synthesize(TEXT, model=SAMBERT, **RAW),
         )
     assert [hashlib.sha256(audio).hexdigest() for audio in audios[:-1]] == expected
@@ -276,13 +278,13 @@ async def test_a_pool_that_is_not_open_or_cannot_be_says_so(live: Live) -> None:
 async def test_blocking_calls_do_the_same(live: Live) -> None:
     def program() -> tuple[bytes, bytes, list[TaskOutput], int]:
         with BlockingTaskPool(url_of(live), size=2) as pool:
-            whole = pool.synthesize(TEXT, model=MODEL, voice=VOICE, **RAW)
-            with pool.task(model=MODEL, voice=VOICE, **RAW) as speech:
+            whole = pool.synthesize(TEXT, model=MODEL, **SAID)
+            with pool.task(model=MODEL, **SAID) as speech:
                 speech.send(TEXT)
                 speech.flush()
                 speech.finish()
                 audio = b"".join(speech.audio())
-            with pool.speak(TEXT, model=MODEL, voice=VOICE, **RAW) as cancelled:
+            with pool.speak(TEXT, model=MODEL, **SAID) as cancelled:
                 cancelled.cancel()
                 events = list(cancelled)
             assert pool.num_idle <= 2

@@ -5,7 +5,7 @@ import pytest
 from saystream.errors import InvalidState, RemoteProtocolError
 from saystream.protocol.task.client import TaskAudio, TaskClient
 from saystream.protocol.task.codec import decode_command, encode_event
-from saystream.protocol.task.commands import ContinueTask, FinishTask, RunTask
+from saystream.protocol.task.commands import Command, ContinueTask, FinishTask, RunTask
 from saystream.protocol.task.events import (
     SentenceBegin,
     SentenceEnd,
@@ -39,7 +39,7 @@ def synthesis(task_id: str = "a", *words: Word) -> SentenceSynthesis:
 
 def test_commands_are_sent_as_they_are() -> None:
     core = TaskClient()
-    commands = [
+    commands: list[Command] = [
         RunTask(task_id="a", model="m"),
         ContinueTask(task_id="a", text="Hi."),
         ContinueTask(task_id="a", flush=True),
