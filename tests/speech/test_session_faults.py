@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from client.virtual_time import on_virtual_time
 from fake_pool import FakePool, Step, synthesizer_on
-from saystream.errors import EngineCrashed, EngineUnavailable, Overloaded, ServerFault
+from saystream.errors import (
+    EngineCrashed,
+    EngineOutputInvalid,
+    EngineUnavailable,
+    Overloaded,
+    ServerFault,
+)
 from saystream.speech.events import ResponseEnded, SegmentFailed, SpeechConfig
 
 from .sessions import FIRST, THREE_SENTENCES, heard, listening, session_on, settings
@@ -213,10 +220,57 @@ async def test_a_segment_that_cannot_be_prepared_keeps_its_place(refusal: Server
 
 
 @on_virtual_time
-async def test_a_language_that_nobody_speaks_is_a_fault() -> None:
+async def test_a_language_that_nobody_speaks_costs_its_text_and_the_session_goes_on() -> None:
     session = synthesizer_on(FakePool(), settings(), "en").session(
         SpeechConfig("Cherry", server_commit=False)
     )
     session.push("你好。")
-    with pytest.raises(EngineUnavailable, match="Chinese"):
-        session.commit()
+    session.commit()
+    session.push("Hello.")
+    listener = await heard(session)
+    assert listener.order == "(!)(.)"
+    refused, spoken = listener.ends
+    assert isinstance(refused.fault, EngineUnavailable) and "Chinese" in refused.fault.message
+    assert (refused.status, refused.ends_session, refused.audio_ms) == ("failed", False, 0)
+    assert spoken.status == "completed"
+
+
+@on_virtual_time
+async def test_words_that_the_engine_cannot_read_go_to_one_that_can() -> None:
+    pool = FakePool()
+    pool.info = replace(pool.info, scripts=("latin",))
+    session = session_on(pool)
+    session.push("He said 你好 to me.")
+    listener = await heard(session)
+    assert pool.texts == ["He said ", "你好 ", "to me."]
+    assert [stream.request.language for stream in pool.streams] == ["en", "zh", "en"]
+    assert [stream.continues for stream in pool.streams] == [True, True, False]
+    assert listener.ends[0].text == "He said 你好 to me."
+
+
+@on_virtual_time
+async def test_words_that_nobody_can_read_are_named_and_the_others_spoken() -> None:
+    pool = FakePool()
+    pool.info = replace(pool.info, scripts=("latin",))
+    session = synthesizer_on(pool, settings(), "en").session(SpeechConfig("Cherry"))
+    session.push("He said 你好 to me.")
+    listener = await heard(session)
+    assert pool.texts == ["He said ", "to me."]
+    assert listener.lost == ["你好"]
+    assert isinstance(listener.ends[0].fault, EngineUnavailable)
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+@on_virtual_time
+async def test_silence_for_a_text_with_words_is_a_fault(incremental: bool) -> None:
+    def nothing(text: str) -> Iterator[Step]:
+        return iter(())
+
+    pool = FakePool(incremental=incremental)
+    pool.speak = nothing
+    session = session_on(pool)
+    session.push("Hello.")
+    listener = await heard(session)
+    (ended,) = listener.ends
+    assert isinstance(ended.fault, EngineOutputInvalid)
+    assert (ended.status, ended.audio_ms, ended.ends_session) == ("failed", 0, False)

@@ -77,6 +77,9 @@ class EngineInfo:
     the engine was loaded, on this machine. ``None`` if it has not been measured."""
     chunk_ms: float = 0.0
     """Of sound in its longest chunks, where it makes more than one of a text; 0 for one that gives all at once."""
+    scripts: tuple[str, ...] = ()
+    """The scripts that it reads, such as ``latin`` and ``han`` (``text.characters.Script``, else as Unicode names their
+    letters); words in others go to another engine. Empty if it says something for every letter."""
     runtime: str = ""
     """What computes its model and in which precision, such as ``ONNX Runtime, fp32``; shown to operators."""
 

@@ -67,6 +67,7 @@ class HibariEngine(SegmentEngine):
             name="hibari",
             sample_rate=hibari.SAMPLE_RATE,
             languages={"en": "native"},
+            scripts=("latin",),
             voices=(_VOICE,),
             concurrency=self._options.concurrency,
             normalizes_text=True,

@@ -12,7 +12,7 @@ from saystream.text.script import Manner, Pause, Pronunciation, Sound, pronuncia
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from saystream.text.segmenter import Segment, Segmenter
 
@@ -142,6 +142,27 @@ class Cutter:
     def pop(self) -> None:
         """The first is being spoken."""
         self._ready_characters -= _length(self._ready.popleft())
+
+    def cut_first(self, texts: Sequence[str]) -> None:
+        """The first, a piece, becomes several pieces with these texts, which joined are its own."""
+        whole = self._ready.popleft()
+        assert isinstance(whole, Piece), "only text can be cut"
+        pieces: list[Piece] = []
+        start = 0
+        for text in texts:
+            end = start + len(text)
+            is_last = end == len(whole.text)
+            pieces.append(
+                Piece(
+                    text,
+                    continues=whole.continues if is_last else True,
+                    ends=whole.ends and is_last,
+                    manner=whole.manner,
+                    pronunciations=pronunciations_within(whole.pronunciations, start, end),
+                )
+            )
+            start = end
+        self._ready.extendleft(reversed(pieces))
 
     def following(self) -> str:
         """Some of the text after the first, if any has come."""

@@ -161,7 +161,7 @@ class Inbox:
 
     def _new_response(self) -> SpeechResponse:
         segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._opener.language.of)
-        return SpeechResponse(segmenter, self._opener.open)
+        return SpeechResponse(segmenter, self._opener.open, self._opener.readable_parts)
 
     def _add_to_open_response(self, part: str | Part) -> None:
         present = self.open_response()

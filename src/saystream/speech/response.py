@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from saystream.text.script import Part, Pronunciation
     from saystream.text.segmenter import Segmenter
 
-__all__ = ["LIFE_TABLE", "LifeState", "OpenStream", "Opened", "SpeechResponse"]
+__all__ = ["LIFE_TABLE", "LifeState", "OpenStream", "Opened", "ReadableParts", "SpeechResponse"]
 
 _PLAIN = Manner()
 
 OpenStream: TypeAlias = "Callable[[str, str, Manner], StreamHandle]"
+ReadableParts: TypeAlias = "Callable[[str, str, Manner], list[str]]"
 
 
 class LifeState(Enum):
@@ -116,12 +117,16 @@ class SpeechResponse:
     while it speaks, from one open stream that is fed. All times are milliseconds of one monotonic clock.
     """
 
-    def __init__(self, segmenter: Segmenter, open_stream: OpenStream) -> None:
+    def __init__(
+        self, segmenter: Segmenter, open_stream: OpenStream, readable_parts: ReadableParts | None = None
+    ) -> None:
         """``segmenter`` is new; ``open_stream(text, following, manner)`` returns a new stream of the engine that suits
-        ``text``; ``following`` is some of the text known to come after it."""
+        ``text``; ``following`` is some of the text known to come after it. ``readable_parts`` cuts a text that no one
+        engine can read, with the same arguments."""
         self.state = LifeState.CUT
         self._cutter = Cutter(segmenter)
         self._open_stream = open_stream
+        self._readable_parts = readable_parts
         self._feed: StreamHandle | None = None
         self.opened: deque[Opened] = deque()
         """What is open and not yet sent to the end, in order; the first is being sent."""
@@ -256,7 +261,7 @@ class SpeechResponse:
 
     def open_next(self) -> None:
         """Give the next segment to an engine. If that raises, the segment stays where it is."""
-        piece, start = self._cutter.first(), self._spoken_characters
+        piece, start = self._readable_piece(), self._spoken_characters
         if piece is None:
             raise RuntimeError("There is nothing to open.")
         if not isinstance(piece, Piece):
@@ -273,6 +278,25 @@ class SpeechResponse:
         self._cutter.pop()
         self._spoken(piece.text)
         self._outline.segment(piece.text, start, ends=piece.ends)
+
+    def skip_next(self) -> tuple[int, int]:
+        """Leave out the next segment, which nobody can speak. Returns where its text lies in the text of the
+        response."""
+        piece, start = self._cutter.first(), self._spoken_characters
+        assert isinstance(piece, Piece), "a pause or sound needs no engine"
+        self._cutter.pop()
+        self._spoken(piece.text)
+        self._outline.segment(piece.text, start, ends=piece.ends)
+        return start, start + len(piece.text.rstrip())
+
+    def _readable_piece(self) -> Piece | Pause | Sound | None:
+        piece = self._cutter.first()
+        if self._readable_parts is not None and isinstance(piece, Piece) and piece.speakable:
+            parts = self._readable_parts(piece.text, self._cutter.following(), piece.manner)
+            if len(parts) > 1:
+                self._cutter.cut_first(parts)
+                return self._cutter.first()
+        return piece
 
     def first_start(self) -> int:
         """Where the text of what is being sent begins in the text of the response."""
@@ -293,6 +317,11 @@ class SpeechResponse:
     def begun_before_next(self) -> list[SegmentBegun]:
         """The parts of the text before that of the first stream which have not begun yet."""
         return self._outline.begun(self.first_start() if self.opened else self._spoken_characters)
+
+    def first_text(self) -> str:
+        """Of what is being sent."""
+        end = self.opened[1].before if len(self.opened) > 1 else None
+        return "".join(self.spoken_text[self.opened[0].before : end])
 
     def first_sent(self) -> str:
         """Returns its text, with what followed it and could not be spoken."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from saystream.errors import EngineUnavailable
 from saystream.languages import LANGUAGE_CODES
 from saystream.text.language import SpokenLanguage
+from saystream.text.readable import readable_parts, scripts_of
 
 if TYPE_CHECKING:
     from saystream.config import Settings
+    from saystream.engines.base import EngineInfo
     from saystream.hosting.front import Hosting, StreamHandle
     from saystream.hosting.playback import Playback
     from saystream.speech.events import SpeechConfig
@@ -54,8 +57,17 @@ class StreamOpener:
         self.language = self._services.spoken_language(config)
 
     def takes_text_uncut(self, text: str) -> bool:
-        """Whether the engine that would speak ``text`` takes it while it speaks."""
-        return self._services.hosting.engine(self._role(self.language.of(text)).engine).incremental_text
+        """Whether the engine that would speak ``text`` takes it while it speaks; not if nobody speaks it."""
+        engine = self._speaker(text, "", "")
+        return engine is not None and engine.incremental_text
+
+    def readable_parts(self, text: str, following: str, manner: Manner) -> list[str]:
+        """``text`` cut so that an engine reads each part: words in a script that the one for ``text`` does not read are
+        spoken by another, or refused."""
+        engine = self._speaker(text, following, manner.voice)
+        if engine is None or not engine.scripts or scripts_of(text) <= set(engine.scripts):
+            return [text]
+        return readable_parts(text, engine.scripts)
 
     def open(self, text: str, following: str, manner: Manner) -> StreamHandle:
         """A new stream of the engine that suits ``text``; ``following`` is some of the text known to come after it.
@@ -72,6 +84,13 @@ class StreamOpener:
             seed=config.seed,
         )
         return self._services.hosting.open(role.engine, request, playback=self._playback)
+
+    def _speaker(self, text: str, following: str, voice: str) -> EngineInfo | None:
+        """The engine that would speak ``text``; ``None`` if there is none, which ``open`` says with its reason."""
+        try:
+            return self._services.hosting.engine(self._role(self.language.of(text, following), voice).engine)
+        except EngineUnavailable:
+            return None
 
     def _role(self, language: str, voice: str = "") -> Role:
         return self._services.casting.role(

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
 from saystream.dsp.chain import Chain, EncodedAudio
-from saystream.errors import EngineFault, ServerFault
+from saystream.errors import EngineFault, EngineOutputInvalid, EngineUnavailable, ServerFault
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -24,6 +24,7 @@ from saystream.speech.services import StreamOpener
 from saystream.speech.startup import held_back
 from saystream.text.pauses import pause_after_ms
 from saystream.text.script import Pause, Sound
+from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -221,7 +222,9 @@ class SynthesisSession:
     ) -> AsyncGenerator[EncodedAudio | SegmentBegun | SegmentFailed, None]:
         """What the engines and ``chain`` make of a response, up to its end or a cancel."""
         while (opened := await self._next_opened(response)) is not None:
-            if isinstance(opened.content, Pause | Sound):
+            if isinstance(opened, SegmentFailed):
+                yield opened
+            elif isinstance(opened.content, Pause | Sound):
                 for begun in response.begun():
                     yield begun
                 for delta in interludes.put(opened.content):
@@ -256,6 +259,8 @@ class SynthesisSession:
                 heard = True
                 for delta in chain.push(chunk):
                     yield delta
+            if not heard and is_speakable(response.first_text()):
+                raise EngineOutputInvalid("The engine gave no sound for a text that has something to speak.")
             text = response.first_sent()
         except EngineFault as fault:
             self._go_on_after(fault, heard=heard)
@@ -266,21 +271,25 @@ class SynthesisSession:
             yield begun
         chain.end_segment(pause_after_ms(text))
 
-    def _go_on_after(self, fault: EngineFault, *, heard: bool) -> None:
+    def _go_on_after(self, fault: ServerFault, *, heard: bool) -> None:
         """Raises ``fault`` if there is no use in speaking the next segment."""
         if not heard:
             self._silent_faults += 1
         if self._ends_at_fault or self._silent_faults >= _MAX_SILENT_FAULTS:
             raise fault
 
-    async def _next_opened(self, response: SpeechResponse) -> Opened | None:
+    async def _next_opened(self, response: SpeechResponse) -> Opened | SegmentFailed | None:
         """What to send next, or ``None`` when all of the response has been sent."""
         idle_at_ms = self._pace.now_ms() + self._settings.realtime.response_idle_ms
         while not response.cancelled:
             if response.opened:
                 return response.opened[0]
             if response.has_segment():
-                response.open_next()
+                try:
+                    response.open_next()
+                except EngineUnavailable as fault:
+                    self._go_on_after(fault, heard=False)
+                    return SegmentFailed(fault, *response.skip_next())
             elif response.closed:
                 return None
             elif (cut_at_ms := self._pace.cut_at_ms(response)) is not None:
@@ -324,4 +333,6 @@ def _ended(
         status = "failed"
     elif response.cancelled:
         status = "cancelled"
-    return ResponseEnded(status, "".join(response.spoken_text), audio_ms, fault, ends_session)
+    # What failed without a sound is not billed.
+    text = "".join(response.spoken_text) if audio_ms or fault is None else ""
+    return ResponseEnded(status, text, audio_ms, fault, ends_session)

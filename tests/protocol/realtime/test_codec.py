@@ -187,6 +187,7 @@ def test_of_a_key_that_occurs_twice_the_second_counts() -> None:
     [
         ('{"event_id":"event_7","type":"nonsense"}', "event_7"),
         ('{"event_id":"event_7"}', "event_7"),
+        ('{"event_id":"event\\ud83d","type":"x"}', "event\ufffd"),
         ('{"event_id":7,"type":"input_text_buffer.commit"}', ""),
         ('{"type":"nonsense"}', ""),
         ("[]", ""),

@@ -194,10 +194,15 @@ async def test_a_language_that_no_engine_speaks_is_told_with_what_would_help(
     monkeypatch.setattr(synthesizer, "_services", replace(synthesizer._services, casting=casting))
     async with undisturbed(server), server.peer() as peer:
         await peer.append("你好，世界。")
-        (error,), code, _ = await peer.until_closed()
+        events = await peer.until("response.done")
+        (error,) = [event for event in events if event["type"] == "error"]
+        await peer.append("Hello.")
+        await peer.finish()
+        assert audio_of(await peer.until("session.finished"))
     assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "engine_unavailable")
     assert "Chinese (zh)" in error["error"]["message"]
-    assert code == 1011
+    assert events[-1]["response"]["status"] == "failed"
+    assert events[-1]["response"]["usage"] == {"characters": 0}
 
 
 async def test_a_full_queue_is_told_with_the_code_for_later(tmp_path: Path) -> None:

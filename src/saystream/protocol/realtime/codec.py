@@ -79,7 +79,7 @@ def encode(event: ClientEvent | ServerEvent) -> str:
 def event_id_of(frame: str) -> str:
     """The ``event_id`` of a refused frame, so that the error can name it; empty when there is none."""
     try:
-        event_id = _object_in(frame).get("event_id", "")
+        event_id = mended(_object_in(frame).get("event_id", ""))
     except InvalidRequest:
         return ""
     return event_id if isinstance(event_id, str) else ""
