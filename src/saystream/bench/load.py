@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from saystream.client import Session, connect
+from saystream.client import connect
+from saystream.client.tasks import TaskPool
 from saystream.errors import ClientError
-from saystream.protocol.realtime.events import AudioDelta, Error
+from saystream.languages import LANGUAGE_CODES
+from saystream.protocol.task.parameters import LANGUAGE_HINTS
 
-__all__ = ["Load", "SessionTiming", "run_load"]
+__all__ = ["Door", "Load", "SessionTiming", "run_load"]
 
 _BYTES_PER_SAMPLE = 2
 _WORD_OR_SPACE = re.compile(r"\S{1,6}\s*")
 """A language model's token is about a short word or a piece of a longer one."""
+
+
+class Door(StrEnum):
+    """Through which protocol a session speaks."""
+
+    REALTIME = "realtime"
+    TASK = "task"
+
+
+_MODELS = {Door.REALTIME: "qwen3-tts-flash-realtime", Door.TASK: "cosyvoice-v3-flash"}
+_VOICES = {Door.REALTIME: "Cherry", Door.TASK: "longanyang"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +43,15 @@ class Load:
 
     url: str
     text: str
+    door: Door = Door.REALTIME
     sessions: int = 1
     tokens_per_second: float | None = None
     """How fast a language model writes the text; ``None`` sends it at once."""
     ramp_s: float = 0.0
     """The sessions open evenly over this time."""
-    model: str = "qwen3-tts-flash-realtime"
-    voice: str = "Cherry"
+    model: str = ""
+    """Empty means one that the door has; likewise the voice."""
+    voice: str = ""
     language: str = "English"
     sample_rate: int = 24000
 
@@ -64,12 +81,42 @@ async def run_load(load: Load) -> list[SessionTiming]:
     return await asyncio.gather(*(_run_session(load, delay_s) for delay_s in delays_s))
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A session that takes text, through whichever door."""
+
+    append: Callable[[str], Awaitable[None]]
+    finish: Callable[[], Awaitable[None]]
+    audio: AsyncIterator[bytes]
+
+
+@asynccontextmanager
+async def _opened(load: Load) -> AsyncIterator[_Opened]:
+    model, voice = load.model or _MODELS[load.door], load.voice or _VOICES[load.door]
+    if load.door is Door.REALTIME:
+        async with connect(load.url, model=model) as session:
+            await session.update(voice=voice, language_type=load.language, sample_rate=load.sample_rate)
+            yield _Opened(session.append, session.finish, session.audio())
+        return
+    code = LANGUAGE_CODES.get(load.language, "")
+    async with (
+        TaskPool(load.url, size=1) as pool,
+        pool.task(
+            model=model,
+            voice=voice,
+            format="pcm",
+            sample_rate=load.sample_rate,
+            language_hints=[code] if code in LANGUAGE_HINTS else [],
+        ) as speech,
+    ):
+        yield _Opened(speech.send, speech.finish, speech.audio())
+
+
 async def _run_session(load: Load, delay_s: float) -> SessionTiming:
     await asyncio.sleep(delay_s)
     timing = SessionTiming()
     try:
-        async with connect(load.url, model=load.model) as session:
-            await session.update(voice=load.voice, language_type=load.language, sample_rate=load.sample_rate)
+        async with _opened(load) as session:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_write(session, load, timing))
                 tasks.create_task(_listen(session, load, timing))
@@ -80,7 +127,7 @@ async def _run_session(load: Load, delay_s: float) -> SessionTiming:
     return timing
 
 
-async def _write(session: Session, load: Load, timing: SessionTiming) -> None:
+async def _write(session: _Opened, load: Load, timing: SessionTiming) -> None:
     loop = asyncio.get_running_loop()
     timing.first_append_s = loop.time()
     if load.tokens_per_second is None:
@@ -93,13 +140,10 @@ async def _write(session: Session, load: Load, timing: SessionTiming) -> None:
     await session.finish()
 
 
-async def _listen(session: Session, load: Load, timing: SessionTiming) -> None:
+async def _listen(session: _Opened, load: Load, timing: SessionTiming) -> None:
     loop = asyncio.get_running_loop()
-    async for event in session:
-        if isinstance(event, AudioDelta):
-            timing.heard(len(event.audio), load.sample_rate, loop.time())
-        elif isinstance(event, Error):
-            timing.error = event.error.message
+    async for audio in session.audio:
+        timing.heard(len(audio), load.sample_rate, loop.time())
 
 
 async def _play_to_the_end(timing: SessionTiming) -> None:

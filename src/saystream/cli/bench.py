@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from saystream.bench import Load, ServerProcess, run_load, summarise, table
+from saystream.bench import Door, Load, ServerProcess, run_load, summarise, table
 from saystream.cli.shared import circumstances, errors_in_one_line
 
 __all__ = ["bench"]
@@ -31,6 +31,9 @@ def bench(
         typer.Option(help="The server to measure. Default: start one."),
     ] = None,
     engine: Annotated[str, typer.Option(help="Engine of the server that is started.")] = "tone",
+    door: Annotated[
+        Door, typer.Option(help="The protocol: that of Qwen-TTS or that of CosyVoice.")
+    ] = Door.REALTIME,
     sessions: Annotated[int, typer.Option(min=1, help="Sessions at once.")] = 1,
     rounds: Annotated[
         int, typer.Option(min=1, help="Run all sessions this often, for steadier figures.")
@@ -52,6 +55,7 @@ def bench(
         load = Load(
             url=url or "",
             text=text,
+            door=door,
             sessions=sessions,
             tokens_per_second=tokens_per_second,
             ramp_s=ramp,
@@ -92,5 +96,6 @@ def _measure(load: Load, rounds: int, server: ServerProcess | None) -> dict[str,
         result["cpu_s_per_audio_s"] = round((gateway_s + engines_s) / report.audio_s, 5)
         result["gateway_cores"] = round(gateway_s / took_s, 2)
     result["took_s"] = round(took_s, 1)
+    result["door"] = str(load.door)
     result["tokens_per_second"] = load.tokens_per_second
     return result | circumstances(load_before)
