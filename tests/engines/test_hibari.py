@@ -11,6 +11,7 @@ from saystream.dsp.silence import QUIETEST
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.hibari import HibariEngine
 from saystream.errors import ConfigurationError, InvalidValue
+from saystream.text.script import Pronunciation
 
 pytestmark = pytest.mark.slow
 
@@ -137,3 +138,14 @@ def test_an_unknown_voice_is_refused(engine: HibariEngine) -> None:
 def test_an_option_that_cannot_be_is_refused_by_name(option: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(option))):
         HibariEngine(**option)
+
+
+def test_a_word_is_said_as_it_is_told(engine: HibariEngine) -> None:
+    """As it says a word that is read like that."""
+    request = SynthesisRequest("heart", "en")
+    told = Span("We xyz here. Now.", pronunciations=(Pronunciation(3, 6, "arpabet", "L IH1 V"),))
+    said, read = (
+        np.concatenate([chunk.samples for chunk in engine.synthesize(span, request)])
+        for span in (told, Span("We live here. Now."))
+    )
+    assert np.array_equal(said, read)

@@ -161,7 +161,7 @@ class Taking(Listening):
 
     def __init__(self, **facts: Any) -> None:
         super().__init__()
-        self.info = replace(self.info, alphabets=("pinyin",), languages={"zh": "native"}, **facts)
+        self.info = replace(self.info, alphabets={"zh": ("pinyin",)}, languages={"zh": "native"}, **facts)
         self.told: list[tuple[Pronunciation, ...]] = []
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ class EngineInfo:
     normalizes_text: bool = False
     """It reads numbers, dates and the like itself and gets the text as written. An engine that takes text while it
     speaks must do so, because a number may arrive in pieces."""
-    alphabets: tuple[str, ...] = ()
-    """It speaks the pronunciations of a span that are written in these: ``pinyin``, ``arpabet``, ``ipa``. Those in any
-    other alphabet arrive spelt as letters or characters that are read like that."""
+    alphabets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """It speaks the pronunciations of a span that are written in these: ``pinyin``, ``arpabet``, ``ipa``. By ISO 639-1
+    code of the text; ``*`` means any other language. Those in any other alphabet arrive spelt as letters or characters
+    that are read like that."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
     marks: bool = False
@@ -98,6 +99,10 @@ class EngineInfo:
     def speaks(self, language: str) -> bool:
         """Whether ``language`` (ISO 639-1) is one of ``languages``."""
         return self.quality(language) is not None
+
+    def takes(self, alphabet: str, language: str) -> bool:
+        """Whether it speaks pronunciations in ``alphabet`` within a text in ``language`` (ISO 639-1)."""
+        return alphabet in self.alphabets.get(language, self.alphabets.get("*", ()))
 
     def quality(self, language: str) -> str | None:
         """How good it is at best in ``language`` (ISO 639-1); ``None`` if it does not speak it."""

@@ -19,6 +19,7 @@ from saystream.dsp.silence import trimmed
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.digits import readable
+from saystream.engines.pronunciation.told_words import HELD, held, phonemized
 from saystream.errors import InvalidValue
 from saystream.text.pauses import pause_after_ms
 
@@ -71,6 +72,7 @@ class HibariEngine(SegmentEngine):
             voices=(_VOICE,),
             concurrency=self._options.concurrency,
             normalizes_text=True,
+            alphabets={"en": ("arpabet", "ipa")},
         )
 
     def load(self) -> None:
@@ -90,22 +92,27 @@ class HibariEngine(SegmentEngine):
             pitch=request.pitch,
             formant=request.formant,
         )
-        yield from map(SpeechChunk, shaped(self._pieces(span.text, hurried=hurried), stages))
+        yield from map(SpeechChunk, shaped(self._pieces(span, hurried=hurried), stages))
 
-    def _pieces(self, text: str, *, hurried: bool) -> Iterator[Samples]:
+    def _pieces(self, span: Span, *, hurried: bool) -> Iterator[Samples]:
         speed, effect = (_HURRIED_SPEED, _HURRIED_EFFECT) if hurried else (1.0, 1.0)
         piece = self.info.sample_rate * _PIECE_MS // 1000
         chance = np.random.default_rng(_SEED)
-        for phonemes in self._phonemes(text):
+        for phonemes in self._phonemes(span):
             sound = self._model.from_ids(self._model.ids(phonemes), speed, chance)
             pause_ms = pause_after_ms(phonemes) / effect
             sound = trimmed(sound, self.info.sample_rate, pause_ms=pause_ms)
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 
-    def _phonemes(self, text: str) -> Iterator[str]:
+    def _phonemes(self, span: Span) -> Iterator[str]:
         """What the model speaks in each pass; a sentence is read when its turn comes."""
-        for sentence in self._model.split_sentences(readable(text)):
+        source, symbols = held(span.text, span.pronunciations)
+        told = iter(symbols)
+        for sentence in self._model.split_sentences(readable(source.text)):
+            if HELD in sentence:
+                yield from _cut(phonemized(self._model.g2p, sentence, told))
+                continue
             for phonemes in self._model.phonemize(sentence):
                 yield from _cut(phonemes)
 

@@ -46,7 +46,7 @@ class _Reading:
 
     def __init__(self, info: EngineInfo, request: SynthesisRequest) -> None:
         self._language = request.language
-        self._alphabets = info.alphabets
+        self._info = info
         self.reads_formulas = request.normalize_text
         self.wants_marks = request.marks
         self._in_words: Callable[[str], Rewritten] = Rewritten.of
@@ -72,7 +72,7 @@ class _Reading:
                 continue
             put(self._in_words(span.text[end : each.start]), end)
             word = Rewritten.of(span.text[each.start : each.end])
-            if each.alphabet in self._alphabets:
+            if self._info.takes(each.alphabet, self._language):
                 taken.append(replace(each, start=length, end=length + len(word)))
             elif spelt := respelt(each.alphabet, each.phonemes, self._language):
                 word = word.becomes(spelt)

@@ -12,6 +12,7 @@ from saystream.engines.kokoro import reading
 from saystream.engines.kokoro.reading import LANGUAGES, Reader
 from saystream.engines.kokoro.vocabulary import numbers
 from saystream.errors import EngineUnavailable
+from saystream.text.script import Alphabet, Pronunciation
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +265,60 @@ def test_a_reader_that_is_made_does_not_wait_for_another(monkeypatch: pytest.Mon
     reader.prepare("en")
     with reader._lock:  # as while another is made
         assert reader.read("Yes.", "en").text == "jˈɛs."
+
+
+def told(
+    reader: Reader, text: str, language: str, *words: tuple[str, Alphabet, str], british: bool = False
+) -> tuple[str, list[tuple[str, str]]]:
+    """The symbols, and each word as written with those of it."""
+    pronunciations = [
+        Pronunciation(text.index(word), text.index(word) + len(word), alphabet, phonemes)
+        for word, alphabet, phonemes in words
+    ]
+    read = reader.read(text, language, british=british, pronunciations=pronunciations)
+    marks = [
+        (text[each.written_start : each.written_end], read.text[each.start : each.end])
+        for each in read.stretches()
+    ]
+    assert numbers(read.text)
+    return read.text, marks
+
+
+def test_pinyin_is_said_character_by_character(reader: Reader) -> None:
+    symbols, marks = told(reader, "好天气。", "zh", ("天气", "pinyin", "tian1 qi5"))
+    assert symbols == "xau↓ tʰjɛ→nʨʰi."
+    assert marks == [("好", "xau↓"), ("天", "tʰjɛ→n"), ("气", "ʨʰi")]
+
+
+def test_pinyin_of_another_length_is_of_the_whole_word(reader: Reader) -> None:
+    assert told(reader, "花儿!", "zh", ("花儿", "pinyin", "huar1")) == ("xwa→ɚ!", [("花儿", "xwa→ɚ")])
+
+
+@pytest.mark.parametrize(("british", "hello"), [(False, "həlˈO"), (True, "həlˈQ")])
+def test_phones_are_said_in_the_accent_of_the_voice(reader: Reader, british: bool, hello: str) -> None:
+    symbols, marks = told(reader, "the hi, or", "en", ("hi", "arpabet", "HH AH0 L OW1"), british=british)
+    assert marks[1] == ("hi", hello)
+    assert symbols.startswith(f"ðə {hello}, ")
+
+
+def test_phones_in_another_language_stand_apart_like_english_words(reader: Reader) -> None:
+    symbols, marks = told(reader, "我用hi。", "zh", ("hi", "arpabet", "L AY1 V"))
+    assert symbols == "wo↓jʊ↘ŋ, lˈIv."
+    assert marks[-1] == ("hi", "lˈIv")
+
+
+def test_ipa_is_of_the_language_around_it(reader: Reader) -> None:
+    symbols, marks = told(reader, "Ich mag Genf.", "de", ("Genf", "ipa", "ʒəˈnɛf"))
+    assert marks[-1] == ("Genf", "ʒənˈɛf")
+    assert symbols.endswith(" ʒənˈɛf.")
+
+
+def test_pinyin_in_an_english_text_is_chinese(reader: Reader) -> None:
+    symbols, marks = told(reader, "In Xian now", "en", ("Xian", "pinyin", "xi1 an1"))
+    assert marks[1] == ("Xian", "ɕi→a→n")
+    assert ", ɕi→a→n, " in symbols
+
+
+def test_what_is_not_in_its_alphabet_is_read_as_written(reader: Reader) -> None:
+    assert told(reader, "你好", "zh", ("你好", "pinyin", "?"))[0] == reader.read("你好", "zh").text
+    assert told(reader, "hello", "en", ("hello", "arpabet", "?"))[0] == reader.read("hello", "en").text

@@ -19,9 +19,10 @@ from pypinyin.contrib.tone_convert import to_finals, to_initials, to_normal
 
 from saystream.engines.kokoro.syllables import BUZZED, FINALS, INITIALS, TONES, WHOLE
 from saystream.engines.kokoro.vocabulary import punctuation
+from saystream.text.pronunciation.notation import pinyin_syllables
 from saystream.text.rewriting import Rewritten, joined
 
-__all__ = ["HAN", "ChineseReader", "syllable"]
+__all__ = ["HAN", "ChineseReader", "syllable", "told_syllables"]
 
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """For a character class of a regular expression."""
@@ -96,6 +97,14 @@ def syllable(pinyin: str) -> str:
     final = to_finals(plain, strict=True, v_to_u=True)
     symbols = "ɨ*" if final == "i" and initial in BUZZED else FINALS[final]
     return INITIALS[initial] + symbols.replace("*", tone)
+
+
+def told_syllables(pinyin: str) -> list[str]:
+    """The symbols of each syllable of ``pinyin``, such as "tian1 qi4"; none for anything else."""
+    return [
+        syllable(f"{each.base}{each.tone}") + (syllable("er5") if each.rhotic else "")
+        for each in pinyin_syllables(pinyin) or ()
+    ]
 
 
 def _in_words(number: str, following: str) -> str:

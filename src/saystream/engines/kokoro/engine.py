@@ -117,6 +117,7 @@ class KokoroEngine(Engine):
             runtime=self._model.runtime,
             chunk_ms=self._model.chunk_ms,
             marks=True,
+            alphabets={"*": ("pinyin", "arpabet", "ipa")},
         )
         if language := next(iter(languages), None):
             request = SynthesisRequest(default, language)
@@ -164,7 +165,12 @@ class KokoroEngine(Engine):
         voice = parse_voice(request.voice, self._styles.voices)
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
-        symbols = self._reader.read(span.text, request.language, british=is_british(voice))
+        symbols = self._reader.read(
+            span.text,
+            request.language,
+            british=is_british(voice),
+            pronunciations=span.pronunciations,
+        )
         timbre_of = rhythm_of = voice
         if self._reader.has_english(span.text, request.language):
             timbre_of, rhythm_of = clear_in_english(voice, self._styles.voices)

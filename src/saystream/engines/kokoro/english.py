@@ -4,7 +4,8 @@ was trained with. American and British differ in lexicon and rules, not only in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from hibari import Hibari
 from hibari.g2p import G2P
@@ -12,7 +13,11 @@ from hibari.g2p.normalize import normalize
 
 from saystream.engines.kokoro.vocabulary import CLAUSE_MARKS, SENTENCE_MARKS, in_symbols, punctuation
 from saystream.engines.pronunciation.digits import readable
+from saystream.engines.pronunciation.told_words import held, with_told
 from saystream.text.rewriting import Rewritten, joined
+
+if TYPE_CHECKING:
+    from saystream.text.script import Pronunciation
 
 __all__ = ["EnglishReader"]
 
@@ -30,13 +35,18 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 class EnglishReader:
     def __init__(self, *, british: bool = False) -> None:
+        self._british = british
         self._g2p = G2P(british=british)
 
-    def read(self, text: str) -> Rewritten:
-        marked = Rewritten.of(text).sub(_NOT_ASCII, lambda match: punctuation(match[0]) or match[0])
+    def read(self, text: str, told: Sequence[Pronunciation] = ()) -> Rewritten:
+        """What has a pronunciation in ARPAbet or in the International Phonetic Alphabet gets the symbols of it."""
+        source, symbols = held(text, told, british=self._british)
+        marked = source.sub(_NOT_ASCII, lambda match: punctuation(match[0]) or match[0])
         unquoted = marked.sub(_QUOTES, "")
         plain = unquoted.respelt(readable(unquoted.text))
-        return joined(filter(len, map(self._sentence, _sentences(plain))), " ")
+        rest = iter(symbols)
+        sentences = (self._sentence(sentence, rest) for sentence in _sentences(plain))
+        return joined(filter(len, sentences), " ")
 
     def read_apart(self, text: str) -> Rewritten:
         """For words in a text of another language: initials are said letter by letter, each with its stress. Run
@@ -56,8 +66,8 @@ class EnglishReader:
         as_word = self.read(word).text.translate(_STRESS)
         return " ".join(names) if as_word == "".join(names).translate(_STRESS) else ""
 
-    def _sentence(self, sentence: Rewritten) -> Rewritten:
-        symbols = self._phonemes(sentence.respelt(normalize(sentence.text))).strip()
+    def _sentence(self, sentence: Rewritten, told: Iterator[str]) -> Rewritten:
+        symbols = self._phonemes(sentence.respelt(normalize(sentence.text)), told).strip()
         # The reader takes "5G." for one word and loses the full stop with its last letter.
         mark = sentence.text.rstrip(_CLOSERS)[-1:]
         if (
@@ -68,8 +78,8 @@ class EnglishReader:
             return symbols.followed_by(mark)
         return symbols
 
-    def _phonemes(self, text: Rewritten) -> Rewritten:
-        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(text.text))
+    def _phonemes(self, text: Rewritten, told: Iterator[str]) -> Rewritten:
+        tokens = self._g2p.phonemize_tokens(with_told(self._g2p.tokenize(text.text), told))
         read = text.respelt("".join(token.text + token.whitespace for token in tokens))
         words: list[Rewritten] = []
         start = 0

@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, cast
 
+from saystream.engines.kokoro.vocabulary import in_symbols, punctuation
+from saystream.engines.pronunciation.misaki import english_symbols, stress_before_vowels
 from saystream.errors import EngineUnavailable, SaystreamError
 from saystream.text.rewriting import Rewritten, joined
 from saystream.text.runs import language_runs
 
 if TYPE_CHECKING:
     from saystream.engines.kokoro.english import EnglishReader
+    from saystream.text.script import Pronunciation
 
 __all__ = ["LANGUAGES", "Reader", "TextReader"]
 
@@ -84,10 +88,23 @@ class Reader:
         """Makes the reader of that language. Raises EngineUnavailable, with the reason, if it cannot be made."""
         self._reader(language)
 
-    def read(self, text: str, language: str, *, british: bool = False) -> Rewritten:
+    def read(
+        self,
+        text: str,
+        language: str,
+        *,
+        british: bool = False,
+        pronunciations: Sequence[Pronunciation] = (),
+    ) -> Rewritten:
         """The symbols of ``text``, which is in ``language`` unless its script says otherwise, and what each was written
-        as; empty if there is nothing to hear."""
-        symbols = joined(self._stretches(text, language, british=british), _SWITCH).sub(_SPACES, " ")
+        as; empty if there is nothing to hear. What has a pronunciation gets exactly its symbols."""
+        symbols = Rewritten.of("")
+        before = ""
+        for reader, stretch in self._told(text, language, british=british, pronunciations=pronunciations):
+            separator = "" if not before else " " if reader == before else _SWITCH
+            symbols = joined([symbols, stretch], separator)
+            before = reader
+        symbols = symbols.sub(_SPACES, " ")
         symbols = symbols.sub(_BEFORE_A_MARK, "").sub(_BESIDE_A_MARK, "")
         symbols = symbols.sub(_AFTER_AN_OPENING, "").strip()
         return symbols if any(map(str.isalpha, symbols.text)) else symbols[:0]
@@ -96,14 +113,40 @@ class Reader:
         """Whether a text in another language contains English words."""
         return language != "en" and any(run.language == "en" for run in language_runs(text, language))
 
-    def _stretches(self, text: str, language: str, *, british: bool) -> Iterator[Rewritten]:
+    def _told(
+        self, text: str, language: str, *, british: bool, pronunciations: Sequence[Pronunciation]
+    ) -> Iterator[tuple[str, Rewritten]]:
+        """What is read by one reader each, with its name; what is pronounced as told has its place among them."""
+        if pronunciations and language == "en" and _is_english(text, pronunciations):
+            # As a whole: what is around a word decides how others sound, such as "the" before a vowel.
+            english = cast("EnglishReader", self._reader(_BRITISH if british else language))
+            yield language, english.read(text, pronunciations)
+            return
+        end = 0
+        for each in pronunciations:
+            if each.alphabet == "pinyin":
+                self.check("zh")
+            reader, symbols = _symbols(each, text[each.start : each.end], language, british=british)
+            if not symbols.text:
+                continue
+            yield from self._stretches(text[end : each.start], end, language, british=british)
+            end = each.end
+            marks = "".join(takewhile(punctuation, text[end:].partition(" ")[0]))
+            # Some readers leave out a mark that has no word before it.
+            closed = symbols.followed_by("".join(map(punctuation, marks)))
+            yield reader, closed.shifted(each.start)
+            end += len(marks)
+        yield from self._stretches(text[end:], end, language, british=british)
+
+    def _stretches(
+        self, text: str, start: int, language: str, *, british: bool
+    ) -> Iterator[tuple[str, Rewritten]]:
         """What is read by one reader each; those without symbols are left out."""
-        start = 0
         for run in language_runs(text, language):
             for stretch, reader in _by_script(run.text, run.language):
                 symbols = self._stretch(stretch, reader, within=language, british=british)
                 if symbols.text.strip():
-                    yield symbols.shifted(start)
+                    yield reader, symbols.shifted(start)
                 start += len(stretch)
 
     def _stretch(self, text: str, language: str, *, within: str, british: bool) -> Rewritten:
@@ -120,6 +163,32 @@ class Reader:
             if name not in self._readers:
                 self._readers[name] = _made(name)
             return self._readers[name]
+
+
+def _is_english(text: str, pronunciations: Sequence[Pronunciation]) -> bool:
+    stretches = [each for run in language_runs(text, "en") for each in _by_script(run.text, run.language)]
+    return [reader for _, reader in stretches] == ["en"] and all(
+        each.alphabet != "pinyin" for each in pronunciations
+    )
+
+
+def _symbols(told: Pronunciation, word: str, language: str, *, british: bool) -> tuple[str, Rewritten]:
+    """How ``word`` is pronounced, and the language of these sounds; empty for what is not in the alphabet."""
+    written = Rewritten.of(word)
+    if told.alphabet == "pinyin":
+        from saystream.engines.kokoro.chinese import told_syllables
+
+        syllables = told_syllables(told.phonemes)
+        if len(syllables) != len(word):
+            return "zh", written.becomes("".join(syllables))
+        each = (written[place : place + 1].becomes(symbols) for place, symbols in enumerate(syllables))
+        return "zh", joined(each)
+    if told.alphabet == "arpabet" or language == "en":
+        symbols = english_symbols(told.alphabet, told.phonemes, british=british)
+        return "en", written.becomes(in_symbols(symbols))
+    from saystream.engines.kokoro.espeak_ipa import kokoro_phonemes
+
+    return language, written.becomes(stress_before_vowels(kokoro_phonemes(told.phonemes, language)))
 
 
 def _by_script(text: str, language: str) -> Iterator[tuple[str, str]]:
