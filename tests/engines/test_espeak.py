@@ -12,6 +12,7 @@ from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.espeak import VOICES, EspeakEngine
 from saystream.errors import ConfigurationError, InvalidValue
 
+Words = list[tuple[str, float, float, str]]
 SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
 
 
@@ -27,6 +28,25 @@ def speak(engine: EspeakEngine, text: str, **request: Any) -> np.ndarray:
     stream.push(Span(text))
     stream.end_input()
     return np.concatenate([*(chunk.samples for chunk in stream.chunks()), np.zeros(0, np.float32)])
+
+
+def words(engine: EspeakEngine, text: str, **request: Any) -> Words:
+    """Each with its times in ms and its phonemes."""
+    stream = engine.open(
+        SynthesisRequest(**{"voice": "f2", "language": "en", "marks": True, "phonemes": True, **request})
+    )
+    stream.push(Span(text, 1000))
+    stream.end_input()
+    return [
+        (
+            text[mark.start - 1000 : mark.end - 1000],
+            mark.start_ms,
+            mark.end_ms,
+            "".join(each.text for each in mark.phonemes),
+        )
+        for chunk in stream.chunks()
+        for mark in chunk.marks
+    ]
 
 
 def seconds(engine: EspeakEngine, text: str, **request: Any) -> float:
@@ -161,3 +181,50 @@ def test_an_unknown_voice_or_language_is_refused(
 def test_there_are_no_options() -> None:
     with pytest.raises(ConfigurationError, match="voice"):
         EspeakEngine(voice="f2")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("en", SENTENCE, SENTENCE.rstrip(".").split()),
+        (
+            "en",
+            " One  of the\x00two 😀 costs $35.50 naïvely. ",
+            ["One", "of", "the", "two", "costs", "35.50", "naïvely"],
+        ),
+        ("en", "word " + "a" * 60 + " word", ["word", "a" * 60, "word"]),
+        ("zh", "今天，你好。", ["今", "天", "你", "好"]),
+        ("ko", "먹는 것이 옷이", ["먹는", "것이", "옷이"]),
+        ("ja", "会議は木曜日の午後です。", ["会議", "は", "木曜日", "の", "午後", "です"]),
+        ("ja", "2024年ABC", ["2024", "年", "ABC"]),
+    ],
+)
+def test_each_word_has_a_mark_in_the_text_as_written(
+    engine: EspeakEngine, language: str, text: str, expected: list[str]
+) -> None:
+    said = words(engine, text, language=language)
+    assert [word for word, *_ in said] == expected
+    assert all(phonemes for *_, phonemes in said)
+    times = [ms for _, start_ms, end_ms, _ in said for ms in (start_ms, end_ms)]
+    assert times == sorted(times)
+    assert times[-1] < seconds(engine, text, language=language) * 1000 + 10
+
+
+@pytest.mark.parametrize("request_fields", [{}, {"speed": 3.0}, {"speed": 0.4, "pitch": 2.0, "formant": 1.3}])
+def test_a_pause_is_where_the_marks_say(engine: EspeakEngine, request_fields: dict[str, float]) -> None:
+    text = "Hello, hello."
+    (_, _, pause_ms, first), (_, again_ms, end_ms, _) = words(engine, text, **request_fields)
+    sound = np.abs(speak(engine, text, **request_fields))
+    loud = np.flatnonzero(sound > 0.02) * 1000 / engine.info.sample_rate
+    assert first == "həlˈoʊ"
+    for ms, expected in (
+        (pause_ms, loud[loud < (pause_ms + again_ms) / 2].max()),
+        (again_ms, loud[loud > (pause_ms + again_ms) / 2].min()),
+        (end_ms, loud.max()),
+    ):
+        assert ms == pytest.approx(expected, abs=60)
+
+
+def test_phonemes_come_only_if_asked_for(engine: EspeakEngine) -> None:
+    assert {phonemes for *_, phonemes in words(engine, SENTENCE, phonemes=False)} == {""}
+    assert words(engine, SENTENCE, marks=False) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,20 +17,26 @@ import numpy as np
 from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
+from saystream.engines.espeak_times import WordTimes
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.espeak_library import (
     RetrieveSamples,
+    SpeechEvent,
     library,
     library_in_use,
     plain,
+    read_events,
     spoken_languages,
 )
 from saystream.engines.pronunciation.hangul import as_pronounced
 from saystream.engines.pronunciation.kana import in_kana
 from saystream.errors import InvalidValue
+from saystream.text.rewriting import Rewritten
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
+
+    _Piece = tuple[Samples, Sequence[SpeechEvent]]
 
 __all__ = ["EspeakEngine"]
 
@@ -58,7 +64,10 @@ _GAIN = 0.5
 """As loud as the other engines. Unchanged, eSpeak's vowels peak at 0.7, theirs at 0.3."""
 
 
-_READERS = {"ja": in_kana, "ko": as_pronounced}
+_READERS: Mapping[str, Callable[[str], Rewritten]] = {
+    "ja": in_kana,
+    "ko": lambda text: Rewritten(as_pronounced(text), range(len(text)), range(1, len(text) + 1)),
+}
 """For languages whose letters the library knows, but not how they are read."""
 
 
@@ -82,6 +91,7 @@ class EspeakEngine(SegmentEngine):
             sample_rate=library().sample_rate,
             languages=dict.fromkeys([*best, *sorted(set(self._languages) - set(best))], "robotic"),
             voices=VOICES,
+            marks=True,
         )
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
@@ -96,16 +106,20 @@ class EspeakEngine(SegmentEngine):
         setting = np.interp(np.log(pitch), np.log(_PITCH_RATIOS), _PITCH_SETTINGS)
         # The library changes the pitch without the formants; only what is beyond its range is left to the stages.
         rest = request.pitch / pitch
+        speed = request.speed * _BASE_RATE_WPM / rate
         stages = timbre(
             self.info.sample_rate,
-            speed=request.speed * _BASE_RATE_WPM / rate,
+            speed=speed,
             pitch=rest,
             formant=request.formant,
         )
         voice = f"{self._languages[request.language]}+{request.voice}"
-        spoken = plain(_READERS.get(request.language, str)(span.text))
-        speech = _Speech(spoken, voice, {_RATE: round(rate), _PITCH: round(float(setting))})
-        yield from map(SpeechChunk, shaped(speech.chunks(), stages))
+        spoken = _READERS.get(request.language, Rewritten.of)(span.text).strip()
+        spoken = spoken.respelt(plain(spoken.text))
+        speech = _Speech(spoken.text, voice, {_RATE: round(rate), _PITCH: round(float(setting))})
+        times = WordTimes(spoken, span, self.info.sample_rate, speed=speed, phonemes=request.phonemes)
+        chunks = shaped(times.heard(speech.pieces()), stages)
+        yield from times.attached(chunks) if request.marks else map(SpeechChunk, chunks)
 
 
 class _Speech:
@@ -113,10 +127,10 @@ class _Speech:
 
     def __init__(self, text: str, voice: str, parameters: dict[int, int]) -> None:
         self._arguments = (text, voice, parameters)
-        self._buffers: queue.Queue[Samples | Exception | None] = queue.Queue(_WAITING_BUFFERS)
+        self._buffers: queue.Queue[_Piece | Exception | None] = queue.Queue(_WAITING_BUFFERS)
         self._stopped = False
 
-    def chunks(self) -> Iterator[Samples]:
+    def pieces(self) -> Iterator[_Piece]:
         with library_in_use:
             thread = threading.Thread(target=self._run, name="espeak", daemon=True)
             thread.start()
@@ -138,9 +152,9 @@ class _Speech:
             self._buffers.put(error)
         self._buffers.put(None)
 
-    def _retrieve(self, samples: Any, num_samples: int, events: object) -> int:
+    def _retrieve(self, samples: Any, num_samples: int, events: int | None) -> int:
         """Called by the library: 0 to continue, 1 to stop."""
         if num_samples > 0 and not self._stopped:
             integers = np.ctypeslib.as_array(samples, (num_samples,))
-            self._buffers.put(integers * np.float32(_GAIN / 32768))
+            self._buffers.put((integers * np.float32(_GAIN / 32768), read_events(events)))
         return int(self._stopped)

@@ -11,9 +11,10 @@ import threading
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import espeakng_loader
 
@@ -22,12 +23,15 @@ from saystream.errors import EngineUnavailable, InvalidValue, TextTooLong
 __all__ = [
     "MAX_PHONEMIZED_CHARACTERS",
     "Clause",
+    "EventKind",
     "Library",
     "RetrieveSamples",
+    "SpeechEvent",
     "library",
     "library_in_use",
     "phonemize",
     "plain",
+    "read_events",
     "spoken_languages",
 ]
 
@@ -66,6 +70,7 @@ _CLOSING = frozenset({"Pe", "Pf", "Pi", "Zs", "Cc"})
 
 # From speak_lib.h.
 _SYNCHRONOUS_RETRIEVAL = 2
+_PHONEME_EVENTS, _EVENTS_IN_IPA = 0x01, 0x02
 _DONT_EXIT_ON_ERROR = 0x8000
 _CHARACTERS_UTF8 = 1
 _PAUSE_AT_END = 0x1000
@@ -76,10 +81,37 @@ _BUFFER_MS = 100
 RetrieveSamples = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
-"""Called by the library with samples; returns 0 to continue and 1 to stop."""
+"""Called by the library with samples and events; returns 0 to continue and 1 to stop."""
 
 library_in_use = threading.Lock()
 """Held by every caller of a method of ``library()``."""
+
+
+class EventKind(Enum):
+    """What begins."""
+
+    WORD = 1
+    SENTENCE = 2
+    END = 5
+    """The pause after a clause is over."""
+    PHONEME = 7
+
+
+_KINDS = frozenset(kind.value for kind in EventKind)
+
+
+class SpeechEvent(NamedTuple):
+    """Something that the library says, or a pause."""
+
+    kind: EventKind
+    start: int
+    """Of a word: its place in the text…"""
+    length: int
+    """…and its length, in code points."""
+    sample: int
+    """Where it begins in the sound."""
+    phoneme: str
+    """In the International Phonetic Alphabet with its stress mark; "" for a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +162,9 @@ class Library:
         self._functions.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         self._functions.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self.voice_folder = Path(espeakng_loader.get_data_path())
+        options = _DONT_EXIT_ON_ERROR | _PHONEME_EVENTS | _EVENTS_IN_IPA
         self.sample_rate: int = self._functions.espeak_Initialize(
-            _SYNCHRONOUS_RETRIEVAL, _BUFFER_MS, str(self.voice_folder).encode(), _DONT_EXIT_ON_ERROR
+            _SYNCHRONOUS_RETRIEVAL, _BUFFER_MS, str(self.voice_folder).encode(), options
         )
         if self.sample_rate <= 0:
             raise EngineUnavailable(f"eSpeak NG cannot read its voices in {self.voice_folder}.")
@@ -216,6 +249,35 @@ def plain(text: str) -> str:
     words and numbers that are too long for the library are cut."""
     kept = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
     return _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1, ", kept)).strip()
+
+
+def read_events(pointer: Any) -> list[SpeechEvent]:
+    """Those that a ``RetrieveSamples`` is called with, which the library keeps only until it returns."""
+    read: list[SpeechEvent] = []
+    events = ctypes.cast(pointer, ctypes.POINTER(_Event))
+    position = 0
+    while events and (kind := events[position].kind):
+        if kind in _KINDS:
+            event = events[position]
+            phoneme = event.id.decode(errors="ignore") if kind == EventKind.PHONEME.value else ""
+            read.append(
+                SpeechEvent(EventKind(kind), event.text_position - 1, event.length, event.sample, phoneme)
+            )
+        position += 1
+    return read
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
 
 
 class _Voice(ctypes.Structure):
