@@ -320,3 +320,22 @@ async def test_the_example_of_the_guide_runs(live: Live, tmp_path: Path) -> None
     assert b"'world'" in printed
     for name in ("hello.wav", "sambert.wav"):
         assert (tmp_path / name).read_bytes()[:4] == b"RIFF"
+
+
+async def test_a_task_that_is_not_read_cannot_hold_up_its_neighbours_for_ever(live: Live) -> None:
+    times, limits = Timeouts(receive_s=0.3), Limits(max_queued_events=1)
+    async with TaskPool(url_of(live), size=1, tasks_per_connection=2, timeouts=times, limits=limits) as pool:
+        async with (
+            pool.speak(TEXT * 20, model=MODEL, **SAID) as unread,
+            pool.speak(TEXT, model=MODEL, **SAID) as neighbour,
+        ):
+            # Their connection is given up. A task of which nothing was heard begins again on another one.
+            assert await whole_or_lost(neighbour) in (None, await alone(live))
+            assert await whole_or_lost(unread) in (None, await alone(live, TEXT * 20))
+
+
+async def whole_or_lost(speech: Speech) -> bytes | None:
+    try:
+        return b"".join([audio async for audio in speech.audio()])
+    except ConnectionLost:
+        return None

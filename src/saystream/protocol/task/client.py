@@ -14,7 +14,7 @@ import msgspec
 
 from saystream.errors import InvalidState, RemoteProtocolError
 from saystream.protocol.task.codec import decode_event, encode_command
-from saystream.protocol.task.commands import Command, ContinueTask, FinishTask, RunTask
+from saystream.protocol.task.commands import Command, FinishTask, RunTask
 from saystream.protocol.task.events import (
     SentenceBegin,
     SentenceEnd,
@@ -81,13 +81,12 @@ class TaskClient:
         task = self._tasks.get(command.task_id)
         if task is None:
             raise InvalidState("the task is not open")
-        match command:
-            case ContinueTask():
-                if task.output is OutputState.REQUESTED:
-                    raise InvalidState("no text may be sent before task-started")
-                task.client_sends("continue-task")
-            case FinishTask(cancel=cancel):
-                task.client_sends("cancel" if cancel else "finish-task")
+        if isinstance(command, FinishTask):
+            task.client_sends("cancel" if command.cancel else "finish-task")
+        elif task.output is OutputState.REQUESTED:
+            raise InvalidState("no text may be sent before task-started")
+        else:
+            task.client_sends("continue-task")
         return frame
 
     # --- receiving ---------------------------------------------------------------------------------------------------
