@@ -8,7 +8,13 @@ from saystream import catalog
 from saystream.audio import AudioFormat, Effects
 from saystream.errors import InvalidMarkup, InvalidRequest, InvalidValue, TaskModelUnknown, VoiceRefused
 from saystream.protocol.task.parameters import HotFix, TaskParameters
-from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak, speech_of
+from saystream.server.doors.task_speech import (
+    Preparation,
+    check_parts,
+    nothing_to_speak,
+    speech_of,
+    urls_of,
+)
 from saystream.text.script import Part, Passage, Pause
 from saystream.text.ssml import parse
 
@@ -173,15 +179,21 @@ def test_ssml_is_read_where_it_may_be_and_its_tags_are_not_billed() -> None:
     [
         ("<speak>Hi</wrong>", InvalidMarkup),
         ('<speak voice="nobody">Hi</speak>', VoiceRefused),
-        ('<speak><soundEvent src="http://example.com/a.wav"/>Hi</speak>', InvalidMarkup),
-        ('<speak bgm="http://example.com/a.wav">Hi</speak>', InvalidMarkup),
+        ('<speak effect="choir">Hi</speak>', InvalidValue),
+        ('<speak effect="lpfilter" effectValue="40000">Hi</speak>', InvalidValue),
     ],
 )
 def test_what_ssml_asks_for_in_vain_is_refused(document: str, error: type[InvalidRequest]) -> None:
     with pytest.raises(error):
         preparation = Preparation(TaskParameters(enable_ssml=True), inline_pauses=False)
         check_parts(CATALOG, speech(), preparation.push(document))
-    check_parts(CATALOG, speech(), parse('<speak voice="longanhuan">Hi</speak>'))
+    check_parts(CATALOG, speech(), parse('<speak voice="longanhuan" effect="echo">Hi<break/></speak>'))
+
+
+def test_recordings_are_named_once() -> None:
+    sound = '<soundEvent src="http://a.example/b.wav"/>'
+    document = f'<speak bgm="http://a.example/m.mp3">Hi{sound}ho<break/>{sound}</speak><speak>Bye</speak>'
+    assert urls_of(parse(document)) == ["http://a.example/m.mp3", "http://a.example/b.wav"]
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

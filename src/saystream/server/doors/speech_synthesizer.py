@@ -23,7 +23,7 @@ from saystream.server.doors.base import Door
 from saystream.server.doors.spoken_request import SpokenRequest, answer, wants_events
 from saystream.server.doors.spool import Spool, WavSpool
 from saystream.server.doors.task_sentences import Sentences
-from saystream.server.doors.task_speech import Preparation, nothing_to_speak, speech_of
+from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak, speech_of, urls_of
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
 from saystream.speech.events import ResponseAudio, ResponseEnded, SegmentBegun
@@ -103,6 +103,7 @@ class SpeechSynthesizerDoor(Door):
         link = self.services.links.link(request, path)
         preparation = Preparation(wanted.parameters, inline_pauses=self.services.settings.inline_pauses)
         parts = [*preparation.push(wanted.text), *preparation.flush()]
+        check_parts(self.services.catalog, speech, parts)
         place = await self.services.room.admit(principal, speech.model.name, characters=preparation.billed)
         return answer(
             request,
@@ -184,7 +185,9 @@ class _Spoken(SpokenRequest):
         ).encode()
 
     async def _speak(self) -> None:
-        events = self._services.synthesizer.speak(self._config, self._spoken_parts)
+        urls = urls_of(self._spoken_parts)
+        sounds = await self._services.fetcher.sounds(urls) if urls else {}
+        events = self._services.synthesizer.speak(self._config, self._spoken_parts, sounds)
         followed = self._account.following(events, model=self._model, voice=self._config.voice)
         async with aclosing(followed):
             async for event in followed:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
 
 from saystream.errors import InvalidRequest, SaystreamError, TaskTimedOut
 from saystream.server.doors.task_sentences import Sentences
-from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak
+from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak, urls_of
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -22,7 +23,7 @@ from saystream.speech.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from saystream.protocol.task.commands import RunTask
     from saystream.protocol.task.events import Word
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from saystream.server.accounting.usage import Outcome
     from saystream.server.doors.base import Services
     from saystream.server.doors.task_speech import TaskSpeech
+    from saystream.text.script import Part
 
 __all__ = ["SpokenTask"]
 
@@ -52,10 +54,12 @@ class SpokenTask:
         account: ResponseAccount,
         *,
         flush: Callable[[str], None],
+        work: Callable[[SpokenTask, Callable[[], Coroutine[object, object, None]]], asyncio.Task[None]],
         ended: Callable[[SpokenTask], None],
     ) -> None:
-        """``flush(task_id)`` sends what the core has queued; with an id, it is that task's audio. ``ended`` is told of
-        the end, however the task ended."""
+        """``flush(task_id)`` sends what the core has queued; with an id, it is that task's audio. ``work`` runs
+        something of the task beside its connection, and fails the task if it raises. ``ended`` is told of the end,
+        however the task ended."""
         self.id = command.task_id
         self.request_uuid = str(uuid.uuid4())
         self.speech = speech
@@ -65,7 +69,13 @@ class SpokenTask:
         self._place = place
         self._account = account
         self._flush = flush
+        self._work = work
         self._ended = ended
+        self._fetcher = services.fetcher
+        self._fetching: asyncio.Task[None] | None = None
+        """Fetches the recordings that the text names."""
+        self._after_fetching: list[Callable[[], None]] = []
+        """What came meanwhile."""
         self._catalog = services.catalog
         self._text_timeout_s = services.settings.task.text_timeout_s
         self._preparation = Preparation(command.parameters, inline_pauses=services.settings.inline_pauses)
@@ -88,29 +98,47 @@ class SpokenTask:
     @property
     def has_work(self) -> bool:
         """Whether something is being spoken or will be, even if nothing more comes."""
-        return self._has_begun or self._session.has_work
+        return self._has_begun or self._fetching is not None or self._session.has_work
 
     def push(self, text: str) -> None:
-        """More text. Raises TextTooLong, InvalidMarkup, VoiceRefused and ServerFault."""
+        """More text. Recordings that it names are fetched beside the caller, before the text is spoken. Raises
+        TextTooLong, InvalidMarkup, InvalidValue, VoiceRefused and ServerFault."""
         if text:
             self._account.timer.text_came()
         parts = self._preparation.push(text)
         check_parts(self._catalog, self.speech, parts)
-        for part in parts:
-            self._session.push(part)
+        urls = urls_of(parts)
+        if urls and self._fetching is None:
+            self._fetching = self._work(self, lambda: self._fetch(urls))
+        self._add(parts)
 
     def flush(self) -> None:
         """Speak what has come. Raises ServerFault."""
-        for part in self._preparation.flush():
-            self._session.push(part)
-        self._session.flush()
+        self._add(self._preparation.flush())
+        self._when_fetched(self._session.flush)
 
     def finish(self) -> None:
         """No more text comes. Raises ServerFault."""
         self.stop_timer()
-        for part in self._preparation.flush():
-            self._session.push(part)
-        self._session.finish()
+        self._add(self._preparation.flush())
+        self._when_fetched(self._session.finish)
+
+    def _add(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            self._when_fetched(partial(self._session.push, part))
+
+    def _when_fetched(self, action: Callable[[], None]) -> None:
+        if self._fetching is None:
+            action()
+        else:
+            self._after_fetching.append(action)
+
+    async def _fetch(self, urls: Iterable[str]) -> None:
+        # Only SSML names recordings, and a task with SSML has one text: there is nothing to be fetched later.
+        self._session.sounds.update(await self._fetcher.sounds(urls))
+        self._fetching = None
+        for action in self._after_fetching:
+            action()
 
     def await_text(self) -> None:
         """From now on text has to come within the time that the protocol gives its client."""
@@ -126,22 +154,16 @@ class SpokenTask:
 
     # --- speech out ------------------------------------------------------------------------------------------------
 
-    def speak(
-        self, writable: Callable[[], Coroutine[object, object, None]]
-    ) -> Coroutine[object, object, None]:
+    async def speak(self, writable: Callable[[], Coroutine[object, object, None]]) -> None:
         """Tell the core what is spoken, up to the end of the task. Waits in ``writable`` while the peer does not
         read."""
-
-        async def speaking() -> None:
-            async with aclosing(self._session.events()) as events:
-                async for event in events:
-                    if self._is_over:
-                        return
-                    self._tell(event)
-                    await writable()
-            self._finish()
-
-        return speaking()
+        async with aclosing(self._session.events()) as events:
+            async for event in events:
+                if self._is_over:
+                    return
+                self._tell(event)
+                await writable()
+        self._finish()
 
     def _tell(self, event: SpeechEvent) -> None:
         match event:
@@ -250,8 +272,9 @@ class SpokenTask:
         self.stop_timer()
         self._session.close()
         self._place.leave()
-        if self.worker is not None and self.worker is not asyncio.current_task():
-            self.worker.cancel()
+        for worker in (self.worker, self._fetching):
+            if worker is not None and worker is not asyncio.current_task():
+                worker.cancel()
 
     # --- the room --------------------------------------------------------------------------------------------------
 
@@ -266,7 +289,7 @@ class SpokenTask:
         self._expelled = why
         if self.has_work:
             self.stop_timer()
-            self._session.finish()
+            self._when_fetched(self._session.finish)
         else:
             self.fail(why)
 

@@ -198,6 +198,7 @@ class TaskConnection(SocketConnection):
                 place,
                 self._account(place.principal),
                 flush=lambda task_id: self._flush(audio_of=task_id),
+                work=lambda task, action: self._work(self._working(task, action)),
                 ended=self._task_ended,
             )
         except BaseException:
@@ -209,7 +210,7 @@ class TaskConnection(SocketConnection):
             task.id, request_uuid=task.request_uuid, style="sambert" if speech.is_sambert else "cosyvoice"
         )
         self._flush()
-        task.worker = self._work(self._speaking(task))
+        task.worker = self._work(self._working(task, lambda: task.speak(self._outbox.writable)))
         place.seat(task)
         if command.text:
             task.push(command.text)
@@ -243,10 +244,11 @@ class TaskConnection(SocketConnection):
 
     # --- the speakers ----------------------------------------------------------------------------------------------
 
-    async def _speaking(self, task: SpokenTask) -> None:
+    async def _working(self, task: SpokenTask, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Something of a task, done beside the reader."""
         with structlog.contextvars.bound_contextvars(task=task.request_uuid, model=task.speech.model.name):
             try:
-                await task.speak(self._outbox.writable)
+                await action()
             except SaystreamError as fault:
                 task.fail(fault)
             except Exception:

@@ -9,7 +9,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from saystream.audio import AudioFormat, Effects
-from saystream.errors import InvalidMarkup, InvalidValue, ModelNotFound, TaskModelUnknown, VoiceRefused
+from saystream.dsp.voice_effects import check_effect
+from saystream.errors import InvalidValue, ModelNotFound, TaskModelUnknown, VoiceRefused
 from saystream.languages import AUTO, LANGUAGE_NAMES
 from saystream.speech.events import SpeechConfig
 from saystream.text.counting import billed_characters
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from saystream.catalog import Catalog, Model
     from saystream.protocol.task.parameters import TaskParameters
 
-__all__ = ["Preparation", "TaskSpeech", "check_parts", "nothing_to_speak", "speech_of"]
+__all__ = ["Preparation", "TaskSpeech", "check_parts", "nothing_to_speak", "speech_of", "urls_of"]
 
 _MAX_INSTRUCTION_CHARACTERS: Final = 128
 """As billed: the official SDK allows this many, the interface's documents a few less."""
@@ -133,16 +134,27 @@ def _as_sent(parameters: TaskParameters) -> object:
 
 
 def check_parts(catalog: Catalog, speech: TaskSpeech, parts: Iterable[Part]) -> None:
-    """Check what SSML asks for. Raises VoiceRefused for a voice that the model does not take, and InvalidMarkup for
-    audio from elsewhere, which this server does not fetch."""
+    """Check what SSML asks for. Raises VoiceRefused for a voice that the model does not take, and InvalidValue for an
+    effect that there is not."""
+    sample_rate = speech.config.audio_format.sample_rate
     for part in parts:
-        if isinstance(part, Sound) or (isinstance(part, Passage) and part.manner.background is not None):
-            raise InvalidMarkup(
-                "This server fetches no audio for SSML: leave out <soundEvent> and the attribute bgm.",
-                param="text",
-            )
-        if isinstance(part, Passage) and part.manner.voice and speech.model.task != "out":
+        if not isinstance(part, Passage):
+            continue
+        if part.manner.voice and speech.model.task != "out":
             _voice(catalog, speech.model, part.manner.voice)
+        if part.manner.effect:
+            check_effect(part.manner.effect, part.manner.effect_values, sample_rate)
+
+
+def urls_of(parts: Iterable[Part]) -> list[str]:
+    """The recordings and the music that ``parts`` name, each once."""
+    urls: dict[str, None] = {}
+    for part in parts:
+        if isinstance(part, Sound):
+            urls[part.url] = None
+        elif isinstance(part, Passage) and part.manner.background is not None:
+            urls[part.manner.background.url] = None
+    return [*urls]
 
 
 class Preparation:
