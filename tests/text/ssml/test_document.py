@@ -150,6 +150,35 @@ def test_what_is_read_in_its_own_way_belongs_together() -> None:
     assert said(document, "zh") == ["Call 九幺幺."]
 
 
+def test_numbers_are_read_in_the_language_of_the_text_around_them() -> None:
+    number = '<say-as interpret-as="digits">12</say-as>'
+    assert said(f"<speak>Room {number}</speak><speak>房间{number}</speak><speak>{number}</speak>") == [
+        "Room one two",
+        "房间一二",
+        "一二",
+    ]
+
+
+def test_a_surname_has_its_own_reading() -> None:
+    (passage,) = parse('<speak>我是 <say-as interpret-as="name">单小飞</say-as>。</speak>')
+    assert isinstance(passage, Passage)
+    assert passage.text.text == "我是 单小飞。"
+    assert passage.pronunciations == (Pronunciation(3, 4, "pinyin", "shan4"),)
+    (english,) = parse('<speak>I am <say-as interpret-as="name">单小飞</say-as>.</speak>', language="en")
+    assert isinstance(english, Passage)
+    assert english.pronunciations == ()
+    (other,) = parse('<speak>我是<say-as interpret-as="name">王小飞</say-as>。</speak>')
+    assert isinstance(other, Passage)
+    assert other.pronunciations == ()
+
+
+def test_elements_of_other_servers_are_left_out_and_what_they_hold_is_spoken() -> None:
+    document = (
+        '<speak>It <emphasis level="strong">was</emphasis> <w role="x">read</w> <mark name="m"/>so.</speak>'
+    )
+    assert said(document) == ["It was read so."]
+
+
 def test_a_document_may_hold_nothing() -> None:
     assert parse("<speak/>") == ()
     assert parse(" <speak> \n </speak> ") == ()
@@ -172,6 +201,8 @@ def test_a_document_may_hold_nothing() -> None:
         ("<speak><say-as>1</say-as></speak>", 1, ("interpret-as is missing", "cardinal")),
         ("<speak><say-as interpret-as='x'>1</say-as></speak>", 1, ("interpret-as", "'telephone'")),
         ("<speak><soundEvent/></speak>", 1, ("src is missing",)),
+        ("<speak><soundEvent src='file:///a.wav'/></speak>", 1, ("src", "http or https")),
+        ("<speak bgm='a.wav'>a</speak>", 1, ("<speak>", "bgm", "http or https")),
         ("<speak rate='3'>a</speak>", 1, ("rate", "'3'", "0.5 to 2.0")),
         ("<speak volume='loud'>a</speak>", 1, ("volume", "'loud'", "0 to 100")),
         ("<speak effect='eq' effectValue='a'>a</speak>", 1, ("effectValue", "numbers")),

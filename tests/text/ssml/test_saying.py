@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saystream.text.ssml.saying import SAYING, say_as
+from saystream.text.ssml.saying import SAYING, say_as, surname_reading
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,18 @@ def test_each_kind_is_read_in_its_own_way(kind: str, text: str, language: str, s
 @pytest.mark.parametrize("kind", SAYING)
 def test_words_stay_words(kind: str) -> None:
     assert "hello" in say_as(kind, "hello", "en").replace(" ", "").lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "reading"),
+    [
+        ("单雄信", 1, "shan4"),
+        ("单于飞", 2, "chan2 yu2"),
+        ("尉迟恭", 2, "yu4 chi2"),
+        ("王伟", 0, ""),
+        ("单", 0, ""),
+    ],
+)
+def test_surnames_are_read_in_their_own_way(name: str, length: int, reading: str) -> None:
+    found = surname_reading(name)
+    assert (0, "") == (length, reading) if found is None else (found.end, found.phonemes) == (length, reading)

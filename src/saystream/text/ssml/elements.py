@@ -12,7 +12,7 @@ from saystream.text.language import script_language
 from saystream.text.pronunciation.notation import arpabet_phones, pinyin_syllables
 from saystream.text.rewriting import Rewritten, joined
 from saystream.text.script import Background, Manner, Passage, Pause, Pronunciation, Sound
-from saystream.text.ssml.saying import SAYING, say_as
+from saystream.text.ssml.saying import SAYING, say_as, surname_reading
 
 if TYPE_CHECKING:
     from saystream.text.script import Alphabet, Part
@@ -32,7 +32,9 @@ _MAX_VALUES = 16
 _SPACE = re.compile(r"\s+")
 _PARAGRAPH = "\u2029"
 """Ends a sentence, which the end of a line in XML does not."""
-_BOUNDARIES = frozenset(("p", "s"))
+_BOUNDARIES = ("p", "s")
+_WITHOUT_EFFECT = ("emphasis", "w", "mark")
+"""Other servers know them: what they hold is spoken."""
 _ALPHABETS: Final[Mapping[str, tuple[Alphabet, str]]] = {
     "py": ("pinyin", "Pinyin with tones, such as 'tian1 qi4'"),
     "cmu": ("arpabet", "CMU phones, such as 'HH AH0 L OW1'"),
@@ -54,7 +56,12 @@ class Elements:
     """Takes the elements and the text of a document in order, and makes its parts."""
 
     def __init__(self, document: str, language: str) -> None:
-        self._language = language or script_language(_without_tags(document), "zh")
+        self._document = document
+        self._given_language = language or None
+        self._document_language = script_language(_without_tags(document), "zh")
+        self._language = self._given_language
+        """Of the text in the open ``speak``, once it is asked for."""
+        self._speak_start = 0
         self._parts: list[Part] = []
         self._open: list[str] = []
         self._manner = Manner()
@@ -73,6 +80,7 @@ class Elements:
             "phoneme": self._phoneme,
             "say-as": self._say_as,
             **dict.fromkeys(_BOUNDARIES, self._boundary),
+            **dict.fromkeys(_WITHOUT_EFFECT, lambda _, __: None),
         }
 
     def parts(self) -> tuple[Part, ...]:
@@ -120,11 +128,13 @@ class Elements:
 
     # --- elements ---------------------------------------------------------------------------------------------------
 
-    def _speak(self, attributes: Mapping[str, str], _: int) -> None:
+    def _speak(self, attributes: Mapping[str, str], place: int) -> None:
         if "speak" in self._open:
             raise InvalidRequest("one <speak> cannot stand within another; put them one after the other")
+        self._speak_start = place
+        self._language = self._given_language
         effect = attributes.get("effect", "")
-        url = attributes.get("bgm", "")
+        url = _url("bgm", attributes.get("bgm", ""))
         volume = _number(attributes, "backgroundMusicVolume", _VOLUMES)
         self._manner = Manner(
             voice=attributes.get("voice", ""),
@@ -142,7 +152,7 @@ class Elements:
 
     def _sound(self, attributes: Mapping[str, str], _: int) -> None:
         self._end_passage()
-        self._parts.append(Sound(_required(attributes, "src", "the address of a recording")))
+        self._parts.append(Sound(_url("src", _required(attributes, "src", "the address of a recording"))))
 
     def _sub(self, attributes: Mapping[str, str], place: int) -> None:
         _required(attributes, "alias", "what is said instead")
@@ -183,7 +193,22 @@ class Elements:
             return written
         if not written.text:
             return written
-        return written.respelt(say_as(attributes["interpret-as"], written.text, self._language), _as_one)
+        return self._said(attributes["interpret-as"], written)
+
+    def _said(self, way: str, written: Rewritten) -> Rewritten:
+        language = self._language_here()
+        if way == "name" and language == "zh" and (surname := surname_reading(written.text)) is not None:
+            self._pronunciations.append(surname.shifted(self._length))
+            return written
+        return written.respelt(say_as(way, written.text, language), _as_one)
+
+    def _language_here(self) -> str:
+        """Of the text in the ``speak`` that is open."""
+        if self._language is None:
+            end = self._document.find("</speak", self._speak_start)
+            within = _without_tags(self._document[self._speak_start : end])
+            self._language = script_language(within, self._document_language)
+        return self._language
 
     # --- passages ---------------------------------------------------------------------------------------------------
 
@@ -243,6 +268,13 @@ def _required(attributes: Mapping[str, str], name: str, wanted: str) -> str:
     if not (value := attributes.get(name, "").strip()):
         raise InvalidRequest(f"the attribute {name} is missing: {wanted}")
     return value
+
+
+def _url(name: str, written: str) -> str:
+    url = written.strip()
+    if url and not url.lower().startswith(("http://", "https://")):
+        raise InvalidValue(name, url, "a URL with http or https")
+    return url
 
 
 def _number(attributes: Mapping[str, str], name: str, allowed: tuple[float, float]) -> float | None:

@@ -10,8 +10,9 @@ from typing import Final
 
 from saystream.text.normalization.chinese import cardinal as chinese_cardinal
 from saystream.text.normalizer import normalize
+from saystream.text.script import Pronunciation
 
-__all__ = ["SAYING", "say_as"]
+__all__ = ["SAYING", "say_as", "surname_reading"]
 
 SAYING: Final = (
     "cardinal",
@@ -58,6 +59,16 @@ def say_as(kind: str, text: str, language: str) -> str:
             return normalize(text, language)
 
 
+def surname_reading(name: str) -> Pronunciation | None:
+    """How the Chinese surname that ``name`` begins with is read, if that is otherwise than in other words. A character
+    by itself is no name."""
+    for length in (2, 1):
+        surname = name[:length]
+        if len(name) > length and surname in _surnames():
+            return Pronunciation(0, length, "pinyin", _surnames()[surname])
+    return None
+
+
 def _cardinal(written: str, language: str) -> str:
     number = written.replace(",", "")
     if len(number) > _MOST_DIGITS:
@@ -92,8 +103,16 @@ def _space(language: str) -> str:
     return "" if language in ("zh", "ja") else " "
 
 
-@cache
 def _signs(language: str) -> dict[str, str]:
     """The names of punctuation marks, in Chinese or else in English."""
-    text = resources.files(__package__).joinpath("signs.toml").read_text(encoding="utf-8")
-    return dict(tomllib.loads(text)["zh" if language == "zh" else "en"])
+    return _read("signs.toml")["zh" if language == "zh" else "en"]
+
+
+def _surnames() -> dict[str, str]:
+    """Surnames with their Pinyin, of characters that are read otherwise in other words."""
+    return _read("surnames.toml")["surnames"]
+
+
+@cache
+def _read(name: str) -> dict[str, dict[str, str]]:
+    return tomllib.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
