@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from saystream.dsp.decode import decode
+
 pytestmark = pytest.mark.sdk
 
 _VENDOR_URL = re.compile(r"wss://dashscope[^'\"]*/api-ws/v1/realtime")
@@ -96,6 +98,32 @@ def test_the_asyncio_client_of_the_guide_and_its_scripts(
     run(tmp_path / script, Path(sys.executable), PYTHONPATH=str(_NULL_SOUND_CARD))
     with wave.open(str(tmp_path / "outputs" / "qwen_tts_output.wav")) as spoken:
         assert spoken.getnframes() / spoken.getframerate() > 1
+
+
+@pytest.mark.parametrize("occurrence", [0, 1], ids=["plain", "dialect"])
+@pytest.mark.parametrize("sdk", ["2.0.2", "1.25.11"])
+def test_the_cosyvoice_samples_of_the_guide(
+    sdk: str,
+    occurrence: int,
+    dashscope_python: Callable[[str], Path],
+    shared_dir: Path,
+    tone_url: str,
+    tmp_path: Path,
+) -> None:
+    start = "# coding=utf-8\nimport os\nimport dashscope\nfrom dashscope.audio.tts_v2"
+    code = between(document(shared_dir, "002"), start, ["Java\n", "Qwen-TTS\n"][occurrence], occurrence)
+    url = tone_url.replace("/realtime", "/inference")
+    code, num_urls = re.subn(r"wss://[^'\"]*/api-ws/v1/inference", url, code)
+    # The page has lost the indentation of its last line.
+    code, num_lines = re.subn(r"\nf\.write", r"\n    f.write", code)
+    assert (num_urls, num_lines) == (1, 1)
+    (tmp_path / "sample.py").write_text(code, "utf-8")
+    printed = run(tmp_path / "sample.py", dashscope_python(sdk)).stdout
+    delay = re.search(r"requestId: [0-9a-f]{32}, first package delay: ([\d.]+) ms", printed)
+    assert delay is not None and float(delay[1]) > 0
+    sound = decode((tmp_path / "output.mp3").read_bytes(), max_duration_s=60)
+    assert sound.sample_rate == 22_050
+    assert len(sound.samples) > 22_050
 
 
 _HTTP_URL = re.compile(r"https://dashscope[^'\" ]*/api/v1")
