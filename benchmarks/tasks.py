@@ -55,8 +55,8 @@ TEXT = (
 )
 VOICES = {Door.REALTIME: "Ethan", Door.TASK: "loongluca_v3"}
 """They are made from the same sound and are changed alike, so they cost the same."""
-ROUNDS = 40
-PARALLEL_ROUNDS = 10
+ROUNDS = 30
+PARALLEL_ROUNDS = 6
 PARALLEL = 8
 
 
