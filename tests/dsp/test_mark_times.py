@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -193,3 +193,45 @@ def test_phonemes_move_with_their_word() -> None:
     begun = LEADING_MS / 2
     moved = (PhonemeMark("a", begun, begun + 20), PhonemeMark("b", begun + 20, begun + 50, "4"))
     assert times.take(1000) == (Mark(0, 2, begun, begun + 50, moved),)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.integers(1, 400), max_size=8),
+    st.integers(0, 200),
+    st.sampled_from([1.0, 1.5]),
+    st.integers(1, 200),
+)
+def test_the_last_word_ends_inside_the_audio(
+    sizes_ms: list[int], late_ms: int, speed: float, first_delta_ms: int
+) -> None:
+    """Its mark ends in the silence that is cut after it, and comes with a chunk that reaches that far."""
+    chain = Chain(
+        AudioFormat("pcm", 16000),
+        effects=Effects(speech_rate=speed),
+        first_delta_ms=first_delta_ms,
+        delta_ms=50,
+    )
+    samples, marks = spoken(Segment(40, [(200, 60), (150, 500)]), 0, pitch_hz=200)
+    last = replace(marks[1], end_ms=marks[1].end_ms + late_ms)
+    deltas: list[EncodedAudio] = []
+    deltas += chain.push(AudioChunk(samples[: 740 * 16], 16000, (marks[0], last)))
+    for chunk in chunks(samples[740 * 16 :], [], Segment(0, []), sizes_ms):
+        deltas += chain.push(chunk)
+    chain.end_segment(0)
+    deltas += chain.flush()
+    found = marks_in_time(deltas)
+    assert [mark.start for mark in found] == [0, 1]
+    assert found[-1].end_ms <= len(heard(deltas)) / 16 + 0.01
+    assert found[-1].end_ms >= (last.end_ms - late_ms) / speed - 5
+
+
+def test_a_word_that_ends_in_silence_ends_where_that_is_held_back() -> None:
+    edges, times = SegmentEdges(1000), MarkTimes(1.0)
+    edges.push(np.concatenate([np.ones(100, np.float32), np.zeros(100, np.float32)]))
+    marks = (Mark(0, 1, 0, 90), Mark(1, 2, 90, 170), Mark(2, 3, 170, 180), Mark(3, 4, 200, 300))
+    times.push(marks, edges)
+    assert list(times.placed) == [marks[0], Mark(1, 2, 90, 140), *marks[2:]]
+    edges.push(np.ones(50, np.float32))
+    times.push((), edges)
+    assert list(times.placed) == [marks[0], Mark(1, 2, 90, 140), *marks[2:]]

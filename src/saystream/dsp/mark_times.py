@@ -37,6 +37,8 @@ class MarkTimes:
             for mark in self.unplaced:
                 self.placed.append(mark.moved(lambda ms: self._ms(edges.place(ms * samples_per_ms), edges)))
             self.unplaced.clear()
+            if edges.num_held:
+                self._end_before_silence(edges)
 
     def take(self, before_ms: float) -> tuple[Mark, ...]:
         """The next marks that begin before ``before_ms`` of the response."""
@@ -60,6 +62,17 @@ class MarkTimes:
     def resume(self, before_ms: float, speech_rate: float) -> None:
         """The segments that come next have other edges and another tempo, and begin this much into the response."""
         self._before_ms, self._speech_rate = before_ms, speech_rate
+
+    def _end_before_silence(self, edges: SegmentEdges) -> None:
+        """A word that ends in silence which may never be heard ends where that silence begins."""
+        heard_ms = self._ms(edges.num_out, edges)
+        held_ms = self._ms(edges.num_out + edges.num_held, edges)
+        self.placed = deque(
+            mark.moved(lambda ms: min(ms, heard_ms))
+            if mark.start_ms < heard_ms < mark.end_ms <= held_ms
+            else mark
+            for mark in self.placed
+        )
 
     def _ms(self, num_samples: float, edges: SegmentEdges) -> float:
         return self._before_ms + num_samples * 1000 / edges.sample_rate / self._speech_rate

@@ -100,6 +100,11 @@ class SegmentEdges:
         """Samples returned, of all segments."""
         return self._num_out
 
+    @property
+    def num_held(self) -> int:
+        """Samples of silence after sound that were taken but not returned: they come out only if more sound follows."""
+        return len(self._quiet) if self._begun else 0
+
     def place(self, num_samples: float) -> float:
         """Samples returned before sample ``num_samples`` of this segment, once it has ``begun``.
 

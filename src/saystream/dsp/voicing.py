@@ -80,7 +80,7 @@ class Voicing:
         self._add(push_all(self._stages, [chunk.samples]))
         if self._edges.begun:
             self._lead_ms = None
-        if chunk.marks or self.marks.unplaced:
+        if chunk.marks or self.marks.unplaced or self.marks.placed:
             self.marks.push(chunk.marks, self._edges)
 
     def end_segment(self, pause_ms: float) -> None:
