@@ -11,6 +11,7 @@ from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.espeak import VOICES, EspeakEngine
 from saystream.errors import ConfigurationError, InvalidValue
+from saystream.text.script import Pronunciation
 
 Words = list[tuple[str, float, float, str]]
 SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
@@ -228,3 +229,15 @@ def test_a_pause_is_where_the_marks_say(engine: EspeakEngine, request_fields: di
 def test_phonemes_come_only_if_asked_for(engine: EspeakEngine) -> None:
     assert {phonemes for *_, phonemes in words(engine, SENTENCE, phonemes=False)} == {""}
     assert words(engine, SENTENCE, marks=False) == []
+
+
+def test_a_word_is_said_as_it_is_told(engine: EspeakEngine) -> None:
+    """It takes as long as a word that is read like that; the library's noise is different each time."""
+    told = Span("We xyz here.", pronunciations=(Pronunciation(3, 6, "arpabet", "S IY1"),))
+    request = SynthesisRequest("f2", "en")
+    said, read = (
+        np.concatenate([chunk.samples for chunk in engine.synthesize(span, request)])
+        for span in (told, Span("We see here."))
+    )
+    assert len(said) == pytest.approx(len(read), abs=50)
+    assert len(said) < 0.9 * len(speak(engine, "We xyz here."))

@@ -28,6 +28,7 @@ from saystream.engines.pronunciation.espeak_library import (
     read_events,
     spoken_languages,
 )
+from saystream.engines.pronunciation.espeak_phones import marked_up
 from saystream.engines.pronunciation.hangul import as_pronounced
 from saystream.engines.pronunciation.kana import in_kana
 from saystream.errors import InvalidValue
@@ -92,6 +93,7 @@ class EspeakEngine(SegmentEngine):
             languages=dict.fromkeys([*best, *sorted(set(self._languages) - set(best))], "robotic"),
             voices=VOICES,
             marks=True,
+            alphabets={"en": ("arpabet", "ipa")},
         )
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
@@ -116,7 +118,10 @@ class EspeakEngine(SegmentEngine):
         voice = f"{self._languages[request.language]}+{request.voice}"
         spoken = _READERS.get(request.language, Rewritten.of)(span.text).strip()
         spoken = spoken.respelt(plain(spoken.text))
-        speech = _Speech(spoken.text, voice, {_RATE: round(rate), _PITCH: round(float(setting))})
+        if span.pronunciations:
+            spoken = marked_up(span.text, span.pronunciations)
+        parameters = {_RATE: round(rate), _PITCH: round(float(setting))}
+        speech = _Speech(spoken.text, voice, parameters, has_mnemonics=bool(span.pronunciations))
         times = WordTimes(spoken, span, self.info.sample_rate, speed=speed, phonemes=request.phonemes)
         chunks = shaped(times.heard(speech.pieces()), stages)
         yield from times.attached(chunks) if request.marks else map(SpeechChunk, chunks)
@@ -125,8 +130,11 @@ class EspeakEngine(SegmentEngine):
 class _Speech:
     """One text on its way out of the library, which calls back from a thread that it blocks."""
 
-    def __init__(self, text: str, voice: str, parameters: dict[int, int]) -> None:
+    def __init__(
+        self, text: str, voice: str, parameters: dict[int, int], *, has_mnemonics: bool = False
+    ) -> None:
         self._arguments = (text, voice, parameters)
+        self._has_mnemonics = has_mnemonics
         self._buffers: queue.Queue[_Piece | Exception | None] = queue.Queue(_WAITING_BUFFERS)
         self._stopped = False
 
@@ -147,7 +155,8 @@ class _Speech:
 
     def _run(self) -> None:
         try:
-            library().speak(*self._arguments, RetrieveSamples(self._retrieve))
+            callback = RetrieveSamples(self._retrieve)
+            library().speak(*self._arguments, callback, has_mnemonics=self._has_mnemonics)
         except Exception as error:  # whatever it is, the thread that waits for audio raises it
             self._buffers.put(error)
         self._buffers.put(None)

@@ -27,6 +27,7 @@ __all__ = [
     "Library",
     "RetrieveSamples",
     "SpeechEvent",
+    "ending_mark",
     "library",
     "library_in_use",
     "phonemize",
@@ -73,6 +74,7 @@ _SYNCHRONOUS_RETRIEVAL = 2
 _PHONEME_EVENTS, _EVENTS_IN_IPA = 0x01, 0x02
 _DONT_EXIT_ON_ERROR = 0x8000
 _CHARACTERS_UTF8 = 1
+_MNEMONICS = 0x100
 _PAUSE_AT_END = 0x1000
 _PHONEMES_IPA = 0x02
 
@@ -169,8 +171,17 @@ class Library:
         if self.sample_rate <= 0:
             raise EngineUnavailable(f"eSpeak NG cannot read its voices in {self.voice_folder}.")
 
-    def speak(self, text: str, voice: str, parameters: Mapping[int, int], callback: Any) -> None:
-        """Returns when ``callback``, a ``RetrieveSamples``, has received all of it or has returned 1."""
+    def speak(
+        self,
+        text: str,
+        voice: str,
+        parameters: Mapping[int, int],
+        callback: Any,
+        *,
+        has_mnemonics: bool = False,
+    ) -> None:
+        """Returns when ``callback``, a ``RetrieveSamples``, has received all of it or has returned 1. With
+        ``has_mnemonics``, what is between double brackets is spoken as phonemes."""
         call = self._functions
         if not self._set_voice(voice):
             raise EngineUnavailable(f"eSpeak NG has lost its voice '{voice}'.")
@@ -180,7 +191,8 @@ class Library:
         # Without the pause one sentence runs into the next; a text cut between two words needs none.
         pause = _PAUSE_AT_END if text and unicodedata.category(text[-1]).startswith("P") else 0
         encoded = text.encode()
-        call.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, _CHARACTERS_UTF8 | pause, None, None)
+        flags = _CHARACTERS_UTF8 | pause | (_MNEMONICS if has_mnemonics else 0)
+        call.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, flags, None, None)
 
     def phonemize(self, text: str, voice: str) -> list[Clause]:
         """See the function of this name; ``text`` is plain."""
@@ -193,7 +205,7 @@ class Library:
         for read, phonemes in self._clauses(text):
             end += len(read)
             if words := _LANGUAGE_SWITCH.sub("", phonemes).split():
-                clauses.append(Clause(" ".join(words), _mark(read), end))
+                clauses.append(Clause(" ".join(words), ending_mark(read), end))
         return clauses
 
     def _clauses(self, text: str) -> Iterator[tuple[str, str]]:
@@ -305,7 +317,7 @@ def _tags(languages: Any) -> list[tuple[int, str]]:
     return tags
 
 
-def _mark(read: str) -> str:
+def ending_mark(read: str) -> str:
     """The last mark at the end of a clause; of several, such as "?!", a question mark takes precedence."""
     end = len(read)
     marks: list[str] = []

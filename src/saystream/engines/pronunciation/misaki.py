@@ -38,7 +38,8 @@ _OF_IPA = {
 }  # fmt: skip
 _SIGNS = re.compile("|".join(sorted(map(re.escape, _OF_IPA), key=len, reverse=True)))
 _NOT_SAID = re.compile(r"[\s./\[\]\u0361\u035c\u203f-]+")
-_STRESSED = re.compile("([ˈˌ])([^ˈˌAIOQWYaeiouyæɐɑɒɔəɛɜɪʊʌᵊᵻ]+)(?=[AIOQWYaeiouyæɐɑɒɔəɛɜɪʊʌᵊᵻ])")
+_VOWELS = "AIOQWYaeiouyäöüæøœɐɑɒɔɘəɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏᵊᵻãẽĩõũ"
+_STRESSED = re.compile(f"([ˈˌ])([^ˈˌ{_VOWELS}]+)(?=[{_VOWELS}])")
 
 
 def english_symbols(alphabet: Alphabet, phonemes: str, *, british: bool = False) -> str:
