@@ -15,6 +15,7 @@ import threading
 import traceback
 import urllib.request
 import warnings
+from functools import partial
 from typing import Any
 
 dashscope: Any = importlib.import_module("dashscope")
@@ -322,6 +323,10 @@ def sambert_refused() -> dict[str, Any]:
     return sambert_result(tts.SpeechSynthesizer.call(model="sambert-nobody-v1", text=FIRST))
 
 
+def sambert_empty() -> dict[str, Any]:
+    return sambert_result(tts.SpeechSynthesizer.call(model=SAMBERT, text=" "))
+
+
 def sambert_silent() -> dict[str, Any]:
     return sambert_result(tts.SpeechSynthesizer.call(model=SAMBERT, text="\U0001f600"))
 
@@ -340,28 +345,20 @@ def refused(**options: Any) -> dict[str, Any]:
     return {"plain": plain, "with_callback": with_callback, "seen": story["seen"], "errors": story["errors"]}
 
 
-def bad_voice() -> dict[str, Any]:
-    return refused(voice="nobody")
+bad_voice = partial(refused, voice="nobody")
+voice_of_another_model = partial(refused, voice="longxiaochun")
+bad_model = partial(refused, model="cosyvoice-v9")
+realtime_model = partial(refused, model="qwen3-tts-flash-realtime")
+voice_of_no_qwen_audio = partial(refused, model="qwen-audio-3.0-tts-flash")
+sambert_as_duplex = partial(refused, model=SAMBERT)
 
 
-def voice_of_another_model() -> dict[str, Any]:
-    return refused(voice="longxiaochun")
+def refused_key() -> dict[str, Any]:
+    return raised(lambda: synthesizer().call(FIRST, 3_000))
 
 
-def bad_model() -> dict[str, Any]:
-    return refused(model="cosyvoice-v9")
-
-
-def realtime_model() -> dict[str, Any]:
-    return refused(model="qwen3-tts-flash-realtime")
-
-
-def nothing_to_speak() -> dict[str, Any]:
-    return refused(text="\U0001f600")
-
-
-def bad_rate() -> dict[str, Any]:
-    return refused(speech_rate=9.0)
+nothing_to_speak = partial(refused, text="\U0001f600")
+bad_rate = partial(refused, speech_rate=9.0)
 
 
 def second_text_with_ssml() -> dict[str, Any]:
@@ -417,6 +414,20 @@ def client_session() -> dict[str, Any]:
         }
 
 
+def client_shared_connection() -> dict[str, Any]:
+    client = _client()
+    connection = client.ws_connection(url=INFERENCE)
+    spoken = []
+    for _ in range(3):
+        with client.audio.tts.connect(**_options(), connection=connection) as session:
+            session.send_text(FIRST)
+            session.stop()
+            spoken.append(heard(b"".join(session.audio_chunks())))
+    still_open = not connection.closed
+    connection.close()
+    return {"spoken": spoken, "still_open": still_open}
+
+
 def http_helper() -> dict[str, Any]:
     dashscope.base_http_api_url = URL.replace("ws://", "http://") + "/api/v1"
     whole = dashscope.HttpSpeechSynthesizer.call(text=FIRST + SECOND, **COSY)
@@ -443,6 +454,10 @@ def client_http() -> dict[str, Any]:
 
 def client_refused() -> dict[str, Any]:
     return raised(lambda: _client().audio.tts.synthesize(FIRST, **{**_options(), "voice": "nobody"}))
+
+
+def client_refused_key() -> dict[str, Any]:
+    return raised(lambda: _client().audio.tts.synthesize(FIRST, **_options()))
 
 
 def _run(name: str, pipe: Any) -> None:

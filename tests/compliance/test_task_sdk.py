@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ SECOND_CLIENT = (
     "client_synthesize",
     "client_stream",
     "client_session",
+    "client_shared_connection",
     "client_refused",
 )
 SCENARIOS = (
@@ -30,13 +33,17 @@ SCENARIOS = (
         "sambert_with_timestamps",
         "sambert_refused",
         "sambert_silent",
+        "sambert_empty",
     ),
     *("bad_voice", "voice_of_another_model", "bad_model", "realtime_model", "bad_rate", "nothing_to_speak"),
+    *("voice_of_no_qwen_audio", "sambert_as_duplex"),
     *("second_text_with_ssml", "silent_client"),
 )
 CHARACTERS = 59
 FIRST, SECOND = "The first sentence is here.", "The second sentence follows it."
 SENTENCE = ["sentence-begin", "audio", "sentence-end"]
+TEXT_INVALID = ["InvalidParameter", "Request text is invalid!"]
+ENGINE_411 = ["InvalidParameter", "[cosyvoice:]Engine error [411]: TTS speak operation failed"]
 ENGINE_418 = ["InvalidParameter", "[cosyvoice:]Engine return error code: 418"]
 
 pytestmark = pytest.mark.sdk
@@ -183,6 +190,7 @@ def test_sambert_gives_times_of_words_and_sounds(seen: Seen) -> None:
     [
         ("sambert_refused", "ModelNotFound", "Model not exist."),
         ("sambert_silent", "InvalidParameter", "[tts:]Engine return error code: 418"),
+        ("sambert_empty", *TEXT_INVALID),
     ],
 )
 def test_sambert_is_told_of_a_failure_in_its_response(
@@ -200,6 +208,8 @@ REFUSED_AT_THE_START = [
     ("bad_model", "ModelNotFound", "Model not exist."),
     ("realtime_model", "ModelNotFound", "Model not exist."),
     ("bad_rate", "InvalidParameter", RATE),
+    ("voice_of_no_qwen_audio", *ENGINE_411),
+    ("sambert_as_duplex", *TEXT_INVALID),
 ]
 LATER = [("nothing_to_speak", *ENGINE_418)]
 
@@ -269,6 +279,38 @@ def test_the_second_client_raises_what_refused_its_task(newer: Seen) -> None:
     assert refused["message"].startswith(
         f"<BadRequestError> {ENGINE_418[1]} | code={ENGINE_418[0]} | status_code=200"
     )
+
+
+def test_the_sessions_of_the_second_client_share_a_connection(newer: Seen) -> None:
+    shared = newer["client_shared_connection"]
+    assert [each["sha256"] for each in shared["spoken"]] == [newer["client_synthesize"]["sha256"]] * 3
+    assert shared["still_open"]
+
+
+@pytest.fixture(scope="module")
+def keyed_server(
+    start_server: Callable[..., ServerProcess], tmp_path_factory: pytest.TempPathFactory
+) -> ServerProcess:
+    """One that takes no key of the driver's."""
+    data_dir = str(tmp_path_factory.mktemp("keys"))
+    make_key = [sys.executable, "-m", "saystream", "keys", "create", "test"]
+    environment = {**os.environ, "SAYSTREAM_DATA_DIR": data_dir}
+    subprocess.run(make_key, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return start_server("tone", data_dir=data_dir)
+
+
+@pytest.mark.parametrize("version", ["2.0.2", "1.25.11"])
+def test_a_refused_key_fails_the_handshake(
+    version: str, dashscope_python: Callable[[str], Path], keyed_server: ServerProcess
+) -> None:
+    scenarios = ["refused_key", "sambert_call", *(["client_refused_key"] if version == "2.0.2" else [])]
+    seen = run_driver(dashscope_python(version), keyed_server.url, *scenarios)
+    assert seen["refused_key"]["raised"] == "TimeoutError"
+    sambert = seen["sambert_call"]
+    assert (sambert["status"], sambert["message"]) == (401, "Unauthorized, your api-key is invalid!")
+    if version == "2.0.2":
+        assert seen["client_refused_key"]["raised"] == "WebSocketBadStatusException"
+        assert "401 Unauthorized" in seen["client_refused_key"]["message"]
 
 
 def test_the_helper_of_2_0_2_over_http_gives_a_link_and_the_parts_of_the_file(newer: Seen) -> None:

@@ -22,6 +22,7 @@ from saystream.protocol.usage import Usage
 from saystream.server.doors.base import Door
 from saystream.server.doors.spoken_request import SpokenRequest, answer, wants_events
 from saystream.server.doors.spool import Spool, WavSpool
+from saystream.server.doors.task_schema import PARAMETER_SCHEMAS
 from saystream.server.doors.task_sentences import Sentences
 from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak, speech_of, urls_of
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
@@ -62,7 +63,7 @@ _OPERATION = Operation(
                 "required": ["text", "voice"],
                 "properties": {
                     "text": {"type": "string", "minLength": 1, "maxLength": 20000},
-                    "voice": {"type": "string", "minLength": 1, "examples": ["longanyang"]},
+                    **PARAMETER_SCHEMAS,
                 },
             },
         },
