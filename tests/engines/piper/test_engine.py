@@ -13,6 +13,7 @@ from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.piper import PiperEngine
 from saystream.engines.registry import load_engine_class
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
+from saystream.text.script import Pronunciation
 
 from .tiny_voice import make_voice
 
@@ -210,3 +211,19 @@ def test_one_bad_voice_of_several_is_told_of_and_left_out(
     engine.load()
     assert engine.info.voices == ("female", "male", "en_US-tiny-medium")
     assert "'pinyin'; known are" in capfd.readouterr().err
+
+
+def test_voices_of_phonemes_take_pronunciations(tmp_path: Path) -> None:
+    make_voice(tmp_path)
+    make_voice(tmp_path, "de_DE-tiny-medium")
+    make_voice(tmp_path, "uk_UA-tiny-medium", phoneme_type="text")
+    engine = PiperEngine(folder=str(tmp_path), noise_scale=0, noise_w=0)
+    engine.load()
+    assert engine.info.alphabets == {"en": ("arpabet", "ipa"), "de": ("ipa",)}
+    told = Span("We xyz.", pronunciations=(Pronunciation(3, 6, "arpabet", "S IY1"),))
+    request = SynthesisRequest("female", "en", seed=1)
+    said, read = (
+        np.concatenate([chunk.samples for chunk in engine.synthesize(span, request)])
+        for span in (told, Span("We see."))
+    )
+    assert np.array_equal(said, read)

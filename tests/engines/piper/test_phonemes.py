@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from saystream.engines.piper.config import VoiceConfig
 from saystream.engines.piper.phonemes import MAX_SYMBOLS, Phonemes
+from saystream.text.script import Alphabet, Pronunciation
 
 from .tiny_voice import SYMBOLS
 
@@ -112,3 +113,34 @@ def test_any_text_gives_passes_that_are_framed_and_bounded(text: str, kind: str)
         assert numbers[:2] == [1, 0] and numbers[-1] == 2
         assert 0 < len(numbers) <= 2 * MAX_SYMBOLS + 3
         assert numbers[3:-1:2] == [0] * (len(numbers) // 2 - 1)
+
+
+def told(phonemes: Phonemes, text: str, word: str, how: str, alphabet: Alphabet = "arpabet") -> list[str]:
+    start = text.index(word)
+    passes = phonemes.passes(text, [Pronunciation(start, start + len(word), alphabet, how)])
+    return [spelt(numbers)[2:-1].replace("_", "") for numbers in passes]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("We xyz here. Now", ["wiː lˈaɪv hˈɪɹ.", "nˈaʊ"]),
+        ("We xyz. Now", ["wiː lˈaɪv.", "nˈaʊ"]),
+        ("Here, xyz, now", ["hˈɪɹ, lˈaɪv, nˈaʊ"]),
+        ("xyz?!", ["lˈaɪv?"]),
+        ("«xyz» now", ["lˈaɪv nˈaʊ"]),
+        ("xyz", ["lˈaɪv"]),
+    ],
+)
+def test_a_word_is_said_as_it_is_told(text: str, said: list[str]) -> None:
+    assert told(reader(), text, "xyz", "L AY1 V") == said
+
+
+def test_a_told_word_is_said_in_the_accent_of_the_voice() -> None:
+    british = reader(espeak={"voice": "en-gb-x-rp"})
+    assert told(british, "xyz", "xyz", "N OW1") == ["nˈəʊ"]
+    assert told(reader(espeak={"voice": "de"}), "Genf", "Genf", "ʒəˈnɛf", "ipa") == ["ʒənˈɛf"]
+
+
+def test_what_is_not_in_its_alphabet_is_read_as_written() -> None:
+    assert told(reader(), "see", "see", "see") == ["sˈiː"]

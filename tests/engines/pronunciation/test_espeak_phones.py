@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from saystream.engines.pronunciation.espeak_library import RetrieveSamples, library, library_in_use
+from saystream.engines.pronunciation.espeak_library import RetrieveSamples, library, library_in_use, phonemize
 from saystream.engines.pronunciation.espeak_phones import ipa, marked_up, mnemonics
+from saystream.text.pronunciation.respelling import respelt
 from saystream.text.script import Alphabet, Pronunciation
 
 TRACED_AS_IPA = 3
@@ -27,6 +28,10 @@ def spoken(tmp_path: Path, text: str) -> list[str]:
         functions.espeak_SetPhonemeTrace(0, None)
     c.fclose(stream)
     return [line for line in trace.read_text(encoding="utf-8").splitlines() if line]
+
+
+def in_mandarin(text: str) -> list[str]:
+    return [clause.phonemes for clause in phonemize(text, "sit/cmn")]
 
 
 def told(text: str, word: str, phonemes: str, alphabet: Alphabet = "arpabet") -> str:
@@ -81,3 +86,20 @@ def test_what_is_not_in_its_alphabet_is_read_as_written() -> None:
 def test_ipa_is_written_as_the_library_writes_it() -> None:
     assert ipa("arpabet", "N OW1 ER0", british=True) == "nˈəʊə"
     assert ipa("ipa", "/ˈɡʁøː.t͡sə/") == "ɡʁˈøːtsə"
+
+
+@pytest.mark.parametrize(
+    "syllables",
+    [
+        "tian1 qi4 zhong1 guo2 ren2 da4 xue2 ni3 hao3 shang4 hai3 bei3 jing1 chong2 qing4 hang2 xing2 yue4 le4",
+        "zhang3 chang2 lv4 nv3 lve4 er2 zi5 ma5 de5 shi4 zhi1 chi2 si4 ri4 jiang1 qiong2 xuan3 yuan2 weng1 dou1",
+        "bian4 pian2 dan1 shan4 di2 huo4 hai2 jiao4 jue2 kuai4 liao2 lu4 mo2 nan2 pu3 ruo4 se4 tiao2 wei4 zhuo2",
+    ],
+)
+def test_respelt_characters_are_read_as_the_pinyin_for_which_they_stand(syllables: str) -> None:
+    wrong = [
+        syllable
+        for syllable in syllables.split()
+        if in_mandarin(respelt("pinyin", syllable, "zh")) != in_mandarin(syllable)
+    ]
+    assert wrong == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,6 +97,7 @@ class PiperEngine(SegmentEngine):
             languages=dict.fromkeys([*expected, *sorted(languages.difference(expected))], "native"),
             voices=(*_CHARACTERS, *_names(self._voices)),
             concurrency=self._options.concurrency,
+            alphabets=_alphabets(self._voices.values()),
         )
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
@@ -113,7 +114,7 @@ class PiperEngine(SegmentEngine):
             pitch=min(max(request.pitch * casting.pitch, lowest), highest),
             formant=request.formant * casting.pitch**_FORMANT_EXPONENT,
         )
-        yield from map(SpeechChunk, shaped(_pieces(span.text, casting, request.seed), stages))
+        yield from map(SpeechChunk, shaped(_pieces(span, casting, request.seed), stages))
 
     def _casting(self, request: SynthesisRequest) -> _Casting:
         if request.voice not in self.info.voices:
@@ -190,15 +191,28 @@ def _names(voices: Mapping[str, PiperVoice]) -> Iterator[str]:
         yield from (f"{name}#{speaker}" for speaker in voice.config.speakers)
 
 
+def _alphabets(voices: Collection[PiperVoice]) -> dict[str, tuple[str, ...]]:
+    """By language; none where a voice's symbols are letters."""
+    spelling = {voice.language for voice in voices if voice.config.phoneme_type == "text"}
+    return {
+        voice.language: ("arpabet", "ipa") if voice.language == "en" else ("ipa",)
+        for voice in voices
+        if voice.language not in spelling
+    }
+
+
 def _ratio(wanted_hz: float, voice: PiperVoice) -> float:
     """A voice without a pitch, such as a whisper, is left unchanged."""
     return wanted_hz / (voice.pitch_hz or wanted_hz)
 
 
-def _pieces(text: str, casting: _Casting, seed: int | None) -> Iterator[Samples]:
+def _pieces(span: Span, casting: _Casting, seed: int | None) -> Iterator[Samples]:
     piece = casting.voice.sample_rate * _PIECE_MS // 1000
     # The model draws its numbers itself and takes no seed, so it repeats itself only without them.
-    for sound in casting.voice.speak(text, speaker=casting.speaker, noise=seed is None):
+    sounds = casting.voice.speak(
+        span.text, told=span.pronunciations, speaker=casting.speaker, noise=seed is None
+    )
+    for sound in sounds:
         for start in range(0, len(sound), piece):
             yield sound[start : start + piece]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from saystream.errors import EngineUnavailable, SaystreamError
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
+    from saystream.text.script import Pronunciation
 
 __all__ = ["PiperVoice"]
 
@@ -73,10 +74,17 @@ class PiperVoice:
     def sample_rate(self) -> int:
         return self.config.audio.sample_rate
 
-    def speak(self, text: str, *, speaker: str = "", noise: bool = True) -> Iterator[Samples]:
-        """Pass by pass. ``speaker`` is one of ``config.speakers``, "" its default. Without ``noise`` the same text
-        always sounds the same."""
-        for numbers in self._phonemes.passes(text):
+    def speak(
+        self,
+        text: str,
+        *,
+        told: Sequence[Pronunciation] = (),
+        speaker: str = "",
+        noise: bool = True,
+    ) -> Iterator[Samples]:
+        """Pass by pass. ``told`` is how parts of ``text`` are pronounced. ``speaker`` is one of ``config.speakers``, ""
+        its default. Without ``noise`` the same text always sounds the same."""
+        for numbers in self._phonemes.passes(text, told):
             yield self._pass(numbers, speaker, noise=noise) * self._gain
         self._report_unknown()
 
