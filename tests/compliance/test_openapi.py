@@ -75,8 +75,9 @@ def made_sensible(case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
     if isinstance(body, dict) and not isinstance(body["input"], dict):
         body.update(model="tts-1", voice="alloy", input="Hello.", response_format="wav", speed=1.0)
     elif isinstance(body, dict):
-        body["model"] = "qwen3-tts-flash"
-        body["input"].update(text="Hello.", voice="Cherry")
+        of_cosyvoice = case.path.endswith("/SpeechSynthesizer")
+        body["model"] = "cosyvoice-v3-flash" if of_cosyvoice else "qwen3-tts-flash"
+        body["input"].update(text="Hello.", voice="longanyang" if of_cosyvoice else "Cherry")
         if case.headers:
             case.headers["X-DashScope-SSE"] = "enable"
     return case
