@@ -149,3 +149,44 @@ def test_a_word_is_said_as_it_is_told(engine: HibariEngine) -> None:
         for span in (told, Span("We live here. Now."))
     )
     assert np.array_equal(said, read)
+
+
+@pytest.mark.parametrize("request_fields", [{}, {"speed": 1.2}, {"speed": 1.5, "pitch": 1.3}])
+def test_each_word_has_a_mark_where_it_sounds(engine: HibariEngine, request_fields: dict[str, Any]) -> None:
+    text = "It\u2019s half past 9:15,  naïve 😀 Mr. Smith: $3.50. Hello, 你好 hello there!"
+    stream = engine.open(
+        SynthesisRequest(
+            **{"voice": "heart", "language": "en", "marks": True, "phonemes": True, **request_fields}
+        )
+    )
+    stream.push(Span(text, 100))
+    stream.end_input()
+    spoken = list(stream.chunks())
+    marks = [mark for chunk in spoken for mark in chunk.marks]
+    assert [text[mark.start - 100 : mark.end - 100] for mark in marks] == [
+        *("It\u2019s", "half", "past", "9:15", "naïve", "Mr", "Smith", "3.50", "Hello", "hello", "there"),
+    ]
+    assert all(mark.phonemes for mark in marks)
+    times = [ms for mark in marks for ms in (mark.start_ms, mark.end_ms)]
+    assert times == sorted(times)
+    sound = np.concatenate([chunk.samples for chunk in spoken])
+    heard = np.flatnonzero(np.abs(sound) > 0.002) / MS
+    assert times[0] == pytest.approx(heard[0], abs=80)
+    assert times[-1] == pytest.approx(heard[-1], abs=120)
+
+
+def test_marks_come_only_if_asked_for(engine: HibariEngine) -> None:
+    stream = engine.open(SynthesisRequest("heart", "en"))
+    stream.push(Span(SENTENCE))
+    stream.end_input()
+    assert not any(chunk.marks for chunk in stream.chunks())
+
+
+def test_a_long_sentence_has_all_its_marks(engine: HibariEngine) -> None:
+    text = ", ".join(["the old train to the airport leaves"] * 30) + " " + "a" * 900 + "."
+    stream = engine.open(SynthesisRequest("heart", "en", marks=True))
+    stream.push(Span(text))
+    stream.end_input()
+    marks = [mark for chunk in stream.chunks() for mark in chunk.marks]
+    assert [text[mark.start : mark.end] for mark in marks][:-1] == text.replace(",", "").split()[:-1]
+    assert text[marks[-1].start : marks[-1].end].startswith("aaa")

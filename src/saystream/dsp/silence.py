@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["LEADING_MS", "QUIETEST", "TRAILING_MS", "SegmentEdges", "trimmed"]
+__all__ = ["LEADING_MS", "QUIETEST", "TRAILING_MS", "SegmentEdges", "sounding_from", "trimmed"]
 
 QUIETEST = 2.0**-10
 """Amplitude (-60 dBFS) up to which a sample counts as silence. Speech of our engines begins and ends far above it,
@@ -37,11 +37,18 @@ def trimmed(sound: Samples, sample_rate: int, *, pause_ms: float) -> Samples:
 
     For an engine whose model leaves much silence at both ends of what it speaks in one go.
     """
+    start = sounding_from(sound, sample_rate)
     audible = np.flatnonzero(np.abs(sound) > QUIETEST)
     if not len(audible):
         return sound[:0]
-    start = max(0, int(audible[0]) - sample_rate * _SOFT_BEGINNING_MS // 1000)
     return sound[start : int(audible[-1]) + 1 + sample_rate * round(pause_ms) // 1000]
+
+
+def sounding_from(sound: Samples, sample_rate: int) -> int:
+    """The first sample that ``trimmed`` keeps."""
+    audible = np.abs(sound) > QUIETEST
+    first = int(audible.argmax()) if audible.any() else 0
+    return max(0, first - sample_rate * _SOFT_BEGINNING_MS // 1000)
 
 
 class SegmentEdges:

@@ -6,25 +6,34 @@ time to the first sound: it is cut to what a listener needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import hibari
 import msgspec
 import numpy as np
+import onnxruntime
+from hibari.dsp import synth
+from hibari.g2p.normalize import normalize
 
 from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
-from saystream.dsp.silence import trimmed
+from saystream.dsp.silence import QUIETEST, sounding_from, trimmed
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
+from saystream.engines.kokoro.timing import WordMarks, bounds
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.digits import readable
-from saystream.engines.pronunciation.told_words import HELD, held, phonemized
+from saystream.engines.pronunciation.told_words import HELD, held, with_told
 from saystream.errors import InvalidValue
 from saystream.text.pauses import pause_after_ms
+from saystream.text.rewriting import Rewritten, joined
 
 if TYPE_CHECKING:
-    from saystream.audio import Samples
+    from numpy.typing import NDArray
+
+    from saystream.audio import Mark, Samples
 
 __all__ = ["HibariEngine"]
 
@@ -44,6 +53,10 @@ speed 2, DNSMOS gave 2.6 instead of 2.0. Below this, splicing alone is as good, 
 _HURRIED_SPEED = 1.5
 _HURRIED_EFFECT = 1.6
 """The model's speed changes in whole frames per phoneme: 1.25 gives 1.1, and 1.5 gives 1.48 to 1.68."""
+
+_DURATIONS = "/Clip_output_0"
+"""Inside the model: how many frames each symbol lasts."""
+_FRAME_MS = 25
 
 _SEED = 0
 """For the breath in the voice: the same text always sounds the same."""
@@ -72,11 +85,17 @@ class HibariEngine(SegmentEngine):
             voices=(_VOICE,),
             concurrency=self._options.concurrency,
             normalizes_text=True,
+            marks=True,
             alphabets={"en": ("arpabet", "ipa")},
         )
 
     def load(self) -> None:
         self._model = hibari.Hibari(voice=_VOICE, threads=self._options.threads)
+        self._session = onnxruntime.InferenceSession(
+            _with_durations(Path(self._model.model_path).read_bytes()),
+            self._model.sess.get_session_options(),
+            providers=["CPUExecutionProvider"],
+        )
         for request in (SynthesisRequest(_VOICE, "en"), SynthesisRequest(_VOICE, "en", pitch=0.6)):
             for _ in self.synthesize(Span(_WARM_UP), request):
                 pass
@@ -86,35 +105,110 @@ class HibariEngine(SegmentEngine):
         if request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
         hurried = request.speed >= _HURRIED_FROM
+        speed = request.speed / _HURRIED_EFFECT if hurried else request.speed
         stages = timbre(
             self.info.sample_rate,
-            speed=request.speed / _HURRIED_EFFECT if hurried else request.speed,
+            speed=speed,
             pitch=request.pitch,
             formant=request.formant,
         )
-        yield from map(SpeechChunk, shaped(self._pieces(span, hurried=hurried), stages))
+        marks: list[Mark] = []
+        words = WordMarks(span.offset, phonemes=request.phonemes)
+        for samples in shaped(self._pieces(span, words, marks, hurried=hurried), stages):
+            due = tuple(mark.moved(lambda ms: ms / speed) for mark in marks) if request.marks else ()
+            marks.clear()
+            yield SpeechChunk(samples, due)
 
-    def _pieces(self, span: Span, *, hurried: bool) -> Iterator[Samples]:
+    def _pieces(self, span: Span, words: WordMarks, marks: list[Mark], *, hurried: bool) -> Iterator[Samples]:
+        """``marks`` gets those of a pass, with times in all of the pieces, before its first piece comes."""
         speed, effect = (_HURRIED_SPEED, _HURRIED_EFFECT) if hurried else (1.0, 1.0)
-        piece = self.info.sample_rate * _PIECE_MS // 1000
+        sample_rate = self.info.sample_rate
+        piece = sample_rate * _PIECE_MS // 1000
         chance = np.random.default_rng(_SEED)
-        for phonemes in self._phonemes(span):
-            sound = self._model.from_ids(self._model.ids(phonemes), speed, chance)
-            pause_ms = pause_after_ms(phonemes) / effect
-            sound = trimmed(sound, self.info.sample_rate, pause_ms=pause_ms)
+        num_samples = 0
+        for symbols in self._passes(span):
+            sound, durations = self._spoken(symbols.text, speed, chance)
+            pause_ms = pause_after_ms(symbols.text) / effect
+            cut = sounding_from(sound, sample_rate)
+            sound = trimmed(sound, sample_rate, pause_ms=pause_ms)
+            begin_ms = (num_samples - cut) * 1000 / sample_rate
+            words.timed(symbols, np.maximum(bounds(durations) * _FRAME_MS + begin_ms, 0.0))
+            # The model draws out the last sound into silence.
+            audible = np.flatnonzero(np.abs(sound) > QUIETEST)
+            end_ms = (num_samples + int(audible[-1] if len(audible) else 0)) * 1000 / sample_rate
+            marks += (mark.moved(partial(min, end_ms)) for mark in words.take())
+            num_samples += len(sound)
             for start in range(0, len(sound), piece):
                 yield sound[start : start + piece]
 
-    def _phonemes(self, span: Span) -> Iterator[str]:
-        """What the model speaks in each pass; a sentence is read when its turn comes."""
+    def _spoken(
+        self, symbols: str, speed: float, chance: np.random.Generator
+    ) -> tuple[Samples, NDArray[Any]]:
+        """The sound, and how long each symbol and the two edges last, in frames."""
+        ids = self._model.ids(symbols)
+        inputs = {"ids": np.asarray([ids], np.int64), "speed": np.asarray([speed], np.float32)}
+        *parts, durations = self._session.run(None, inputs)
+        return synth(*(part[0] for part in parts), chance), durations
+
+    def _passes(self, span: Span) -> Iterator[Rewritten]:
+        """What the model speaks in each pass, in symbols that it knows; a sentence is read when its turn comes."""
         source, symbols = held(span.text, span.pronunciations)
+        source = source.respelt(readable(source.text))
         told = iter(symbols)
-        for sentence in self._model.split_sentences(readable(source.text)):
-            if HELD in sentence:
-                yield from _cut(phonemized(self._model.g2p, sentence, told))
-                continue
-            for phonemes in self._model.phonemize(sentence):
-                yield from _cut(phonemes)
+        end = 0
+        for sentence in self._model.split_sentences(source.text):
+            start = source.text.index(sentence, end)
+            end = start + len(sentence)
+            read = self._symbols(source[start:end], told)
+            whole = len(read) <= _MAX_PHONEMES or HELD in sentence
+            place = 0
+            for phonemes in [read.text] if whole else self._model.phonemize(sentence):
+                for part in _cut(phonemes):
+                    place = read.text.index(part, place)
+                    known = _known(read[place : place + len(part)], self._model.vocab)
+                    place += len(part)
+                    if len(known):
+                        yield known
+
+    def _symbols(self, sentence: Rewritten, told: Iterator[str]) -> Rewritten:
+        """As hibari reads it, with the place of each word."""
+        reader = self._model.g2p
+        normal = sentence.respelt(normalize(sentence.text))
+        tokens = reader.phonemize_tokens(with_told(reader.tokenize(normal.text), told))
+        parts: list[Rewritten] = []
+        place = 0
+        for token in tokens:
+            start = normal.text.find(token.text, place)
+            start, place = (start, start + len(token.text)) if start >= 0 else (place, len(normal))
+            symbols = (reader.unk if token.phonemes is None else token.phonemes) + " " * bool(
+                token.whitespace
+            )
+            if symbols and start < place:
+                parts.append(normal[start:place].becomes(symbols))
+            elif symbols:
+                parts.append(Rewritten(symbols, [start] * len(symbols), [start] * len(symbols)))
+        return joined(parts).strip()
+
+
+def _known(symbols: Rewritten, vocabulary: Container[str]) -> Rewritten:
+    places = [place for place, symbol in enumerate(symbols.text) if symbol in vocabulary]
+    return Rewritten(
+        "".join(symbols.text[place] for place in places),
+        [symbols.starts[place] for place in places],
+        [symbols.ends[place] for place in places],
+    )
+
+
+def _with_durations(model: bytes) -> bytes:
+    """``model`` with one more output. Where a message is there twice, protobuf joins its repeated fields, so it is
+    enough to append a graph that has nothing but that output."""
+    name = _field(1, _DURATIONS.encode())
+    return model + _field(7, _field(12, name))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message, shorter than 128 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
 
 
 def _cut(phonemes: str) -> Iterator[str]:
