@@ -241,3 +241,10 @@ def test_a_word_is_said_as_it_is_told(engine: EspeakEngine) -> None:
     )
     assert len(said) == pytest.approx(len(read), abs=50)
     assert len(said) < 0.9 * len(speak(engine, "We xyz here."))
+
+
+def test_told_syllables_are_marked_character_by_character(engine: EspeakEngine) -> None:
+    text = "好天气。"
+    span = Span(text, pronunciations=(Pronunciation(1, 3, "pinyin", "tian1 qi4"),))
+    chunks = list(engine.synthesize(span, SynthesisRequest("f2", "zh", marks=True)))
+    assert [text[mark.start : mark.end] for chunk in chunks for mark in chunk.marks] == ["好", "天", "气"]

@@ -93,7 +93,7 @@ class EspeakEngine(SegmentEngine):
             languages=dict.fromkeys([*best, *sorted(set(self._languages) - set(best))], "robotic"),
             voices=VOICES,
             marks=True,
-            alphabets={"en": ("arpabet", "ipa")},
+            alphabets={"en": ("arpabet", "ipa"), "zh": ("pinyin",)},
         )
 
     def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:

@@ -6,6 +6,7 @@ import pytest
 from saystream.engines.pronunciation.espeak_library import RetrieveSamples, library, library_in_use, phonemize
 from saystream.engines.pronunciation.espeak_phones import ipa, marked_up, mnemonics
 from saystream.text.pronunciation.respelling import respelt
+from saystream.text.pronunciation.tables import read_tables
 from saystream.text.script import Alphabet, Pronunciation
 
 TRACED_AS_IPA = 3
@@ -103,3 +104,19 @@ def test_respelt_characters_are_read_as_the_pinyin_for_which_they_stand(syllable
         if in_mandarin(respelt("pinyin", syllable, "zh")) != in_mandarin(syllable)
     ]
     assert wrong == []
+
+
+def test_pinyin_is_for_the_library_to_read() -> None:
+    assert told("好天气。", "天气", "tian1 qi4", "pinyin") == "好 tian1 qi4。"
+    assert told("好花儿。", "花儿", "huar1 lv4", "pinyin") == "好 hua1 er5 lv4。"
+    assert told("花", "花", "huar1", "pinyin") == "hua1 er5"
+    assert told("天气", "天气", "weather", "pinyin") == "天气"
+
+
+def test_every_syllable_of_pinyin_is_read_in_mandarin() -> None:
+    """The library says in its phonemes where it reads something as English."""
+    library()._set_voice("sit/cmn")
+    tables = read_tables("pinyin.toml")
+    asked = [told("x", "x", f"{base}3", "pinyin") for base in {**tables["characters"], **tables["rare"]}]
+    assert [text for text in asked for _, said in library()._clauses(text) if "(" in said] == []
+    assert in_mandarin(told("x", "x", "qiong2", "pinyin")) == ["tɕhˈonɡɜ"]

@@ -1,5 +1,5 @@
-"""English phones as eSpeak NG writes them: by its own mnemonics, which it speaks, and in the International Phonetic
-Alphabet, as Piper's voices were taught."""
+"""What is told of words, as eSpeak NG takes it: English phones by its own mnemonics, and Pinyin. Also phones in the
+International Phonetic Alphabet, as it gives them and Piper's voices were taught."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from saystream.engines.pronunciation.espeak_library import plain
 from saystream.engines.pronunciation.misaki import stress_before_vowels
-from saystream.text.pronunciation.notation import arpabet_phones
+from saystream.text.pronunciation.notation import Syllable, arpabet_phones, pinyin_syllables
 from saystream.text.pronunciation.respelling import arpabet_of_ipa
 from saystream.text.rewriting import Rewritten, joined
 
@@ -32,6 +32,10 @@ _IPA = {
 }  # fmt: skip
 """Consonants that are not in these are written by their own small letters."""
 _BRITISH_IPA = {**_IPA, "ER0": "ə", "OW": "əʊ"}
+_UNKNOWN = {
+    "jiong": "jong", "qiong": "qong", "xiong": "xong", "n": "en", "hng": "heng", "hm": "hen", "m": "mu",
+}  # fmt: skip
+"""Syllables that the library spells out in English, as those that sound like them: "qong" is the same sounds."""
 _NOT_SAID = re.compile(r"[\s./\[\]\u0361\u035c\u203f-]+")
 _OPENING = re.compile(r"\[(?=\[)")
 
@@ -52,15 +56,22 @@ def ipa(alphabet: Alphabet, phonemes: str, *, british: bool = False) -> str:
 
 
 def marked_up(text: str, told: Sequence[Pronunciation]) -> Rewritten:
-    """``text`` as ``plain`` returns it, with the mnemonics of each word that is told between double brackets. No other
-    brackets are double, so that nothing in the text is taken for mnemonics."""
+    """``text`` as ``plain`` returns it, with the mnemonics of each word that is told between double brackets, or its
+    Pinyin, which the library reads in Mandarin. No other brackets are double, so that nothing in the text is taken for
+    mnemonics."""
     written = Rewritten.of(text)
     parts: list[Rewritten] = []
     end = 0
     for each in told:
-        if said := mnemonics(each.alphabet, each.phonemes):
+        if said := _said(each):
             parts.append(_closed(written[end : each.start]))
-            parts.append(written[each.start : each.end].becomes(f"[[{said}]]"))
+            word = written[each.start : each.end]
+            one_each = len(said) == len(word)
+            parts += (
+                (word[place : place + 1].becomes(one) for place, one in enumerate(said))
+                if one_each
+                else ([word.becomes(" ".join(said))])
+            )
             end = each.end
     parts.append(_closed(written[end:]))
     marked: list[Rewritten] = []
@@ -69,6 +80,20 @@ def marked_up(text: str, told: Sequence[Pronunciation]) -> Rewritten:
             marked[-1] = marked[-1].followed_by(" ")
         marked.append(part)
     return joined(marked).strip()
+
+
+def _said(told: Pronunciation) -> list[str]:
+    """Piece by piece, one for each syllable of Pinyin; none for what is not in the alphabet."""
+    if told.alphabet != "pinyin":
+        said = mnemonics(told.alphabet, told.phonemes)
+        return [f"[[{said}]]"] if said else []
+    return [_in_mandarin(each) for each in pinyin_syllables(told.phonemes) or ()]
+
+
+def _in_mandarin(syllable: Syllable) -> str:
+    """As the library reads it: not with an "r" at its end, and some only by their nearest neighbours."""
+    base = _UNKNOWN.get(syllable.base, syllable.base)
+    return f"{base}{syllable.tone}" + (" er5" if syllable.rhotic else "")
 
 
 def _spelt(phones: Sequence[str], table: Mapping[str, str], stress: Mapping[str, str]) -> str:
