@@ -60,6 +60,7 @@ async def test_the_document_describes_every_path_of_every_door(server: Live) -> 
     assert status == 200
     assert list(paths) == [
         "/api/v1/services/aigc/multimodal-generation/generation",
+        "/api/v1/services/audio/tts/SpeechSynthesizer",
         "/files/{date}/{name}",
         "/v1/audio/speech",
         "/v1/models",
