@@ -87,3 +87,18 @@ def test_a_missing_model_says_how_to_get_it() -> None:
     missing = errors.ModelMissing("It is not in the store.", model="kokoro")
     assert missing.model == "kokoro"
     assert missing.message.endswith("Get it with: saystream models pull kokoro")
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "param"),
+    [
+        (errors.TaskTextInvalid(), "Request text is invalid!", "payload.input.text"),
+        (errors.TooManyTexts(), "Text request limit violated, expected 1.", "payload.input.text"),
+        (errors.TaskModelUnknown(reason="no"), "Model not exist.", "payload.model"),
+        (errors.TaskTimedOut(23.0), "request timeout after 23 seconds.", None),
+    ],
+)
+def test_a_refused_task_has_the_documented_words(
+    error: SaystreamError, message: str, param: str | None
+) -> None:
+    assert (error.message, error.param) == (message, param)

@@ -44,6 +44,19 @@ def test_a_silence_inside_a_word_is_part_of_it() -> None:
     assert align(after, RATE, [SpokenWord(1), SpokenWord(1)])[0][0] == 0
 
 
+def test_a_sound_after_the_last_word_belongs_to_it() -> None:
+    click = sound((0.3, 300), (0, 200), (0.3, 290), (0, 200), (0.3, 10))
+    times = align(click, RATE, [SpokenWord(1, pause=True), SpokenWord(1)])
+    assert times[0][1] <= times[1][0]
+    assert times[1][1] == pytest.approx(1000, abs=10)
+
+
+def test_more_words_than_moments_have_what_there_is() -> None:
+    times = align(sound((0.3, 10)), RATE, [SpokenWord(1)] * 9)
+    assert times == sorted(times)
+    assert times[-1][1] <= 10
+
+
 @pytest.mark.parametrize("samples", [sound(), sound((0, 2)), sound((0, 300))])
 def test_words_of_a_silent_sound_have_no_time(samples: np.ndarray) -> None:
     assert align(samples, RATE, [SpokenWord(1)]) == [(0, 0)]

@@ -98,6 +98,11 @@ def test_a_close_cuts_all_that_is_left(spoken: Spoken) -> None:
     assert spoken.open_all() == ["Hello there. ", "You who"]
 
 
+def test_where_nothing_waits_nothing_can_be_opened(spoken: Spoken) -> None:
+    with pytest.raises(RuntimeError, match="nothing to open"):
+        spoken.response.open_next()
+
+
 def test_a_long_text_is_cut_piece_by_piece_as_it_is_needed(spoken: Spoken) -> None:
     text = "This is a plain sentence of some words. " * 500
     spoken.response.add(text, 0)

@@ -204,8 +204,6 @@ def _first_language(text: str, among: Iterable[str]) -> str | None:
     """The likeliest of ``among`` for a text in Latin letters with nothing spoken before it; ``None`` if it could be
     any."""
     words = _WORD.findall(text[:_SAMPLE_CHARACTERS])
-    if not words:
-        return None
     votes = {_LANGUAGE_OF_WORD.get(word.lower().replace("’", "'")) for word in words} - {None}
     language, probability = _most_likely(words)
     if probability < _FIRST_PROBABILITY:
