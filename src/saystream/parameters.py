@@ -246,6 +246,7 @@ _TABLE: Final = (
         default=False,
         values=Words("true or false"),
         meaning="Whether events of saystream's own say when each word sounds.",
+        doors=("realtime", "generation"),
         is_rare=True,
     ),
 )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saystream.audio import Mark
 from saystream.errors import InvalidBody, InvalidRequest, MissingInput, MissingModel
 from saystream.protocol.http.generation import (
     GenerationAnswer,
@@ -190,6 +191,20 @@ def test_a_part_has_the_documented_bytes() -> None:
         b'{"output":{"finish_reason":"null","audio":{"data":"AAEA","expires_at":1758619200,"id":"audio_r1"}},'
         b'"usage":{"characters":195},"request_id":"r1"}'
     )
+
+
+def test_a_part_may_say_when_its_words_sound() -> None:
+    marks = [Mark(0, 5, 60.4, 180.0)]
+    part = encode_part(b"", request_id="r", expires_at=0, usage=Usage.of_characters(1), words=marks)
+    assert json.loads(part)["output"]["words"] == [
+        {"begin_index": 0, "end_index": 5, "begin_time": 60, "end_time": 180}
+    ]
+
+
+@pytest.mark.parametrize("place", ["input", "parameters"])
+def test_times_of_words_are_asked_for_in_either_place(place: str) -> None:
+    assert decode(changed(place, word_timestamps=True)).word_timestamps
+    assert not decode(WHOLE).word_timestamps
 
 
 def test_the_usage_of_a_token_model_has_the_documented_bytes() -> None:

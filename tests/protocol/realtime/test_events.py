@@ -36,12 +36,12 @@ from saystream.protocol.realtime.events import (
     TextCleared,
     TextCommit,
     TextCommitted,
-    WordTime,
     WordTimes,
     wire_type,
 )
 from saystream.protocol.realtime.session_config import Session, SessionConfig, SessionPatch
 from saystream.protocol.usage import Usage
+from saystream.protocol.word_times import WordTime
 
 CONFIG = SessionConfig(voice="Cherry")
 INSTRUCTED = SessionConfig(voice="Cherry", instructions="Whisper.", optimize_instructions=True)

@@ -10,6 +10,7 @@ import uuid
 import wave
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,23 @@ async def test_with_sse_frames_come_in_order_and_the_last_has_the_link(listener:
     assert (stream[:4], stream[4:8], stream[40:44]) == (b"RIFF", b"\xff" * 4, b"\xff" * 4)
     wav = await listener.file(bodies[-1]["output"]["audio"]["url"])
     assert hashlib.sha256(pcm_of(wav)).digest() == hashlib.sha256(stream[44:]).digest()
+
+
+async def test_with_sse_frames_say_when_words_sound_if_asked(listener: Listener) -> None:
+    text = "Hello there, dear listener."
+    wanted = body(text)
+    wanted["parameters"] = {"word_timestamps": True}
+    outputs = [json.loads(event.data)["output"] for event in await listener.events(wanted)]
+    words = [word for output in outputs for word in output.get("words", [])]
+    assert [text[word["begin_index"] : word["end_index"]] for word in words] == [
+        "Hello",
+        "there",
+        "dear",
+        "listener",
+    ]
+    assert all(before["end_time"] <= word["begin_time"] for before, word in pairwise(words))
+    plain = [json.loads(event.data)["output"] for event in await listener.events(body(text))]
+    assert not any("words" in output for output in plain)
 
 
 async def test_no_frame_is_shorter_than_ten_milliseconds(listener: Listener) -> None:

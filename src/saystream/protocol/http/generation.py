@@ -6,6 +6,7 @@ quoted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -13,10 +14,12 @@ import msgspec
 import pybase64
 from msgspec import UNSET, UnsetType
 
+from saystream.audio import Mark
 from saystream.errors import InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
 from saystream.parameters import PARAMETERS
 from saystream.protocol.json import decode_body_object, type_name
 from saystream.protocol.usage import HttpUsage, Usage
+from saystream.protocol.word_times import WordTime, word_times
 
 __all__ = [
     "PATH",
@@ -47,6 +50,7 @@ class GenerationRequest:
     """Spelled as in ``LANGUAGE_TYPES``."""
     instructions: str = ""
     optimize_instructions: bool = False
+    word_timestamps: bool = False
     unknown_fields: tuple[str, ...] = ()
     """Ignored, but worth a line in the log. Cut to a limited length."""
 
@@ -58,7 +62,7 @@ class GenerationRequest:
 def decode_request(body: bytes) -> GenerationRequest:
     """The request in ``body``.
 
-    ``language_type``, ``instructions`` and ``optimize_instructions`` may stand in ``input`` or in
+    ``language_type``, ``instructions``, ``optimize_instructions`` and ``word_timestamps`` may stand in ``input`` or in
     ``parameters``; ``input`` wins (ruling 19). A null field counts as missing.
 
     Raises InvalidBody if the body is not a JSON object, MissingModel, MissingInput, and InvalidValue whose
@@ -85,6 +89,7 @@ def decode_request(body: bytes) -> GenerationRequest:
         language_type=_language_type(given, parameters),
         instructions=_string(*_place("instructions", given, parameters)),
         optimize_instructions=_boolean(*_place("optimize_instructions", given, parameters)),
+        word_timestamps=_boolean(*_place("word_timestamps", given, parameters)),
         unknown_fields=_unknown(given, parameters),
     )
 
@@ -99,10 +104,12 @@ class AudioBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Link to the whole file, only once it is complete."""
 
 
-class Output(msgspec.Struct, frozen=True, kw_only=True):
+class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finish_reason: Literal["null", "stop"]
     """The *word* null while more is to come."""
     audio: AudioBody
+    words: list[WordTime] | UnsetType = UNSET
+    """An addition of this server: the words that begin in the audio, if the request has ``word_timestamps``."""
 
 
 class GenerationAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,12 +129,14 @@ class GenerationAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self)
 
 
-def encode_part(audio: bytes, *, request_id: str, expires_at: int, usage: Usage) -> bytes:
-    """The data of a frame that carries audio."""
+def encode_part(
+    audio: bytes, *, request_id: str, expires_at: int, usage: Usage, words: Sequence[Mark] = ()
+) -> bytes:
+    """The data of a frame that carries audio; ``words`` are those that begin in it."""
     body = AudioBody(
         data=pybase64.b64encode_as_string(audio), expires_at=expires_at, id=_audio_id(request_id)
     )
-    output = Output(finish_reason="null", audio=body)
+    output = Output(finish_reason="null", audio=body, words=word_times(words) if words else UNSET)
     return GenerationAnswer(output=output, usage=HttpUsage.of(usage), request_id=request_id).encode()
 
 

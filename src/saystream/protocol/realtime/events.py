@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 from saystream.errors import RemoteProtocolError
 from saystream.protocol.realtime.session_config import Session, SessionPatch
 from saystream.protocol.usage import Usage
+from saystream.protocol.word_times import WordTime
 
 __all__ = [
     "CLIENT_EVENT_TYPES",
@@ -48,7 +49,6 @@ __all__ = [
     "TextCleared",
     "TextCommit",
     "TextCommitted",
-    "WordTime",
     "WordTimes",
     "wire_type",
 ]
@@ -199,15 +199,6 @@ class AudioDelta(_PartEvent, frozen=True, kw_only=True, tag="response.audio.delt
             return pybase64.b64decode(self.delta, validate=True)
         except ValueError as error:
             raise RemoteProtocolError("response.audio.delta holds no valid base64", param="delta") from error
-
-
-class WordTime(msgspec.Struct, frozen=True, kw_only=True):
-    begin_index: int
-    """The word is ``text[begin_index:end_index]`` of the text of the response, in code points."""
-    end_index: int
-    begin_time: int
-    """Milliseconds from the beginning of the audio of the response."""
-    end_time: int
 
 
 class WordTimes(_PartEvent, frozen=True, kw_only=True, tag="saystream.word_timestamps"):

@@ -21,10 +21,10 @@ from saystream.protocol.realtime.events import (
     ResponseDone,
     ResponseStatus,
     ServerEvent,
-    WordTime,
     WordTimes,
 )
 from saystream.protocol.usage import Usage
+from saystream.protocol.word_times import word_times
 
 __all__ = ["OpenResponse"]
 
@@ -50,16 +50,9 @@ class OpenResponse:
 
     def words(self, event_id: str, marks: Sequence[Mark]) -> WordTimes:
         """When the words of ``marks`` sound."""
-        words = [
-            WordTime(
-                begin_index=mark.start,
-                end_index=mark.end,
-                begin_time=round(mark.start_ms),
-                end_time=round(mark.end_ms),
-            )
-            for mark in marks
-        ]
-        return WordTimes(event_id=event_id, response_id=self.id, item_id=self.item_id, words=words)
+        return WordTimes(
+            event_id=event_id, response_id=self.id, item_id=self.item_id, words=word_times(marks)
+        )
 
     def closing(
         self, new_event_id: Callable[[], str], status: ResponseStatus, usage: Usage | None

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from saystream.audio import Mark
     from saystream.catalog.entries import Model
     from saystream.protocol.usage import Usage
     from saystream.server.access.links import Link
@@ -69,7 +70,7 @@ _OPERATION = Operation(
             },
             "parameters": {
                 "type": ["object", "null"],
-                "description": f"The last three fields may stand {_PLACE}.",
+                "description": f"All but the first two fields may stand {_PLACE}.",
                 "properties": _STYLE,
             },
         },
@@ -141,6 +142,8 @@ class _Speech(SpokenRequest):
         super().__init__(services, account, link, WavSpool(_SAMPLE_RATE), billed_text=text)
         self._model = model
         self._wanted = wanted
+        self._words: list[tuple[Mark, ...]] = []
+        """Those that begin in each piece."""
 
     def __len__(self) -> int:
         return len(self.spool)
@@ -151,6 +154,7 @@ class _Speech(SpokenRequest):
             request_id=self.request_id,
             expires_at=self.link.expires_at,
             usage=self._usage(),
+            words=self._words[index],
         )
 
     def last(self) -> bytes:
@@ -171,12 +175,14 @@ class _Speech(SpokenRequest):
             language_type=self._wanted.language_type,
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
             instructions=self._wanted.instructions,
+            marks=self._wanted.word_timestamps,
         )
         events = self._services.synthesizer.speak(config, self._wanted.text)
         followed = self._account.following(events, model=self._model, voice=config.voice)
         async with aclosing(followed):
             async for event in followed:
                 if isinstance(event, ResponseAudio):
+                    self._words.append(event.marks)
                     self.spool.append(event.encoded)
                     self.tell()
                 elif isinstance(event, ResponseEnded):
