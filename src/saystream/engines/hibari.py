@@ -23,6 +23,7 @@ from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.silence import QUIETEST, sounding_from, trimmed
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.kokoro.timing import WordMarks, bounds
+from saystream.engines.onnx_outputs import with_output
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.digits import readable
 from saystream.engines.pronunciation.told_words import HELD, held, with_told
@@ -92,7 +93,7 @@ class HibariEngine(SegmentEngine):
     def load(self) -> None:
         self._model = hibari.Hibari(voice=_VOICE, threads=self._options.threads)
         self._session = onnxruntime.InferenceSession(
-            _with_durations(Path(self._model.model_path).read_bytes()),
+            with_output(Path(self._model.model_path).read_bytes(), _DURATIONS),
             self._model.sess.get_session_options(),
             providers=["CPUExecutionProvider"],
         )
@@ -197,18 +198,6 @@ def _known(symbols: Rewritten, vocabulary: Container[str]) -> Rewritten:
         [symbols.starts[place] for place in places],
         [symbols.ends[place] for place in places],
     )
-
-
-def _with_durations(model: bytes) -> bytes:
-    """``model`` with one more output. Where a message is there twice, protobuf joins its repeated fields, so it is
-    enough to append a graph that has nothing but that output."""
-    name = _field(1, _DURATIONS.encode())
-    return model + _field(7, _field(12, name))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A field of a protobuf message, shorter than 128 bytes."""
-    return bytes([number << 3 | 2, len(content)]) + content
 
 
 def _cut(phonemes: str) -> Iterator[str]:

@@ -49,3 +49,10 @@ def test_a_chinese_syllable_is_an_initial_and_a_final_with_its_tone() -> None:
         Mark(5, 6, 0, 40, (PhonemeMark("ch_c", 0, 20), PhonemeMark("i_c", 20, 40, "1"))),
         Mark(6, 7, 40, 80, (PhonemeMark("ai_c", 40, 80, "4"),)),
     )
+
+
+def test_a_word_begins_behind_the_space_if_the_model_says_so() -> None:
+    words = joined([Rewritten.of("ab")[:1].becomes("xy"), Rewritten.of("ab")[1:].becomes("z")], " ")
+    marks = WordMarks(0, begun_in_space=False)
+    marks.timed(words, np.array(range(5), np.float64) * 10)
+    assert marks.take() == (Mark(0, 1, 0, 20), Mark(1, 2, 30, 40))

@@ -227,3 +227,80 @@ def test_voices_of_phonemes_take_pronunciations(tmp_path: Path) -> None:
         for span in (told, Span("We see."))
     )
     assert np.array_equal(said, read)
+
+
+def chunks_with_marks(
+    engine: PiperEngine, text: str, voice: str, language: str = "en", **request: Any
+) -> Any:
+    stream = engine.open(SynthesisRequest(voice, language, marks=True, **request))
+    stream.push(Span(text, 100))
+    stream.end_input()
+    return list(stream.chunks())
+
+
+def marks_within_sound(
+    engine: PiperEngine, text: str, voice: str, language: str = "en", **request: Any
+) -> Any:
+    """What is marked, once it is checked that the times are in order and those of the sound."""
+    chunks = chunks_with_marks(engine, text, voice, language, **request)
+    sound = np.concatenate([chunk.samples for chunk in chunks])
+    marks = [mark for chunk in chunks for mark in chunk.marks]
+    times = [ms for mark in marks for ms in (mark.start_ms, mark.end_ms)]
+    heard = np.flatnonzero(np.abs(sound) > 0.005) * 1000 / engine.info.sample_rate
+    assert times == sorted(times)
+    assert times[0] == pytest.approx(heard[0], abs=80)
+    assert times[-1] <= len(sound) * 1000 / engine.info.sample_rate + 1
+    return [text[mark.start - 100 : mark.end - 100] for mark in marks], times, marks
+
+
+TEXT = "Half of the train, at nine: we paid $35.50 for it. Well-known? Yes!"
+WORDS = ["Half", "of", "the", "train", "at", "nine", "we", "paid", "$35.50", "for", "it", "Well-known", "Yes"]
+
+
+@pytest.mark.parametrize("request_fields", [{}, {"speed": 1.5, "pitch": 1.3}, {"speed": 0.7}])
+def test_each_word_has_a_mark_where_it_sounds(engine: PiperEngine, request_fields: dict[str, Any]) -> None:
+    words, times, marks = marks_within_sound(
+        engine, TEXT, "en_US-tiny-medium", phonemes=True, **request_fields
+    )
+    assert words == WORDS
+    assert all(mark.phonemes for mark in marks)
+    usual = [time / request_fields.get("speed", 1) for time in marks_within_sound(engine, TEXT, "male")[1]]
+    assert times == pytest.approx(usual)
+
+
+def test_a_voice_of_a_lower_rate_has_the_same_times(engine: PiperEngine) -> None:
+    words, _, _ = marks_within_sound(engine, "Der Zug fährt. Um halb zehn, ab.", "de_DE-tiny-low", "de")
+    assert words == ["Der", "Zug", "fährt", "Um", "halb", "zehn", "ab"]
+
+
+def test_marks_come_only_if_asked_for(engine: PiperEngine) -> None:
+    stream = engine.open(SynthesisRequest("male", "en"))
+    stream.push(Span(TEXT))
+    stream.end_input()
+    assert engine.info.marks
+    assert not any(chunk.marks for chunk in stream.chunks())
+
+
+def test_there_are_no_marks_if_one_of_the_voices_does_not_know(tmp_path: Path) -> None:
+    make_voice(tmp_path)
+    make_voice(tmp_path, "de_DE-tiny-low", tells_times=False)
+    engine = PiperEngine(folder=str(tmp_path))
+    engine.load()
+    assert not engine.info.marks
+    assert not any(chunk.marks for chunk in chunks_with_marks(engine, TEXT, "male"))
+    assert len(speak(engine, SENTENCES["de"], "male", "de")) > 0
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("speed", [1.0, 1.4])
+def test_the_real_voice_knows_when_its_words_sound(piper_folder: Path, speed: float) -> None:
+    engine = PiperEngine(folder=str(piper_folder), noise_scale=0, noise_w=0)
+    engine.load()
+    words, times, marks = marks_within_sound(engine, TEXT, "male", speed=speed)
+    assert words == WORDS
+    sound = np.concatenate([chunk.samples for chunk in chunks_with_marks(engine, TEXT, "male", speed=speed)])
+    heard = np.flatnonzero(np.abs(sound) > 0.01) * 1000 / engine.info.sample_rate
+    assert times[-1] == pytest.approx(heard[-1], abs=150)
+    at = next(mark.start_ms for mark in marks if mark.start == 100 + TEXT.index("at nine"))
+    begins = heard[1:][np.diff(heard) > 60]
+    assert min(abs(begins - at)) < 60

@@ -27,18 +27,18 @@ def spelt(numbers: list[int]) -> str:
 
 def symbols(phonemes: Phonemes, text: str) -> list[str]:
     """Of each pass, without what stands around and between them."""
-    return [spelt(numbers)[2:-1].replace("_", "") for numbers in phonemes.passes(text)]
+    return [spelt(each.numbers)[2:-1].replace("_", "") for each in phonemes.passes(text)]
 
 
 def test_a_sentence_is_framed_and_padded_as_piper_does_it() -> None:
     """piper-tts 1.8.0 gives the same numbers for its id map: begin, pad, then each phoneme and a pad, end."""
-    assert [spelt(numbers) for numbers in reader().passes("Hi, Ann.")] == ["^_h_ˈ_a_ɪ_,_ _ˈ_æ_n_._$"]
+    assert [spelt(each.numbers) for each in reader().passes("Hi, Ann.")] == ["^_h_ˈ_a_ɪ_,_ _ˈ_æ_n_._$"]
 
 
 def test_a_symbol_may_have_several_numbers() -> None:
     numbers = {symbol: [number] for number, symbol in enumerate(SYMBOLS)}
     phonemes = reader(phoneme_id_map={**numbers, "h": [200, 201]})
-    assert next(phonemes.passes("Hi"))[:5] == [1, 0, 200, 201, 0]
+    assert next(phonemes.passes("Hi")).numbers[:5] == [1, 0, 200, 201, 0]
 
 
 def test_sentences_are_passes_and_clauses_are_not() -> None:
@@ -70,7 +70,7 @@ def test_a_cluster_of_vowels_is_one_symbol_where_the_voice_says_so() -> None:
         phoneme_id_map={**numbers, "aɪ": [220], "aɪɚ": [221]}, vowel_clusters=[["a", "ɪ"], ["a", "ɪ", "ɚ"]]
     )
     [spoken] = phonemes.passes("my higher")
-    assert [number for number in spoken if number > 200] == [220, 221]
+    assert [number for number in spoken.numbers if number > 200] == [220, 221]
 
 
 def test_letters_are_the_symbols_of_a_voice_of_the_type_text() -> None:
@@ -109,7 +109,8 @@ def test_a_text_longer_than_the_reader_takes_at_once_is_read_to_its_end() -> Non
     text=st.text(st.characters(exclude_categories=()), max_size=120), kind=st.sampled_from(["espeak", "text"])
 )
 def test_any_text_gives_passes_that_are_framed_and_bounded(text: str, kind: str) -> None:
-    for numbers in reader(phoneme_type=kind).passes(text):
+    for each in reader(phoneme_type=kind).passes(text):
+        numbers = each.numbers
         assert numbers[:2] == [1, 0] and numbers[-1] == 2
         assert 0 < len(numbers) <= 2 * MAX_SYMBOLS + 3
         assert numbers[3:-1:2] == [0] * (len(numbers) // 2 - 1)
@@ -118,7 +119,7 @@ def test_any_text_gives_passes_that_are_framed_and_bounded(text: str, kind: str)
 def told(phonemes: Phonemes, text: str, word: str, how: str, alphabet: Alphabet = "arpabet") -> list[str]:
     start = text.index(word)
     passes = phonemes.passes(text, [Pronunciation(start, start + len(word), alphabet, how)])
-    return [spelt(numbers)[2:-1].replace("_", "") for numbers in passes]
+    return [spelt(each.numbers)[2:-1].replace("_", "") for each in passes]
 
 
 @pytest.mark.parametrize(
@@ -144,3 +145,26 @@ def test_a_told_word_is_said_in_the_accent_of_the_voice() -> None:
 
 def test_what_is_not_in_its_alphabet_is_read_as_written() -> None:
     assert told(reader(), "see", "see", "see") == ["sˈiː"]
+
+
+def test_each_symbol_knows_its_word() -> None:
+    text = "Two of the cats, xyz. ab"
+    how = Pronunciation(text.index("xyz"), text.index("xyz") + 3, "arpabet", "L AY1 V")
+    found = [
+        (each.symbols.text[word.start : word.end], text[word.written_start : word.written_end])
+        for each in reader().passes(text, [how])
+        for word in each.symbols.stretches()
+    ]
+    assert found == [
+        *(("tˈuː", "Two"), ("ʌv", "of"), ("ðə", "the"), ("kˈæts", "cats"), ("lˈaɪv", "xyz"), ("ˈæb", "ab")),
+    ]
+
+
+def test_letters_know_their_word_and_numbers_their_place() -> None:
+    text = "Ça va, 12!"
+    [said] = reader(phoneme_type="text", espeak={"voice": ""}).passes(text)
+    assert [text[word.written_start : word.written_end] for word in said.symbols.stretches()] == [
+        *("Ça", "va", "12"),
+    ]
+    assert spelt([said.numbers[begin] for begin in said.begins[:-1]]) == said.symbols.text
+    assert said.begins[-1] == len(said.numbers) - 1

@@ -14,7 +14,9 @@ SENTENCE = "The train to the airport leaves at half past nine tomorrow morning."
 
 
 def spoken(voice: PiperVoice, text: str = SENTENCE, *, speaker: str = "") -> np.ndarray:
-    return np.concatenate([*voice.speak(text, speaker=speaker), np.zeros(0, np.float32)])
+    return np.concatenate(
+        [*(each.sound for each in voice.speak(text, speaker=speaker)), np.zeros(0, np.float32)]
+    )
 
 
 def loudness(samples: np.ndarray) -> float:
@@ -35,7 +37,7 @@ def test_it_knows_its_pitch(tiny: Path) -> None:
 
 
 def test_each_sentence_is_a_pass_of_whole_frames(tiny: Path) -> None:
-    sounds = list(PiperVoice(tiny, threads=1).speak("One. Two! Three?"))
+    sounds = [each.sound for each in PiperVoice(tiny, threads=1).speak("One. Two! Three?")]
     assert len(sounds) == 3
     assert all(len(sound) > 0 and len(sound) % HOP == 0 for sound in sounds)
     assert all(sound.dtype == np.float32 and sound.ndim == 1 for sound in sounds)

@@ -32,12 +32,13 @@ def make_voice(
     pitches_hz: tuple[float, ...] = (120.0,),
     symbols: str = SYMBOLS,
     loudness: float = 0.1,
+    tells_times: bool = True,
     **config: Any,
 ) -> Path:
     """The ``.onnx`` file, with its ``.onnx.json`` beside it. One speaker for each pitch; ``config`` replaces fields of
-    the file."""
+    the file. Unless it ``tells_times``, its graph has no name by which durations are known."""
     path = folder / f"{name}.onnx"
-    onnx.save(_model(sample_rate, pitches_hz, symbols, loudness), path)
+    onnx.save(_model(sample_rate, pitches_hz, symbols, loudness, tells_times), path)
     family = name.split("_")[0]
     content = {
         "audio": {"sample_rate": sample_rate, "quality": name.rpartition("-")[2]},
@@ -69,7 +70,10 @@ def _tables(symbols: str, loudness: float) -> tuple[np.ndarray, np.ndarray]:
     return frames, loud.astype(np.float32)
 
 
-def _model(sample_rate: int, pitches_hz: tuple[float, ...], symbols: str, loudness: float) -> onnx.ModelProto:
+def _model(
+    sample_rate: int, pitches_hz: tuple[float, ...], symbols: str, loudness: float, tells_times: bool
+) -> onnx.ModelProto:
+    durations = "/Ceil_output_0" if tells_times else "whole_frames"
     frames, loud = _tables(symbols, loudness)
     constants = {
         "frames_of": frames,
@@ -100,9 +104,9 @@ def _model(sample_rate: int, pitches_hz: tuple[float, ...], symbols: str, loudne
         ("Exp", ["rhythm_exponent"], "rhythm", {}),
         ("Mul", ["usual_frames", "length_scale"], "wanted_frames", {}),
         ("Mul", ["wanted_frames", "rhythm"], "uneven_frames", {}),
-        ("Ceil", ["uneven_frames"], "whole_frames", {}),
-        ("CumSum", ["whole_frames", "zero"], "ends", {}),
-        ("ReduceSum", ["whole_frames"], "total", {"keepdims": 0}),
+        ("Ceil", ["uneven_frames"], durations, {}),
+        ("CumSum", [durations, "zero"], "ends", {}),
+        ("ReduceSum", [durations], "total", {"keepdims": 0}),
         ("Cast", ["total"], "num_frames", {"to": TensorProto.INT64}),
         # Which symbol each frame is of.
         ("Range", ["zero", "num_frames", "one"], "frame_numbers", {}),

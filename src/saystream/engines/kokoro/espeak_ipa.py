@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import accumulate
+from functools import partial
 
 from saystream.engines.kokoro.vocabulary import in_symbols
-from saystream.engines.pronunciation.espeak_library import Clause, phonemize, plain
+from saystream.engines.pronunciation.espeak_library import phonemize, plain
+from saystream.engines.pronunciation.espeak_words import ClauseWords
 from saystream.engines.pronunciation.hangul import as_pronounced
 from saystream.text.rewriting import Rewritten, joined
 
@@ -44,20 +42,13 @@ without this, 23 % with the first six."""
 
 _TIES = dict.fromkeys(map(ord, "͜͡‿"))
 _PAIRS = re.compile("|".join(_ONE_SYMBOL))
-_WORD = re.compile(r"\S+")
-_SIGNS = "%‰#&@*/"
-"""Have names, unlike other punctuation."""
-_APART = " ;\n"
-"""Ends a clause."""
-_MOST_COMPARED = 250
-"""Symbols of a clause: the time of a comparison grows with the square of their number."""
 
 
 class EspeakReader:
     def __init__(self, language: str) -> None:
         """Raises EngineUnavailable if the library does not start."""
-        self._language = language
         self._voice = ESPEAK_VOICES.get(language, language)
+        self._words = ClauseWords(self._voice, partial(kokoro_phonemes, language=language))
         phonemize("", self._voice)
 
     def read(self, text: str) -> Rewritten:
@@ -67,52 +58,10 @@ class EspeakReader:
         clauses: list[Rewritten] = []
         start = 0
         for clause in phonemize(source.text, self._voice):
-            clauses.append(self._clause(source[start : clause.end], clause).followed_by(clause.punctuation))
+            words = self._words.placed(source[start : clause.end], clause)
+            clauses.append(words.followed_by(clause.punctuation))
             start = clause.end
         return joined(clauses, " ")
-
-    def _clause(self, text: Rewritten, clause: Clause) -> Rewritten:
-        """The library does not say which phonemes are of which word. Usually there are as many words of phonemes as of
-        text; it also joins two ("of the"), and reads one as several. Then they are compared with what each word would
-        be alone, and where that does not tell, several words have a part of the phonemes in common."""
-        symbols = kokoro_phonemes(clause.phonemes, self._language)
-        words = list(_words(text.text))
-        spoken = symbols.split()
-        if len(spoken) == len(words):
-            pairs = zip(words, spoken, strict=True)
-            return joined((text[start:end].becomes(each) for (start, end), each in pairs), " ")
-        if not words or len(symbols) > _MOST_COMPARED:
-            return text.becomes(symbols)
-        return joined(self._alone(text, words), " ").respelt(symbols, list)
-
-    def _alone(self, text: Rewritten, words: list[tuple[int, int]]) -> Iterator[Rewritten]:
-        """How each of ``words``, places in ``text``, is pronounced: in one call, because the library may load its
-        dictionary for each. A sign, such as "%", is read together with what follows."""
-        ends = list(accumulate(end - start + len(_APART) for start, end in words))
-        phonemes: dict[int, str] = {}
-        for clause in phonemize(_APART.join(text.text[start:end] for start, end in words), self._voice):
-            last = bisect_left(ends, clause.end)
-            phonemes[last] = phonemes.get(last, "") + clause.phonemes
-        first = 0
-        for last, each in phonemes.items():
-            yield text[words[first][0] : words[last][1]].becomes(kokoro_phonemes(each, self._language))
-            first = last + 1
-
-
-def _words(text: str) -> Iterator[tuple[int, int]]:
-    """The places of what stands between spaces, without the marks around it."""
-    for match in _WORD.finditer(text):
-        start, end = match.span()
-        while start < end and _is_mark(text[start]):
-            start += 1
-        while start < end and _is_mark(text[end - 1]):
-            end -= 1
-        if start < end:
-            yield start, end
-
-
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character).startswith("P") and character not in _SIGNS
 
 
 def kokoro_phonemes(phonemes: str, language: str) -> str:

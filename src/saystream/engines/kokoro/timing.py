@@ -33,12 +33,16 @@ def bounds(durations: NDArray[Any]) -> NDArray[np.float64]:
 class WordMarks:
     """The marks of the words of a text, pass after pass."""
 
-    def __init__(self, offset: int, *, phonemes: bool = False, chinese: bool = False) -> None:
+    def __init__(
+        self, offset: int, *, phonemes: bool = False, chinese: bool = False, begun_in_space: bool = True
+    ) -> None:
         """``offset`` is the place of the text in its response. With ``phonemes``, each mark has them: symbols of the
-        model, or for Han characters in a ``chinese`` text initials and finals such as ``ch_c``."""
+        model, or for Han characters in a ``chinese`` text initials and finals such as ``ch_c``. A word has
+        ``begun_in_space`` if the model counts its first sound to the space before it."""
         self._offset = offset
         self._phonemes = phonemes
         self._chinese = chinese
+        self._begun_in_space = begun_in_space
         self._end = 0
         """Of what was marked so far."""
         self._marks: list[Mark] = []
@@ -49,7 +53,7 @@ class WordMarks:
         for word in symbols.stretches():
             if word.written_start >= self._end:
                 self._end = word.written_end
-                first = len(symbols.text[: word.start].rstrip(" "))  # in the space before it, it has begun
+                first = len(symbols.text[: word.start].rstrip(" ")) if self._begun_in_space else word.start
                 start_ms, end_ms = float(bounds_ms[first]), float(bounds_ms[word.end])
                 start, end = (self._offset + place for place in (word.written_start, word.written_end))
                 sounds = (

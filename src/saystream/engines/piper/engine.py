@@ -16,6 +16,7 @@ from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.resample import Resampler
 from saystream.dsp.tempo import PITCH_RANGE
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
+from saystream.engines.kokoro.timing import WordMarks
 from saystream.engines.options import read_options
 from saystream.engines.piper.voice import PiperVoice
 from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
@@ -23,7 +24,7 @@ from saystream.languages import LANGUAGE_CODES
 from saystream.models import ModelStore
 
 if TYPE_CHECKING:
-    from saystream.audio import Samples
+    from saystream.audio import Mark, Samples
     from saystream.dsp.stage import Stage
 
 __all__ = ["PiperEngine"]
@@ -97,6 +98,7 @@ class PiperEngine(SegmentEngine):
             languages=dict.fromkeys([*expected, *sorted(languages.difference(expected))], "native"),
             voices=(*_CHARACTERS, *_names(self._voices)),
             concurrency=self._options.concurrency,
+            marks=all(voice.knows_times for voice in self._voices.values()),
             alphabets=_alphabets(self._voices.values()),
         )
 
@@ -114,7 +116,14 @@ class PiperEngine(SegmentEngine):
             pitch=min(max(request.pitch * casting.pitch, lowest), highest),
             formant=request.formant * casting.pitch**_FORMANT_EXPONENT,
         )
-        yield from map(SpeechChunk, shaped(_pieces(span, casting, request.seed), stages))
+        marks: list[Mark] = []
+        words = (
+            WordMarks(span.offset, phonemes=request.phonemes) if request.marks and self.info.marks else None
+        )
+        for samples in shaped(_pieces(span, casting, request.seed, words, marks), stages):
+            due = tuple(mark.moved(lambda ms: ms / request.speed) for mark in marks)
+            marks.clear()
+            yield SpeechChunk(samples, due)
 
     def _casting(self, request: SynthesisRequest) -> _Casting:
         if request.voice not in self.info.voices:
@@ -206,15 +215,24 @@ def _ratio(wanted_hz: float, voice: PiperVoice) -> float:
     return wanted_hz / (voice.pitch_hz or wanted_hz)
 
 
-def _pieces(span: Span, casting: _Casting, seed: int | None) -> Iterator[Samples]:
-    piece = casting.voice.sample_rate * _PIECE_MS // 1000
+def _pieces(
+    span: Span, casting: _Casting, seed: int | None, words: WordMarks | None, marks: list[Mark]
+) -> Iterator[Samples]:
+    """``marks`` gets those of a pass, with times in all of the pieces, before its first piece comes."""
+    sample_rate = casting.voice.sample_rate
+    piece = sample_rate * _PIECE_MS // 1000
+    num_samples = 0
     # The model draws its numbers itself and takes no seed, so it repeats itself only without them.
-    sounds = casting.voice.speak(
+    passes = casting.voice.speak(
         span.text, told=span.pronunciations, speaker=casting.speaker, noise=seed is None
     )
-    for sound in sounds:
-        for start in range(0, len(sound), piece):
-            yield sound[start : start + piece]
+    for each in passes:
+        if words is not None and each.times_ms is not None:
+            words.timed(each.symbols, each.times_ms + num_samples * 1000 / sample_rate)
+            marks += words.take()
+        num_samples += len(each.sound)
+        for start in range(0, len(each.sound), piece):
+            yield each.sound[start : start + piece]
 
 
 def _tell(problem: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,19 @@ import onnxruntime
 
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
+from saystream.engines.onnx_outputs import with_output
 from saystream.engines.piper.config import VoiceConfig, read_config
 from saystream.engines.piper.phonemes import Phonemes
 from saystream.errors import EngineUnavailable, SaystreamError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from saystream.audio import Samples
+    from saystream.text.rewriting import Rewritten
     from saystream.text.script import Pronunciation
 
-__all__ = ["PiperVoice"]
+__all__ = ["PiperVoice", "SpokenPass"]
 
 _LOUDNESS = 0.08
 """Root mean square of what is not silence, the same as hibari's: voices differ by 10 dB."""
@@ -30,6 +35,21 @@ _MAX_PEAK = 0.9
 
 _COUNTING = "1 2 3 4 5 6 7 8 9."
 """eSpeak reads it in every language; without commas, at which a voice rises, its pitch is that of other sentences."""
+
+_DURATIONS = "/Ceil_output_0"
+"""Inside a model as piper-tts exports it: how many frames each number lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenPass:
+    """What the model said at once."""
+
+    sound: Samples
+    symbols: Rewritten
+    """With the place of each word in the text."""
+    times_ms: NDArray[np.float64] | None
+    """When each character of ``symbols`` is heard, and at last when the last one ends; ``None`` if the model does not
+    say."""
 
 
 class PiperVoice:
@@ -49,13 +69,15 @@ class PiperVoice:
         self._noise_w = inference.noise_w if noise_w is None else noise_w
         self._phonemes = Phonemes(self.config)
         self._reported: set[str] = set()
-        self._session = _session(path, threads)
+        self._session, self._has_durations = _session(path, threads)
         wanted = {each.name for each in self._session.get_inputs()}
         given = {"input", "input_lengths", "scales", *(["sid"] if self.config.speakers else [])}
         if wanted != given:
             raise EngineUnavailable(
                 f"{path} is not a Piper voice: its inputs are {', '.join(sorted(wanted))}."
             )
+        self.knows_times = False
+        """When each of its symbols is heard."""
         try:
             sound = self._counting()
         except Exception as error:  # as for a session
@@ -81,11 +103,13 @@ class PiperVoice:
         told: Sequence[Pronunciation] = (),
         speaker: str = "",
         noise: bool = True,
-    ) -> Iterator[Samples]:
+    ) -> Iterator[SpokenPass]:
         """Pass by pass. ``told`` is how parts of ``text`` are pronounced. ``speaker`` is one of ``config.speakers``, ""
         its default. Without ``noise`` the same text always sounds the same."""
-        for numbers in self._phonemes.passes(text, told):
-            yield self._pass(numbers, speaker, noise=noise) * self._gain
+        for each in self._phonemes.passes(text, told):
+            sound, ends_ms = self._spoken(each.numbers, speaker, noise=noise)
+            times_ms = None if ends_ms is None else ends_ms[np.array(each.begins) - 1]
+            yield SpokenPass(sound * self._gain, each.symbols, times_ms)
         self._report_unknown()
 
     @property
@@ -94,11 +118,14 @@ class PiperVoice:
         return dict(self._phonemes.unknown)
 
     def _counting(self) -> Samples:
-        passes = self._phonemes.passes(_COUNTING)
-        sounds = [self._pass(numbers, "") for numbers in passes]
-        return np.concatenate([*sounds, np.zeros(0, np.float32)])
+        spoken = [self._spoken(each.numbers, "") for each in self._phonemes.passes(_COUNTING)]
+        self.knows_times = all(ends_ms is not None for _, ends_ms in spoken)
+        return np.concatenate([*(sound for sound, _ in spoken), np.zeros(0, np.float32)])
 
-    def _pass(self, numbers: list[int], speaker: str, *, noise: bool = True) -> Samples:
+    def _spoken(
+        self, numbers: list[int], speaker: str, *, noise: bool = True
+    ) -> tuple[Samples, NDArray[np.float64] | None]:
+        """The sound, and where that of each number ends, in ms; ``None`` if the model does not say."""
         scales = [self._noise_scale * noise, self.config.inference.length_scale, self._noise_w * noise]
         inputs = {
             "input": np.array([numbers], np.int64),
@@ -108,7 +135,13 @@ class PiperVoice:
         if self.config.speakers:
             number = self.config.speakers[speaker] if speaker else self.config.default_speaker_id
             inputs["sid"] = np.array([number], np.int64)
-        return np.asarray(self._session.run(None, inputs)[0], np.float32).reshape(-1)
+        output, *inner = self._session.run(None, inputs)
+        sound = np.asarray(output, np.float32).reshape(-1)
+        durations = np.asarray(inner[-1], np.float64).reshape(-1) if self._has_durations else np.zeros(0)
+        ends = np.cumsum(durations)
+        if len(ends) != len(numbers) or not ends[-1] > 0:
+            return sound, None
+        return sound, ends / ends[-1] * (len(sound) * 1000 / self.sample_rate)
 
     def _report_unknown(self) -> None:
         """Once for each phoneme; for letters only the script, because letter by letter they would be the text."""
@@ -133,7 +166,8 @@ def _gain(sound: Samples) -> float:
     return min(wanted, _MAX_GAIN, _MAX_PEAK / float(audible.max()))
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _session(path: Path, threads: int) -> tuple[onnxruntime.InferenceSession, bool]:
+    """The model, and whether its last output is ``_DURATIONS``."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -141,6 +175,10 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     # Threads that spin while they wait take the cores from other streams.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        model = path.read_bytes()
+        has_durations = _DURATIONS.encode() in model
+        if has_durations:
+            model = with_output(model, _DURATIONS)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]), has_durations
     except Exception as error:  # its exceptions have no common base but this
         raise EngineUnavailable(f"{path} is not a usable model: {type(error).__name__}.") from error

@@ -30,6 +30,7 @@ __all__ = [
     "ending_mark",
     "library",
     "library_in_use",
+    "only_text",
     "phonemize",
     "plain",
     "read_events",
@@ -259,8 +260,12 @@ def spoken_languages() -> dict[str, str]:
 def plain(text: str) -> str:
     """``text`` without what the library takes for its own commands or for its end, and without what is not text at all;
     words and numbers that are too long for the library are cut."""
-    kept = "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
-    return _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1, ", kept)).strip()
+    return _LONG_WORD.sub(r"\1 ", _LONG_NUMBER.sub(r"\1, ", only_text(text))).strip()
+
+
+def only_text(text: str) -> str:
+    """``text``, letter for letter, with a space for what is not text at all."""
+    return "".join(" " if unicodedata.category(character) in _NO_TEXT else character for character in text)
 
 
 def read_events(pointer: Any) -> list[SpeechEvent]:
