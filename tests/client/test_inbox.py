@@ -46,7 +46,9 @@ async def test_a_full_inbox_has_room_once_one_is_taken() -> None:
 
 
 async def test_an_inbox_that_is_not_full_has_room_at_once() -> None:
-    await Inbox[ServerEvent](1).room()
+    room = asyncio.create_task(Inbox[ServerEvent](1).room())
+    await asyncio.sleep(0)
+    assert room.done()
 
 
 async def test_the_end_comes_after_what_is_queued_and_stays() -> None:
