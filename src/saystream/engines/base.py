@@ -16,12 +16,12 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from saystream.audio import SpeechChunk
+    from saystream.audio import Samples, SpeechChunk
     from saystream.engines.ahead import StepsAhead
     from saystream.text.script import Pronunciation
 
@@ -29,6 +29,9 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "EngineStream",
+    "Enrolled",
+    "Likeness",
+    "Recording",
     "SegmentEngine",
     "SegmentStream",
     "Span",
@@ -36,6 +39,11 @@ __all__ = [
     "joined",
     "marked",
 ]
+
+
+Likeness: TypeAlias = Literal["", "voice_match", "clone"]
+"""How like a recorded speaker an engine can speak: not at all by itself, with the nearest of the voices that it can
+make (``voice_match``), or with the speaker's own voice (``clone``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,8 @@ class EngineInfo:
     that are read like that."""
     instructions: bool = False
     """It follows ``SynthesisRequest.instructions``."""
+    enrolls: Likeness = ""
+    """What ``Engine.enroll`` makes of a recording; "" if it makes nothing of one."""
     marks: bool = False
     """It says when its words sound. For an engine that takes a whole text and does not, they are looked for in the
     sound if ``SynthesisRequest.marks`` is set, and nothing is heard before all of the text is made."""
@@ -114,7 +124,7 @@ class SynthesisRequest:
     """How a piece of text is to be spoken."""
 
     voice: str
-    """One of the engine's own ``voices``."""
+    """One of the engine's own ``voices``; of no account with ``material``."""
     language: str
     """ISO 639-1 code."""
     speed: float = 1.0
@@ -123,6 +133,8 @@ class SynthesisRequest:
     """Fundamental frequency relative to the base voice."""
     formant: float = 1.0
     """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
+    material: bytes = b""
+    """The voice to speak with, as ``Engine.enroll`` of this engine gave it; empty: ``voice``."""
     instructions: str = ""
     """How to speak, in words; an engine that does not follow instructions ignores them."""
     marks: bool = False
@@ -134,6 +146,30 @@ class SynthesisRequest:
     can. ``None``: as the engine was configured."""
     normalize_text: bool = False
     """Numbers, dates and the like are to be read as words. Unless ``normalizes_text``, they arrive as words already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Somebody who speaks, to be spoken like."""
+
+    samples: Samples
+    """float32 mono, shape ``(num_samples,)``, without silence at its ends."""
+    sample_rate: int
+    """Hz."""
+    transcript: str = ""
+    """What is said in it, if that is known."""
+    language: str = ""
+    """Of the speaker, ISO 639-1, if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What an engine keeps of a recording."""
+
+    material: bytes
+    """For ``SynthesisRequest.material``, in a form of the engine's own that later versions of it can still read."""
+    similarity: float | None = None
+    """How like the speaker the voice is, from 0 to 1, if the engine has measured it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +262,12 @@ class Engine(ABC):
 
     @abstractmethod
     def open(self, request: SynthesisRequest) -> EngineStream: ...
+
+    def enroll(self, recording: Recording) -> Enrolled:
+        """A voice like the one in ``recording``, for an engine that ``enrolls``. Called in a thread of its own while
+        streams are open, one recording at a time. Raises AudioRefused for a recording of no use.
+        """
+        raise NotImplementedError(f"{self.info.name} does not enroll voices")
 
 
 class SegmentEngine(Engine):
