@@ -95,7 +95,7 @@ def samples(java: Path, server: ServerProcess, tmp_path_factory: pytest.TempPath
 
 def file_behind(link: str) -> float:
     """The length of a linked WAV file in seconds."""
-    with urllib.request.urlopen(link, timeout=20) as answer, wave.open(io.BytesIO(answer.read())) as spoken:
+    with urllib.request.urlopen(link, timeout=60) as answer, wave.open(io.BytesIO(answer.read())) as spoken:
         return spoken.getnframes() / spoken.getframerate()
 
 
@@ -114,19 +114,15 @@ def test_the_program_of_cosyvoice_writes_an_mp3_file(samples: dict[str, Sample])
     assert delay is not None
 
 
-def test_the_programs_of_the_realtime_door_write_what_was_spoken(samples: dict[str, Sample]) -> None:
-    whole, typed = (
-        samples[name].files["TotalAudio_24000.pcm"] for name in ("qwen-server-commit-en", "qwen-commit-en")
-    )
-    assert whole > 8 * BYTES_PER_S
-    assert typed > 2 * BYTES_PER_S
+def test_the_program_of_the_realtime_door_writes_what_was_spoken(samples: dict[str, Sample]) -> None:
+    assert samples["qwen-server-commit-en"].files["TotalAudio_24000.pcm"] > 8 * BYTES_PER_S
 
 
 @pytest.mark.parametrize("name", ["qwen-commit-en", "qwen-commit-zh"])
 def test_every_typed_line_is_answered(samples: dict[str, Sample], name: str) -> None:
-    printed = samples[name].printed
-    assert printed.count("response done") == 2
-    assert re.search(r"session finished .*first audio delay: \d+ ms", printed)
+    """No more than that is certain: after "quit" these programs end without waiting for the end of the session, and
+    while two of their threads write the same file."""
+    assert samples[name].printed.count("response done") == 2
 
 
 @pytest.mark.parametrize("name", ["http-call", "http-stream-call"])
@@ -137,13 +133,13 @@ def test_the_programs_over_http_get_a_link_to_the_sound(samples: dict[str, Sampl
 def test_the_programs_that_only_play_were_sent_sound_as_well(
     samples: dict[str, Sample], server: ServerProcess
 ) -> None:
-    """They leave nothing behind: the server counts what it sent to all of them."""
-    with urllib.request.urlopen(server.url.replace("ws://", "http://") + "/metrics", timeout=20) as answer:
+    """They leave nothing behind that is certain: the server counts what it sent to all of them."""
+    with urllib.request.urlopen(server.url.replace("ws://", "http://") + "/metrics", timeout=60) as answer:
         families = {each.name: each for each in text_string_to_metric_families(answer.read().decode())}
     sent_s = families["saystream_audio_seconds"].samples[0].value
-    written = sum(each.files.get("TotalAudio_24000.pcm", 0) for each in samples.values())
+    written = samples["qwen-server-commit-en"].files["TotalAudio_24000.pcm"]
     linked_s = sum(
         file_behind(last_link(samples[name].printed)) for name in ("http-call", "http-stream-call")
     )
     mp3_at_most_s = 4
-    assert sent_s - written / BYTES_PER_S - linked_s > 4 + mp3_at_most_s
+    assert sent_s - written / BYTES_PER_S - linked_s > 6 + mp3_at_most_s
