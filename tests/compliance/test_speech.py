@@ -49,7 +49,13 @@ def hibari(start_server: Callable[..., ServerProcess]) -> ServerProcess:
 
 @pytest.fixture(scope="module")
 def piper(start_server: Callable[..., ServerProcess], piper_folder: Path) -> ServerProcess:
-    return start_server("piper", SAYSTREAM_MODELS_DIR=str(piper_folder.parent))
+    """One that says a text the same way each time: of its random readings the recogniser takes one in thirty for
+    something else altogether."""
+    return start_server(
+        "piper",
+        SAYSTREAM_MODELS_DIR=str(piper_folder.parent),
+        SAYSTREAM_ENGINES='{"piper": {"noise_scale": 0, "noise_w": 0}}',
+    )
 
 
 async def spoken(url: str, text: str, voice: str = "Cherry") -> bytes:
@@ -89,7 +95,6 @@ def test_a_piper_voice_is_understood_over_the_wire(
     ]
     heard = recogniser.hear(wavs, sentences)
     print(f"word error rate {heard.word_error_rate:.2%}; {heard.differences}")
-    # The model draws noise for sound and rhythm, so one word of ninety more or less is chance.
     assert heard.word_error_rate <= 0.1
 
 
@@ -108,7 +113,7 @@ def test_the_wire_and_the_command_line_give_the_same_samples(hibari: ServerProce
         file,
     ]
     environment = {**os.environ, "SAYSTREAM_ENGINE": "hibari"}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=100)
     with wave.open(str(file)) as said:
         in_process = said.readframes(said.getnframes())
     assert in_process == asyncio.run(spoken(hibari.url, text))
