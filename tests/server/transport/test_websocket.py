@@ -11,6 +11,7 @@ import pytest
 from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame, Opcode
 
+from saystream.server.transport.websocket import together
 from server.live import Live, audio_of, small_socket, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,6 +110,24 @@ async def test_what_a_door_still_sends_when_its_connection_was_closed_is_no_faul
             await protocol.send({"type": "websocket.send", "text": "late"})
         _, code, _ = await peer.until_closed()
     assert code == 1011
+
+
+async def test_frames_that_belong_together_are_sent_with_one_write(
+    server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = ['{"type": "one"}', b"two", '{"type": "three"}']
+    async with server.peer() as peer:
+        protocol = protocol_of(server)
+        written: list[bytes] = []
+        monkeypatch.setattr(type(protocol.transport), "write", lambda _, data: written.append(bytes(data)))
+        for count in (1, 2, 3):
+            await protocol.send(together(frames[:count]))
+        monkeypatch.undo()
+        for data in written:
+            protocol.transport.write(data)
+        came = [await peer.socket.recv() for _ in range(6)]
+    assert len(written) == 3
+    assert came == [frames[0], *frames[:2], *frames]
 
 
 async def test_a_few_pings_are_answered(server: Live) -> None:

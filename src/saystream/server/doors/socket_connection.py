@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from saystream.errors import Draining, SaystreamError, ServerFault
 from saystream.server.doors.base import Door, peer_of
-from saystream.server.transport.websocket import REFUSAL
+from saystream.server.transport.websocket import REFUSAL, together
 from saystream.server.web.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -173,11 +173,8 @@ class SocketConnection(ABC):
     # --- the sender ------------------------------------------------------------------------------------------------
 
     async def _send(self) -> None:
-        while (frame := await self._outbox.take()) is not None:
-            if isinstance(frame, str):
-                await self._websocket.send_text(frame)
-            else:
-                await self._websocket.send_bytes(frame)
+        while frames := await self._outbox.take():
+            await self._websocket.send(together(frames))
         close = self._close
         assert close is not None  # only a close ends the outbox
         await asyncio.sleep(self._linger_s())

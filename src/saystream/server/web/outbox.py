@@ -23,42 +23,41 @@ class Outbox:
     def __init__(self, *, high_bytes: int, low_bytes: int) -> None:
         self._everything = _Gate(high_bytes, low_bytes)
         self._answers = _Gate(high_bytes, low_bytes)
-        self._frames: deque[tuple[str | bytes, str, bool]] = deque()
-        """Each with the id of the response whose audio it is, or an empty string, and whether it belongs to the frame
-        before it."""
+        self._groups: deque[tuple[tuple[str | bytes, ...], str]] = deque()
+        """Frames that were put together, with the id of the response whose audio they are, or an empty string."""
         self._not_empty = asyncio.Event()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._frames)
+        """How many times ``take`` can be called without waiting."""
+        return len(self._groups)
 
     def put(self, frames: Iterable[str | bytes], *, audio_of: str = "") -> None:
         """``audio_of`` names the response whose audio the frames are; a cancel may drop them, but all or none."""
-        for number, frame in enumerate(frames):
-            self._frames.append((frame, audio_of, number > 0))
-            self._everything.add(len(frame))
-            if not audio_of:
-                self._answers.add(len(frame))
-        if self._frames:
-            self._not_empty.set()
+        group = tuple(frames)
+        if not group:
+            return
+        self._groups.append((group, audio_of))
+        num_bytes = sum(map(len, group))
+        self._everything.add(num_bytes)
+        if not audio_of:
+            self._answers.add(num_bytes)
+        self._not_empty.set()
 
     def drop_audio(self, response_id: str) -> bool:
         """Drop the unsent audio of a response; everything else keeps its order. Returns whether there was any."""
-        kept: deque[tuple[str | bytes, str, bool]] = deque()
-        has_begun = True  # what belongs to the last frame that was taken is sent as well
-        for entry in self._frames:
-            frame, audio_of, follows = entry
-            has_begun = has_begun and follows
-            if audio_of == response_id and not has_begun:
-                self._everything.take(len(frame))
+        kept: deque[tuple[tuple[str | bytes, ...], str]] = deque()
+        for group, audio_of in self._groups:
+            if audio_of == response_id:
+                self._everything.take(sum(map(len, group)))
             else:
-                kept.append(entry)
-        dropped = len(kept) < len(self._frames)
-        self._frames = kept
+                kept.append((group, audio_of))
+        dropped = len(kept) < len(self._groups)
+        self._groups = kept
         return dropped
 
     def close(self) -> None:
-        """Nothing more will be put; ``take`` returns ``None`` after the rest."""
+        """Nothing more will be put; ``take`` returns nothing after the rest."""
         self._closed = True
         self._not_empty.set()
 
@@ -68,18 +67,19 @@ class Outbox:
     async def answerable(self) -> None:
         await self._answers.opened()
 
-    async def take(self) -> str | bytes | None:
-        """The next frame, or ``None`` after the last one of a closed outbox."""
-        while not self._frames:
+    async def take(self) -> tuple[str | bytes, ...]:
+        """The next frames that were put together; empty after the last ones of a closed outbox."""
+        while not self._groups:
             if self._closed:
-                return None
+                return ()
             self._not_empty.clear()
             await self._not_empty.wait()
-        frame, audio_of, _ = self._frames.popleft()
-        self._everything.take(len(frame))
+        group, audio_of = self._groups.popleft()
+        num_bytes = sum(map(len, group))
+        self._everything.take(num_bytes)
         if not audio_of:
-            self._answers.take(len(frame))
-        return frame
+            self._answers.take(num_bytes)
+        return group
 
 
 class _Gate:
