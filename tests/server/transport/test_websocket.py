@@ -115,7 +115,7 @@ async def test_what_a_door_still_sends_when_its_connection_was_closed_is_no_faul
 async def test_frames_that_belong_together_are_sent_with_one_write(
     server: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames = ['{"type": "one"}', b"two", '{"type": "three"}']
+    frames: list[str | bytes] = ['{"type": "one"}', b"two", '{"type": "three"}']
     async with server.peer() as peer:
         protocol = protocol_of(server)
         written: list[bytes] = []
