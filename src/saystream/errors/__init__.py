@@ -1,6 +1,7 @@
 """Every error that saystream raises, in one tree: ``docs/reference/errors.md`` lists it.
 
-* :class:`InvalidRequest`: the caller's mistake; the session lives on (``requests.py``, ``tasks.py``, ``uploads.py``)
+* :class:`InvalidRequest`: the caller's mistake; the session lives on (``requests.py``, ``tasks.py``,
+  ``uploads.py``, ``customization.py``)
 * :class:`ProtocolAbuse`: the peer's mistake; the connection ends (``connection.py``)
 * :class:`ServerFault`: our fault (``faults.py``, ``models.py``)
 * :class:`ClientError`: raised by our client and SDK (``client.py``)
@@ -14,6 +15,7 @@ number. To add an error, write a class in one of these modules and run ``scripts
 from saystream.errors.base import *
 from saystream.errors.client import *
 from saystream.errors.connection import *
+from saystream.errors.customization import *
 from saystream.errors.faults import *
 from saystream.errors.models import *
 from saystream.errors.requests import *

@@ -39,3 +39,8 @@ class AudioRateUnsupported(AudioRefused, code="audio_rate_unsupported", http_cod
 
 class AudioSilent(AudioRefused, code="audio_silent", http_code="Audio.AudioSilentError"):
     """Nothing in the file is loud enough to be speech."""
+
+
+class AudioUnfit(AudioRefused, code="audio_unfit", http_code="Audio.PreprocessError"):
+    """There is a recording, but none of the kind a voice can be made from: no speech, too much noise, or clipped. The
+    message says what to record instead."""

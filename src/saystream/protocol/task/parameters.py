@@ -7,8 +7,7 @@ field at fault (protocol reference, inference §2.2 and §2.3).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
@@ -17,6 +16,7 @@ import msgspec
 from saystream.audio import SAMPLE_RATES
 from saystream.errors import InvalidRequest, InvalidValue, quote
 from saystream.protocol.json import type_name
+from saystream.protocol.values import Reader, as_number, flag, number, one_of, shown, string, whole
 
 __all__ = [
     "LANGUAGE_HINTS",
@@ -26,6 +26,7 @@ __all__ = [
     "TaskFormat",
     "TaskParameters",
     "decode_parameters",
+    "hints",
 ]
 
 TaskFormat = Literal["pcm", "wav", "mp3", "opus"]
@@ -37,7 +38,6 @@ LANGUAGE_HINTS: Final = (
 )
 """ISO 639 codes; the last five are those of newer models."""
 
-_NUMBER: Final = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,9})?")
 _MAX_NAMED: Final = 10
 """Unknown keys that are kept for the log."""
 
@@ -131,76 +131,21 @@ def decode_parameters(fields: Mapping[str, Any], *, prefix: str = "parameters.")
 
 # --- reading of one value --------------------------------------------------------------------------------------------
 
-_Reader = Callable[[str, Any], Any]
-
-
-def _string(param: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InvalidValue(param, type_name(value), "a string")
-    return value
-
-
-def _flag(param: str, value: Any) -> bool:
-    wanted = value.strip().lower() if isinstance(value, str) else value
-    if wanted in (True, "true", "1"):
-        return True
-    if wanted in (False, "false", "0"):
-        return False
-    raise InvalidValue(param, _shown(value), "true or false")
-
-
-def _number(lowest: float, highest: float, unit: str = "") -> _Reader:
-    allowed = f"a number from {lowest} to {highest}{unit}"
-
-    def read(param: str, value: Any) -> float:
-        number = _as_number(value)
-        if number is None or not lowest <= number <= highest:
-            raise InvalidValue(param, _shown(value), allowed)
-        return float(number)
-
-    return read
-
-
-def _whole(lowest: int, highest: int, unit: str = "") -> _Reader:
-    allowed = f"an integer from {lowest} to {highest}{unit}"
-
-    def read(param: str, value: Any) -> int:
-        number = _as_number(value)
-        if number is None or number != int(number) or not lowest <= number <= highest:
-            raise InvalidValue(param, _shown(value), allowed)
-        return int(number)
-
-    return read
-
 
 def _sample_rate(param: str, value: Any) -> int:
-    number = _as_number(value)
-    if number is None or number not in (0, *SAMPLE_RATES):
-        raise InvalidValue(param, _shown(value), SAMPLE_RATES)
-    return int(number)
+    given = as_number(value)
+    if given is None or given not in (0, *SAMPLE_RATES):
+        raise InvalidValue(param, shown(value), SAMPLE_RATES)
+    return int(given)
 
 
-def _one_of(*allowed: str, default: tuple[str, ...] = ()) -> _Reader:
-    """In any case; ``default`` are words that mean the same as no value."""
-
-    def read(param: str, value: Any) -> str:
-        wanted = _string(param, value).strip().lower()
-        if wanted in default:
-            return ""
-        kept = next((own for own in allowed if own.lower() == wanted), None)
-        if kept is None:
-            raise InvalidValue(param, value, allowed)
-        return kept
-
-    return read
-
-
-def _hints(param: str, value: Any) -> tuple[str, ...]:
-    hints = [value] if isinstance(value, str) else value
-    if not isinstance(hints, list):
+def hints(param: str, value: Any) -> tuple[str, ...]:
+    """Reads ``language_hints``: an array of codes, or one of them."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list):
         raise InvalidValue(param, type_name(value), "an array of strings")
-    read = _one_of(*LANGUAGE_HINTS, default=("",))
-    return tuple(hint for each in hints if each is not None and (hint := read(param, each)))
+    read = one_of(*LANGUAGE_HINTS, default=("",))
+    return tuple(hint for each in given if each is not None and (hint := read(param, each)))
 
 
 def _hot_fix(param: str, value: Any) -> HotFix:
@@ -222,42 +167,28 @@ def _pairs(param: str, value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _as_number(value: Any) -> float | None:
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        return float(value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _shown(value: Any) -> object:
-    """For an error: a number itself, of anything else only what it is."""
-    # Python refuses to print integers with thousands of digits; no allowed number needs more than 64 bits.
-    if isinstance(value, int) and value.bit_length() > 64:
-        return "an integer of more than 64 bits"
-    return value if isinstance(value, int | float | str) else type_name(value)
-
-
-_READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
+_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
-        "voice": _string,
-        "volume": _whole(0, 100),
-        "text_type": _one_of("PlainText", "SSML"),
+        "voice": string,
+        "volume": whole(0, 100),
+        "text_type": one_of("PlainText", "SSML"),
         "sample_rate": _sample_rate,
-        "rate": _number(0.5, 2.0),
-        "format": _one_of(*TASK_FORMATS, default=("default", "")),
-        "pitch": _number(0.5, 2.0),
-        "seed": _whole(0, 65535),
-        "type": _whole(-(1 << 31), (1 << 31) - 1),
-        "bit_rate": _whole(6, 510, " (kbit/s)"),
-        "enable_ssml": _flag,
-        "word_timestamp_enabled": _flag,
-        "phoneme_timestamp_enabled": _flag,
-        "language_hints": _hints,
-        "instruction": _string,
+        "rate": number(0.5, 2.0),
+        "format": one_of(*TASK_FORMATS, default=("default", "")),
+        "pitch": number(0.5, 2.0),
+        "seed": whole(0, 65535),
+        "type": whole(-(1 << 31), (1 << 31) - 1),
+        "bit_rate": whole(6, 510, " (kbit/s)"),
+        "enable_ssml": flag,
+        "word_timestamp_enabled": flag,
+        "phoneme_timestamp_enabled": flag,
+        "language_hints": hints,
+        "instruction": string,
         "hot_fix": _hot_fix,
-        "enable_markdown_filter": _flag,
-        "enable_aigc_tag": _flag,
-        "aigc_propagator": _string,
-        "aigc_propagate_id": _string,
+        "enable_markdown_filter": flag,
+        "enable_aigc_tag": flag,
+        "aigc_propagator": string,
+        "aigc_propagate_id": string,
     }
 )
 

@@ -1,0 +1,1 @@
+"""Voices of one's own over HTTP: making, listing, changing and deleting them, without any I/O."""
