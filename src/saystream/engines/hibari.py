@@ -6,6 +6,7 @@ time to the first sound: it is cut to what a listener needs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from saystream.engines.kokoro.timing import WordMarks, bounds
 from saystream.engines.onnx_outputs import with_output
 from saystream.engines.options import read_options
 from saystream.engines.pronunciation.digits import readable
-from saystream.engines.pronunciation.told_words import HELD, held, with_told
+from saystream.engines.pronunciation.told_words import held, with_told
 from saystream.errors import InvalidValue
 from saystream.text.pauses import pause_after_ms
 from saystream.text.rewriting import Rewritten, joined
@@ -41,6 +42,7 @@ __all__ = ["HibariEngine"]
 _VOICE = "heart"
 """The voice in the wheel; hibari would download the others."""
 
+_CLAUSE = re.compile(r"[^,;:—]*[,;:—]*\s?")
 _MAX_PHONEMES = 400
 """For one pass of the model, 20 s of audio: its time and memory grow faster than the text."""
 
@@ -85,7 +87,6 @@ class HibariEngine(SegmentEngine):
             scripts=("latin",),
             voices=(_VOICE,),
             concurrency=self._options.concurrency,
-            normalizes_text=True,
             marks=True,
             alphabets={"en": ("arpabet", "ipa")},
         )
@@ -115,19 +116,22 @@ class HibariEngine(SegmentEngine):
         )
         marks: list[Mark] = []
         words = WordMarks(span.offset, phonemes=request.phonemes)
-        for samples in shaped(self._pieces(span, words, marks, hurried=hurried), stages):
+        pieces = self._pieces(span, words, marks, hurried=hurried, in_words=request.normalize_text)
+        for samples in shaped(pieces, stages):
             due = tuple(mark.moved(lambda ms: ms / speed) for mark in marks) if request.marks else ()
             marks.clear()
             yield SpeechChunk(samples, due)
 
-    def _pieces(self, span: Span, words: WordMarks, marks: list[Mark], *, hurried: bool) -> Iterator[Samples]:
+    def _pieces(
+        self, span: Span, words: WordMarks, marks: list[Mark], *, hurried: bool, in_words: bool
+    ) -> Iterator[Samples]:
         """``marks`` gets those of a pass, with times in all of the pieces, before its first piece comes."""
         speed, effect = (_HURRIED_SPEED, _HURRIED_EFFECT) if hurried else (1.0, 1.0)
         sample_rate = self.info.sample_rate
         piece = sample_rate * _PIECE_MS // 1000
         chance = np.random.default_rng(_SEED)
         num_samples = 0
-        for symbols in self._passes(span):
+        for symbols in self._passes(span, in_words=in_words):
             sound, durations = self._spoken(symbols.text, speed, chance)
             pause_ms = pause_after_ms(symbols.text) / effect
             cut = sounding_from(sound, sample_rate)
@@ -151,8 +155,9 @@ class HibariEngine(SegmentEngine):
         *parts, durations = self._session.run(None, inputs)
         return synth(*(part[0] for part in parts), chance), durations
 
-    def _passes(self, span: Span) -> Iterator[Rewritten]:
-        """What the model speaks in each pass, in symbols that it knows; a sentence is read when its turn comes."""
+    def _passes(self, span: Span, *, in_words: bool) -> Iterator[Rewritten]:
+        """What the model speaks in each pass, in symbols that it knows; a sentence is read when its turn comes. A text
+        that is not ``in_words`` yet is normalised by hibari."""
         source, symbols = held(span.text, span.pronunciations)
         source = source.respelt(readable(source.text))
         told = iter(symbols)
@@ -160,10 +165,9 @@ class HibariEngine(SegmentEngine):
         for sentence in self._model.split_sentences(source.text):
             start = source.text.index(sentence, end)
             end = start + len(sentence)
-            read = self._symbols(source[start:end], told)
-            whole = len(read) <= _MAX_PHONEMES or HELD in sentence
+            read = self._symbols(source[start:end], told, in_words=in_words)
             place = 0
-            for phonemes in [read.text] if whole else self._model.phonemize(sentence):
+            for phonemes in _clauses(read.text):
                 for part in _cut(phonemes):
                     place = read.text.index(part, place)
                     known = _known(read[place : place + len(part)], self._model.vocab)
@@ -171,10 +175,10 @@ class HibariEngine(SegmentEngine):
                     if len(known):
                         yield known
 
-    def _symbols(self, sentence: Rewritten, told: Iterator[str]) -> Rewritten:
+    def _symbols(self, sentence: Rewritten, told: Iterator[str], *, in_words: bool) -> Rewritten:
         """As hibari reads it, with the place of each word."""
         reader = self._model.g2p
-        normal = sentence.respelt(normalize(sentence.text))
+        normal = sentence if in_words else sentence.respelt(normalize(sentence.text))
         tokens = reader.phonemize_tokens(with_told(reader.tokenize(normal.text), told))
         parts: list[Rewritten] = []
         place = 0
@@ -198,6 +202,20 @@ def _known(symbols: Rewritten, vocabulary: Container[str]) -> Rewritten:
         [symbols.starts[place] for place in places],
         [symbols.ends[place] for place in places],
     )
+
+
+def _clauses(phonemes: str) -> Iterator[str]:
+    """As many clauses at once as one pass takes; a longer one as it is."""
+    if len(phonemes) <= _MAX_PHONEMES:
+        yield phonemes
+        return
+    passed, end = 0, 0
+    for clause in _CLAUSE.finditer(phonemes):
+        if end > passed and clause.end() - passed > _MAX_PHONEMES:
+            yield phonemes[passed:end]
+            passed = end
+        end = clause.end()
+    yield phonemes[passed:]
 
 
 def _cut(phonemes: str) -> Iterator[str]:

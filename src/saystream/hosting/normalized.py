@@ -15,6 +15,7 @@ from itertools import takewhile
 from saystream.audio import Mark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest, joined
 from saystream.hosting.aligned import AlignedStream
+from saystream.text.composed import composed
 from saystream.text.formulas import open_at
 from saystream.text.formulas.reading import read_formulas
 from saystream.text.normalizer import rewritten
@@ -49,11 +50,11 @@ class _Reading:
         self._info = info
         self.reads_formulas = request.normalize_text
         self.wants_marks = request.marks
-        self._in_words: Callable[[str], Rewritten] = Rewritten.of
+        self._in_words: Callable[[str], Rewritten] = lambda text: composed(Rewritten.of(text))
         if request.normalize_text and needs_words(info):
             self._in_words = lambda text: rewritten(text, self._language)
         elif request.normalize_text:
-            self._in_words = lambda text: read_formulas(Rewritten.of(text), self._language)
+            self._in_words = lambda text: read_formulas(composed(Rewritten.of(text)), self._language)
 
     def read(self, span: Span) -> tuple[Rewritten, tuple[Pronunciation, ...]]:
         """The text for the engine, and the pronunciations that it takes. What is pronounced as told stays as it is
@@ -71,7 +72,7 @@ class _Reading:
             if not end <= each.start < each.end <= len(span.text):
                 continue
             put(self._in_words(span.text[end : each.start]), end)
-            word = Rewritten.of(span.text[each.start : each.end])
+            word = composed(Rewritten.of(span.text[each.start : each.end]))
             if self._info.takes(each.alphabet, self._language):
                 taken.append(replace(each, start=length, end=length + len(word)))
             elif spelt := respelt(each.alphabet, each.phonemes, self._language):

@@ -15,7 +15,7 @@ from functools import partial
 from typing import ClassVar
 
 from saystream.text.normalization import addresses
-from saystream.text.normalization.numbers import Number, parse, pattern, roman_value
+from saystream.text.normalization.numbers import ROMAN_END, Number, parse, pattern, roman_value
 from saystream.text.normalization.tables import read_tables
 from saystream.text.rewriting import Rewritten
 
@@ -146,6 +146,7 @@ class Grammar(ABC):
         yield r"(?<![\w/.,:])(?:(\d{1,3})[ \u00a0])?(\d{1,3})/(\d{1,3})(?![\w/]|[.,:]\d)", self._fraction
         yield r"(?<![\w/.,:-])(\d{1,4})\s?[–—~-]\s?(\d{1,4})(?![\w/-]|[.,:]\d)", self._range
         yield from self.ordinal_rules()
+        yield f"([IVXLCDM]*){ROMAN_END}", self._roman_left
         if self.abbreviations:
             yield rf"(?<![\w.])({alternatives(self.abbreviations)})(?!\w)", self._abbreviation
         yield r"(?<![\d.,])([vV]?)(\d{1,4}(?:\.\d{1,4}){2,})(?![\d])", self._version
@@ -268,6 +269,11 @@ class Grammar(ABC):
 
     def phone_group(self, digits: str) -> str:
         return self.digits(digits)
+
+    def _roman_left(self, match: re.Match[str]) -> str:
+        """A Roman numeral of which no other rule knows what it counts."""
+        value = roman_value(match[1])
+        return match[1] if value is None else self.cardinal(value)
 
     def _money(self, match: re.Match[str]) -> str | None:
         currency = self.currencies[match["unit"].replace("\u00a0", " ")]

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Number", "in_words", "parse", "pattern", "roman_value"]
+__all__ = ["ROMAN_END", "Number", "in_words", "parse", "pattern", "roman_value"]
+
+ROMAN_END = "\u2060"
+"""Stands behind letters that are certainly a Roman numeral. It joins words and is no letter."""
 
 MOST_DIGITS = 15
 """A longer number is read digit by digit, as people read it."""
