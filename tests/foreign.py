@@ -45,6 +45,6 @@ class Recogniser:
         texts.write_text(json.dumps(list(expected)), "utf-8")
         script = Path(__file__).parent / "environments" / "transcribe.py"
         command: list[str | Path] = [self.python, script, "--expected", texts, *wavs]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=110)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert run.returncode == 0, run.stderr
         return Hearing(**json.loads(run.stdout))

@@ -123,7 +123,7 @@ def cli_page() -> str:
     """Typer's page of the commands' help."""
     options = ["utils", "docs", "--name", "saystream", "--title", "Command line"]
     command = [sys.executable, "-m", "typer", "saystream.cli", *options]
-    page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    page = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     return html.unescape(page).strip() + "\n"
 
 

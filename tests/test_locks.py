@@ -115,7 +115,7 @@ def test_a_later_release_of_a_package_whose_extra_is_asked_for_does_not_matter(t
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     offline = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(shelf)}
     subprocess.run(
-        [REPOSITORY / "scripts" / "install-lock", environment, lock], check=True, env=offline, timeout=60
+        [REPOSITORY / "scripts" / "install-lock", environment, lock], check=True, env=offline, timeout=300
     )
     installed = installed_in(environment)
     assert (installed["asking"].version, installed["asked"].version) == ("1.0", "1.0")

@@ -19,7 +19,7 @@ def run(*arguments: str, missing: str | None = None, folder: Path) -> subprocess
         [sys.executable, "-m", "saystream", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "400"},
     )

@@ -63,7 +63,7 @@ def run_in_a_shell(commands: str, server: ServerProcess, folder: Path, *, status
     }  # fmt: skip
     finished = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=60,
+        cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=300,
     )  # fmt: skip
     assert finished.returncode == status, finished.stderr
     return finished.stdout
@@ -73,7 +73,9 @@ def run(program: str, python: Path, server: ServerProcess, folder: Path) -> None
     address = "//127.0.0.1:8321"
     assert address in program
     program = program.replace(address, server.url.removeprefix("ws:"))
-    finished = subprocess.run([python, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60)
+    finished = subprocess.run(
+        [python, "-c", program], cwd=folder, capture_output=True, text=True, timeout=300
+    )
     assert finished.returncode == 0, finished.stderr
 
 

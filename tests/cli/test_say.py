@@ -38,7 +38,7 @@ def alone(no_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def say(*arguments: str | Path, text: str = TEXT) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "saystream", "say", text, *arguments]
-    return subprocess.run(command, capture_output=True, timeout=60)
+    return subprocess.run(command, capture_output=True, timeout=300)
 
 
 @pytest.mark.slow
@@ -55,7 +55,9 @@ def test_a_server_with_the_same_settings_speaks_and_is_named(
         assert by_server.stdout == alone.stdout != b""
 
         made = subprocess.run(
-            [sys.executable, "-m", "saystream", "keys", "create", "somebody"], capture_output=True, timeout=60
+            [sys.executable, "-m", "saystream", "keys", "create", "somebody"],
+            capture_output=True,
+            timeout=300,
         )
         assert made.returncode == 0, made.stderr
         # That there is no key is known to the server for some seconds.

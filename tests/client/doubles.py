@@ -147,7 +147,7 @@ def serving(behaviour: Behaviour = speak, refusal: Refusal | None = None) -> Ite
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield server
     finally:

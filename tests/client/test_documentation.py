@@ -28,7 +28,7 @@ def test_the_first_example_runs(tmp_path: Path) -> None:
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "hello.wav").read_bytes() == spoken("Hello, world.")

@@ -231,7 +231,7 @@ async def test_connections_are_open_before_they_are_needed_and_replaced_when_the
     async with TaskPool(url_of(live), size=3, opener=network, timeouts=times) as pool:
         await until(lambda: pool.num_idle == 3)
         network.opened[1].deaf = True
-        await until(lambda: len(network.opened) == 4 and pool.num_idle == 3)
+        await until(lambda: len(network.opened) >= 4 and pool.num_idle == 3)
         assert pool.num_idle == 3
 
 
@@ -243,8 +243,9 @@ async def test_idle_connections_are_replaced_before_the_server_closes_them(live:
 
 
 async def test_a_task_that_finds_no_free_connection_gives_up(live: Live) -> None:
-    async with TaskPool(url_of(live), size=1, timeouts=Timeouts(open_s=0.2)) as pool:
+    async with TaskPool(url_of(live), size=1) as pool:
         async with pool.task(model=MODEL, **SAID):
+            pool._timeouts = Timeouts(open_s=0.2)
             with pytest.raises(ConnectionFailed, match="became free"):
                 await pool.synthesize(TEXT, model=MODEL, voice=VOICE)
 

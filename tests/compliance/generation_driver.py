@@ -28,7 +28,7 @@ SPEECH = {"model": "qwen3-tts-flash", "text": TEXT, "voice": "Cherry"}
 def fetched(url: str) -> bytes:
     # Without a proxy from the environment: the server is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=20) as answer:
+    with opener.open(url, timeout=60) as answer:
         content: bytes = answer.read()
     return content
 

@@ -16,7 +16,7 @@ import openai
 BASE_URL, KEY, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 INPUT = "The first sentence is here. The second sentence follows it."
 
-client = openai.OpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=30)
+client = openai.OpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=90)
 seen: dict[str, Any] = {"content_types": {}, "chunks": {}, "errors": {}}
 
 

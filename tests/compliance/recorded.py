@@ -20,7 +20,7 @@ def recorded_connections(shared_dir: Path, name: str, target: str) -> Iterator[d
 def send_recorded(recorded: dict[str, Any], authority: str) -> tuple[http.client.HTTPResponse, bytes]:
     """Send an HTTP request byte for byte, but for the name of the server; the answer and its body."""
     content = recorded["body_raw"].encode()
-    connection = http.client.HTTPConnection(authority, timeout=20)
+    connection = http.client.HTTPConnection(authority, timeout=60)
     connection.putrequest("POST", recorded["request"]["target"], skip_host=True, skip_accept_encoding=True)
     for field, value in recorded["request"]["headers"]:
         connection.putheader(field, authority if field.lower() == "host" else value)

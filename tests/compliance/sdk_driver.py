@@ -51,7 +51,7 @@ class Recorder(realtime.QwenTtsRealtimeCallback):  # type: ignore[misc]  # which
             self.errors.append(message["error"])
         self.note(message["type"])
 
-    def wait_for(self, what: str, count: int = 1, timeout: float = 15) -> None:
+    def wait_for(self, what: str, count: int = 1, timeout: float = 50) -> None:
         deadline = time.monotonic() + timeout
         with self.changed:
             while self.seen.count(what) < count:

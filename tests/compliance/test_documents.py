@@ -44,7 +44,7 @@ def run(script: Path, python: Path, **environment: str) -> subprocess.CompletedP
         input="Hello there. This was typed by a person.\n\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -168,12 +168,12 @@ def test_the_curl_samples_of_the_http_page(
     command = command.replace("it's", r"it'\''s").replace("It's", r"It'\''s").replace("you're", r"you'\''re")
     environment = {**os.environ, "DASHSCOPE_API_KEY": "sk-any"}
     shell = ["bash", "-c", command.replace("curl ", "curl --silent --fail-with-body --noproxy '*' ", 1)]
-    done = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     if occurrence == 0:
         url = json.loads(done.stdout)["output"]["audio"]["url"]
     else:
         assert done.stdout.startswith("id:1\nevent:result\n:HTTP_STATUS/200\ndata:{")
         url = json.loads(done.stdout.rstrip().rpartition("\ndata:")[2])["output"]["audio"]["url"]
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         assert answer.read(4) == b"RIFF"

@@ -34,7 +34,7 @@ REPORT = re.compile(r"^== (\S+): (.+) rc=(\S+) \S+ files=(.*)\n   out: (.*)$", r
 # What lives for seconds is not worth its optimising.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-pytestmark = [pytest.mark.sdk, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.sdk, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def samples(java: Path, server: ServerProcess, tmp_path_factory: pytest.TempPath
         for names in GROUPS
     ]
     try:
-        reports = [process.communicate(timeout=250)[0] for process in running]
+        reports = [process.communicate(timeout=800)[0] for process in running]
     finally:
         for process in running:
             process.kill()

@@ -42,7 +42,7 @@ def drive(request: pytest.FixtureRequest, dashscope_python: Callable[[str], Path
 
     def run(scenario: str, url: str, key: str = "sk-any", *more: str) -> dict[str, Any]:
         command: list[str | Path] = [python, DRIVER, module, scenario, url, key, *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return {**json.loads(done.stdout.splitlines()[-1]), "sdk": request.param}
 

@@ -47,7 +47,7 @@ def seen(
     key = subprocess.run(make_key, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     base_url = start_server("tone", data_dir=data_dir).url.replace("ws://", "http://") + "/v1"
     command: list[str | Path] = [python, DRIVER, base_url, key, folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result

@@ -16,7 +16,7 @@ from saystream.bench import ServerProcess
 
 DRIVER = Path(__file__).parent / "sdk_driver.py"
 
-pytestmark = [pytest.mark.sdk, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.sdk, pytest.mark.timeout(900)]
 
 Drive = Callable[..., dict[str, Any]]
 
@@ -34,7 +34,7 @@ def url(start_server: Callable[..., ServerProcess], tmp_path_factory: pytest.Tem
 def drive(url: str, dashscope_python: Callable[[str], Path]) -> Drive:
     def run(scenario: str) -> dict[str, Any]:
         command: list[str | Path] = [dashscope_python("2.0.2"), DRIVER, "dashscope", scenario, url, "sk-any"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         assert not seen["errors"]

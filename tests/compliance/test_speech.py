@@ -113,7 +113,7 @@ def test_the_wire_and_the_command_line_give_the_same_samples(hibari: ServerProce
         file,
     ]
     environment = {**os.environ, "SAYSTREAM_ENGINE": "hibari"}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
     with wave.open(str(file)) as said:
         in_process = said.readframes(said.getnframes())
     assert in_process == asyncio.run(spoken(hibari.url, text))

@@ -77,7 +77,7 @@ def replayed(connection: ClientConnection, frames: list[Event]) -> Iterator[Even
 
 def until(connection: ClientConnection, last: str) -> Iterator[Event | bytes]:
     while True:
-        received = connection.recv(timeout=30)
+        received = connection.recv(timeout=60)
         if isinstance(received, bytes):
             assert received, "an empty frame ends the older SDK"
             yield received

@@ -58,7 +58,7 @@ def task_server(start_server: Callable[..., ServerProcess]) -> ServerProcess:
 
 def run_driver(python: Path, url: str, *scenarios: str) -> Seen:
     command: list[str | Path] = [python, DRIVER, url, *scenarios]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     seen: Seen = json.loads(done.stdout.splitlines()[-1])
     broken = [name for name, result in seen.items() if "broken" in result]

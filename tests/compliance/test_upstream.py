@@ -21,7 +21,7 @@ pytestmark = pytest.mark.sdk
 def drive(dashscope_python: Callable[[str], Path]) -> Callable[[str, str], dict[str, Any]]:
     def run(scenario: str, url: str) -> dict[str, Any]:
         command: list[str | Path] = [dashscope_python("2.0.2"), DRIVER, "dashscope", scenario, url, "sk-any"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return seen

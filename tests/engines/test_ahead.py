@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from saystream.engines.ahead import StepsAhead
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def steps_to(count: int) -> list[Callable[[], int]]:

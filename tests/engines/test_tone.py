@@ -1,10 +1,10 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ class Reader(threading.Thread):
             self.chunks.append(chunk.samples)
             self.heard.release()
 
-    def ends(self, within_s: float = 5.0) -> bool:
+    def ends(self, within_s: float = 60.0) -> bool:
         self.join(within_s)
         return not self.is_alive()
 
@@ -129,7 +129,7 @@ def test_incremental_text_is_spoken_before_it_ends() -> None:
 
 
 def test_text_that_is_not_spoken_yet_is_said_to_wait() -> None:
-    reader = Reader(ToneEngine(incremental=True, real_time_factor=0.5).open(REQUEST))
+    reader = Reader(ToneEngine(incremental=True, real_time_factor=10).open(REQUEST))
     reader.stream.push(Span("on and " * 100))
     assert reader.heard.acquire(timeout=60)
     assert 600 < reader.stream.waiting_characters < 700
@@ -148,12 +148,23 @@ def test_a_text_that_is_whole_only_at_its_end_is_not_spoken_before() -> None:
     assert len(reader.chunks) == 10
 
 
-@pytest.mark.alone
+class Patient(threading.Event):
+    """It is never set, and adds up how long it was waited for."""
+
+    waited_s = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_s += timeout or 0.0
+        return False
+
+
 def test_speaking_takes_the_share_of_the_duration_asked_for() -> None:
-    engine = ToneEngine(real_time_factor=0.1, first_chunk_delay_ms=30)
-    start = time.monotonic()
-    speak(engine, "fifteen letters")
-    assert 0.130 <= time.monotonic() - start < 1.0
+    stream: Any = ToneEngine(real_time_factor=0.1, first_chunk_delay_ms=30).open(REQUEST)
+    stream._cancelled = Patient()
+    stream.push(Span("fifteen letters"))
+    stream.end_input()
+    assert len(list(stream.chunks())) > 1
+    assert stream._cancelled.waited_s == pytest.approx(0.130)
 
 
 def test_jitter_comes_on_top_and_is_the_same_for_the_same_text_and_seed() -> None:
@@ -256,7 +267,7 @@ def test_a_crash_ends_the_process() -> None:
         "for chunk in stream.chunks():\n"
         "    print(len(chunk.samples), flush=True)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stdout) == (70, "2400\n")
 
 

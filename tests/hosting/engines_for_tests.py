@@ -29,7 +29,7 @@ INFO = EngineInfo(
 )
 REQUEST = SynthesisRequest(voice="tone", language="en")
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """How long a test waits for what has to come."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,7 @@ from .engines_for_tests import engine_processes
 
 REQUEST = SynthesisRequest(voice=ToneEngine().info.voices[0], language="en")
 LONG_TEXT = "This goes on and on. " * 60
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def the_engine_process() -> int:
@@ -29,9 +30,14 @@ def the_engine_process() -> int:
 
 
 @asynccontextmanager
-async def pool_of(settings: PoolSettings | None = None, **tone_options: object) -> AsyncIterator[EnginePool]:
+async def pool_of(
+    settings: PoolSettings | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    **tone_options: object,
+) -> AsyncIterator[EnginePool]:
     """A pool of tone engines; afterwards no process is left."""
-    pool = EnginePool(settings or PoolSettings(), {"tone": tone_options})
+    pool = EnginePool(settings or PoolSettings(), {"tone": tone_options}, clock=clock)
     async with asyncio.timeout(PATIENCE_S):
         try:
             await pool.start(["tone"])

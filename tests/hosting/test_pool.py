@@ -206,11 +206,11 @@ async def test_a_session_that_sounds_is_not_held_up_by_the_line() -> None:
 
 async def test_a_session_that_has_waited_too_long_is_refused_and_the_others_go_on() -> None:
     settings = PoolSettings(admission_timeout_s=0.05)
-    async with pool_of(settings, concurrency=1, first_chunk_delay_ms=300) as pool:
-        running, late = say(pool, "text"), say(pool, "late")
+    async with pool_of(settings, concurrency=1, real_time_factor=0.01) as pool:
+        running, late = say(pool, LONG_TEXT), say(pool, "late")
         with pytest.raises(Overloaded, match=r"within 0\.05 s\. 1 sessions"):
             await heard(late)
-        np.testing.assert_array_equal(await heard(running), spoken("text"))
+        np.testing.assert_array_equal(await heard(running), spoken(LONG_TEXT))
         np.testing.assert_array_equal(await heard(say(pool, "again")), spoken("again"))
 
 

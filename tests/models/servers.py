@@ -126,7 +126,7 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
             if (held_after := server.holds_after.get(path)) is not None:
                 self.wfile.write(content[:held_after])
                 server.holding.set()
-                server.go_on.wait(30)
+                server.go_on.wait(60)
                 content = content[held_after:]
             self.wfile.write(content)
 

@@ -21,7 +21,7 @@ from saystream.models.staging import (
 
 from .servers import sha256
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def entry(content: bytes) -> FileEntry:

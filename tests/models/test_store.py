@@ -29,7 +29,7 @@ from .servers import FileServer
 from .stores import FILES, manifest_text, read_files, store_in, write_files
 
 HERE = Path(__file__).parent
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_a_pull_that_is_killed_at_any_step_leaves_no_bad_file_and_the_next_one_s
         str(manifest_file),
         str(mirror),
     ]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stderr
     steps = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(steps) > 20

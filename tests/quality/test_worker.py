@@ -71,7 +71,9 @@ def test_numerals_punctuation_case_and_script_are_no_errors(python: Path) -> Non
         "print(json.dumps([worker.compare(*each) for each in json.load(sys.stdin)]))"
     )
     questions = json.dumps([(heard, expected, language) for heard, expected, language, _ in COMPARED])
-    run = subprocess.run([python, "-c", program], input=questions, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [python, "-c", program], input=questions, capture_output=True, text=True, timeout=300
+    )
 
     assert run.returncode == 0, run.stderr
     found = dict(zip((heard for heard, *_ in COMPARED), json.loads(run.stdout), strict=True))
@@ -187,7 +189,7 @@ def test_no_sentence_of_the_corpus_counts_as_wrong_when_it_is_heard_as_it_is_wri
         for spelling in sentence.spellings
     ]
     run = subprocess.run(
-        [python, "-c", program], input=json.dumps(questions), capture_output=True, text=True, timeout=60
+        [python, "-c", program], input=json.dumps(questions), capture_output=True, text=True, timeout=300
     )
 
     assert run.returncode == 0, run.stderr

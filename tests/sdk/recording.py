@@ -14,7 +14,7 @@ from saystream.errors import ConnectionLost
 from saystream.sdk.audio.qwen_tts_realtime import QwenTtsRealtime, QwenTtsRealtimeCallback
 
 MODEL = "qwen3-tts-flash-realtime"
-WAIT_S = 5
+WAIT_S = 60
 
 
 class Recorder(QwenTtsRealtimeCallback):

@@ -58,6 +58,6 @@ def test_the_globals_come_from_the_environment() -> None:
         ({**own, **given}, "sk-1 /file ws://host/api-ws/v1/inference"),
     ):
         done = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300
         )
         assert done.stdout.strip() == expected, done.stderr

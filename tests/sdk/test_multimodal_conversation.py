@@ -184,7 +184,7 @@ def test_the_base_the_key_and_the_headers_may_be_given_with_the_call(
     monkeypatch.setattr(sdk, "base_http_api_url", "http://127.0.0.1:9")
     monkeypatch.setattr(sdk, "api_key", "sk-global")
     sdk.MultiModalConversation.call(
-        **SPEECH, base_address=server.url + "/other/", headers={"X-Own": "1"}, request_timeout=5
+        **SPEECH, base_address=server.url + "/other/", headers={"X-Own": "1"}, request_timeout=60
     )
     path, headers, body = server.requests[0]
     assert path.startswith("/other/services/")
@@ -193,7 +193,7 @@ def test_the_base_the_key_and_the_headers_may_be_given_with_the_call(
 
 
 def test_without_a_key_none_is_sent(server: Scripted) -> None:
-    qwen_tts.SpeechSynthesizer.call(model="qwen-tts", text="Hi.", voice="Cherry", request_timeout=5)
+    qwen_tts.SpeechSynthesizer.call(model="qwen-tts", text="Hi.", voice="Cherry", request_timeout=60)
     _, headers, body = server.requests[0]
     assert "authorization" not in headers
     assert json.loads(body) == {

@@ -44,7 +44,7 @@ def run(code: str, folder: Path) -> str:
         env={**os.environ, "DASHSCOPE_API_KEY": "sk-test"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

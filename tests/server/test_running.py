@@ -63,7 +63,7 @@ def test_a_server_that_was_killed_is_not_found(tmp_path: Path) -> None:
         "from saystream.server.running import announced;"
         "here = announced(Settings(data_dir=pathlib.Path(sys.argv[1])), 4000); here.__enter__(); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", kill_me, str(tmp_path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", kill_me, str(tmp_path)], check=True, timeout=300)
     assert [file.name for file in tmp_path.iterdir()] == ["server.json"]
     assert running_server(settings(tmp_path)) is None
 

@@ -188,7 +188,7 @@ async def test_an_incremental_engine_gets_every_piece_as_it_came() -> None:
     (stream,) = spoken.streams
     assert stream.pieces == [" … Hel", "lo", " the"]
     assert not stream.input_ended
-    await asyncio.wait_for(anext(stream), 1)
+    await asyncio.wait_for(anext(stream), 60)
     spoken.response.close()
     assert stream.input_ended
 

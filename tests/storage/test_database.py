@@ -197,7 +197,7 @@ async def test_a_file_that_is_taken_away_is_neither_made_anew_nor_written_to(
         assert await keys_of.any_exist()
         folder.rename(away)
         with capture_logs() as lines:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not lines:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         assert lines[0]["event"] == "the file of the database cannot be reached"

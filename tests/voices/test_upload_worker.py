@@ -18,7 +18,7 @@ LIMITS = WorkerLimits(
 def answer(upload: bytes, limits: WorkerLimits = LIMITS) -> tuple[WorkerReply, bytes]:
     command = [sys.executable, "-P", "-m", "saystream.voices.upload_worker"]
     ran = subprocess.run(
-        [*command, msgspec.json.encode(limits).decode()], input=upload, capture_output=True, timeout=30
+        [*command, msgspec.json.encode(limits).decode()], input=upload, capture_output=True, timeout=300
     )
     assert ran.returncode == 0, ran.stderr
     head, _, samples = ran.stdout.partition(b"\n")
@@ -28,7 +28,7 @@ def answer(upload: bytes, limits: WorkerLimits = LIMITS) -> tuple[WorkerReply, b
 def confined(code: str) -> str:
     """What code prints in a process that may take 64 MiB more and open nothing."""
     first = "from saystream.voices.upload_worker import confine\nconfine(max_memory_bytes=64 << 20, max_cpu_s=5)\n"
-    ran = subprocess.run([sys.executable, "-c", first + code], capture_output=True, text=True, timeout=30)
+    ran = subprocess.run([sys.executable, "-c", first + code], capture_output=True, text=True, timeout=300)
     return ran.stdout + ran.stderr.strip().rpartition("\n")[2]
 
 

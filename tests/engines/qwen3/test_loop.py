@@ -23,7 +23,7 @@ from .random_checkpoint import make_checkpoint
 from .speaking import WORDS, Loop, heard, loaded
 
 # Each takes seconds, on a machine that has nothing else to do.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 TEXT = "hello world, the quick brown fox. 你好世界 speech"
 

@@ -22,7 +22,7 @@ from .cases import CASES, FRAMES, REFERENCE_TEXT, TEXTS, Case, random_codes, ref
 from .conftest import ModelOf, models_in, write_checkpoints
 from .greedy import speak
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

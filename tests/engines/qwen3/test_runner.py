@@ -21,7 +21,7 @@ from saystream.engines.qwen3.sampling import Sampling
 from .speaking import loaded
 
 # Each takes seconds, on a machine that has nothing else to do.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 NUM_SLOTS, MAX_POSITIONS = 4, 300
 TEXT_ID = 40

@@ -12,7 +12,7 @@ from saystream.engines.qwen3.packets import Packetizer
 from saystream.engines.qwen3.speech import Speech, SpeechStream
 from saystream.engines.qwen3.text_queue import TextCutter, TextQueue
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 FRAME = np.full(1920, 0.1, np.float32)
 
 

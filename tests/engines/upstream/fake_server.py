@@ -19,7 +19,7 @@ import pybase64
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.tone import ToneEngine
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """How long a test waits for what has to come."""
 
 VOICES = ("vivian", "ryan", "ono_anna")

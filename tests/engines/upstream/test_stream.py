@@ -61,7 +61,7 @@ def test_a_cancel_before_the_text_is_complete_asks_nobody() -> None:
         reader = Reader(stream)
         stream.push(Span(TEXT))
         stream.cancel()
-        assert reader.ends(1.0)
+        assert reader.ends()
         assert (reader.error, reader.chunks, fake.spoken) == (None, [], [])
 
 
@@ -84,7 +84,7 @@ def test_a_cancel_within_a_sample_is_no_fault() -> None:
         reader = Reader(opened(made, TEXT))
         assert reader.heard.wait(PATIENCE_S)
         reader.stream.cancel()
-        assert reader.ends(1.0)
+        assert reader.ends()
         assert reader.error is None
 
 

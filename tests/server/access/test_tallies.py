@@ -314,9 +314,9 @@ async def test_without_redis_a_process_counts_by_itself_and_says_so_once(
 async def test_a_redis_that_hangs_holds_nobody_up(
     server: RedisServer, shared: SharedTally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(tallies, "ANSWER_WITHIN_S", 2.0)
     server.hang()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         waits = [await shared.take("requests", "key_a", limit=3, amount=1) for _ in range(50)]
     assert waits.count(None) == 3
 

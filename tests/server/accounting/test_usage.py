@@ -282,12 +282,12 @@ class Observed:
         self.client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{live.port}",
             headers={"Authorization": f"Bearer {secret}", "X-DashScope-WorkSpace": "sales"},
-            timeout=20,
+            timeout=60,
         )
 
     async def only_row(self) -> RowMapping:
         """The one that has to come."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (rows := await rows_of(self.engine)):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         (only,) = rows
