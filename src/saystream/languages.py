@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 __all__ = [
     "AUTO",
+    "FURTHER_LATIN_LANGUAGES",
     "LANGUAGES",
     "LANGUAGE_CODES",
     "LANGUAGE_NAMES",
@@ -59,6 +60,9 @@ LANGUAGE_NAMES: Final = MappingProxyType({language.code: language.name for langu
 
 LATIN_LANGUAGES: Final = tuple(language.code for language in LANGUAGES if language.script == "Latin")
 """The codes of the languages written in Latin letters."""
+
+FURTHER_LATIN_LANGUAGES: Final = ("vi", "id", "ms", "fil")
+"""Codes of languages in Latin letters that only a task can ask for: they are never detected."""
 
 
 def language_type_of(name: str) -> str | None:

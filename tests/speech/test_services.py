@@ -54,6 +54,14 @@ async def test_a_text_is_spoken_as_the_session_says() -> None:
 
 
 @on_virtual_time
+async def test_a_language_without_a_word_for_it_reaches_who_speaks_it() -> None:
+    pool = FakePool()
+    opener = opener_on(pool, NotingCasting(), SpeechConfig("Cherry", further_language="vi"))
+    opener.open("Xin chao", "", Manner())
+    assert [stream.request.language for stream in pool.streams] == ["vi"]
+
+
+@on_virtual_time
 async def test_a_manner_may_name_another_voice() -> None:
     pool = FakePool()
     opener = opener_on(pool, NotingCasting(), SpeechConfig("Cherry"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.languages import LANGUAGE_CODES, LATIN_LANGUAGES
+from saystream.languages import FURTHER_LATIN_LANGUAGES, LANGUAGE_CODES, LATIN_LANGUAGES
 from saystream.text.language import (
     SpokenLanguage,
     detect,
@@ -173,6 +173,28 @@ def test_declared_chinese_speaks_english_sentences_in_english() -> None:
 )
 def test_a_declared_language_is_not_overruled_by_names_in_latin_letters(declared: str, text: str) -> None:
     assert SpokenLanguage(declared).speak(text) == declared
+
+
+@pytest.mark.parametrize("language", FURTHER_LATIN_LANGUAGES)
+def test_a_declared_language_that_is_never_detected_is_spoken_in_latin_letters(language: str) -> None:
+    session = SpokenLanguage(language)
+    assert session.speak("Hello, how are you today?") == language
+    assert session.speak("12345") == language
+    assert session.speak("你好，世界") == "zh"
+    assert session.speak("12345") == "zh"
+    assert session.speak("Apa kabar?") == language
+
+
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [("th", "สวัสดี Microsoft PowerPoint Presentation"), ("ar", "مرحبا Microsoft PowerPoint Presentation")],
+)
+def test_a_declared_language_in_a_script_of_its_own_keeps_names_in_latin_letters(
+    declared: str, text: str
+) -> None:
+    assert SpokenLanguage(declared).speak(text) == declared
+    assert SpokenLanguage(None).speak(text) == "en"
+    assert SpokenLanguage(declared).speak("Hello, this is a test.") == "en"
 
 
 def test_declared_chinese_speaks_a_japanese_sentence_in_japanese() -> None:

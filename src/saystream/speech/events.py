@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from saystream.audio import AudioFormat, Effects, Mark
 from saystream.errors import ServerFault
+from saystream.languages import LANGUAGE_CODES
 
 if TYPE_CHECKING:
     from saystream.protocol.realtime.session_config import SessionConfig
@@ -44,6 +45,13 @@ class SpeechConfig:
     """With ``server_commit``: the response stays open until ``finish`` or ``cancel``, however long no text comes."""
     phonemes: bool = False
     """With ``marks``: and each sound of it."""
+    further_language: str = ""
+    """The code of a language that has no word in ``language_type``, which then is ``Auto``."""
+
+    @property
+    def language(self) -> str | None:
+        """The code (ISO 639) of the language that was asked for; ``None`` if it is to be detected."""
+        return LANGUAGE_CODES.get(self.language_type) or self.further_language or None
 
     @classmethod
     def of_session(cls, config: SessionConfig) -> SpeechConfig:

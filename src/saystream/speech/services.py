@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from saystream.errors import EngineUnavailable
-from saystream.languages import LANGUAGE_CODES
 from saystream.text.language import SpokenLanguage
 from saystream.text.readable import readable_parts, scripts_of
 
@@ -35,7 +34,7 @@ class SpeechServices:
     def spoken_language(self, config: SpeechConfig) -> SpokenLanguage:
         """What detects the language of each segment of a session."""
         return SpokenLanguage(
-            LANGUAGE_CODES.get(config.language_type),
+            config.language,
             self.latin_languages,
             likely=self.casting.home_language(config.voice),
         )

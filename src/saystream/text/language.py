@@ -12,7 +12,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from saystream.languages import LANGUAGES, LATIN_LANGUAGES
+from saystream.languages import FURTHER_LATIN_LANGUAGES, LANGUAGES, LATIN_LANGUAGES
 from saystream.text.characters import Script, describe
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ _SCRIPTS = {
     "ja": (Script.HAN, Script.HIRAGANA, Script.KATAKANA),
     "ko": (Script.HANGUL,),
     "ru": (Script.CYRILLIC,),
+    "th": (Script.THAI,),
 }
-"""Of the languages that are not written in Latin letters."""
+"""Of languages that are not written in Latin letters."""
 
 _SAMPLE_CHARACTERS = 300
 """More characters tell no more, and each one takes time."""
@@ -138,7 +139,7 @@ def script_language(text: str, default: str) -> str:
         if script in weights:
             weights[script] += _WEIGHTS[script]
         elif character.isalpha() and _is_in_word(text, place):
-            further[_LANGUAGES_OF_LETTERS.get(unicodedata.name(character, "").partition(" ")[0], "")] += 1
+            further[_language_of_letter(character)] += 1
     further.pop("", None)
     kana = weights[Script.HIRAGANA] + weights[Script.KATAKANA]
     totals = {
@@ -149,6 +150,11 @@ def script_language(text: str, default: str) -> str:
     }
     code, total = max(totals.items(), key=lambda item: item[1])
     return code if total else default
+
+
+def _language_of_letter(letter: str) -> str:
+    """The language of a letter that is in none of the scripts that are told apart; "" if there is none."""
+    return _LANGUAGES_OF_LETTERS.get(unicodedata.name(letter, "").partition(" ")[0], "")
 
 
 def _is_in_word(text: str, place: int) -> bool:
@@ -274,20 +280,25 @@ class SpokenLanguage:
         if not any(map(str.isalpha, text)):  # numbers and signs alone
             return self._last or "en", False
         language = script_language(text, "en")
-        if self._declared not in (None, language) and self._is_written_in(self._declared, text, language):
-            return str(self._declared), True
+        declared = self._declared
+        if declared not in (None, language) and self._is_written_in(declared, text, language):
+            return declared, True
         if language in LATIN_LANGUAGES:
             return self._latin_of(text, following)
         if language == "zh" and self._east_asian == "ja" and (self._declared or is_written_in_japan(text)):
             return "ja", True
         return language, True
 
-    def _is_written_in(self, declared: str | None, text: str, language: str) -> bool:
+    def _is_written_in(self, declared: str, text: str, language: str) -> bool:
         """Whether some of ``text`` is in the script of ``declared``: what else is in it is read within that language.
         Kana beside han, which make a text Japanese, are no part of a Chinese one."""
-        scripts = _SCRIPTS.get(declared or "", ())
-        mixed = declared == "zh" and language == "ja"
-        return not mixed and any(describe(character).script in scripts for character in text)
+        if declared == "zh" and language == "ja":
+            return False
+        if declared in FURTHER_LATIN_LANGUAGES:
+            return language in LATIN_LANGUAGES
+        if declared in _SCRIPTS:
+            return any(describe(character).script in _SCRIPTS[declared] for character in text)
+        return any(character.isalpha() and _language_of_letter(character) == declared for character in text)
 
     def _latin_of(self, text: str, following: str) -> tuple[str, bool]:
         if self._declared in LATIN_LANGUAGES:

@@ -262,6 +262,21 @@ async def test_bad_parameters_are_named(server: Live) -> None:
         assert "129 characters" in (await peer.failure())[1]
 
 
+async def test_a_hinted_language_is_spoken_or_refused(tmp_path: Path) -> None:
+    async with live_server(tmp_path, engine="espeak") as live:
+        async with task_peer(live) as peer:
+            await peer.begin(language_hints=["vi", "en"], format="pcm")
+            await peer.say("Xin chao.")
+            await peer.finish()
+            assert isinstance((await peer.until_end())[-1], TaskFinished)
+        async with task_peer(live) as peer:
+            await peer.begin(language_hints=["fil"])
+            await peer.say("Kumusta.")
+            await peer.finish()
+            _, message = await peer.failure()
+    assert "'fil'" in message
+
+
 async def test_hostile_frames_end_the_connection_and_nothing_else(server: Live) -> None:
     cases: list[tuple[str | bytes, int]] = [
         ("{", 1000),

@@ -59,7 +59,9 @@ def test_parameters_reach_the_speech() -> None:
         "sambert-zhichu-v1", word_timestamp_enabled=True, phoneme_timestamp_enabled=True
     ).config.phonemes
     assert not speech("sambert-zhichu-v1", phoneme_timestamp_enabled=True).config.phonemes
-    assert speech(language_hints=("th",)).config.language_type == "Auto"
+    further = speech(language_hints=("th", "en")).config
+    assert (further.language_type, further.language) == ("Auto", "th")
+    assert (config.language, speech().config.language) == ("en", None)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_parameters_reach_the_speech() -> None:
     [
         ("cosyvoice-v1", {"format": "opus"}, "p.format"),
         ("sambert-zhichu-v1", {"sample_rate": 44100}, "p.sample_rate"),
-        ("cosyvoice-v3-flash", {"instruction": "慢" * 65}, "p.instruction"),
+        ("cosyvoice-v3-flash", {"instruction": "慢" * 129}, "p.instruction"),
         (
             "cosyvoice-v3-flash",
             {"hot_fix": HotFix(pronunciation=(("天", "?"),))},

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Preparation", "TaskSpeech", "check_parts", "nothing_to_speak", "speech_of", "urls_of"]
 
 _MAX_INSTRUCTION_CHARACTERS: Final = 128
-"""As billed: the official SDK allows this many, the interface's documents a few less."""
+"""Of the official SDK. The interface's documents allow 100, and count a Han character as two: what they allow is always
+within this."""
 
 _OPUS_BIT_RATE_KBPS: Final = 32
 """Of the documents; other formats have the default of every door."""
@@ -64,16 +65,15 @@ def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefi
     except ModelNotFound as error:
         raise TaskModelUnknown(reason=error.message) from None
     read_entries(_as_sent(parameters), f"{prefix}hot_fix")
-    characters = billed_characters(parameters.instruction)
+    characters = len(parameters.instruction)
     if characters > _MAX_INSTRUCTION_CHARACTERS:
-        allowed = (
-            f"at most {_MAX_INSTRUCTION_CHARACTERS} characters, of which each Han character counts as two"
-        )
+        allowed = f"at most {_MAX_INSTRUCTION_CHARACTERS} characters"
         raise InvalidValue(f"{prefix}instruction", f"{characters} characters", allowed)
     hint = parameters.language_hints[0] if parameters.language_hints else ""
     config = SpeechConfig(
         voice=_voice(catalog, entry, parameters.voice),
         language_type=LANGUAGE_NAMES.get(hint, AUTO),
+        further_language="" if hint in LANGUAGE_NAMES else hint,
         audio_format=_audio_format(entry, parameters, prefix),
         effects=Effects(parameters.rate, parameters.pitch, parameters.volume),
         instructions=parameters.instruction,
@@ -164,7 +164,8 @@ class Preparation:
     def __init__(self, parameters: TaskParameters, *, inline_pauses: bool) -> None:
         entries = read_entries(_as_sent(parameters))
         self._may_be_ssml = parameters.may_be_ssml
-        self._language = next((hint for hint in parameters.language_hints if hint in LANGUAGE_NAMES), "")
+        hint = next(iter(parameters.language_hints), "")
+        self._language = hint if hint in LANGUAGE_NAMES else ""
         self._markup: _Markup | None = None
         """Of a text that is SSML."""
         self.places = Places()
