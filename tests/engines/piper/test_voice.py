@@ -61,8 +61,33 @@ def test_with_no_noise_the_same_text_always_sounds_the_same(tiny: Path) -> None:
     assert np.array_equal(spoken(voice), spoken(without_chance(tiny)))
 
 
+def test_a_seed_repeats_the_noise_and_another_has_another(tiny: Path) -> None:
+    voice = PiperVoice(tiny, threads=1)
+    first, again, other = (
+        np.concatenate([each.sound for each in voice.speak(SENTENCE, seed=seed)]) for seed in (7, 7, 8)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, spoken(without_chance(tiny)))
+
+
+def test_a_voice_that_draws_in_its_own_way_repeats_itself_without_noise(tmp_path: Path) -> None:
+    path = make_voice(tmp_path)
+    model = onnx.load(path)
+    for node in model.graph.node:
+        if node.op_type == "RandomNormalLike":
+            node.attribute.append(onnx.helper.make_attribute("mean", 0.0))
+    onnx.save(model, path)
+    voice = PiperVoice(path, threads=1)
+    first, other = (
+        np.concatenate([each.sound for each in voice.speak(SENTENCE, seed=seed)]) for seed in (7, 8)
+    )
+    assert np.array_equal(first, other)
+    assert not np.array_equal(spoken(voice), spoken(voice))
+
+
 @pytest.mark.parametrize("noise", [{"noise_scale": 0.0}, {"noise_w": 0.0}], ids=["rhythm", "sound"])
-def test_the_model_draws_either_noise_itself(tiny: Path, noise: dict[str, float]) -> None:
+def test_without_a_seed_either_noise_is_another_each_time(tiny: Path, noise: dict[str, float]) -> None:
     voice = PiperVoice(tiny, threads=1, **noise)
     sounds = [spoken(voice) for _ in range(6)]
     assert not np.array_equal(sounds[0], sounds[1])

@@ -222,10 +222,7 @@ def _pieces(
     sample_rate = casting.voice.sample_rate
     piece = sample_rate * _PIECE_MS // 1000
     num_samples = 0
-    # The model draws its numbers itself and takes no seed, so it repeats itself only without them.
-    passes = casting.voice.speak(
-        span.text, told=span.pronunciations, speaker=casting.speaker, noise=seed is None
-    )
+    passes = casting.voice.speak(span.text, told=span.pronunciations, speaker=casting.speaker, seed=seed)
     for each in passes:
         if words is not None and each.times_ms is not None:
             words.timed(each.symbols, each.times_ms + num_samples * 1000 / sample_rate)

@@ -14,6 +14,7 @@ import onnxruntime
 
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
+from saystream.engines.onnx_noise import with_noise_inputs
 from saystream.engines.onnx_outputs import with_output
 from saystream.engines.piper.config import VoiceConfig, read_config
 from saystream.engines.piper.phonemes import Phonemes
@@ -38,6 +39,12 @@ _COUNTING = "1 2 3 4 5 6 7 8 9."
 
 _DURATIONS = "/Ceil_output_0"
 """Inside a model as piper-tts exports it: how many frames each number lasts."""
+
+_NOISE_EACH = 192 * 12
+"""Random numbers for each symbol: 192 a frame of 12 ms in every quality of Piper, and few symbols are longer than 12
+frames…"""
+_MOST_NOISE = 1 << 18
+"""…but no more for a pass: after 15 s they begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,8 @@ class PiperVoice:
         self._noise_w = inference.noise_w if noise_w is None else noise_w
         self._phonemes = Phonemes(self.config)
         self._reported: set[str] = set()
-        self._session, self._has_durations = _session(path, threads)
-        wanted = {each.name for each in self._session.get_inputs()}
+        self._session, self._has_durations, self._noises = _session(path, threads)
+        wanted = {each.name for each in self._session.get_inputs()}.difference(self._noises)
         given = {"input", "input_lengths", "scales", *(["sid"] if self.config.speakers else [])}
         if wanted != given:
             raise EngineUnavailable(
@@ -102,12 +109,15 @@ class PiperVoice:
         *,
         told: Sequence[Pronunciation] = (),
         speaker: str = "",
-        noise: bool = True,
+        seed: int | None = None,
     ) -> Iterator[SpokenPass]:
         """Pass by pass. ``told`` is how parts of ``text`` are pronounced. ``speaker`` is one of ``config.speakers``, ""
-        its default. Without ``noise`` the same text always sounds the same."""
+        its default. With the same ``seed`` the same text always sounds the same."""
+        chance = np.random.default_rng(seed)
+        # A model that draws otherwise than piper-tts exports it repeats itself only without its noise.
+        with_noise = seed is None or bool(self._noises)
         for each in self._phonemes.passes(text, told):
-            sound, ends_ms = self._spoken(each.numbers, speaker, noise=noise)
+            sound, ends_ms = self._spoken(each.numbers, speaker, chance, with_noise=with_noise)
             times_ms = None if ends_ms is None else ends_ms[np.array(each.begins) - 1]
             yield SpokenPass(sound * self._gain, each.symbols, times_ms)
         self._report_unknown()
@@ -118,20 +128,25 @@ class PiperVoice:
         return dict(self._phonemes.unknown)
 
     def _counting(self) -> Samples:
-        spoken = [self._spoken(each.numbers, "") for each in self._phonemes.passes(_COUNTING)]
+        chance = np.random.default_rng(0)  # a voice is measured alike each time
+        spoken = [self._spoken(each.numbers, "", chance) for each in self._phonemes.passes(_COUNTING)]
         self.knows_times = all(ends_ms is not None for _, ends_ms in spoken)
         return np.concatenate([*(sound for sound, _ in spoken), np.zeros(0, np.float32)])
 
     def _spoken(
-        self, numbers: list[int], speaker: str, *, noise: bool = True
+        self, numbers: list[int], speaker: str, chance: np.random.Generator, *, with_noise: bool = True
     ) -> tuple[Samples, NDArray[np.float64] | None]:
         """The sound, and where that of each number ends, in ms; ``None`` if the model does not say."""
-        scales = [self._noise_scale * noise, self.config.inference.length_scale, self._noise_w * noise]
+        noise_scale, noise_w = (self._noise_scale, self._noise_w) if with_noise else (0.0, 0.0)
+        scales = [noise_scale, self.config.inference.length_scale, noise_w]
         inputs = {
             "input": np.array([numbers], np.int64),
             "input_lengths": np.array([len(numbers)], np.int64),
             "scales": np.array(scales, np.float32),
         }
+        num_drawn = min(_NOISE_EACH * len(numbers), _MOST_NOISE)
+        for name in self._noises:
+            inputs[name] = chance.standard_normal(num_drawn, np.float32)
         if self.config.speakers:
             number = self.config.speakers[speaker] if speaker else self.config.default_speaker_id
             inputs["sid"] = np.array([number], np.int64)
@@ -166,8 +181,8 @@ def _gain(sound: Samples) -> float:
     return min(wanted, _MAX_GAIN, _MAX_PEAK / float(audible.max()))
 
 
-def _session(path: Path, threads: int) -> tuple[onnxruntime.InferenceSession, bool]:
-    """The model, and whether its last output is ``_DURATIONS``."""
+def _session(path: Path, threads: int) -> tuple[onnxruntime.InferenceSession, bool, tuple[str, ...]]:
+    """The model, whether its last output is ``_DURATIONS``, and its inputs for noise."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -175,10 +190,11 @@ def _session(path: Path, threads: int) -> tuple[onnxruntime.InferenceSession, bo
     # Threads that spin while they wait take the cores from other streams.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        model = path.read_bytes()
+        model, noises = with_noise_inputs(path.read_bytes())
         has_durations = _DURATIONS.encode() in model
         if has_durations:
             model = with_output(model, _DURATIONS)
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]), has_durations
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return session, has_durations, noises
     except Exception as error:  # its exceptions have no common base but this
         raise EngineUnavailable(f"{path} is not a usable model: {type(error).__name__}.") from error
