@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,7 +13,7 @@ from onnx import TensorProto, helper
 from saystream.engines.onnx_noise import with_noise_inputs
 
 
-def drawing(*attributes: dict[str, float]) -> bytes:
+def drawing(*attributes: dict[str, Any]) -> bytes:
     """A model that adds what it draws to its input; a node for each of ``attributes``."""
     nodes, value = [], "x"
     for number, each in enumerate(attributes):
@@ -50,7 +52,7 @@ def test_too_few_numbers_are_taken_again() -> None:
 
 
 @pytest.mark.parametrize("attributes", [{"mean": 1.0}, {"scale": 2.0}])
-def test_another_distribution_stays(attributes: dict[str, float]) -> None:
+def test_another_distribution_stays(attributes: dict[str, Any]) -> None:
     model = drawing(attributes)
     assert with_noise_inputs(model) == (model, ())
     _, names = with_noise_inputs(drawing({}, attributes))
