@@ -26,6 +26,7 @@ __all__ = [
     "FileSettings",
     "LimitSettings",
     "LogSettings",
+    "OwnVoiceSettings",
     "PoolSettings",
     "RealtimeSettings",
     "SegmenterSettings",
@@ -219,6 +220,17 @@ class UploadSettings(_Section):
     """Files that may wait; further ones are refused with ``server_overloaded``."""
 
 
+class OwnVoiceSettings(_Section):
+    """Cloned and designed voices."""
+
+    max_per_workspace: int = Field(1000, ge=0)
+    """Voices of one workspace; a further one is refused."""
+    unused_days: int = Field(365, ge=1)
+    """A voice that has not spoken for this long is deleted."""
+    sweep_interval_s: float = Field(3600.0, gt=0)
+    """Interval between searches for unused voices and for what interrupted requests have left."""
+
+
 class FetchSettings(_Section):
     """Recordings that clients name by their address, such as background music in SSML."""
 
@@ -315,6 +327,7 @@ class Settings(BaseSettings):
     segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     uploads: UploadSettings = Field(default_factory=UploadSettings)
+    own_voices: OwnVoiceSettings = Field(default_factory=OwnVoiceSettings)
     fetching: FetchSettings = Field(default_factory=FetchSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
