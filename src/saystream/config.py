@@ -185,6 +185,12 @@ class PoolSettings(_Section):
     chunk_timeout_s: float = Field(10.0, gt=0)
     """…or that pauses this long between two pieces of audio. A hung process is killed and started again. One that
     computes on a busy machine is given these times as CPU time."""
+    enroll_timeout_s: float = Field(120.0, gt=0)
+    """An engine that takes longer to make a voice of a recording is considered hung; its process is ended once nobody
+    listens to it."""
+    max_waiting_enrolments: int = Field(50, ge=0)
+    """Recordings that may wait for an engine, which takes one at a time; further ones are refused with
+    ``server_overloaded``."""
     max_attempts: int = Field(3, ge=1)
     """How often a segment is tried if none of it has been heard yet."""
     restart_timeout_s: float = Field(30.0, gt=0)
