@@ -16,11 +16,13 @@ from saystream.errors import InvalidValue
 from saystream.languages import AUTO, LANGUAGE_TYPES
 
 __all__ = [
+    "MARKUPS",
     "MODES",
     "PARAMETERS",
     "RESPONSE_FORMATS",
     "SPEECH_RATES",
     "Choices",
+    "Markup",
     "Mode",
     "Parameter",
     "Range",
@@ -29,6 +31,9 @@ __all__ = [
 
 Mode = Literal["server_commit", "commit"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+Markup = Literal["auto", "strip", "read"]
+MARKUPS: Final[tuple[Markup, ...]] = get_args(Markup)
 
 RESPONSE_FORMATS: Final[tuple[Container, ...]] = ("pcm", "wav", "mp3", "opus")
 
@@ -247,6 +252,14 @@ _TABLE: Final = (
         values=Words("true or false"),
         meaning="Whether events of saystream's own say when each word sounds.",
         doors=("realtime", "generation"),
+        is_rare=True,
+    ),
+    Parameter(
+        name="markup",
+        default="auto",
+        values=Choices(MARKUPS, any_case=True),
+        meaning="strip leaves Markdown, tags and emoji out, read reads their signs; auto is the server's setting.",
+        doors=("realtime", "generation", "openai"),
         is_rare=True,
     ),
 )

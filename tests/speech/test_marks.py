@@ -132,6 +132,7 @@ async def say(
         effects=effects or Effects(),
         server_commit=server_commit,
         marks=True,
+        markup="read",
     )
     session = synthesizer.session(config)
     for piece in pieces:

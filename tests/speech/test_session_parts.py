@@ -15,6 +15,7 @@ from fake_pool import SAMPLE_RATE, FakePool, synthesizer_on
 from saystream.audio import AudioChunk, Effects
 from saystream.config import Settings
 from saystream.errors import Overloaded, TextTooLong
+from saystream.parameters import Markup
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -352,9 +353,12 @@ async def test_parts_of_a_whole_text_are_one_response() -> None:
 # --- pauses in plain text
 
 
-def with_inline_pauses(pool: FakePool, *, server_commit: bool = True) -> SynthesisSession:
+def with_inline_pauses(
+    pool: FakePool, *, server_commit: bool = True, markup: Markup = "auto"
+) -> SynthesisSession:
     own = Settings(inline_pauses=True, realtime=settings().realtime)
-    return synthesizer_on(pool, own).session(SpeechConfig("Cherry", server_commit=server_commit))
+    config = SpeechConfig("Cherry", server_commit=server_commit, markup=markup)
+    return synthesizer_on(pool, own).session(config)
 
 
 @pytest.mark.parametrize("server_commit", [True, False])
@@ -376,7 +380,7 @@ async def test_pauses_in_plain_text_are_heard_also_when_they_come_in_pieces(
 @on_virtual_time
 async def test_without_the_setting_and_in_passages_a_tag_is_text() -> None:
     pool = FakePool()
-    await all_heard(session_on(pool), "One [pause:1s] two.")
+    await all_heard(session_on(pool, markup="read"), "One [pause:1s] two.")
     await all_heard(with_inline_pauses(pool), passage("Three [pause:1s] four."))
     assert "".join(pool.texts) == "One [pause:1s] two.Three [pause:1s] four."
 
@@ -424,7 +428,7 @@ async def test_a_tag_belongs_to_the_open_response_and_not_to_one_that_is_cancell
 @on_virtual_time
 async def test_a_tag_in_text_that_an_engine_refuses_can_come_again() -> None:
     pool = FakePool(incremental=True)
-    session = with_inline_pauses(pool)
+    session = with_inline_pauses(pool, markup="read")
     session.push("<br")
     pool.refusals.append(Overloaded("busy"))
     with pytest.raises(Overloaded):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from saystream.audio import AudioFormat, Effects, Mark
 from saystream.errors import ServerFault
 from saystream.languages import LANGUAGE_CODES
+from saystream.parameters import Markup
 
 if TYPE_CHECKING:
     from saystream.protocol.realtime.session_config import SessionConfig
-    from saystream.voices.custom.voice import OwnVoice
 
 __all__ = [
     "ResponseAudio",
@@ -48,8 +48,8 @@ class SpeechConfig:
     """With ``marks``: and each sound of it."""
     further_language: str = ""
     """The code of a language that has no word in ``language_type``, which then is ``Auto``."""
-    own_voice: OwnVoice | None = None
-    """What ``voice`` is, if it is cloned or designed."""
+    markup: Markup = "auto"
+    """Whether Markdown, tags and emoji in plain text are left out."""
 
     @property
     def language(self) -> str | None:
@@ -57,8 +57,8 @@ class SpeechConfig:
         return LANGUAGE_CODES.get(self.language_type) or self.further_language or None
 
     @classmethod
-    def of_session(cls, config: SessionConfig, own_voice: OwnVoice | None = None) -> SpeechConfig:
-        """What the spine needs from a realtime session's configuration; ``own_voice`` is its voice, if that is one."""
+    def of_session(cls, config: SessionConfig) -> SpeechConfig:
+        """What the spine needs from a realtime session's configuration."""
         return cls(
             voice=config.voice,
             language_type=config.language_type,
@@ -68,7 +68,7 @@ class SpeechConfig:
             instructions=config.instructions,
             normalize_text=config.enable_tn,
             marks=config.word_timestamps,
-            own_voice=own_voice,
+            markup=config.markup,
         )
 
 
@@ -101,8 +101,8 @@ class ResponseAudio:
     late_ms: float
     """How long the listener had been without sound, if playback began with the first audio; 0 when in time."""
     marks: tuple[Mark, ...] = ()
-    """Marks of the words that begin in this audio: places in ``ResponseEnded.text``, times in the audio of the
-    response."""
+    """Marks of the words that begin in this audio: places in the text of the response as it was pushed, times in its
+    audio."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from saystream.errors import ServerFault, TextTooLong
 from saystream.speech.parts import is_audible, length, url_of, with_joined_text
+from saystream.speech.plain_text import PlainText
 from saystream.speech.response import SpeechResponse
 from saystream.text.inline_pauses import InlinePauses
 from saystream.text.rewriting import Rewritten
@@ -15,7 +16,7 @@ from saystream.text.script import Manner, Passage, Pause, Sound
 from saystream.text.segmenter import Segmenter, is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from saystream.audio import AudioChunk
     from saystream.config import Settings
@@ -49,11 +50,14 @@ class Inbox:
         self.speaking: SpeechResponse | None = None
         """The first of them, once its ``ResponseStarted`` has been sent."""
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._hold_timer: asyncio.TimerHandle | None = None
+        """For text that is held back, because it may be the beginning of markup."""
 
     @property
     def waiting_characters(self) -> int:
         """Text that no engine speaks yet."""
         held = 0 if self._inline is None else len(self._inline.held)
+        held += sum(response.plain.held_characters for response in self.responses if response.plain)
         return (
             held + self._buffered_characters + sum(response.waiting_characters for response in self.responses)
         )
@@ -92,10 +96,10 @@ class Inbox:
     def commit(self) -> None:
         self._take_held()
         if not self._config.server_commit:
-            if any(map(is_audible, self._buffer)):
-                self._add_whole(self._buffer)
+            if self._add_whole(self._buffer):
                 self._clear_buffer()
         elif (response := self.open_response()) is not None:
+            self.release(response)
             if response.speakable:
                 response.close()
             else:
@@ -104,7 +108,9 @@ class Inbox:
 
     def flush(self) -> None:
         self._take_held()
-        if (response := self.open_response()) is not None and response.speakable:
+        if (response := self.open_response()) is not None:
+            self.release(response)
+        if response is not None and response.speakable:
             response.flush(self._pace.now_ms())
             self.restart_idle_timer(response)
             self._pace.wake()
@@ -124,8 +130,9 @@ class Inbox:
         for response in self.responses:
             response.stop()
         self.responses.clear()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        for timer in (self._idle_timer, self._hold_timer):
+            if timer is not None:
+                timer.cancel()
 
     def restart_idle_timer(self, response: SpeechResponse) -> None:
         """A fed response ends like any other when nothing has come in or gone out for a while."""
@@ -133,7 +140,18 @@ class Inbox:
             self._idle_timer.cancel()
         if response.is_fed and not self._config.one_response:
             delay_s = self._settings.realtime.response_idle_ms / 1000
-            self._idle_timer = asyncio.get_running_loop().call_later(delay_s, response.close)
+            self._idle_timer = asyncio.get_running_loop().call_later(delay_s, self.end, response)
+
+    def end(self, response: SpeechResponse) -> None:
+        """Nothing more came for a response that could take more."""
+        self.release(response)
+        response.close()
+
+    def release(self, response: SpeechResponse) -> None:
+        """What may have been the beginning of markup is text: nothing more comes, or not soon."""
+        if response.plain is not None and not response.closed:
+            self._add_text(response, response.plain.finish())
+            self._pace.wake()
 
     def _take(self, part: str | Part) -> None:
         if self._config.server_commit:
@@ -154,6 +172,8 @@ class Inbox:
     def drop_held(self) -> None:
         if self._inline is not None:
             self._inline.flush()
+        if (response := self.open_response()) is not None and response.plain is not None:
+            response.plain.finish()
 
     def open_response(self) -> SpeechResponse | None:
         """The response that text can still join."""
@@ -161,12 +181,16 @@ class Inbox:
 
     def _new_response(self) -> SpeechResponse:
         segmenter = Segmenter(**self._settings.segmenter.model_dump(), language_of=self._opener.language.of)
-        return SpeechResponse(segmenter, self._opener.open, self._opener.readable_parts)
+        response = SpeechResponse(segmenter, self._opener.open, self._opener.readable_parts)
+        wanted = self._config.markup
+        if (self._settings.markup if wanted == "auto" else wanted) == "strip":
+            response.plain = PlainText()
+        return response
 
     def _add_to_open_response(self, part: str | Part) -> None:
         present = self.open_response()
         response = present or self._new_response()
-        self._add(response, part)
+        self._say(response, part)
         self.restart_idle_timer(response)
         if response is not self.speaking:
             response.parts.append(part)
@@ -174,15 +198,54 @@ class Inbox:
             self.responses.append(response)  # not before: an engine may have refused its text
         self._pace.wake()
 
-    def _add_whole(self, parts: Iterable[str | Part]) -> None:
-        """Add a response of its own, with all that it says known."""
+    def _add_whole(self, parts: Iterable[str | Part]) -> bool:
+        """Add a response of its own, with all that it says known; False if there is nothing to hear in it."""
         response = self._new_response()
-        for part in with_joined_text(parts):
+        plain = [*self._plain(response, parts)]
+        if not any(map(is_audible, plain)):
+            return False
+        for part in plain:
             self._add(response, part)
-            response.parts.append(part)
+        response.parts += parts
         response.close()
         self.responses.append(response)
         self._pace.wake()
+        return True
+
+    def _plain(self, response: SpeechResponse, parts: Iterable[str | Part]) -> Iterator[str | Part]:
+        """What a response says for ``parts``, which are complete."""
+        plain = response.plain
+        for part in with_joined_text(parts):
+            if plain is not None and isinstance(part, str):
+                yield plain.push(part) + plain.finish()
+            else:
+                if plain is not None and isinstance(part, Passage):
+                    plain.passage(part.text.text)
+                yield part
+
+    def _say(self, response: SpeechResponse, part: str | Part) -> None:
+        """``part`` is what an open response says next."""
+        plain = response.plain
+        if plain is not None and isinstance(part, str):
+            self._add_text(response, plain.push(part))
+            self._restart_hold_timer(response)
+            return
+        self.release(response)
+        if plain is not None and isinstance(part, Passage):
+            plain.passage(part.text.text)
+        self._add(response, part)
+
+    def _add_text(self, response: SpeechResponse, text: str) -> None:
+        if text:
+            self._add(response, text)
+
+    def _restart_hold_timer(self, response: SpeechResponse) -> None:
+        """Text waits no longer for what it may become than a sentence waits for its end."""
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+        if response.plain is not None and response.plain.held_characters:
+            delay_s = self._settings.segmenter.max_wait_ms / 1000
+            self._hold_timer = asyncio.get_running_loop().call_later(delay_s, self.release, response)
 
     def _add(self, response: SpeechResponse, part: str | Part) -> None:
         if isinstance(part, Pause | Sound):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from saystream.hosting.front import Forecast, StreamHandle
     from saystream.speech.events import SegmentBegun
+    from saystream.speech.plain_text import PlainText
     from saystream.text.script import Part, Pronunciation
     from saystream.text.segmenter import Segmenter
 
@@ -138,7 +139,9 @@ class SpeechResponse:
         self.speakable = False
         """It has, or had, something to hear."""
         self.parts: list[str | Part] = []
-        """What was pushed, as long as it may have to be spoken in another way; kept by its session."""
+        """What was pushed, as long as it may have to be spoken in another way; kept by its inbox…"""
+        self.plain: PlainText | None = None
+        """…like what leaves markup out of it, where that is wanted."""
 
     @property
     def is_fed(self) -> bool:
@@ -375,6 +378,8 @@ class SpeechResponse:
             self._spoken_characters -= sum(map(len, self.spoken_text[dropped.before :]))
             del self.spoken_text[dropped.before :]
         self._outline.forget(self._spoken_characters)
+        if self.plain is not None:
+            self.plain.drop(self._spoken_characters)
 
     def cancel(self, *, fades_out: bool) -> None:
         """End at once, for its listener. ``fades_out``: the listener has all that was sent, so a fade can follow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from saystream.dsp.chain import Chain, EncodedAudio
@@ -203,7 +204,7 @@ class SynthesisSession:
                         break
                     if isinstance(made_next, EncodedAudio):
                         has_begun = True
-                        yield self._pace.sent(made_next)
+                        yield self._as_written(response, self._pace.sent(made_next))
                     else:
                         yield made_next
                     if response.cancelled:
@@ -216,6 +217,13 @@ class SynthesisSession:
             for delta in chain.cut_off():
                 yield self._pace.sent(delta)
             self._pace.silenced()
+
+    @staticmethod
+    def _as_written(response: SpeechResponse, audio: ResponseAudio) -> ResponseAudio:
+        """``audio`` whose marks have their places in the text as it was pushed."""
+        if not audio.marks or response.plain is None:
+            return audio
+        return replace(audio, marks=tuple(map(response.plain.written, audio.marks)))
 
     async def _made(
         self, response: SpeechResponse, chain: Chain, interludes: Interludes
@@ -299,7 +307,7 @@ class SynthesisSession:
             elif self._pace.now_ms() < idle_at_ms:
                 await self._wait_for_text(idle_at_ms)
             else:
-                response.close()
+                self._inbox.end(response)
         return None
 
     def _prefetch(self, response: SpeechResponse) -> None:

@@ -73,6 +73,11 @@ class MarkdownFilter:
         self._asked = 0
         """How much of what may be a formula has been asked whether it is one."""
 
+    @property
+    def held_characters(self) -> int:
+        """How much is held back until it is certain what it is."""
+        return len(self._held)
+
     def push(self, text: str) -> Rewritten:
         """What is certain now."""
         return self._taken(text, final=False)

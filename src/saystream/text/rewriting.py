@@ -56,6 +56,8 @@ class Rewritten:
 
     def shifted(self, by: int) -> Rewritten:
         """What was written here was a part, from character ``by`` on, of what was written in all."""
+        if by == 0:
+            return self
         return Rewritten(
             self.text, [place + by for place in self.starts], [place + by for place in self.ends]
         )

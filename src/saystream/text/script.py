@@ -120,6 +120,15 @@ class Places:
         self._begins.append(self._end)
         self._end += len(passage.text)
 
+    def drop(self, start: int) -> None:
+        """The spoken text from ``start`` on is not spoken after all."""
+        while self._begins and self._begins[-1] >= start:
+            self._begins.pop()
+            self._texts.pop()
+        if self._begins:
+            self._texts[-1] = self._texts[-1][: start - self._begins[-1]]
+        self._end = min(self._end, start)
+
     def sent(self, start: int, end: int) -> tuple[int, int]:
         """What was sent for the characters from ``start`` to before ``end`` of the spoken text; an empty range for
         none. Never fails: beyond the text its ends are the nearest places in it. Passages before ``start`` are

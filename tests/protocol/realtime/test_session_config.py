@@ -33,6 +33,7 @@ DOCUMENTED_DEFAULTS = {
     "instructions": "",
     "optimize_instructions": False,
     "word_timestamps": False,
+    "markup": "auto",
 }
 
 GOOD: dict[str, list[Any]] = {
@@ -49,6 +50,7 @@ GOOD: dict[str, list[Any]] = {
     "instructions": ["", "Speak slowly."],
     "optimize_instructions": [True, False],
     "word_timestamps": [True, False],
+    "markup": ["auto", "strip", "read"],
 }
 
 BAD: list[tuple[str, Any]] = [

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from saystream.audio import Mark
 from saystream.errors import InvalidRequest, InvalidValue, MissingInput, MissingModel, quote
-from saystream.parameters import PARAMETERS
+from saystream.parameters import PARAMETERS, Markup
 from saystream.protocol.json import decode_body_object, type_name
 from saystream.protocol.usage import HttpUsage, Usage
 from saystream.protocol.word_times import WordTime, word_times
@@ -51,6 +51,7 @@ class GenerationRequest:
     instructions: str = ""
     optimize_instructions: bool = False
     word_timestamps: bool = False
+    markup: Markup = "auto"
     unknown_fields: tuple[str, ...] = ()
     """Ignored, but worth a line in the log. Cut to a limited length."""
 
@@ -62,8 +63,8 @@ class GenerationRequest:
 def decode_request(body: bytes) -> GenerationRequest:
     """The request in ``body``.
 
-    ``language_type``, ``instructions``, ``optimize_instructions`` and ``word_timestamps`` may stand in ``input`` or in
-    ``parameters``; ``input`` wins (ruling 19). A null field counts as missing.
+    ``language_type``, ``instructions``, ``optimize_instructions``, ``word_timestamps`` and ``markup`` may stand in
+    ``input`` or in ``parameters``; ``input`` wins (ruling 19). A null field counts as missing.
 
     Raises InvalidBody if the body is not a JSON object, MissingModel, MissingInput, and InvalidValue whose
     ``param`` is the path of the field at fault.
@@ -86,10 +87,11 @@ def decode_request(body: bytes) -> GenerationRequest:
         model=model,
         text=text,
         voice=voice,
-        language_type=_language_type(given, parameters),
+        language_type=_word("language_type", given, parameters),
         instructions=_string(*_place("instructions", given, parameters)),
         optimize_instructions=_boolean(*_place("optimize_instructions", given, parameters)),
         word_timestamps=_boolean(*_place("word_timestamps", given, parameters)),
+        markup=_word("markup", given, parameters),
         unknown_fields=_unknown(given, parameters),
     )
 
@@ -178,11 +180,11 @@ def _boolean(fields: dict[str, Any], name: str, param: str) -> bool:
     return bool(value)
 
 
-def _language_type(given: dict[str, Any], parameters: dict[str, Any]) -> str:
-    fields, name, param = _place("language_type", given, parameters)
-    parameter = PARAMETERS["language_type"]
-    language_type: str = parameter.kept(_string(fields, name, param) or parameter.default, param=param)
-    return language_type
+def _word(name: str, given: dict[str, Any], parameters: dict[str, Any]) -> Any:
+    """The value of a parameter that is one of several words."""
+    fields, name, param = _place(name, given, parameters)
+    parameter = PARAMETERS[name]
+    return parameter.kept(_string(fields, name, param) or parameter.default, param=param)
 
 
 def _unknown(given: dict[str, Any], parameters: dict[str, Any]) -> tuple[str, ...]:

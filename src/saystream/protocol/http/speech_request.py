@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from saystream.errors import InvalidRequest, InvalidValue, TextTooLong, quote
 from saystream.languages import AUTO, LANGUAGE_TYPES, language_type_of
+from saystream.parameters import MARKUPS, PARAMETERS, Markup
 from saystream.protocol.json import decode_body_object, type_name
 
 __all__ = [
@@ -38,7 +39,11 @@ RESPONSE_FORMATS: Final[tuple[ResponseFormat, ...]] = get_args(ResponseFormat)
 StreamFormat = Literal["audio", "sse"]
 STREAM_FORMATS: Final[tuple[StreamFormat, ...]] = get_args(StreamFormat)
 
-_CHOICES: Final = {"response_format": RESPONSE_FORMATS, "stream_format": STREAM_FORMATS}
+_CHOICES: Final = {
+    "response_format": RESPONSE_FORMATS,
+    "stream_format": STREAM_FORMATS,
+    "markup": MARKUPS,
+}
 
 _MOST_NAMED = 20
 """Unknown fields that are named."""
@@ -61,6 +66,8 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream_format: StreamFormat = "audio"
     language: str = AUTO
     """A word of ``LANGUAGE_TYPES``."""
+    markup: Markup = "auto"
+    """A field of this server's own."""
 
 
 def _may_be_absent(*schemas: dict[str, Any], **facts: Any) -> dict[str, Any]:
@@ -107,6 +114,7 @@ SPEECH_SCHEMA: Final[dict[str, Any]] = {
             description="A name or code such as `German`, `de` or `de-AT`; without it the text decides.",
             examples=["de"],
         ),
+        "markup": _may_be_absent({"enum": list(MARKUPS)}, description=PARAMETERS["markup"].meaning),
     },
 }
 """The JSON Schema of a body. Other fields are ignored."""

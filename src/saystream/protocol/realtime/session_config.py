@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from saystream.audio import Container
 from saystream.errors import InvalidValue
-from saystream.parameters import PARAMETERS, Mode
+from saystream.parameters import PARAMETERS, Markup, Mode
 
 __all__ = ["Session", "SessionConfig", "SessionPatch", "SessionSettings"]
 
@@ -37,6 +37,7 @@ class SessionPatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     instructions: str | UnsetType = UNSET
     optimize_instructions: bool | UnsetType = UNSET
     word_timestamps: bool | UnsetType = UNSET
+    markup: str | UnsetType = UNSET
 
     def fields_set(self) -> dict[str, Any]:
         """The fields that the client named, with their values, in the order of ``PARAMETERS``."""
@@ -67,6 +68,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How to speak, in words."""
     optimize_instructions: bool = False
     word_timestamps: bool = False
+    markup: Markup = "auto"
     """Say when each word sounds, in events of saystream's own."""
 
     def __post_init__(self) -> None:
@@ -124,6 +126,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str | UnsetType = UNSET
     optimize_instructions: bool | UnsetType = UNSET
     word_timestamps: bool | UnsetType = UNSET
+    markup: str | UnsetType = UNSET
 
     @classmethod
     def created(cls, *, session_id: str, model: str, config: SessionConfig) -> Session:
@@ -169,6 +172,7 @@ class SessionSettings(TypedDict, total=False):
     instructions: str
     optimize_instructions: bool
     word_timestamps: bool
+    markup: str
 
 
 def _kept(name: str, value: Any) -> Any:

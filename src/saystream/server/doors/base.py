@@ -16,6 +16,7 @@ from saystream.server.web.openapi import DocumentedRoute
 from saystream.speech.events import ResponseAudio, ResponseEnded
 from saystream.text.counting import billed_characters
 from saystream.text.inline_pauses import without_pauses
+from saystream.text.markup import without_markup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from saystream.catalog import Catalog, Model
     from saystream.config import Settings
     from saystream.errors import InvalidRequest, ServerFault
+    from saystream.parameters import Markup
     from saystream.server.access.auth import Authenticator, Principal
     from saystream.server.access.limits import Limiter
     from saystream.server.access.links import Links
@@ -59,9 +61,13 @@ class Services:
     links: Links
     fetcher: Fetcher
 
-    def billed_text(self, text: str) -> str:
-        """``text`` as it was sent, without the pauses that are written into it where they are taken for such."""
-        return without_pauses(text) if self.settings.inline_pauses else text
+    def billed_text(self, text: str, markup: Markup = "auto") -> str:
+        """``text`` as it was sent, without the pauses that are written into it where they are taken for such, and
+        without markup where it is left out."""
+        if self.settings.inline_pauses:
+            text = without_pauses(text)
+        strips = (self.settings.markup if markup == "auto" else markup) == "strip"
+        return without_markup(text).text if strips else text
 
 
 class Door(ABC):
@@ -117,7 +123,7 @@ class Door(ABC):
         Refusals are raised before the first event; the last event may be a fault. Closing the generator cancels the
         rest.
         """
-        billed = self.services.billed_text(text)
+        billed = self.services.billed_text(text, config.markup)
         characters = billed_characters(billed)
         with await self.services.room.admit(principal, model.name, characters=characters) as place:
             account = self.account(principal)

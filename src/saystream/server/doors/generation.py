@@ -109,9 +109,8 @@ class GenerationDoor(Door):
             _log.debug("unknown fields ignored", unknown_fields=wanted.unknown_fields)
         model = self._check(wanted)
         link = self.services.links.link(request, files.new_path(request_id()))
-        place = await room.admit(
-            principal, model.name, characters=billed_characters(self.services.billed_text(wanted.text))
-        )
+        billed = billed_characters(self.services.billed_text(wanted.text, wanted.markup))
+        place = await room.admit(principal, model.name, characters=billed)
         return answer(
             request,
             place,
@@ -124,7 +123,7 @@ class GenerationDoor(Door):
         model = self.services.catalog.model(wanted.model, door="http")
         self.services.catalog.check(model.name, wanted.parameters(), prefix="")
         _check_length(model, wanted.text)
-        if not is_speakable(wanted.text):
+        if not is_speakable(self.services.billed_text(wanted.text, wanted.markup)):
             raise InvalidRequest("The text holds nothing that can be spoken.", param="input.text")
         return model
 
@@ -138,7 +137,7 @@ class _Speech(SpokenRequest):
         wanted: GenerationRequest,
         link: Link,
     ) -> None:
-        text = services.billed_text(wanted.text)
+        text = services.billed_text(wanted.text, wanted.markup)
         super().__init__(services, account, link, WavSpool(_SAMPLE_RATE), billed_text=text)
         self._model = model
         self._wanted = wanted
@@ -176,6 +175,7 @@ class _Speech(SpokenRequest):
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
             instructions=self._wanted.instructions,
             marks=self._wanted.word_timestamps,
+            markup=self._wanted.markup,
         )
         events = self._services.synthesizer.speak(config, self._wanted.text)
         followed = self._account.following(events, model=self._model, voice=config.voice)

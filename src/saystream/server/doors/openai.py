@@ -222,7 +222,7 @@ class OpenAIDoor(Door):
             )
         voice = self._voice(wanted.voice.strip(), model)
         self.services.catalog.check_voice(model.name, voice)
-        if not is_speakable(wanted.input):
+        if not is_speakable(self.services.billed_text(wanted.input, wanted.markup)):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         config = SpeechConfig(
             voice=voice,
@@ -231,6 +231,7 @@ class OpenAIDoor(Door):
             effects=Effects(speech_rate=wanted.speed),
             server_commit=False,
             instructions=wanted.instructions,
+            markup=wanted.markup,
         )
         return model, config
 
