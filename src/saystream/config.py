@@ -226,6 +226,8 @@ class FetchSettings(_Section):
     """A larger file is refused, and not read to its end."""
     timeout_s: float = Field(10.0, gt=0)
     """For one recording, with its redirects."""
+    max_duration_s: float = Field(120.0, gt=0)
+    """Of all recordings that one text names: a second of one, decoded, takes up to 0.2 MB."""
     max_redirects: int = Field(3, ge=0)
     """Each leads only where a first address may."""
     max_connections: int = Field(8, ge=1)

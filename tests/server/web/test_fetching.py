@@ -176,3 +176,12 @@ async def test_a_text_names_a_bounded_number_of_recordings() -> None:
         assert await own.sounds([]) == {}
         with pytest.raises(InvalidRequest, match=f"at most {MAX_SOUNDS}"):
             await own.sounds(f"http://a.example/{number}" for number in range(MAX_SOUNDS + 1))
+
+
+async def test_recordings_are_bounded_together() -> None:
+    wav = encoded("wav-16", 0.5)
+    answers = {f"/{number}": answer(wav, Content_Type="audio/wav") for number in range(3)}
+    async with serving(answers) as (url, _), fetcher(max_duration_s=1.2) as own:
+        assert len(await own.sounds([f"{url}/0", f"{url}/1"])) == 2
+        with pytest.raises(InvalidRequest, match=r"last more than 1.2 s"):
+            await own.sounds(f"{url}{path}" for path in answers)

@@ -73,24 +73,27 @@ class Fetcher:
     async def sounds(self, urls: Iterable[str]) -> dict[str, AudioChunk]:
         """The recordings at ``urls``, decoded: mono, at their own rates.
 
-        Raises DownloadFailed, AudioRefused for what is no recording, InvalidRequest for more than ``MAX_SOUNDS``, or a
-        ServerFault if the server cannot decode now.
+        Raises DownloadFailed, AudioRefused for what is no recording, InvalidRequest for more than ``MAX_SOUNDS`` or for
+        recordings that are longer together than the settings allow, or a ServerFault if the server cannot decode now.
         """
         wanted = list(dict.fromkeys(urls))
         if len(wanted) > MAX_SOUNDS:
             raise InvalidRequest(
                 f"The text names {len(wanted)} recordings; at most {MAX_SOUNDS} are allowed."
             )
+        length = _Length(self._settings.max_duration_s)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._sound(url)) for url in wanted]
+                tasks = [group.create_task(self._sound(url, length)) for url in wanted]
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return {url: task.result() for url, task in zip(wanted, tasks, strict=True)}
 
-    async def _sound(self, url: str) -> AudioChunk:
+    async def _sound(self, url: str, length: _Length) -> AudioChunk:
         recording = await self.fetch(url)
-        return await self._reader.read(recording, min_sample_rate=_MIN_SAMPLE_RATE, min_duration_s=0.0)
+        sound = await self._reader.read(recording, min_sample_rate=_MIN_SAMPLE_RATE, min_duration_s=0.0)
+        length.add(len(sound.samples) / sound.sample_rate)
+        return sound
 
     async def fetch(self, url: str) -> bytes:
         """The bytes at ``url``. Raises DownloadFailed, whose message has no more of the URL than its host."""
@@ -132,6 +135,22 @@ class Fetcher:
                     raise _failed(url, f"it has more than {limit} bytes")
                 parts.append(part)
         return b"".join(parts)
+
+
+class _Length:
+    """Of the recordings of one text together."""
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+        self._sum_s = 0.0
+
+    def add(self, duration_s: float) -> None:
+        """One more. Raises InvalidRequest if they are too long: then those that are not decoded yet never are."""
+        self._sum_s += duration_s
+        if self._sum_s > self._most_s:
+            raise InvalidRequest(
+                f"The recordings that the text names last more than {self._most_s:g} s, which is the limit together."
+            )
 
 
 class _PublicOnly(httpcore.AsyncNetworkBackend):

@@ -148,7 +148,12 @@ class Elements:
 
     def _break(self, attributes: Mapping[str, str], _: int) -> None:
         self._end_passage()
-        self._parts.append(Pause(_duration_ms(attributes.get("time", ""))))
+        duration_ms = _duration_ms(attributes.get("time", ""))
+        if self._parts and isinstance(before := self._parts[-1], Pause):
+            # In a row they last no longer than the longest one may.
+            self._parts[-1] = Pause(min(before.duration_ms + duration_ms, _MOST_BREAK_MS))
+        else:
+            self._parts.append(Pause(duration_ms))
 
     def _sound(self, attributes: Mapping[str, str], _: int) -> None:
         self._end_passage()
