@@ -19,6 +19,7 @@ CASES = [
     ("Title\n=====\ntext\n---\n", "Title\ntext\n"),
     ("a\n* * *\n___\nb", "a\nb"),
     ("- one\n* two\n+ three\n1. four\n- [x] five\n- [ ] six", "one\ntwo\nthree\n1. four\nfive\nsix"),
+    ("- [x]   seven\n- [ ]\teight", "seven\neight"),
     ("-5 and - 6\n-", "-5 and - 6\n"),
     ("> quote\n> > # nested", "quote\nnested"),
     ("*a* **b** ***c*** _d_ __e__ ~~f~~", "a b c d e f"),

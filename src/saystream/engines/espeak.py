@@ -28,6 +28,7 @@ from saystream.engines.pronunciation.espeak_library import (
     read_events,
     spoken_languages,
 )
+from saystream.engines.pronunciation.espeak_mandarin import with_misread
 from saystream.engines.pronunciation.espeak_phones import marked_up
 from saystream.engines.pronunciation.hangul import as_pronounced
 from saystream.engines.pronunciation.kana import in_kana
@@ -118,10 +119,13 @@ class EspeakEngine(SegmentEngine):
         voice = f"{self._languages[request.language]}+{request.voice}"
         spoken = _READERS.get(request.language, Rewritten.of)(span.text).strip()
         spoken = spoken.respelt(plain(spoken.text))
-        if span.pronunciations:
-            spoken = marked_up(span.text, span.pronunciations)
+        told = span.pronunciations
+        if request.language == "zh":
+            told = with_misread(span.text, told)
+        if told:
+            spoken = marked_up(span.text, told)
         parameters = {_RATE: round(rate), _PITCH: round(float(setting))}
-        speech = _Speech(spoken.text, voice, parameters, has_mnemonics=bool(span.pronunciations))
+        speech = _Speech(spoken.text, voice, parameters, has_mnemonics=bool(told))
         times = WordTimes(spoken, span, self.info.sample_rate, speed=speed, phonemes=request.phonemes)
         chunks = shaped(times.heard(speech.pieces()), stages)
         yield from times.attached(chunks) if request.marks else map(SpeechChunk, chunks)

@@ -39,7 +39,7 @@ _RULE = re.compile(
 )
 _DELIMITERS = re.compile(rf"{_INDENT}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*(?:\n|\Z)")
 _DEFINITION = re.compile(r"[ ]{0,3}\[[^\]\n^][^\]\n]{0,200}\]:[ \t]+\S[^\n]*(?:\n|\Z)")
-_UNDECIDED_LINE = re.compile(r"[ \t>|:=+*_~`#-]*(?:[*+-][ \t]+\[[ xX]?\]?)?\Z")
+_UNDECIDED_LINE = re.compile(r"[ \t>|:=+*_~`#-]*(?:[*+-][ \t]+\[[ xX]?(?:\][ \t]*)?)?\Z")
 _UNDECIDED_FENCE = re.compile(rf"{_INDENT}(?:`{{3,}}[^`\n]*|~{{3,}}[^\n]*)\Z")
 _UNDECIDED_DEFINITION = re.compile(r"[ ]{0,3}\[(?:[^\]\n^][^\]\n]{0,200}(?:\](?::[^\n]*)?)?)?\Z")
 _BRACKET = re.compile(r"\\.|[\[\]]|\n\n")

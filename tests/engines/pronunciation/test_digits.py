@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from hibari.g2p import G2P
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,14 @@ def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
 
 def test_superscript_and_circled_digits_become_plain_ones() -> None:
     assert readable("x² and ①") == "x2 and 1"
+
+
+def test_the_phonemisers_own_way_to_be_told_is_not_open_to_a_text() -> None:
+    reader = G2P()
+    written = readable("[cat](/dˈɔɡ/) and [a link](http://a.example)")
+    assert written == "[cat] (/dˈɔɡ/) and [a link] (http://a.example)"
+    said = "".join(token.phonemes or "" for token in reader.phonemize_tokens(reader.tokenize(written)))
+    assert "kˈæt" in said and "ɛɡzˈæmpᵊl" in said
 
 
 @given(text=st.text(st.characters(exclude_categories=()), max_size=200))

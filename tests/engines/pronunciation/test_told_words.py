@@ -1,7 +1,8 @@
 import pytest
 from hibari.g2p import G2P
+from hibari.g2p.normalize import normalize
 
-from saystream.engines.pronunciation.told_words import HELD, held, phonemized
+from saystream.engines.pronunciation.told_words import HELD, held, with_told
 from saystream.text.script import Pronunciation
 
 
@@ -10,13 +11,19 @@ def g2p() -> G2P:
     return G2P()
 
 
+def phonemes(g2p: G2P, sentence: str, symbols: list[str]) -> str:
+    """As the engines read a sentence."""
+    tokens = g2p.phonemize_tokens(with_told(g2p.tokenize(normalize(sentence)), iter(symbols)))
+    return "".join((token.phonemes or "") + token.whitespace for token in tokens).strip()
+
+
 def say(g2p: G2P, text: str, *told: tuple[str, str]) -> str:
     pronunciations = [
         Pronunciation(text.index(word), text.index(word) + len(word), "arpabet", phones)
         for word, phones in told
     ]
     source, symbols = held(text, pronunciations)
-    return phonemized(g2p, source.text, iter(symbols))
+    return phonemes(g2p, source.text, symbols)
 
 
 def test_words_around_are_read_as_in_any_sentence(g2p: G2P) -> None:
@@ -42,4 +49,4 @@ def test_what_has_no_symbols_stays_as_it_is(g2p: G2P) -> None:
 
 
 def test_several_in_one_token_are_all_said(g2p: G2P) -> None:
-    assert phonemized(g2p, 2 * HELD, iter(["lˈIv", "ɹˈɛd"])) == "lˈIv ɹˈɛd"
+    assert phonemes(g2p, 2 * HELD, ["lˈIv", "ɹˈɛd"]) == "lˈIv ɹˈɛd"

@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from hibari.g2p.normalize import normalize
-
 from saystream.engines.pronunciation.misaki import english_symbols
 from saystream.text.rewriting import Rewritten, joined
 
 if TYPE_CHECKING:
-    from hibari.g2p import G2P
     from hibari.g2p.token import Tok
 
     from saystream.text.script import Pronunciation
 
-__all__ = ["HELD", "held", "phonemized", "with_told"]
+__all__ = ["HELD", "held", "with_told"]
 
 HELD = "\ua66e\u00fe"
 """A letter that stands in one word of one manuscript, and one after which the phonemiser takes a full stop for what it
@@ -58,9 +55,3 @@ def with_told(tokens: list[Tok], symbols: Iterator[str]) -> list[Tok]:
             token.phonemes = " ".join(next(symbols) for _ in range(num))
             token.tag, token.rating = _TAG, _CERTAIN
     return tokens
-
-
-def phonemized(g2p: G2P, sentence: str, symbols: Iterator[str]) -> str:
-    """What ``g2p`` gives for ``sentence``, with the next ``symbols`` for each ``HELD`` in it."""
-    tokens = g2p.phonemize_tokens(with_told(g2p.tokenize(normalize(sentence)), symbols))
-    return "".join((token.phonemes or "") + token.whitespace for token in tokens).strip()
