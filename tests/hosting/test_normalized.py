@@ -118,6 +118,21 @@ def test_an_engine_need_not_mark_every_word() -> None:
     ]
 
 
+class Stopping(Marking):
+    """Does not mark the last word."""
+
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[SpeechChunk]:
+        yield from list(super().synthesize(span, request))[:-1]
+
+
+def test_a_text_of_which_the_last_word_is_not_marked_keeps_its_mark() -> None:
+    assert marks("Es sind 10 km.", Stopping()) == [
+        ("Es", 0, 9, 0),
+        ("sind", 10, 19, 1),
+        ("10 km", 20, 29, 3),
+    ]
+
+
 def test_words_for_numbers_change_nothing_else_about_the_text() -> None:
     engine = Listening()
     stream = open_stream(engine, AS_WORDS)

@@ -14,7 +14,7 @@ from saystream.engines.base import SynthesisRequest
 from saystream.errors import Overloaded
 from saystream.hosting.playback import Playback
 from saystream.speech.response import LIFE_TABLE, LifeState, SpeechResponse
-from saystream.text.script import Manner
+from saystream.text.script import Manner, Pronunciation
 from saystream.text.segmenter import Segment, Segmenter
 
 REQUEST = SynthesisRequest(voice="tone", language="en")
@@ -191,6 +191,23 @@ async def test_an_incremental_engine_gets_every_piece_as_it_came() -> None:
     await asyncio.wait_for(anext(stream), 60)
     spoken.response.close()
     assert stream.input_ended
+
+
+@on_virtual_time
+async def test_what_is_fed_again_is_still_pronounced_as_told() -> None:
+    spoken = Spoken(FakePool(incremental=True))
+    for text in ("live ", "read ", "lead "):
+        spoken.response.feed(text, (Pronunciation(0, 4, "ipa", f"/{text}/"),))
+    await anext(spoken.streams[0])
+    spoken.response.feed("tear", (Pronunciation(0, 4, "ipa", "/tear/"),))
+    assert spoken.response.first_failed(heard=True) == "live "
+    _, again = spoken.streams
+    assert again.text == "read lead tear"
+    assert [(each.start, each.end, each.phonemes) for each in again.pronunciations] == [
+        (0, 4, "/read /"),
+        (5, 9, "/lead /"),
+        (10, 14, "/tear/"),
+    ]
 
 
 def test_a_feed_that_cannot_be_opened_changes_nothing() -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 
+import numpy as np
+
 from saystream.audio import Mark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest, joined
 from saystream.hosting.aligned import AlignedStream
@@ -85,7 +87,7 @@ class _Reading:
 
 class _NormalizedStream(EngineStream):
     """Marks come out with places in the text as it was written. What is read as several words has one mark, which comes
-    when the engine has marked the last of them."""
+    when the engine has marked the last of them, or has ended."""
 
     def __init__(self, stream: EngineStream, reading: _Reading) -> None:
         self._stream = stream
@@ -110,6 +112,8 @@ class _NormalizedStream(EngineStream):
         for chunk in self._stream.chunks():
             marks = self._marks
             yield chunk if marks is None else replace(chunk, marks=marks.push(chunk.marks))
+        if self._marks is not None and (left := self._marks.finish()):
+            yield SpeechChunk(np.zeros(1, np.float32), left)  # marks travel with audio
 
     def cancel(self) -> None:
         self._stream.cancel()
@@ -147,6 +151,8 @@ class _FedStream(EngineStream):
         for chunk in self._stream.chunks():
             marks = self._marks
             yield chunk if marks is None else replace(chunk, marks=marks.push(chunk.marks))
+        if self._marks is not None and (left := self._marks.finish()):
+            yield SpeechChunk(np.zeros(1, np.float32), left)  # marks travel with audio
 
     def cancel(self) -> None:
         self._stream.cancel()
@@ -220,6 +226,12 @@ class _WrittenMarks:
                 complete.append(self._open)
                 self._open = None
         return tuple(complete)
+
+    def finish(self) -> tuple[Mark, ...]:
+        """No more marks come: what was written for the last words, of which the engine did not mark all."""
+        left = () if self._open is None else (self._open,)
+        self._open = None
+        return left
 
     def _named(self, start: int, end: int) -> Iterator[Stretch]:
         """What is spoken from ``start`` to before ``end``."""

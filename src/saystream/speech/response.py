@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from saystream.engines.base import Span
 from saystream.speech.cutting import Cutter, Piece
 from saystream.speech.outline import Outline
-from saystream.text.script import Manner, Pause, Sound
+from saystream.text.script import Manner, Pause, Sound, pronunciations_within
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from saystream.hosting.front import Forecast, StreamHandle
     from saystream.speech.events import SegmentBegun
@@ -135,6 +135,9 @@ class SpeechResponse:
         self.spoken_text: list[str] = []
         """Text that was given to engines."""
         self._spoken_characters = 0
+        self._told: deque[Pronunciation] = deque()
+        """How words are pronounced that were fed, as far as no engine has spoken them; their places are those in the
+        response."""
         self._outline = Outline()
         self.speakable = False
         """It has, or had, something to hear."""
@@ -195,6 +198,7 @@ class SpeechResponse:
             self._open(feed, fed=True)
         self._advance("feed")
         self.speakable = True
+        self._note_told(self._feed, pronunciations)
         self._feed.push(Span(text, self._spoken_characters, pronunciations=pronunciations))
         self._outline.fed(text, self._spoken_characters)
         self._spoken(text)
@@ -361,10 +365,19 @@ class SpeechResponse:
         self._spoken_characters -= num_characters
         self._feed = feed
         self._open(feed, fed=True)
-        feed.push(Span(text, self._spoken_characters))
+        start = self._spoken_characters
+        told = pronunciations_within(self._told, start, start + num_characters)
+        feed.push(Span(text, start, pronunciations=told))
         self._spoken(text)
         if self.closed:
             feed.end_input()
+
+    def _note_told(self, feed: StreamHandle, pronunciations: Iterable[Pronunciation]) -> None:
+        """Those of the text that is fed next; what the engine has spoken is forgotten."""
+        spoken = self._spoken_characters - feed.waiting_characters
+        while self._told and self._told[0].end <= spoken:
+            self._told.popleft()
+        self._told += (each.shifted(self._spoken_characters) for each in pronunciations)
 
     # --- ends ------------------------------------------------------------------------------------------------------
 
