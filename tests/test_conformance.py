@@ -11,9 +11,18 @@ import pytest
 from saystream import conformance
 from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.conformance import check_engine
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentEngine, Span, SynthesisRequest
+from saystream.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStream,
+    Enrolled,
+    Recording,
+    SegmentEngine,
+    Span,
+    SynthesisRequest,
+)
 from saystream.engines.tone import ToneEngine
-from saystream.errors import InvalidValue
+from saystream.errors import AudioSilent, InvalidValue
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "howto" / "write-an-engine.md"
 
@@ -32,6 +41,24 @@ class Wrapped(SegmentEngine):
         stream.push(span)
         stream.end_input()
         return stream.chunks()
+
+    def enroll(self, recording: Recording) -> Enrolled:
+        return self.tone.enroll(recording)
+
+
+class Enrolling(Wrapped):
+    """Makes ``make`` of every recording."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def synthesize(self, span: Span, request: SynthesisRequest) -> Iterator[Any]:
+        return iter(()) if request.material == b"mute" else super().synthesize(span, request)
+
+    def enroll(self, recording: Recording) -> Enrolled:
+        made: Enrolled = self._make()
+        return made
 
 
 class Spoilt(Wrapped):
@@ -328,3 +355,40 @@ def test_the_engine_of_the_how_to_conforms() -> None:
     page: dict[str, Any] = {"__name__": "morse_engine"}
     exec(compile(example + check, str(HOW_TO), "exec"), page)
     page["test_the_engine_conforms"]()
+
+
+def _refuse() -> Enrolled:
+    raise AudioSilent("There is nobody.")
+
+
+def _fail() -> Enrolled:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("make", "problems"),
+    [
+        (_refuse, ["It refuses to enroll what it has said itself."]),
+        (
+            _fail,
+            [
+                "enroll() of speech raised ZeroDivisionError().",
+                "enroll() of silence raised ZeroDivisionError().",
+            ],
+        ),
+        (
+            lambda: Enrolled(b""),
+            ["enroll() of speech gave no material.", "enroll() of silence gave no material."],
+        ),
+        (
+            lambda: Enrolled(b"mute"),
+            [
+                "With what it has enrolled of speech, it says nothing.",
+                "With what it has enrolled of silence, it says nothing.",
+            ],
+        ),
+    ],
+)
+def test_an_engine_that_enrolls_badly_is_told(make: Callable[[], Any], problems: list[str]) -> None:
+    found = check_engine(Enrolling(make), deterministic=True)
+    assert [finding.problem for finding in found if finding.check == "enrolling"] == problems

@@ -26,6 +26,7 @@ __all__ = [
     "FileSettings",
     "LimitSettings",
     "LogSettings",
+    "OwnVoiceSettings",
     "PoolSettings",
     "RealtimeSettings",
     "SegmenterSettings",
@@ -184,6 +185,12 @@ class PoolSettings(_Section):
     chunk_timeout_s: float = Field(10.0, gt=0)
     """…or that pauses this long between two pieces of audio. A hung process is killed and started again. One that
     computes on a busy machine is given these times as CPU time."""
+    enroll_timeout_s: float = Field(120.0, gt=0)
+    """An engine that takes longer to make a voice of a recording is considered hung; its process is ended once nobody
+    listens to it."""
+    max_waiting_enrolments: int = Field(50, ge=0)
+    """Recordings that may wait for an engine, which takes one at a time; further ones are refused with
+    ``server_overloaded``."""
     max_attempts: int = Field(3, ge=1)
     """How often a segment is tried if none of it has been heard yet."""
     restart_timeout_s: float = Field(30.0, gt=0)
@@ -217,6 +224,17 @@ class UploadSettings(_Section):
     """Processes at once; further files wait."""
     max_waiting: int = Field(32, ge=0)
     """Files that may wait; further ones are refused with ``server_overloaded``."""
+
+
+class OwnVoiceSettings(_Section):
+    """Cloned and designed voices."""
+
+    max_per_workspace: int = Field(1000, ge=0)
+    """Voices of one workspace; a further one is refused."""
+    unused_days: int = Field(365, ge=1)
+    """A voice that has not spoken for this long is deleted."""
+    sweep_interval_s: float = Field(3600.0, gt=0)
+    """Interval between searches for unused voices and for what interrupted requests have left."""
 
 
 class FetchSettings(_Section):
@@ -320,6 +338,7 @@ class Settings(BaseSettings):
     segmenter: SegmenterSettings = Field(default_factory=SegmenterSettings)
     pool: PoolSettings = Field(default_factory=PoolSettings)
     uploads: UploadSettings = Field(default_factory=UploadSettings)
+    own_voices: OwnVoiceSettings = Field(default_factory=OwnVoiceSettings)
     fetching: FetchSettings = Field(default_factory=FetchSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -26,7 +26,16 @@ import numpy as np
 from saystream import catalog
 from saystream.audio import Mark, SpeechChunk
 from saystream.dsp.pitch import median_pitch_hz
-from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
+from saystream.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStream,
+    Enrolled,
+    Recording,
+    Span,
+    SynthesisRequest,
+)
+from saystream.errors import AudioRefused
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
@@ -453,6 +462,29 @@ def _problem_of_phonemes(mark: Mark) -> str:
     return ""
 
 
+def _enrolling(bench: _Bench) -> Iterator[str]:
+    if not bench.info.enrolls:
+        return
+    rate = bench.info.sample_rate
+    for what, samples in {
+        "speech": bench.say(bench.sentences(2)),
+        "silence": np.zeros(5 * rate, np.float32),
+    }.items():
+        try:
+            enrolled = bench.engine.enroll(Recording(samples, rate, language=bench.language))
+        except AudioRefused:
+            if what == "speech":
+                yield "It refuses to enroll what it has said itself."
+        except Exception as error:  # as in every check
+            yield f"enroll() of {what} raised {error!r}."
+        else:
+            material = enrolled.material if isinstance(enrolled, Enrolled) else b""
+            if not material:
+                yield f"enroll() of {what} gave no material."
+            elif not len(bench.say(bench.sentence, material=material)):
+                yield f"With what it has enrolled of {what}, it says nothing."
+
+
 _CHECKS: tuple[Callable[[_Bench], Iterator[str]], ...] = (
     _audio,
     _every_voice,
@@ -468,4 +500,5 @@ _CHECKS: tuple[Callable[[_Bench], Iterator[str]], ...] = (
     _formant,
     _incremental_text,
     _marks,
+    _enrolling,
 )

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hums import RATE, hum
 from saystream.audio import Mark, PhonemeMark
-from saystream.engines.base import EngineStream, Span, SynthesisRequest
+from saystream.engines.base import EngineStream, Enrolled, Recording, Span, SynthesisRequest
 from saystream.engines.tone import STRETCH_MS, ToneEngine, ToneOptions, pauses_s
-from saystream.errors import ConfigurationError, InvalidValue
+from saystream.errors import AudioSilent, ConfigurationError, InvalidValue
 
 REQUEST = SynthesisRequest(voice="tone", language="en")
 MS = 24
@@ -368,3 +369,22 @@ def test_a_word_that_is_to_be_marked_is_not_begun_before_it_is_complete() -> Non
     stream.push(Span("ed.", 12))
     stream.end_input()
     assert [mark for chunk in chunks for mark in chunk.marks] == [Mark(4, 14, 200, 700)]
+
+
+def test_a_speaker_is_enrolled_by_pitch_and_spoken_like_that() -> None:
+    enrolled = ToneEngine().enroll(Recording(hum(160, 1.0), RATE))
+    assert enrolled == Enrolled(b"160 Hz")
+    own = speak(ToneEngine(), "text", request=replace(REQUEST, voice="", material=enrolled.material))
+    np.testing.assert_array_equal(joined(own), joined(speak(ToneEngine(frequency_hz=160), "text")))
+
+
+def test_nobody_is_enrolled_from_silence_or_spoken_from_other_material() -> None:
+    with pytest.raises(AudioSilent):
+        ToneEngine().enroll(Recording(np.zeros(RATE, np.float32), RATE))
+    with pytest.raises(InvalidValue, match="material"):
+        ToneEngine().open(replace(REQUEST, material=b"secret"))
+
+
+def test_it_fails_at_enrolling_if_told_to() -> None:
+    with pytest.raises(RuntimeError):
+        ToneEngine(enroll_fault="error").enroll(Recording(hum(160, 1.0), RATE))

@@ -2,13 +2,18 @@ import io
 import struct
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saystream.audio import Mark, PhonemeMark
-from saystream.engines.base import Span
+from saystream.engines.base import Enrolled, Recording, Span
 from saystream.errors import (
+    AudioFormatUnsupported,
+    AudioRefused,
+    AudioSilent,
+    AudioTooShort,
     Draining,
     EngineCrashed,
     EngineFailed,
@@ -23,16 +28,21 @@ from saystream.hosting.frames import (
     MAX_PAYLOAD_BYTES,
     FrameSplitter,
     HostedFault,
+    HostedRefusal,
     Kind,
     LoadFailure,
     pack,
     pack_count,
+    pack_enrolled,
     pack_marks,
+    pack_recording,
     pack_span,
     read_frame,
     unpack_count,
+    unpack_enrolled,
     unpack_json,
     unpack_marks,
+    unpack_recording,
     unpack_samples,
     unpack_span,
     unpack_text,
@@ -175,3 +185,38 @@ def test_what_is_not_utf_8_is_a_crash() -> None:
     assert unpack_text("ä".encode()) == "ä"
     with pytest.raises(EngineCrashed):
         unpack_text(b"\xff")
+
+
+def test_a_recording_comes_out_as_it_went_in() -> None:
+    recording = Recording(np.linspace(-1, 1, 7, dtype=np.float32), 16000, "Guten Tag", "de")
+    back = unpack_recording(pack_recording(recording))
+    np.testing.assert_array_equal(back.samples, recording.samples)
+    assert (back.sample_rate, back.transcript, back.language) == (16000, "Guten Tag", "de")
+
+
+@pytest.mark.parametrize("enrolled", [Enrolled(b"\x00\xff", 0.25), Enrolled(b"material")])
+def test_what_was_enrolled_comes_out_as_it_went_in(enrolled: Enrolled) -> None:
+    assert unpack_enrolled(pack_enrolled(enrolled)) == enrolled
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x90"])
+def test_what_is_no_recording_and_nothing_enrolled_is_a_fault_of_the_process(payload: bytes) -> None:
+    with pytest.raises(EngineCrashed):
+        unpack_recording(payload)
+    with pytest.raises(EngineCrashed):
+        unpack_enrolled(payload)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "known_as"),
+    [
+        (AudioSilent("Nobody speaks."), AudioSilent),
+        (AudioTooShort("Nobody speaks."), AudioTooShort),
+        (AudioFormatUnsupported("Nobody speaks."), AudioRefused),
+    ],
+)
+def test_a_refusal_comes_out_as_it_went_in_if_an_engine_can_mean_it(
+    refusal: AudioRefused, known_as: type[AudioRefused]
+) -> None:
+    back = HostedRefusal.of(refusal).refusal()
+    assert (type(back), back.message) == (known_as, "Nobody speaks.")

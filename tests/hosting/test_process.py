@@ -18,7 +18,8 @@ from saystream.config import PoolSettings
 from saystream.engines.base import EngineInfo, Span
 from saystream.errors import EngineCrashed, EngineStalled, EngineUnavailable, ServerFault
 from saystream.hosting.frames import Kind, LoadFailure, pack
-from saystream.hosting.process import HostedEngine, HostedStream
+from saystream.hosting.process import HostedEngine
+from saystream.hosting.slots import HostedStream
 
 from .engines_for_tests import PATIENCE_S, REQUEST, engine_processes
 

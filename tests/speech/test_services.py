@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from client.virtual_time import on_virtual_time
@@ -14,6 +15,7 @@ from saystream.speech.events import SpeechConfig
 from saystream.speech.services import SpeechServices, StreamOpener
 from saystream.text.script import Manner
 from saystream.voices.casting import Role
+from saystream.voices.custom.voice import OwnVoice
 
 
 class NotingCasting:
@@ -21,12 +23,16 @@ class NotingCasting:
 
     def __init__(self) -> None:
         self.spoke_before: list[str | None] = []
+        self.own_voices: list[OwnVoice | None] = []
 
-    def role(self, *, voice: str, language: str, spoke_before: str | None) -> Role:
+    def role(
+        self, *, voice: str, language: str, spoke_before: str | None, own_voice: OwnVoice | None
+    ) -> Role:
         self.spoke_before.append(spoke_before)
+        self.own_voices.append(own_voice)
         return Role("tone", SynthesisRequest(voice=voice, language=language), "native")
 
-    def home_language(self, voice: str) -> str | None:
+    def home_language(self, voice: str, own_voice: OwnVoice | None) -> str | None:
         """French, for a voice of that name."""
         return "fr" if voice == "Amélie" else None
 
@@ -59,6 +65,25 @@ async def test_a_language_without_a_word_for_it_reaches_who_speaks_it() -> None:
     opener = opener_on(pool, NotingCasting(), SpeechConfig("Cherry", further_language="vi"))
     opener.open("Xin chao", "", Manner())
     assert [stream.request.language for stream in pool.streams] == ["vi"]
+
+
+@on_virtual_time
+async def test_an_own_voice_speaks_where_no_other_voice_is_named() -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    own = OwnVoice(
+        name="anna",
+        workspace="",
+        family="voice-enrollment",
+        origin="cloned",
+        target_model="cosyvoice-v3-flash",
+        created_at=now,
+        modified_at=now,
+    )
+    casting = NotingCasting()
+    opener = opener_on(FakePool(), casting, SpeechConfig("anna", own_voice=own))
+    for named in ("", "Ethan", "anna"):
+        opener.open("Hello", "", Manner(voice=named))
+    assert casting.own_voices == [own, None, own]
 
 
 @on_virtual_time

@@ -154,7 +154,7 @@ async def test_a_database_of_the_first_version_keeps_its_keys(store_settings: Se
 
 def _leave_only_the_first_version(connection: Connection) -> None:
     kept = {"id", "digest", "hint", "label", "created_at", "revoked_at"}
-    for table in metadata.tables.values():
+    for table in reversed(metadata.sorted_tables):
         if table is not keys:
             table.drop(connection)
     for column in keys.columns:

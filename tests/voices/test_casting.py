@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saystream.catalog import load
-from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.base import EngineInfo, Likeness, SynthesisRequest
 from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
 from saystream.voices.casting import Casting, Choice
-from saystream.voices.recipes import recipe
+from saystream.voices.custom.voice import Rendition
+from saystream.voices.recipes import Recipe, recipe
+
+from .custom.voices_of_tests import cloned
 
 SYSTEM_VOICES = tuple(voice.name for voice in load().system_voices)
 
@@ -22,6 +25,7 @@ def engine(
     approximate: tuple[str, ...] = (),
     realtime_factor: float | None = None,
     side_by_side: int = 0,
+    enrolls: Likeness = "",
 ) -> EngineInfo:
     """With a voice for every name, where we have no recipes for it."""
     spoken = {**dict.fromkeys(languages, quality), **dict.fromkeys(approximate, "approximate")}
@@ -34,6 +38,7 @@ def engine(
         concurrency=max(1, side_by_side),
         parallel=side_by_side,
         chunk_ms=1200.0 if side_by_side else 0.0,
+        enrolls=enrolls,
     )
 
 
@@ -324,3 +329,82 @@ def test_a_voice_is_at_home_in_the_language_that_it_was_made_for_if_an_engine_sp
 def test_a_model_of_sambert_is_found_as_a_voice() -> None:
     role = casting("hibari").role(voice="sambert-zhiqi-v1", language="en")
     assert (role.engine, role.request.voice) == ("hibari", "heart")
+
+
+MATCHING = engine("matching", "en", approximate=("zh",), enrolls="voice_match")
+CLONING = engine("cloning", "en", "fr", enrolls="clone")
+PLAIN = engine("plain", "en", "zh", "de")
+ENROLLING = (PLAIN, MATCHING, CLONING)
+
+BY_RECIPE = Rendition(Recipe("Ethan", 1.1, 0.9, 0.95))
+BY_MATERIAL = Rendition(Recipe("Cherry"), b"a speaker")
+
+
+def speaker_of(among: Casting, language: str, **renditions: Rendition) -> SynthesisRequest | None:
+    role = among.role(voice="anna", language=language, own_voice=cloned(renditions=renditions))
+    return role.request
+
+
+def test_an_own_voice_is_spoken_by_the_engine_that_comes_nearest_to_its_speaker() -> None:
+    among = casting("plain", "matching", "cloning", installed=ENROLLING)
+    made = {"plain": BY_RECIPE, "matching": BY_MATERIAL, "cloning": BY_MATERIAL}
+
+    def engine_for(language: str, **renditions: Rendition) -> str:
+        return among.role(voice="anna", language=language, own_voice=cloned(renditions=renditions)).engine
+
+    assert engine_for("en", **made) == "cloning"
+    assert engine_for("en", plain=BY_RECIPE, matching=BY_MATERIAL) == "matching"
+    assert engine_for("en", cloning=BY_RECIPE) == "cloning"
+    assert engine_for("en", plain=BY_RECIPE, cloning=BY_RECIPE) == "plain"
+    assert engine_for("zh", **made) == "plain"
+    assert engine_for("de", **made) == "plain"
+    assert engine_for("en") == "plain"
+
+
+def test_an_own_voice_is_asked_for_by_its_recipe_or_its_material() -> None:
+    among = casting("plain", "matching", installed=ENROLLING)
+    assert speaker_of(among, "de", plain=BY_RECIPE) == SynthesisRequest("Ethan", "de", 1.1, 0.9, 0.95)
+    assert speaker_of(among, "en", matching=BY_MATERIAL) == SynthesisRequest(
+        "Cherry", "en", material=b"a speaker"
+    )
+    assert speaker_of(among, "en") == SynthesisRequest(SYSTEM_VOICES[0], "en")
+
+
+def test_an_own_voice_keeps_the_engine_that_spoke_before_unless_another_is_more_like_it() -> None:
+    among = casting("plain", "matching", "cloning", installed=ENROLLING)
+
+    def engine_after(before: str, **renditions: Rendition) -> str:
+        own = cloned(renditions=renditions)
+        return among.role(voice="anna", language="en", spoke_before=before, own_voice=own).engine
+
+    assert engine_after("cloning", plain=BY_RECIPE, cloning=BY_RECIPE) == "cloning"
+    assert engine_after("plain", plain=BY_RECIPE, cloning=BY_MATERIAL) == "cloning"
+    assert engine_after("absent", plain=BY_RECIPE) == "plain"
+
+
+def test_an_engine_that_is_too_slow_clones_nobody() -> None:
+    slow = engine("slow", "en", realtime_factor=2.0, enrolls="clone")
+    among = casting("slow", "plain", installed=(slow, PLAIN))
+    own = cloned(renditions={"slow": BY_MATERIAL, "plain": BY_RECIPE})
+    assert among.role(voice="anna", language="en", own_voice=own).engine == "plain"
+
+
+def test_no_engine_is_no_speaker_for_an_own_voice_either() -> None:
+    with pytest.raises(EngineUnavailable, match="speaks Russian"):
+        casting("plain", installed=ENROLLING).role(voice="anna", language="ru", own_voice=cloned())
+
+
+def test_engines_are_asked_for_renditions_only_if_they_would_speak() -> None:
+    among = casting("plain", "matching", "cloning", installed=ENROLLING)
+    assert among.engines_for_own_voices(recorded=True) == ("plain", "cloning")
+    assert among.engines_for_own_voices(recorded=False) == ("plain", "cloning")
+    among = casting("plain", "matching", installed=ENROLLING)
+    assert among.engines_for_own_voices(recorded=True) == ("plain", "matching")
+    assert among.engines_for_own_voices(recorded=False) == ("plain",)
+
+
+def test_an_own_voice_is_at_home_in_the_language_of_its_speaker() -> None:
+    among = casting("plain", installed=ENROLLING)
+    assert among.home_language("anna", cloned(language="zh")) == "zh"
+    assert among.home_language("anna", cloned(language="ru")) is None
+    assert among.home_language("anna", cloned()) is None

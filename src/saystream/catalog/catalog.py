@@ -64,6 +64,10 @@ class Catalog:
             raise _unknown_voice(name, self._voice_by_name, "", param)
         return voice
 
+    def has_voice(self, name: str) -> bool:
+        """Whether there is a system voice with that name."""
+        return name in self._voice_by_name
+
     def voices(self, model: str) -> tuple[Voice, ...]:
         """The system voices that ``model`` takes: none if its voices are cloned or designed."""
         return tuple(self._voices_by_model[self._any_door(model).name].values())

@@ -22,9 +22,18 @@ import msgspec
 import numpy as np
 
 from saystream.audio import Mark, PhonemeMark, SpeechChunk
-from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
+from saystream.dsp.analysis.intonation import intonation_hz
+from saystream.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStream,
+    Enrolled,
+    Recording,
+    Span,
+    SynthesisRequest,
+)
 from saystream.engines.options import read_options
-from saystream.errors import InvalidValue
+from saystream.errors import AudioSilent, InvalidValue
 from saystream.text.words import complete_length, word_spans
 
 if TYPE_CHECKING:
@@ -73,6 +82,8 @@ class ToneOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     that kind and continue."""
     fault_text: str = ""
     """Only in texts that contain this."""
+    enroll_fault: Literal["none", "crash", "hang", "error"] = "none"
+    """The same of a recording that is to be enrolled."""
     fault_after_ms: Annotated[int, msgspec.Meta(ge=0, multiple_of=STRETCH_MS)] = 0
     """Audio given before the fault; a shorter text gives all of its audio first."""
 
@@ -92,20 +103,45 @@ class ToneEngine(Engine):
             incremental_text=self.options.incremental,
             normalizes_text=True,
             marks=True,
+            enrolls="voice_match",
         )
 
     def open(self, request: SynthesisRequest) -> EngineStream:
         """Raises InvalidValue for an unknown voice. ``formant`` has no meaning for a sine."""
+        if request.material:
+            return _ToneStream(self.options, request, _frequency_of(request.material))
         if request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
-        return _ToneStream(self.options, request)
+        return _ToneStream(self.options, request, self.options.frequency_hz)
+
+    def enroll(self, recording: Recording) -> Enrolled:
+        """As high as the speaker."""
+        match self.options.enroll_fault:
+            case "crash":
+                os._exit(_CRASH_EXIT_STATUS)
+            case "hang":
+                threading.Event().wait()
+            case "error":
+                raise RuntimeError("The tone engine was told to fail.")
+        contour = intonation_hz(recording.samples, recording.sample_rate)
+        if not contour.any():
+            raise AudioSilent("There is no voice in the recording. Record somebody who speaks.")
+        return Enrolled(f"{np.median(contour[contour > 0]):.0f} Hz".encode())
+
+
+def _frequency_of(material: bytes) -> float:
+    """Raises InvalidValue for material that is not from ``enroll``."""
+    digits = material.removesuffix(b" Hz")
+    if not digits.isdigit():
+        raise InvalidValue("material", material[:20], "what the engine has enrolled")
+    return float(digits)
 
 
 class _ToneStream(EngineStream):
-    def __init__(self, options: ToneOptions, request: SynthesisRequest) -> None:
+    def __init__(self, options: ToneOptions, request: SynthesisRequest, frequency_hz: float) -> None:
         self._options = options
         self._speed = request.speed
-        self._sound = _sound(options.sample_rate, options.frequency_hz * request.pitch, options.chunk_ms)
+        self._sound = _sound(options.sample_rate, frequency_hz * request.pitch, options.chunk_ms)
         self._text = ""
         self._words: _Words | None = None
         if request.marks:

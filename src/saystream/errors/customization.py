@@ -1,7 +1,8 @@
-"""Voices of one's own that are not there. Clients compare these codes and messages, so they are the documented ones
-(protocol reference, http §5)."""
+"""Voices of one's own that are not there, or too many. Clients compare the codes and messages of the first
+two, so they are the documented ones (protocol reference, http §5)."""
 
-from saystream.errors.requests import InvalidRequest
+from saystream.errors.base import quote
+from saystream.errors.requests import InvalidRequest, QuotaExhausted
 
 
 class VoiceNotFound(InvalidRequest, code="voice_not_found", http_code="BadRequest.VoiceNotFound"):
@@ -13,3 +14,24 @@ class ResourceNotExist(InvalidRequest, code="resource_not_exist", http_code="Bad
 
     def __init__(self, *, param: str | None = None) -> None:
         super().__init__("The Required resource not exist.", param=param)
+
+
+class OwnVoiceNotFound(VoiceNotFound, code="own_voice_not_found", http_status=404):
+    """The workspace has no cloned or designed voice of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Voice '{quote(name)}' not found.", param="voice")
+
+
+class OwnVoiceExists(InvalidRequest, code="voice_exists", http_status=409):
+    """The workspace has a voice of that name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a voice '{quote(name)}' already; delete it first.", param="voice")
+
+
+class OwnVoiceLimit(QuotaExhausted, code="too_many_voices"):
+    """The workspace has as many voices as it may keep; deleting one makes room."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Maximum voice storage limit exceeded: this workspace may keep {limit} voices.")

@@ -15,8 +15,12 @@ import msgspec
 import numpy as np
 
 from saystream.audio import Mark
-from saystream.engines.base import Span, SynthesisRequest
+from saystream.engines.base import Enrolled, Recording, Span, SynthesisRequest
 from saystream.errors import (
+    AudioRefused,
+    AudioSilent,
+    AudioTooLong,
+    AudioTooShort,
     EngineCrashed,
     EngineFailed,
     EngineOutputInvalid,
@@ -36,17 +40,22 @@ __all__ = [
     "Frame",
     "FrameSplitter",
     "HostedFault",
+    "HostedRefusal",
     "Kind",
     "LoadFailure",
     "Opening",
     "pack",
     "pack_count",
+    "pack_enrolled",
     "pack_marks",
+    "pack_recording",
     "pack_span",
     "read_frame",
     "unpack_count",
+    "unpack_enrolled",
     "unpack_json",
     "unpack_marks",
+    "unpack_recording",
     "unpack_samples",
     "unpack_span",
     "unpack_text",
@@ -75,6 +84,8 @@ class Kind(IntEnum):
     HOLD = 6
     """Send no more audio until RESUME."""
     RESUME = 7
+    ENROLL = 8
+    """Make a voice like that of a recording: ``pack_recording``. Its number is that of no stream."""
 
     READY = 16
     """The engine is loaded: an EngineInfo as JSON."""
@@ -97,6 +108,10 @@ class Kind(IntEnum):
     WAITING = 25
     """The stream waits for its turn to compute: no audio is due until TURN."""
     TURN = 26
+    ENROLLED = 27
+    """What was made of the recording: ``pack_enrolled``. FAILED, INVALID_OUTPUT or FAULT if nothing was made of it…"""
+    REFUSED = 28
+    """…or this, if it is of no use: a HostedRefusal as JSON."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -135,6 +150,34 @@ class HostedFault(msgspec.Struct, frozen=True):
 
     def fault(self) -> ServerFault:
         return _TOLD_FAULTS.get(self.code, EngineFailed)(self.message)
+
+
+_REFUSALS: dict[str, type[AudioRefused]] = {
+    refusal.code: refusal for refusal in (AudioRefused, AudioTooShort, AudioTooLong, AudioSilent)
+}
+
+
+class HostedRefusal(msgspec.Struct, frozen=True):
+    """An engine has no use for a recording."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, refusal: AudioRefused) -> HostedRefusal:
+        return cls(refusal.code, refusal.message)
+
+    def refusal(self) -> AudioRefused:
+        return _REFUSALS.get(self.code, AudioRefused)(self.message)
+
+
+class _Recorded(msgspec.Struct, frozen=True, array_like=True):
+    """A Recording in a frame."""
+
+    samples: bytes
+    sample_rate: int
+    transcript: str
+    language: str
 
 
 _T = TypeVar("_T")
@@ -191,10 +234,31 @@ def pack_marks(marks: Iterable[Mark]) -> bytes:
 
 def unpack_marks(payload: bytes) -> tuple[Mark, ...]:
     """Raises EngineCrashed for a payload that is not marks."""
-    try:
-        return msgspec.msgpack.decode(payload, type=tuple[Mark, ...])
-    except NOT_JSON:
-        raise _unreadable() from None
+    return _unpack_packed(payload, tuple[Mark, ...])
+
+
+def pack_recording(recording: Recording) -> bytes:
+    samples = recording.samples.astype("<f4").tobytes()
+    return msgspec.msgpack.encode(
+        _Recorded(samples, recording.sample_rate, recording.transcript, recording.language)
+    )
+
+
+def unpack_recording(payload: bytes) -> Recording:
+    """Raises EngineCrashed for a payload that is not a recording."""
+    recorded = _unpack_packed(payload, _Recorded)
+    return Recording(
+        unpack_samples(recorded.samples), recorded.sample_rate, recorded.transcript, recorded.language
+    )
+
+
+def pack_enrolled(enrolled: Enrolled) -> bytes:
+    return msgspec.msgpack.encode(enrolled)
+
+
+def unpack_enrolled(payload: bytes) -> Enrolled:
+    """Raises EngineCrashed for a payload that is not what an engine keeps of a recording."""
+    return _unpack_packed(payload, Enrolled)
 
 
 def unpack_samples(payload: bytes) -> Samples:
@@ -208,6 +272,13 @@ def unpack_json(payload: bytes, wanted: type[_T]) -> _T:
     """Raises EngineCrashed for a payload that is not a ``wanted`` as JSON."""
     try:
         return msgspec.json.decode(payload, type=wanted)
+    except NOT_JSON:
+        raise _unreadable() from None
+
+
+def _unpack_packed(payload: bytes, wanted: type[_T]) -> _T:
+    try:
+        return msgspec.msgpack.decode(payload, type=wanted)
     except NOT_JSON:
         raise _unreadable() from None
 

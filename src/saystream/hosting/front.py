@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from saystream.audio import AudioChunk
 
 if TYPE_CHECKING:
-    from saystream.engines.base import EngineInfo, Span, SynthesisRequest
+    from saystream.engines.base import EngineInfo, Enrolled, Recording, Span, SynthesisRequest
     from saystream.errors import EngineUnavailable
     from saystream.hosting.playback import Playback
 
@@ -86,7 +86,7 @@ class StreamHandle(AsyncIterable[AudioChunk], Protocol):
 
 
 class Hosting(Protocol):
-    """All engines of a server. Every method except ``start`` returns at once."""
+    """All engines of a server. Every method except ``start`` and ``enroll`` returns at once."""
 
     async def start(self, names: Iterable[str]) -> None:
         """Start these engines and wait until each is loaded, or is known not to load.
@@ -111,4 +111,11 @@ class Hosting(Protocol):
 
         Raises EngineUnavailable, Overloaded if too much is waiting for the engine, and Draining while the engines are
         being stopped.
+        """
+
+    async def enroll(self, engine: str, recording: Recording) -> Enrolled:
+        """What ``engine`` makes of ``recording``: a voice like its speaker. It takes seconds, and may have to wait.
+
+        Raises AudioRefused for a recording of no use, EngineFault if the engine fails, EngineUnavailable also for one
+        that enrolls nobody, Overloaded if too many recordings wait, and Draining while the engines are being stopped.
         """

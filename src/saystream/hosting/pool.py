@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from saystream.config import PoolSettings
-from saystream.engines.base import EngineInfo, SynthesisRequest
+from saystream.engines.base import EngineInfo, Enrolled, Recording, SynthesisRequest
 from saystream.errors import (
     Draining,
     EngineFault,
@@ -27,6 +27,7 @@ from saystream.errors import (
     ServerFault,
 )
 from saystream.hosting.admission import AdmissionQueue
+from saystream.hosting.enrolments import Enrolments
 from saystream.hosting.front import EngineLoad, Forecast
 from saystream.hosting.playback import Playback
 from saystream.hosting.process import HostedEngine
@@ -111,6 +112,16 @@ class EnginePool:
             raise Draining("The engines are being stopped.")
         return self._queue(engine).open(request, playback)
 
+    async def enroll(self, engine: str, recording: Recording) -> Enrolled:
+        """What ``engine`` makes of ``recording``, in the order of these calls.
+
+        Raises AudioRefused for a recording of no use, EngineFault if the engine fails, EngineUnavailable also for one
+        that enrolls nobody, Overloaded if too many recordings wait, and Draining after ``aclose``.
+        """
+        if self._closed:
+            raise Draining("The engines are being stopped.")
+        return await self._queue(engine).enroll(recording)
+
     def load(self) -> tuple[EngineLoad, ...]:
         """How busy each started engine is."""
         return tuple(engine_queue.load for engine_queue in self._queues.values())
@@ -149,6 +160,7 @@ class _EngineQueue:
         """Those that run for a listener who has heard nothing yet."""
         self._hosts: list[HostedEngine] = []
         """The processes that are loaded."""
+        self._enrolments = Enrolments(self._enrolling, max_waiting=settings.max_waiting_enrolments)
         self._keepers: list[asyncio.Task[None]] = []
         self._info: EngineInfo | None = None
         self._fault: EngineUnavailable | None = None
@@ -230,6 +242,17 @@ class _EngineQueue:
             raise
         self._streams.add(stream)
         return stream
+
+    async def enroll(self, recording: Recording) -> Enrolled:
+        return await self._enrolments.enroll(recording)
+
+    def _enrolling(self) -> list[HostedEngine]:
+        """The processes, the one with the fewest streams first."""
+        if not self.info.enrolls:
+            raise EngineUnavailable(f"Engine '{self._name}' enrolls no voices.")
+        if not self._hosts:
+            raise self._no_process()
+        return sorted(self._hosts, key=lambda host: -host.free_slots)
 
     # Called by its streams.
 

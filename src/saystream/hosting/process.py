@@ -1,8 +1,8 @@
 """Our side of one engine process: starts it, talks to it, notices when it hangs or ends.
 
 The other side is ``worker.py``, which runs in that process; ``frames.py`` is what they say to each other. A
-``HostedEngine`` is one process with its slots, a ``HostedStream`` is what happens in one slot. Which stream gets a
-slot, and what becomes of it when the process ends, is up to the pool, which is told as a ``Listener``.
+``HostedEngine`` is one process with its slots (``slots.py``). Which stream gets a slot, and what becomes of it when the
+process ends, is up to the pool, which is told as a ``Listener``.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import cast
 
 import msgspec
 import psutil
 import structlog
 
-from saystream.audio import AudioChunk, Mark
 from saystream.config import PoolSettings
-from saystream.engines.base import EngineInfo, Span, SynthesisRequest
+from saystream.engines.base import EngineInfo, Enrolled, Recording, Span, SynthesisRequest
 from saystream.errors import (
     EngineCrashed,
     EngineFailed,
@@ -33,28 +32,30 @@ from saystream.errors import (
     EngineOutputInvalid,
     EngineStalled,
     EngineUnavailable,
+    SaystreamError,
     ServerFault,
 )
 from saystream.hosting.environment import engine_environment
 from saystream.hosting.frames import (
     FrameSplitter,
     HostedFault,
+    HostedRefusal,
     Kind,
     LoadFailure,
     Opening,
     pack,
+    pack_recording,
     pack_span,
     unpack_count,
+    unpack_enrolled,
     unpack_json,
     unpack_marks,
     unpack_samples,
     unpack_text,
 )
+from saystream.hosting.slots import HostedStream, Listener
 
-if TYPE_CHECKING:
-    from saystream.audio import Samples
-
-__all__ = ["HostedEngine", "HostedStream", "Listener"]
+__all__ = ["HostedEngine"]
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _MAX_KEPT_LINES = 20
@@ -63,132 +64,10 @@ _STREAM_NUMBERS = 1 << 32
 
 _LOOK_S = 1.0
 """The watchdog looks at least this often while something is due…"""
-_LEAST_CPU_SHARE = 0.02
-"""A process that uses less than this of one core is not computing."""
 _LATE_S = 0.25
 """…and a look that comes so much later than it should shows that this process did not run."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Listener(Protocol):
-    """What a hosted stream reports."""
-
-    def audio_came(self, chunk: AudioChunk) -> None: ...
-
-    def text_taken(self, num_characters: int) -> None:
-        """An incremental engine has begun to speak this much of the text so far."""
-
-    def waits(self, waiting: bool) -> None:
-        """From now on it waits for its turn to compute, or no longer."""
-
-    def ended(self, fault: ServerFault | None, used_ms: float = 0.0) -> None:
-        """The stream has ended and its slot is free. Without a ``fault`` it spoke everything, or was cancelled, and
-        computed for ``used_ms`` on all cores together."""
-
-    def lost(self, fault: EngineFault) -> None:
-        """The process ended while the stream was running."""
-
-
-class HostedStream:
-    """One stream in the process. Once it has ended, it sends and reports nothing."""
-
-    __slots__ = (
-        "_host",
-        "_input_ended",
-        "_limit_s",
-        "_marks",
-        "_number",
-        "_sounding",
-        "_used_s",
-        "_waits_for_turn",
-        "deadline",
-        "listener",
-    )
-
-    def __init__(self, host: HostedEngine, number: int, listener: Listener, *, input_ended: bool) -> None:
-        self._host = host
-        self._number = number
-        self._input_ended = input_ended
-        self._sounding = False
-        self._waits_for_turn = False
-        self._marks: tuple[Mark, ...] = ()
-        """Marks of the audio that comes next."""
-        self.listener = listener
-        self.deadline = inf
-        """When the process counts as hung, in seconds of the clock, if this process has run all the time until then and
-        the engine's does not compute. A stream that may still be waiting for text, or waits for its turn, has none."""
-        self._limit_s = inf
-        self._used_s: tuple[float, float] | None = None
-        """CPU time of the process when audio became due, and at the last deadline; ``None`` until it was looked at."""
-
-    def push(self, span: Span) -> None:
-        self._host.send(Kind.TEXT, self._number, pack_span(span))
-
-    def end_input(self) -> None:
-        self._input_ended = True
-        self._host.send(Kind.END_INPUT, self._number)
-        self.expect_audio()
-
-    def cancel(self) -> None:
-        self._host.send(Kind.CANCEL, self._number)
-        if self.deadline == inf:
-            self._is_due_within(self._host.chunk_timeout_s)
-        self.deadline = min(self.deadline, self._host.now_s() + self._host.chunk_timeout_s)
-        self._host.watch(self.deadline)
-
-    def hold(self) -> None:
-        self._host.send(Kind.HOLD, self._number)
-        self.deadline = inf
-
-    def resume(self) -> None:
-        self._host.send(Kind.RESUME, self._number)
-        self.expect_audio()
-
-    def marks_came(self, marks: tuple[Mark, ...]) -> None:
-        self._marks = marks
-
-    def audio_came(self, samples: Samples, sample_rate: int) -> None:
-        self._sounding = True
-        if self.deadline != inf:
-            self._is_due_within(self._host.chunk_timeout_s)
-        marks, self._marks = self._marks, ()
-        self.listener.audio_came(AudioChunk(samples, sample_rate, marks))
-
-    def waits(self, waiting: bool) -> None:
-        self._waits_for_turn = waiting
-        self.deadline = inf
-        self.expect_audio()
-        self.listener.waits(waiting)
-
-    def expect_audio(self) -> None:
-        """Audio is due from now on, unless the stream may still be waiting for text or for its turn."""
-        if self._input_ended and not self._waits_for_turn:
-            host = self._host
-            self._is_due_within(host.chunk_timeout_s if self._sounding else host.first_chunk_timeout_s)
-
-    def look(self, cpu_s: float) -> bool:
-        """Note how much CPU time the process has used. False if it hangs.
-
-        On a busy machine a long pass may take many times as long as alone. So a process whose time is up is given as
-        much again while it computes, until it has used the time as CPU time: then it computes without end.
-        """
-        if self._used_s is None:
-            self._used_s = (cpu_s, cpu_s)
-        if self._host.now_s() < self.deadline:
-            return True
-        at_start_s, at_last_s = self._used_s
-        self._used_s = (at_start_s, cpu_s)
-        if cpu_s - at_last_s < _LEAST_CPU_SHARE * self._limit_s or cpu_s - at_start_s >= self._limit_s:
-            return False
-        self.deadline = self._host.now_s() + self._limit_s
-        return True
-
-    def _is_due_within(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._used_s = None
-        self.deadline = self._host.now_s() + limit_s
-        self._host.watch(self.deadline)
 
 
 class HostedEngine(asyncio.SubprocessProtocol):
@@ -213,6 +92,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
         self._splitter = FrameSplitter()
         self._numbers = count(1)
         self._streams: dict[int, HostedStream] = {}
+        self._enrolments: dict[int, asyncio.Future[Enrolled]] = {}
+        self._hangs_enrolling = False
         self._info: EngineInfo | None = None
         self._loaded: asyncio.Future[EngineInfo] = self._loop.create_future()
         self._transport: asyncio.SubprocessTransport | None = None
@@ -266,8 +147,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
 
     @property
     def free_slots(self) -> int:
-        """Streams that it can take now; none before it is loaded or after it has ended."""
-        if self._info is None or self._stdin is None:
+        """Streams that it can take now; none before it is loaded or after it has ended, and none if it is to end."""
+        if self._info is None or self._stdin is None or self._hangs_enrolling:
             return 0
         return self._info.concurrency - len(self._streams)
 
@@ -296,6 +177,35 @@ class HostedEngine(asyncio.SubprocessProtocol):
         )
         stream.expect_audio()
         return stream
+
+    async def enroll(self, recording: Recording) -> Enrolled:
+        """What the engine makes of ``recording``; one at a time.
+
+        Raises AudioRefused for a recording of no use, and EngineFault if the engine fails or takes longer than the
+        limit: then the process is ended as soon as it speaks no stream.
+        """
+        number = next(self._numbers) % _STREAM_NUMBERS
+        outcome: asyncio.Future[Enrolled] = self._loop.create_future()
+        self._enrolments[number] = outcome
+        self.send(Kind.ENROLL, number, pack_recording(recording))
+        if self._stdin is None:
+            self._enrolments.pop(number)
+            raise EngineCrashed(f"The process of engine '{self._name}' has ended.")
+        limit_s = self._settings.enroll_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await outcome
+        except TimeoutError:
+            self._hangs_enrolling = True
+            self._end_if_idle()
+            message = f"Engine '{self._name}' did not enroll a recording within {limit_s:g} s."
+            raise EngineStalled(message) from None
+
+    def _end_if_idle(self) -> None:
+        if self._hangs_enrolling and not self._streams:
+            self._kill(
+                EngineStalled(f"Engine '{self._name}' enrolled a recording for too long and was stopped.")
+            )
 
     async def wait_gone(self) -> None:
         await self._gone.wait()
@@ -392,6 +302,8 @@ class HostedEngine(asyncio.SubprocessProtocol):
             self._ready(payload)
         elif kind == Kind.NOT_LOADED:
             self._not_loaded(self._unavailable(unpack_json(payload, LoadFailure)))
+        elif number in self._enrolments:
+            self._enrolled(kind, self._enrolments.pop(number), payload)
         elif (stream := self._streams.get(number)) is None or self._info is None:
             raise EngineCrashed(f"The process of engine '{self._name}' mentioned a stream that is not open.")
         elif kind == Kind.AUDIO:
@@ -407,6 +319,22 @@ class HostedEngine(asyncio.SubprocessProtocol):
             fault = None if kind == Kind.DONE else self._stream_fault(kind, payload)
             del self._streams[number]
             stream.listener.ended(fault, used_ms)
+            self._end_if_idle()
+
+    def _enrolled(self, kind: int, outcome: asyncio.Future[Enrolled], payload: bytes) -> None:
+        told: Enrolled | SaystreamError
+        if kind == Kind.ENROLLED:
+            told = unpack_enrolled(payload)
+        elif kind == Kind.REFUSED:
+            told = unpack_json(payload, HostedRefusal).refusal()
+        else:
+            told = self._stream_fault(kind, payload)
+        if outcome.done():  # nobody waits for it any more
+            return
+        if isinstance(told, Enrolled):
+            outcome.set_result(told)
+        else:
+            outcome.set_exception(told)
 
     def _stream_fault(self, kind: int, payload: bytes) -> ServerFault:
         """How a stream has failed. Raises EngineCrashed for a frame that does not say that."""
@@ -490,6 +418,10 @@ class HostedEngine(asyncio.SubprocessProtocol):
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.listener.lost(type(fault)(fault.message))
+        enrolments, self._enrolments = self._enrolments, {}
+        for outcome in enrolments.values():
+            if not outcome.done():
+                outcome.set_exception(type(fault)(fault.message))
         self._gone.set()
 
     def _how_it_ended(self) -> str:

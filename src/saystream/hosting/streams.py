@@ -30,7 +30,8 @@ from saystream.engines.base import Span, SynthesisRequest, joined
 from saystream.errors import EngineFault, SaystreamError, ServerFault
 from saystream.hosting.front import Forecast
 from saystream.hosting.playback import Playback
-from saystream.hosting.process import HostedEngine, HostedStream
+from saystream.hosting.process import HostedEngine
+from saystream.hosting.slots import HostedStream
 
 __all__ = ["STREAM_TABLE", "PoolStream", "StreamOwner", "StreamState"]
 

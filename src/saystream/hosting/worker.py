@@ -5,7 +5,7 @@ and ends when its input is closed, so that it never outlives a gateway that was 
 print goes to standard error.
 
 The main thread only reads frames, so that a cancel is always seen; as many threads as the engine has slots run the
-streams, and as many of them compute at once as the engine says.
+streams, and as many of them compute at once as the engine says. Recordings are enrolled by a thread beside them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from saystream.audio import Mark, PhonemeMark, SpeechChunk
 from saystream.engines.base import Engine, EngineStream, Span
 from saystream.engines.registry import load_engine_class
 from saystream.errors import EngineUnavailable, SaystreamError, quote
+from saystream.hosting.enroller import Enroller
 from saystream.hosting.frames import (
     HostedFault,
     Kind,
@@ -245,6 +246,7 @@ class EngineHost:
         self._further = engine.info.parallel if engine.info.parallel > 1 else 0
         """Turns that a stream can have beside its own, which it leaves while others make what it reads next."""
         self._opened: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._enroller = Enroller(engine, self._reply)
 
     def serve(self) -> None:
         """Report that the engine is ready, then do what the frames say until their pipe is closed."""
@@ -269,6 +271,9 @@ class EngineHost:
             job = _Job(number, msgspec.json.decode(payload, type=Opening), self._further)
             self._jobs[number] = job
             self._opened.put(job)
+            return
+        if kind == Kind.ENROLL:
+            self._enroller.ask(number, payload)
             return
         opened = self._jobs.get(number)
         if opened is None:  # it ended while this frame was on its way

@@ -12,6 +12,7 @@ from saystream.parameters import Markup
 
 if TYPE_CHECKING:
     from saystream.protocol.realtime.session_config import SessionConfig
+    from saystream.voices.custom.voice import OwnVoice
 
 __all__ = [
     "ResponseAudio",
@@ -48,6 +49,8 @@ class SpeechConfig:
     """With ``marks``: and each sound of it."""
     further_language: str = ""
     """The code of a language that has no word in ``language_type``, which then is ``Auto``."""
+    own_voice: OwnVoice | None = None
+    """What ``voice`` is, if it is cloned or designed."""
     markup: Markup = "auto"
     """Whether Markdown, tags and emoji in plain text are left out."""
 
@@ -57,8 +60,8 @@ class SpeechConfig:
         return LANGUAGE_CODES.get(self.language_type) or self.further_language or None
 
     @classmethod
-    def of_session(cls, config: SessionConfig) -> SpeechConfig:
-        """What the spine needs from a realtime session's configuration."""
+    def of_session(cls, config: SessionConfig, own_voice: OwnVoice | None = None) -> SpeechConfig:
+        """What the spine needs from a realtime session's configuration; ``own_voice`` is its voice, if that is one."""
         return cls(
             voice=config.voice,
             language_type=config.language_type,
@@ -68,6 +71,7 @@ class SpeechConfig:
             instructions=config.instructions,
             normalize_text=config.enable_tn,
             marks=config.word_timestamps,
+            own_voice=own_voice,
             markup=config.markup,
         )
 

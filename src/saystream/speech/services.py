@@ -36,7 +36,7 @@ class SpeechServices:
         return SpokenLanguage(
             config.language,
             self.latin_languages,
-            likely=self.casting.home_language(config.voice),
+            likely=self.casting.home_language(config.voice, config.own_voice),
         )
 
 
@@ -92,6 +92,10 @@ class StreamOpener:
             return None
 
     def _role(self, language: str, voice: str = "") -> Role:
+        config = self._config
         return self._services.casting.role(
-            voice=voice or self._config.voice, language=language, spoke_before=self._engine
+            voice=voice or config.voice,
+            language=language,
+            spoke_before=self._engine,
+            own_voice=config.own_voice if voice in ("", config.voice) else None,
         )

@@ -27,7 +27,7 @@ from saystream.config import Settings
 from saystream.errors import ConfigurationError
 from saystream.storage.private import close_to_others
 
-__all__ = ["DATABASE_FILE", "Store", "open_store", "serving_store"]
+__all__ = ["DATABASE_FILE", "Store", "open_store", "serving_store", "writes_at_once"]
 
 DATABASE_FILE = "saystream.db"
 
@@ -115,6 +115,12 @@ async def serving_store(settings: Settings) -> AsyncIterator[Store]:
             watching.cancel()
         for engine in (store.reading, store.writing):
             await _dispose(engine)
+
+
+def writes_at_once(engine: AsyncEngine) -> AsyncEngine:
+    """``engine``, whose transactions on SQLite lock all other writers out as soon as they begin: what is read in one is
+    still so when it writes."""
+    return engine.execution_options(**{_BEGIN: "IMMEDIATE"})
 
 
 async def _watch_file(path: Path, store: Store) -> None:
@@ -269,7 +275,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 async def _migrate(engine: AsyncEngine) -> None:
     # The write lock is taken before the version is read, so the second of two processes finds the work done.
-    async with engine.execution_options(**{_BEGIN: "IMMEDIATE"}).begin() as connection:
+    async with writes_at_once(engine).begin() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         await connection.run_sync(_upgrade)

@@ -37,6 +37,11 @@ _NAME = re.compile(r"\d{8}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:wav|p
 _PART = re.compile(rf"{_NAME.pattern}#\d+")
 """…what a folder keeps of a file whose writer was killed. A bucket takes a file in one request, and keeps no parts."""
 
+_RECORDING = re.compile(r"voices/[0-9a-f]{32}\.flac")
+"""Recordings of voices. They do not expire: whoever keeps one removes it."""
+
+_RECORDING_PART = re.compile(rf"{_RECORDING.pattern}#\d+")
+
 _PART_KEPT_S = 3600.0
 """Another server may be writing it; nobody takes this long."""
 
@@ -153,6 +158,33 @@ class FileStore:
                 read = await self._ask(obstore.get_range, self._store, path, start=piece, end=until)
             yield bytes(read)
 
+    # --- recordings ------------------------------------------------------------------------------------------------
+
+    async def keep_recording(self, recording_id: str, content: bytes) -> None:
+        """Store a recording under an id of 32 hexadecimal digits, all or nothing. Raises StoreUnavailable."""
+        path = _recording_path(recording_id)
+        try:
+            await self._ask(obstore.put, self._store, path, content, use_multipart=False)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise StoreUnavailable(f"the recording cannot be stored ({type(error).__name__})") from error
+
+    async def recording(self, recording_id: str) -> bytes:
+        """A recording that was kept. Raises NoSuchFile or StoreUnavailable."""
+        with _reading():
+            return await self._ask(self._read_whole, _recording_path(recording_id))
+
+    def _read_whole(self, path: str) -> bytes:
+        return bytes(obstore.get(self._store, path).bytes())
+
+    async def remove_recording(self, recording_id: str) -> None:
+        """Remove a recording; does nothing if there is none. Raises StoreUnavailable."""
+        try:
+            await self._ask(obstore.delete, self._store, _recording_path(recording_id))
+        except FileNotFoundError:
+            return
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise StoreUnavailable(f"the recording cannot be removed ({type(error).__name__})") from error
+
     # --- removing --------------------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
@@ -181,7 +213,9 @@ class FileStore:
         removed = 0
         for path in folder.glob("*/*#*"):
             with suppress(FileNotFoundError):  # its writer has just finished it
-                if _PART.fullmatch(path.relative_to(folder).as_posix()) and path.stat().st_mtime < oldest:
+                name = path.relative_to(folder).as_posix()
+                is_part = _PART.fullmatch(name) or _RECORDING_PART.fullmatch(name)
+                if is_part and path.stat().st_mtime < oldest:
                     path.unlink()
                     removed += 1
         return removed
@@ -208,6 +242,13 @@ class FileStore:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.sweep_interval_s):
                     await self._full.wait()
+
+
+def _recording_path(recording_id: str) -> str:
+    path = f"voices/{recording_id}.flac"
+    if _RECORDING.fullmatch(path) is None:
+        raise ValueError("the id of a recording is 32 hexadecimal digits")
+    return path
 
 
 @contextmanager

@@ -12,25 +12,34 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
 __all__ = [
     "KEY_LABEL_MAX_CHARACTERS",
+    "VOICE_NAME_MAX_CHARACTERS",
     "WORKSPACE_MAX_CHARACTERS",
     "UtcDateTime",
     "keys",
     "metadata",
     "monthly_characters",
     "usage",
+    "voice_recordings",
+    "voice_renditions",
+    "voices",
 ]
 
 KEY_LABEL_MAX_CHARACTERS = 100
 WORKSPACE_MAX_CHARACTERS = 128
+VOICE_NAME_MAX_CHARACTERS = 128
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -109,3 +118,51 @@ usage = Table(
     Column("error_code", String(64), nullable=True),
 )
 """What was spoken, one row for each response; never the text."""
+
+voice_recordings = Table(
+    "voice_recordings",
+    metadata,
+    # Also the name of its file.
+    Column("id", String(32), primary_key=True),
+    Column("written_at", UtcDateTime, nullable=False, index=True),
+)
+"""Files of recordings that exist or may exist: a row is written before its file, and removed after it. One that no
+voice refers to was left by a process that ended in between."""
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("workspace", String(WORKSPACE_MAX_CHARACTERS), nullable=False),  # "" if its key has none
+    Column("name", String(VOICE_NAME_MAX_CHARACTERS), nullable=False),
+    Column("prefix", String(64), nullable=False),
+    Column("family", String(32), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("target_model", String(128), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("preview_text", Text, nullable=False),
+    Column("transcript", Text, nullable=False),
+    Column("consent", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=True),
+    Column("recording", String(32), ForeignKey("voice_recordings.id"), nullable=True),
+    UniqueConstraint("workspace", "name", name="uq_voices_workspace_name"),
+)
+"""Cloned and designed voices, one row for each."""
+
+Index("ix_voices_workspace_created_at", voices.c.workspace, voices.c.created_at)
+Index("ix_voices_recording", voices.c.recording)
+
+voice_renditions = Table(
+    "voice_renditions",
+    metadata,
+    Column("voice_id", String(32), ForeignKey("voices.id", ondelete="CASCADE"), primary_key=True),
+    Column("engine", String(64), primary_key=True),
+    Column("recipe", JSON, nullable=False),
+    Column("material", LargeBinary, nullable=False),
+    Column("similarity", Float, nullable=True),
+)
+"""How each engine speaks them."""

@@ -1,4 +1,4 @@
-"""Chooses the engine for a language and turns a system voice into a request to that engine."""
+"""Chooses the engine for a language and turns a voice, of the system or of one's own, into a request to that engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from saystream.catalog import Catalog
 from saystream.engines.base import EngineInfo, SynthesisRequest
 from saystream.errors import EngineUnavailable
 from saystream.languages import LANGUAGE_CODES, LANGUAGE_NAMES
-from saystream.voices.recipes import quality, recipe
+from saystream.voices.custom.voice import OwnVoice, Rendition
+from saystream.voices.recipes import Recipe, quality, recipe
 
 __all__ = ["Casting", "Choice", "Role"]
 
@@ -83,8 +84,15 @@ class Casting:
         self._engines = dict(engines)
         self._eligible = [self._engines[name] for name in self._order if name in self._engines]
 
-    def role(self, *, voice: str, language: str, spoke_before: str | None = None) -> Role:
-        """How ``voice`` says something in ``language`` (ISO 639-1).
+    def role(
+        self,
+        *,
+        voice: str,
+        language: str,
+        spoke_before: str | None = None,
+        own_voice: OwnVoice | None = None,
+    ) -> Role:
+        """How ``voice`` says something in ``language`` (ISO 639-1); with ``own_voice``, how that one does.
 
         The engine in ``spoke_before`` continues if it is fast enough and as good as the first of the order, because
         another one would sound like another person. Raises EngineUnavailable, with what would help, if no engine of the
@@ -93,6 +101,8 @@ class Casting:
         engine = self._speaker(language)
         if engine is None:
             raise EngineUnavailable(self._what_would_help(language))
+        if own_voice is not None:
+            return self._own_role(own_voice.renditions, language, spoke_before)
         entry = self._catalog.voice(voice)
         before = next((known for known in self._eligible if known.name == spoke_before), engine)
         if not self._is_slow(before) and _rank(quality(entry, language, before)) >= _rank(
@@ -101,20 +111,47 @@ class Casting:
             engine = before
         how_good = quality(entry, language, engine)
         assert how_good is not None, "it was chosen because it speaks the language"
-        ingredients = recipe(entry, engine, language)
-        request = SynthesisRequest(
-            voice=ingredients.base,
-            language=language,
-            speed=ingredients.speed,
-            pitch=ingredients.pitch,
-            formant=ingredients.formant,
-        )
-        return Role(engine.name, request, how_good)
+        return Role(engine.name, _request(recipe(entry, engine, language), language), how_good)
 
-    def home_language(self, voice: str) -> str | None:
+    def _own_role(self, renditions: Mapping[str, Rendition], language: str, spoke_before: str | None) -> Role:
+        """With the engine that comes nearest to the speaker and is fast enough; else with the one for ``language``."""
+        usual = self._speaker(language)
+        assert usual is not None
+        speakers = [engine for engine in self._eligible if engine.speaks(language)]
+
+        def rank(engine: EngineInfo) -> tuple[bool, int, bool]:
+            return (
+                not self._is_slow(engine),
+                _likeness(renditions.get(engine.name), engine, language),
+                engine is usual,
+            )
+
+        engine = max(speakers, key=rank)
+        before = next((known for known in speakers if known.name == spoke_before), engine)
+        if rank(before)[:2] >= rank(engine)[:2] and _rank(before.quality(language)) >= _rank(
+            engine.quality(language)
+        ):
+            engine = before
+        how_good = engine.quality(language)
+        assert how_good is not None
+        made = renditions.get(engine.name, Rendition(Recipe(engine.voices[0])))
+        return Role(engine.name, _request(made.recipe, language, made.material), how_good)
+
+    def engines_for_own_voices(self, *, recorded: bool) -> tuple[str, ...]:
+        """The engines that would speak an own voice in some language of a session if each had made of it what it can;
+        ``recorded`` if there is a recording of its speaker."""
+        made = {
+            engine.name: Rendition(Recipe(engine.voices[0]), b"+" if recorded and engine.enrolls else b"")
+            for engine in self._eligible
+        }
+        spoken = (language for language in LANGUAGE_NAMES if self._speaker(language) is not None)
+        chosen = {self._own_role(made, language, None).engine for language in spoken}
+        return tuple(engine.name for engine in self._eligible if engine.name in chosen)
+
+    def home_language(self, voice: str, own_voice: OwnVoice | None = None) -> str | None:
         """The language (ISO 639-1) that a voice was made for, if a session can ask for it and an engine speaks it.
         ``None`` also for the voices of Qwen-TTS, which are at home in all their languages."""
-        language = self._homes.get(voice)
+        language = self._homes.get(voice) if own_voice is None else own_voice.language
         if language is None or language not in LANGUAGE_NAMES:
             return None
         return language if self._speaker(language) else None
@@ -226,3 +263,26 @@ class Casting:
 def _rank(how_good: str | None) -> int:
     """The better, the higher."""
     return (None, "robotic", "approximate", "native").index(how_good)
+
+
+def _likeness(rendition: Rendition | None, engine: EngineInfo, language: str) -> int:
+    """How like its speaker an own voice is with ``engine``: the more, the higher."""
+    if rendition is None:
+        return -1
+    if not rendition.material:
+        return 0
+    if engine.enrolls == "clone":
+        return 2
+    # Its voices speak a language that it has not learnt worse than another engine's, however like the speaker they are.
+    return int(engine.quality(language) == "native")
+
+
+def _request(ingredients: Recipe, language: str, material: bytes = b"") -> SynthesisRequest:
+    return SynthesisRequest(
+        voice=ingredients.base,
+        language=language,
+        speed=ingredients.speed,
+        pitch=ingredients.pitch,
+        formant=ingredients.formant,
+        material=material,
+    )

@@ -28,7 +28,17 @@ import numpy as np
 if TYPE_CHECKING:
     from saystream.catalog import Voice
 
-__all__ = ["LEAST_DISTANCE", "UNKNOWN", "Base", "Made", "bases_of", "by_rule", "distance", "person"]
+__all__ = [
+    "LEAST_DISTANCE",
+    "TRACTS",
+    "UNKNOWN",
+    "Base",
+    "Made",
+    "bases_of",
+    "by_rule",
+    "distance",
+    "person",
+]
 
 LEAST_DISTANCE = 1.4
 """Between two voices of a family, in steps that a listener just tells apart."""
@@ -41,7 +51,7 @@ _ANOTHER_BASE = 2.0
 _MOST_BASES = 8
 """Of an engine that are tried for one voice: those least used, and nearest in pitch."""
 
-_TRACTS = {"female": 1.0, "male": 0.86, "child": 1.10, "": 0.95}
+TRACTS = {"female": 1.0, "male": 0.86, "child": 1.10, "": 0.95}
 """Resonances of a kind of speaker, relative to a woman's: what a base has, and "" where nobody knows."""
 
 
@@ -176,7 +186,7 @@ def _nearest_free(
     inside = np.all((places >= np.log(lowest) - 1e-9) & (places <= np.log(highest) + 1e-9), axis=1)
     steps = _offsets()[inside] / _STEPS
     # As recipes: ratios to the base, with two digits.
-    ratios = np.exp(places[inside]) / [1.0, base.hz, _TRACTS[base.kind]]
+    ratios = np.exp(places[inside]) / [1.0, base.hz, TRACTS[base.kind]]
     ratios = np.round(np.clip(ratios, [0.8, 0.5, 0.8], [1.3, 1.6, 1.2]), 3)
     free = np.ones(len(ratios), dtype=bool)
     for other in taken:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
+from uuid import uuid4
 
 from saystream.voices.recipes import Recipe
 
@@ -38,6 +39,8 @@ class OwnVoice:
 
     name: str
     """As sent on the wire, such as ``qwen-tts-vc-anna-voice-20300102030405678-9f3c``."""
+    prefix: str = ""
+    """What its owner called it: a part of ``name``."""
     workspace: str
     """Whose it is; "" where keys have none."""
     family: Family
@@ -58,5 +61,7 @@ class OwnVoice:
     modified_at: datetime
     used_at: datetime | None = None
     """When it last spoke, to within a day."""
+    id: str = field(default_factory=lambda: uuid4().hex)
+    """Tells it from others that had or will have its name."""
     renditions: Mapping[str, Rendition] = field(default_factory=dict)
     """By engine; made when an engine first speaks it, so that a voice outlives a change of engines."""
