@@ -259,6 +259,7 @@ def long_text(piece: str, length: int) -> str:
     return f"http://{piece * (length // len(piece))}1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", NUMBERS_OF_THEIR_OWN)
 def test_the_time_grows_with_the_length_alone(language: str) -> None:
     load_grammars([language])

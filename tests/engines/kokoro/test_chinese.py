@@ -7,13 +7,11 @@ from pypinyin.pinyin_dict import pinyin_dict
 from saystream.engines.kokoro.chinese import ChineseReader, syllable
 from saystream.engines.kokoro.vocabulary import numbers
 
-SYLLABLES = sorted(
-    {
-        to_tone3(reading, neutral_tone_with_five=True)
-        for readings in pinyin_dict.values()
-        for reading in readings.split(",")
-    }
-)
+
+@pytest.fixture(scope="module")
+def syllables() -> list[str]:
+    written = {reading for readings in pinyin_dict.values() for reading in readings.split(",")}
+    return sorted({to_tone3(reading, neutral_tone_with_five=True) for reading in written})
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +19,17 @@ def reader() -> ChineseReader:
     return ChineseReader()
 
 
-def test_every_syllable_is_said_with_symbols_of_the_model() -> None:
-    assert len(SYLLABLES) > 1500
-    for each in SYLLABLES:
+def test_every_syllable_is_said_with_symbols_of_the_model(syllables: list[str]) -> None:
+    assert len(syllables) > 1500
+    for each in syllables:
         assert numbers(syllable(each))
 
 
-def test_syllables_are_those_that_the_model_was_trained_with() -> None:
+def test_syllables_are_those_that_the_model_was_trained_with(syllables: list[str]) -> None:
     """misaki has no wheel for Python 3.13; with any older one this compares."""
     zh = pytest.importorskip("misaki.zh", reason="misaki has no wheel for this Python")
-    theirs = {each: zh.ZHG2P.py2ipa(each).replace("\u032f", "") for each in SYLLABLES}
-    assert {each: syllable(each) for each in SYLLABLES} == theirs
+    theirs = {each: zh.ZHG2P.py2ipa(each).replace("\u032f", "") for each in syllables}
+    assert {each: syllable(each) for each in syllables} == theirs
 
 
 @pytest.mark.parametrize(
