@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsp.sounds import SAMPLE_RATE, noise, run, tone
-from saystream.dsp.loudness import PEAK_LIMIT, Volume, gain
+from saystream.dsp.loudness import PEAK_LIMIT, Gain, Volume, gain
 
 
 @pytest.mark.parametrize(("volume", "factor"), [(0, 0.0), (25, 0.5), (50, 1.0), (75, 1.5), (100, 2.0)])
@@ -54,3 +54,9 @@ def test_only_a_raised_volume_holds_anything_back_and_says_how_much(volume: int,
     given_out = sum(map(len, stage.push(noise(2400))))
     assert stage.delay_ms == delay_ms
     assert 2400 - given_out <= delay_ms * SAMPLE_RATE / 1000
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 1.6])
+def test_any_factor_changes_the_amplitude_by_it(factor: float) -> None:
+    samples = tone(220, 4800) * np.float32(0.5)
+    np.testing.assert_allclose(run(Gain(SAMPLE_RATE, factor), samples), samples * factor, atol=1e-6)

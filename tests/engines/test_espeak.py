@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.pitches import spread_semitones
 from saystream.conformance import check_engine
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.base import Span, SynthesisRequest
@@ -248,3 +249,10 @@ def test_told_syllables_are_marked_character_by_character(engine: EspeakEngine) 
     span = Span(text, pronunciations=(Pronunciation(1, 3, "pinyin", "tian1 qi4"),))
     chunks = list(engine.synthesize(span, SynthesisRequest("f2", "zh", marks=True)))
     assert [text[mark.start : mark.end] for chunk in chunks for mark in chunk.marks] == ["好", "天", "气"]
+
+
+def test_intonation_makes_the_pitch_move_more_or_less(engine: EspeakEngine) -> None:
+    flat, usual, lively = (
+        spread_semitones(speak(engine, SENTENCE, intonation=ratio), 22050) for ratio in (0.4, 1.0, 1.6)
+    )
+    assert flat < 0.8 * usual < usual < lively

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.pitches import spread_semitones
 from saystream.conformance import check_engine
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import QUIETEST
@@ -190,3 +191,10 @@ def test_a_long_sentence_has_all_its_marks(engine: HibariEngine) -> None:
     marks = [mark for chunk in stream.chunks() for mark in chunk.marks]
     assert [text[mark.start : mark.end] for mark in marks][:-1] == text.replace(",", "").split()[:-1]
     assert text[marks[-1].start : marks[-1].end].startswith("aaa")
+
+
+def test_intonation_makes_the_pitch_move_more_or_less(engine: HibariEngine) -> None:
+    flat, usual, lively = (
+        spread_semitones(speak(engine, SENTENCE, intonation=ratio), 24000) for ratio in (0.4, 1.0, 1.6)
+    )
+    assert flat < 0.8 * usual < usual < lively

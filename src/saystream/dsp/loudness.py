@@ -11,7 +11,7 @@ from saystream.dsp.filters import FilterChain
 if TYPE_CHECKING:
     from saystream.audio import Samples
 
-__all__ = ["PEAK_LIMIT", "UNITY_VOLUME", "Volume", "gain"]
+__all__ = ["PEAK_LIMIT", "UNITY_VOLUME", "Gain", "Volume", "gain"]
 
 UNITY_VOLUME = 50
 
@@ -28,17 +28,17 @@ def gain(volume: int) -> float:
     return volume / UNITY_VOLUME
 
 
-class Volume:
-    """Amplitude times ``gain(volume)``; above unity a look-ahead limiter holds peaks at -1 dBFS.
+class Gain:
+    """Amplitude times a factor; above 1 a look-ahead limiter holds peaks at -1 dBFS.
 
     As many samples come out as go in. Below the limit the limiter changes nothing.
     """
 
-    def __init__(self, sample_rate: int, volume: int) -> None:
-        self._gain = np.float32(gain(volume))
+    def __init__(self, sample_rate: int, factor: float) -> None:
+        self._factor = np.float32(factor)
         self._limiter: FilterChain | None = None
         self.delay_ms = 0.0
-        if volume > UNITY_VOLUME:
+        if factor > 1:
             # `level=false`: by default FFmpeg raises the result to full scale again.
             settings = f"limit={PEAK_LIMIT}:attack={_LOOKAHEAD_MS}:release={_RELEASE_MS}"
             self._limiter = FilterChain(sample_rate, [("alimiter", f"{settings}:level=false:latency=true")])
@@ -47,8 +47,15 @@ class Volume:
     def push(self, samples: Samples) -> list[Samples]:
         if not len(samples):
             return []
-        louder = samples * self._gain
+        louder = samples * self._factor
         return [louder] if self._limiter is None else self._limiter.push(louder)
 
     def flush(self) -> list[Samples]:
         return [] if self._limiter is None else self._limiter.flush()
+
+
+class Volume(Gain):
+    """Amplitude times ``gain(volume)``, with the limiter of ``Gain``."""
+
+    def __init__(self, sample_rate: int, volume: int) -> None:
+        super().__init__(sample_rate, gain(volume))

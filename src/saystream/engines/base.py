@@ -77,7 +77,8 @@ class EngineInfo:
     code of the text; ``*`` means any other language. Those in any other alphabet arrive spelt as letters or characters
     that are read like that."""
     instructions: bool = False
-    """It follows ``SynthesisRequest.instructions``."""
+    """It follows ``SynthesisRequest.instructions``. For another engine they become ratios of speed, pitch, intonation,
+    loudness and pauses."""
     enrolls: Likeness = ""
     """What ``Engine.enroll`` makes of a recording; "" if it makes nothing of one."""
     marks: bool = False
@@ -133,10 +134,17 @@ class SynthesisRequest:
     """Fundamental frequency relative to the base voice."""
     formant: float = 1.0
     """Vocal-tract resonances relative to the base voice: below 1 a larger speaker, above 1 a smaller one."""
+    intonation: float = 1.0
+    """How far the pitch moves within a sentence, relative to the base voice, in semitones: below 1 flatter, above 1
+    livelier. An engine that cannot change that ignores it."""
+    loudness_db: float = 0.0
+    """Louder than the base voice; done for every engine, by its host."""
+    pauses: float = 1.0
+    """Length of the pauses within a text, relative to the base voice; done for every engine, by its host."""
     material: bytes = b""
     """The voice to speak with, as ``Engine.enroll`` of this engine gave it; empty: ``voice``."""
     instructions: str = ""
-    """How to speak, in words; an engine that does not follow instructions ignores them."""
+    """How to speak, in words, for an engine that follows ``instructions``; for others the ratios above say the same."""
     marks: bool = False
     """The listener wants marks: when each word is heard. An engine that does not know sends none."""
     phonemes: bool = False

@@ -49,7 +49,9 @@ _BEST_LANGUAGES = ("en", "es", "it", "de", "pt", "fr", "ru", "zh", "ja", "ko")
 """Listed first, in the order of how well a recogniser understood them."""
 
 # Parameters of the library, from speak_lib.h.
-_RATE, _PITCH = 1, 3
+_RATE, _PITCH, _RANGE = 1, 3, 4
+
+_BASE_RANGE, _WIDEST_RANGE = 50, 100
 
 _WAITING_BUFFERS = 50
 """Five seconds of audio that may wait for a slow listener."""
@@ -124,7 +126,8 @@ class EspeakEngine(SegmentEngine):
             told = with_misread(span.text, told)
         if told:
             spoken = marked_up(span.text, told)
-        parameters = {_RATE: round(rate), _PITCH: round(float(setting))}
+        width = min(round(_BASE_RANGE * request.intonation), _WIDEST_RANGE)
+        parameters = {_RATE: round(rate), _PITCH: round(float(setting)), _RANGE: width}
         speech = _Speech(spoken.text, voice, parameters, has_mnemonics=bool(told))
         times = WordTimes(spoken, span, self.info.sample_rate, speed=speed, phonemes=request.phonemes)
         chunks = shaped(times.heard(speech.pieces()), stages)

@@ -23,6 +23,7 @@ from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.silence import QUIETEST, sounding_from, trimmed
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
+from saystream.engines.intonation import intoned
 from saystream.engines.kokoro.timing import WordMarks, bounds
 from saystream.engines.onnx_outputs import with_output
 from saystream.engines.options import read_options
@@ -116,23 +117,23 @@ class HibariEngine(SegmentEngine):
         )
         marks: list[Mark] = []
         words = WordMarks(span.offset, phonemes=request.phonemes)
-        pieces = self._pieces(span, words, marks, hurried=hurried, in_words=request.normalize_text)
-        for samples in shaped(pieces, stages):
+        for samples in shaped(self._pieces(span, request, words, marks), stages):
             due = tuple(mark.moved(lambda ms: ms / speed) for mark in marks) if request.marks else ()
             marks.clear()
             yield SpeechChunk(samples, due)
 
     def _pieces(
-        self, span: Span, words: WordMarks, marks: list[Mark], *, hurried: bool, in_words: bool
+        self, span: Span, request: SynthesisRequest, words: WordMarks, marks: list[Mark]
     ) -> Iterator[Samples]:
         """``marks`` gets those of a pass, with times in all of the pieces, before its first piece comes."""
+        hurried = request.speed >= _HURRIED_FROM
         speed, effect = (_HURRIED_SPEED, _HURRIED_EFFECT) if hurried else (1.0, 1.0)
         sample_rate = self.info.sample_rate
         piece = sample_rate * _PIECE_MS // 1000
         chance = np.random.default_rng(_SEED)
         num_samples = 0
-        for symbols in self._passes(span, in_words=in_words):
-            sound, durations = self._spoken(symbols.text, speed, chance)
+        for symbols in self._passes(span, in_words=request.normalize_text):
+            sound, durations = self._spoken(symbols.text, speed, request.intonation, chance)
             pause_ms = pause_after_ms(symbols.text) / effect
             cut = sounding_from(sound, sample_rate)
             sound = trimmed(sound, sample_rate, pause_ms=pause_ms)
@@ -147,13 +148,13 @@ class HibariEngine(SegmentEngine):
                 yield sound[start : start + piece]
 
     def _spoken(
-        self, symbols: str, speed: float, chance: np.random.Generator
+        self, symbols: str, speed: float, intonation: float, chance: np.random.Generator
     ) -> tuple[Samples, NDArray[Any]]:
         """The sound, and how long each symbol and the two edges last, in frames."""
         ids = self._model.ids(symbols)
         inputs = {"ids": np.asarray([ids], np.int64), "speed": np.asarray([speed], np.float32)}
-        *parts, durations = self._session.run(None, inputs)
-        return synth(*(part[0] for part in parts), chance), durations
+        *parts, f0, durations = self._session.run(None, inputs)
+        return synth(*(part[0] for part in parts), intoned(f0[0], intonation), chance), durations
 
     def _passes(self, span: Span, *, in_words: bool) -> Iterator[Rewritten]:
         """What the model speaks in each pass, in symbols that it knows; a sentence is read when its turn comes. A text

@@ -17,6 +17,7 @@ import numpy as np
 from saystream.audio import Mark, SpeechChunk
 from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest, joined
 from saystream.hosting.aligned import AlignedStream
+from saystream.hosting.mannered import MannerStream, has_manner
 from saystream.text.composed import composed
 from saystream.text.formulas import open_at
 from saystream.text.formulas.reading import read_formulas
@@ -39,6 +40,8 @@ def open_stream(engine: Engine, request: SynthesisRequest) -> EngineStream:
     """A stream of ``engine`` that takes the text as written, and speaks it as ``request`` says."""
     reading = _Reading(engine.info, request)
     stream = engine.open(request)
+    if has_manner(request):
+        stream = MannerStream(stream, request, engine.info.sample_rate)
     if request.marks and not (engine.info.marks or engine.info.incremental_text):
         stream = AlignedStream(stream, engine.info.sample_rate)
     return (_FedStream if engine.info.incremental_text else _NormalizedStream)(stream, reading)

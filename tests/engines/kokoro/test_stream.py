@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engines.pitches import spread_semitones
 from saystream.engines.kokoro import windows
 from saystream.engines.kokoro.compiled import Compiler
 from saystream.engines.kokoro.constants import FRAME_SAMPLES, Constants
@@ -229,3 +230,14 @@ def test_a_voice_without_statistics_is_spoken_in_one_piece(
     stream = StreamingModel(parts, styles, Statistics({}))
     (step,) = stream.read(symbols[LONG], HEART).steps
     assert 2 < len(step()) / 24000 < 4
+
+
+def test_intonation_makes_the_pitch_move_more_or_less(
+    stream: StreamingModel, symbols: dict[str, str]
+) -> None:
+    def spread(intonation: float) -> float:
+        steps = stream.read(symbols[LONG], HEART, intonation=intonation).steps
+        return spread_semitones(np.concatenate([step() for step in steps]), 24000)
+
+    flat, usual, lively = map(spread, (0.4, 1.0, 1.6))
+    assert flat < 0.8 * usual < usual < lively

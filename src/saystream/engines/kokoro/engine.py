@@ -179,7 +179,7 @@ class KokoroEngine(Engine):
         stages = timbre(
             SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
         )
-        manner = _Manner(timbre_of, rhythm_of, speed, interrupt, ahead)
+        manner = _Manner(timbre_of, rhythm_of, speed, request.intonation, interrupt, ahead)
         words = WordMarks(span.offset, phonemes=request.phonemes, chinese=request.language == "zh")
         marks = MarkTimes(request.speed / speed)
         for samples in shaped(self._pieces(symbols, manner, words, marks), stages):
@@ -223,6 +223,7 @@ class KokoroEngine(Engine):
             manner.rhythm,
             timbre=manner.timbre,
             speed=manner.speed,
+            intonation=manner.intonation,
             interrupt=manner.interrupt,
         )
 
@@ -314,5 +315,6 @@ class _Manner:
     timbre: Mapping[str, float]
     rhythm: Mapping[str, float]
     speed: float
+    intonation: float
     interrupt: Interrupt
     ahead: StepsAhead[Samples | Reading]

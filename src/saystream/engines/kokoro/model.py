@@ -61,10 +61,11 @@ class WholeModel:
         *,
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
+        intonation: float = 1.0,
         interrupt: Interrupt | None = None,
     ) -> Reading:
         """1 to ``MAX_SYMBOLS`` symbols in a mix of voices, whose sound is one step. ``timbre`` is a mix for the timbre
-        alone, where it is not that of ``voice``. Raises Interrupted."""
+        alone, where it is not that of ``voice``. ``intonation`` stays as it is. Raises Interrupted."""
         inputs = {
             self._text_input: np.array([[EDGE, *numbers(symbols), EDGE]], np.int64),
             "style": self._styles.mixed(voice, len(symbols), timbre=timbre)[np.newaxis],

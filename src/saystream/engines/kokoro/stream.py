@@ -9,13 +9,14 @@ known before: ``statistics`` predicts them for a voice. A short text is made in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from saystream.engines.intonation import intoned
 from saystream.engines.kokoro.constants import FRAME_MS, FRAME_SAMPLES, Constants
 from saystream.engines.kokoro.model import Reading
 from saystream.engines.kokoro.parts import CONSTANTS, CROP_SAMPLES
@@ -153,14 +154,17 @@ class StreamingModel:
         *,
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
+        intonation: float = 1.0,
         interrupt: Interrupt | None = None,
     ) -> Reading:
         """1 to ``MAX_SYMBOLS`` symbols in a mix of voices, from the first audible frame to the last.
 
-        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``. Raises Interrupted.
+        ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``; ``intonation`` as in
+        ``SynthesisRequest``. Raises Interrupted.
         """
         style = self._styles.mixed(voice, len(symbols), timbre=timbre)
         prosody = self.prosody([EDGE, *numbers(symbols), EDGE], style, speed, interrupt)
+        prosody = replace(prosody, f0=intoned(prosody.f0, intonation))
         return Reading(self._steps(prosody, style, timbre or voice, interrupt), prosody.bounds_ms)
 
     def prosody(
