@@ -47,14 +47,14 @@ def opener_on(pool: FakePool, casting: NotingCasting, config: SpeechConfig) -> S
 @on_virtual_time
 async def test_a_text_is_spoken_as_the_session_says() -> None:
     pool, casting = FakePool(), NotingCasting()
-    config = SpeechConfig("Cherry", instructions="softly", normalize_text=False, marks=True, seed=7)
+    config = SpeechConfig("Cherry", instructions="as you like", normalize_text=False, marks=True, seed=7)
     opener = opener_on(pool, casting, config)
     opener.open("Hello", "", Manner())
     opener.configure(replace(config, voice="Ethan", marks=False))
     opener.open("你好", "", Manner())
     assert [stream.request for stream in pool.streams] == [
-        SynthesisRequest("Cherry", "en", instructions="softly", marks=True, seed=7),
-        SynthesisRequest("Ethan", "zh", instructions="softly", seed=7),
+        SynthesisRequest("Cherry", "en", instructions="as you like", marks=True, seed=7),
+        SynthesisRequest("Ethan", "zh", instructions="as you like", seed=7),
     ]
     assert casting.spoke_before == [None, "tone"]
 
@@ -84,6 +84,30 @@ async def test_an_own_voice_speaks_where_no_other_voice_is_named() -> None:
     for named in ("", "Ethan", "anna"):
         opener.open("Hello", "", Manner(voice=named))
     assert casting.own_voices == [own, None, own]
+
+
+@on_virtual_time
+async def test_instructions_become_ratios_for_an_engine_that_follows_none() -> None:
+    pool = FakePool()
+    config = SpeechConfig("Cherry", instructions="very fast and loud, with long pauses")
+    opener_on(pool, NotingCasting(), config).open("Hello", "", Manner())
+    request = pool.streams[0].request
+    assert request.speed > 1.2
+    assert request.loudness_db > 2
+    assert request.pauses > 1.5
+    assert request.pitch == 1.0
+    assert request.instructions == config.instructions
+
+
+@on_virtual_time
+async def test_an_engine_that_follows_instructions_gets_them_and_no_ratios() -> None:
+    pool = FakePool()
+    pool.info = replace(pool.info, instructions=True)
+    config = SpeechConfig("Cherry", instructions="very fast")
+    opener_on(pool, NotingCasting(), config).open("Hello", "", Manner())
+    assert pool.streams[0].request == SynthesisRequest(
+        "Cherry", "en", instructions="very fast", normalize_text=True
+    )
 
 
 @on_virtual_time

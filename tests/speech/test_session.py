@@ -12,6 +12,7 @@ from fake_pool import FakePool, synthesizer_on
 from saystream.errors import TextTooLong
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
 from saystream.text.pauses import pause_after_ms
+from saystream.voices.instructed import pauses_of
 
 from .sessions import IDLE_S, MAX_WAIT_S, THREE_SENTENCES, heard, listening, now_s, session_on, settings
 
@@ -373,3 +374,16 @@ async def test_the_engine_is_told_whether_to_read_numbers_as_words(normalize_tex
     # The text itself goes as it was written: what is counted never depends on how it is read.
     assert pool.texts == ["It is 5 km."]
     assert [event.text for event in listener.events if isinstance(event, ResponseEnded)] == ["It is 5 km."]
+
+
+@on_virtual_time
+async def test_the_pauses_between_sentences_are_as_long_as_the_instructions_say() -> None:
+    pool = FakePool()
+    session = session_on(pool)
+    session.configure(SpeechConfig("Cherry", instructions="long pauses"))
+    session.push(THREE_SENTENCES)
+    (ended,) = (await heard(session)).ends
+    usual_ms = sum(map(pause_after_ms, pool.texts[:-1]))
+    pauses_ms = ended.audio_ms - 200 * len(pool.texts)
+    assert pauses_ms == pytest.approx(pauses_of("long pauses") * usual_ms)
+    assert pauses_ms > 1.5 * usual_ms

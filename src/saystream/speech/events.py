@@ -36,7 +36,7 @@ class SpeechConfig:
     server_commit: bool = True
     """Cut and speak text as it comes; otherwise each commit is one response."""
     instructions: str = ""
-    """How to speak, in words; engines that cannot follow them ignore them."""
+    """How to speak, in words; for an engine that cannot follow them they become speed, pitch and the like."""
     normalize_text: bool = True
     """Read numbers, dates and the like as words."""
     marks: bool = False

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from saystream.errors import EngineUnavailable
+from saystream.text.description import described
 from saystream.text.language import SpokenLanguage
 from saystream.text.readable import readable_parts, scripts_of
+from saystream.voices.instructed import instructed
 
 if TYPE_CHECKING:
     from saystream.config import Settings
@@ -74,8 +76,11 @@ class StreamOpener:
         role = self._role(self.language.speak(text, following), manner.voice)
         self._engine = role.engine
         config = self._config
+        asked = role.request
+        if config.instructions and not self._services.hosting.engine(role.engine).instructions:
+            asked = instructed(asked, described(config.instructions))
         request = replace(
-            role.request,
+            asked,
             instructions=config.instructions,
             normalize_text=config.normalize_text,
             marks=config.marks,

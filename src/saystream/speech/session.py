@@ -26,6 +26,7 @@ from saystream.speech.startup import held_back
 from saystream.text.pauses import pause_after_ms
 from saystream.text.script import Pause, Sound
 from saystream.text.segmenter import is_speakable
+from saystream.voices.instructed import pauses_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -56,6 +57,7 @@ class SynthesisSession:
         """``ends_at_fault``: speech with a gap is of no use, so the first fault of an engine ends the session."""
         self._settings = services.settings
         self._config = config
+        self._pauses = pauses_of(config.instructions)
         self._pace = Pace()
         opener = StreamOpener(services, config, self._pace.playback)
         self._inbox = Inbox(services.settings, config, opener, self._pace)
@@ -92,6 +94,7 @@ class SynthesisSession:
         """Change the configuration, which is possible before the first ``ResponseStarted``; text already pushed is
         kept."""
         self._config = config
+        self._pauses = pauses_of(config.instructions)
         self._inbox.configure(config)
 
     def push(self, part: str | Part) -> None:
@@ -277,7 +280,7 @@ class SynthesisSession:
             yield SegmentFailed(fault, start, start + len(text.rstrip()))
         for begun in response.begun_before_next():
             yield begun
-        chain.end_segment(pause_after_ms(text))
+        chain.end_segment(pause_after_ms(text) * self._pauses)
 
     def _go_on_after(self, fault: ServerFault, *, heard: bool) -> None:
         """Raises ``fault`` if there is no use in speaking the next segment."""

@@ -95,9 +95,7 @@ SPEECH_SCHEMA: Final[dict[str, Any]] = {
             description="A name of `GET /v1/voices`, or one of OpenAI's, in any case.",
             examples=["alloy"],
         ),
-        "instructions": _may_be_absent(
-            _NAME, description="How to speak; of use only where the engine takes instructions."
-        ),
+        "instructions": _may_be_absent(_NAME, description="How to speak, in words."),
         "response_format": _may_be_absent({"enum": list(RESPONSE_FORMATS)}, default="mp3"),
         "speed": _may_be_absent(
             {"type": "number", "minimum": SPEED_RANGE[0], "maximum": SPEED_RANGE[1]},
