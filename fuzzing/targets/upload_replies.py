@@ -43,7 +43,7 @@ def one(data: bytes) -> None:
         worker.pipe_data_received(1, piece)
         assert len(worker._reply) <= _MAX_REPLY_BYTES
     try:
-        audio = worker.answer()
+        audio, _ = worker.answer()
     except (AudioRefused, AudioReaderUnavailable):
         return
     assert 0 < audio.sample_rate <= 192_000

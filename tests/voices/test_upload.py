@@ -13,6 +13,7 @@ import psutil
 import pytest
 import uvloop
 
+from hums import syllables
 from saystream.config import UploadSettings
 from saystream.errors import (
     AudioFormatUnsupported,
@@ -24,11 +25,13 @@ from saystream.errors import (
     AudioTooLong,
     AudioTooShort,
     AudioUndecodable,
+    AudioUnfit,
     Overloaded,
 )
 from saystream.voices import upload as upload_module
 from saystream.voices.upload import UploadReader
-from uploads import FORMATS, encoded, silence, tone
+from saystream.voices.upload_report import SpeakerLimits
+from uploads import FORMATS, encoded, silence, tone, written
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +102,32 @@ async def test_what_a_voice_needs_is_asked_for_with_the_file() -> None:
         await reader().read(upload, min_sample_rate=44100)
     with pytest.raises(AudioTooShort, match=r"1\.00 s; at least 5 s"):
         await reader().read(upload, min_sample_rate=RATE, min_duration_s=5.0)
+
+
+async def test_a_speaker_comes_back_without_silence_and_with_what_was_found() -> None:
+    speech = np.concatenate([np.zeros(16000), syllables(24, 4.0), np.zeros(16000)]).astype(np.float32)
+    audio, report = await reader().read_speaker(
+        written("wav", "pcm_s16le", 16000, speech[np.newaxis]),
+        min_sample_rate=RATE,
+        speaker=SpeakerLimits(min_speech_s=3.0),
+    )
+    assert audio.duration_ms / 1000 == pytest.approx(6.4, abs=0.3)
+    assert report.speech_s == pytest.approx(6.2, abs=0.3)
+    assert report.warnings == ("There is little speech. 10 to 20 seconds give a better voice.",)
+
+
+async def test_a_sound_that_nobody_makes_is_refused_as_a_speaker() -> None:
+    with pytest.raises(AudioUnfit, match="No speech was found") as caught:
+        await reader().read_speaker(
+            encoded("mp3", 4.0), min_sample_rate=RATE, speaker=SpeakerLimits(min_speech_s=3.0)
+        )
+    assert (caught.value.http_code, caught.value.http_status) == ("Audio.PreprocessError", 400)
+
+
+async def test_a_process_that_does_not_judge_is_our_fault(fake_python: Any) -> None:
+    fake_python("cat >/dev/null; echo '{\"sample_rate\":24000}'; printf abcd")
+    with pytest.raises(AudioReaderUnavailable, match="did not judge it"):
+        await reader().read_speaker(b"x", min_sample_rate=RATE, speaker=SpeakerLimits(min_speech_s=3.0))
 
 
 async def test_a_file_that_is_too_large_starts_no_process(fake_python: Any, tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ from saystream.errors import (
     AudioTooLong,
     AudioTooShort,
     AudioUndecodable,
+    AudioUnfit,
     Overloaded,
     SaystreamError,
 )
 from saystream.protocol.json import NOT_JSON
+from saystream.voices.upload_report import CheckReport, SpeakerLimits
 from saystream.voices.upload_worker import WorkerLimits, WorkerReply
 
 __all__ = ["UploadReader"]
@@ -55,6 +57,7 @@ _ERRORS: dict[str, type[SaystreamError]] = {
         AudioTooLong,
         AudioTooShort,
         AudioUndecodable,
+        AudioUnfit,
     )
 }
 
@@ -78,6 +81,28 @@ class UploadReader:
         applies. Raises an :class:`AudioRefused` that says what is wrong with the file, :class:`AudioReaderUnavailable`,
         or :class:`Overloaded` if too many are waiting. Cancelling kills the process.
         """
+        audio, _ = await self._read(upload, min_sample_rate, min_duration_s)
+        return audio
+
+    async def read_speaker(
+        self, upload: bytes, *, min_sample_rate: int, speaker: SpeakerLimits
+    ) -> tuple[AudioChunk, CheckReport]:
+        """The same of the recording of somebody who speaks, without the silence at its ends, and what was found in it.
+
+        Raises AudioUnfit, too, if nobody speaks in it, or there is too much noise.
+        """
+        audio, report = await self._read(upload, min_sample_rate, None, speaker)
+        if report is None:
+            raise AudioReaderUnavailable("Uploaded audio cannot be read: its process did not judge it.")
+        return audio, report
+
+    async def _read(
+        self,
+        upload: bytes,
+        min_sample_rate: int,
+        min_duration_s: float | None,
+        speaker: SpeakerLimits | None = None,
+    ) -> tuple[AudioChunk, CheckReport | None]:
         settings = self._settings
         if len(upload) > settings.max_bytes:
             raise AudioTooLarge(f"File too large: {len(upload)} bytes; at most {settings.max_bytes}.")
@@ -89,6 +114,7 @@ class UploadReader:
             max_duration_s=settings.max_duration_s,
             max_memory_bytes=settings.max_memory_bytes,
             max_cpu_s=settings.max_cpu_s,
+            speaker=speaker,
         )
         self._unfinished += 1
         try:
@@ -97,7 +123,7 @@ class UploadReader:
         finally:
             self._unfinished -= 1
 
-    async def _decoded(self, upload: bytes, limits: WorkerLimits) -> AudioChunk:
+    async def _decoded(self, upload: bytes, limits: WorkerLimits) -> tuple[AudioChunk, CheckReport | None]:
         max_samples = int(limits.max_duration_s * _MAX_REPLIED_RATE)
         worker = _Worker(_MAX_REPLY_LINE_BYTES + max_samples * _BYTES_PER_SAMPLE)
         try:
@@ -157,7 +183,7 @@ class _Worker(asyncio.SubprocessProtocol):
             stdin.close()
         await self._gone
 
-    def answer(self) -> AudioChunk:
+    def answer(self) -> tuple[AudioChunk, CheckReport | None]:
         """The answer of a process that has ended. Raises the error that it named, or what its end means."""
         head, _, samples = self._reply.partition(b"\n")
         try:
@@ -169,7 +195,7 @@ class _Worker(asyncio.SubprocessProtocol):
         whole = len(samples) > 0 and len(samples) % _BYTES_PER_SAMPLE == 0
         if not whole or not 0 < reply.sample_rate <= _MAX_REPLIED_RATE:
             raise self._untimely_end()
-        return AudioChunk(np.frombuffer(samples, "<f4"), reply.sample_rate)
+        return AudioChunk(np.frombuffer(samples, "<f4"), reply.sample_rate), reply.report
 
     def _untimely_end(self) -> SaystreamError:
         """A signal means that the file caused a crash or hit a limit; anything else is a fault on our side."""

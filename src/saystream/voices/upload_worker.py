@@ -1,8 +1,9 @@
 """The process that decodes one uploaded file: ``python -m saystream.voices.upload_worker LIMITS``.
 
 ``LIMITS`` is a :class:`WorkerLimits` as JSON. The file is standard input. The answer on standard output is a line with
-a :class:`WorkerReply` as JSON, then the samples, float32 little-endian. Once it has loaded what it needs, the process
-can open no more files, so an attacker who takes it over through a broken file has nothing but that file.
+a :class:`WorkerReply` as JSON, then the samples, float32 little-endian; those of a speaker are also judged, and silence
+at their ends is cut off (``upload_checks``). Once it has loaded what it needs, the process can open no more files, so
+an attacker who takes it over through a broken file has nothing but that file.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import os
 import resource
 import sys
 import wave
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from saystream.errors import AudioReaderUnavailable, AudioRefused, AudioUndecodable
+from saystream.voices.upload_report import CheckReport, SpeakerLimits
 
 if TYPE_CHECKING:
     from saystream.audio import AudioChunk
@@ -34,6 +37,8 @@ class WorkerLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_duration_s: float
     max_memory_bytes: int
     max_cpu_s: int
+    speaker: SpeakerLimits | None = None
+    """Of the speech in it; ``None`` if it may hold any sound."""
 
 
 class WorkerReply(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +46,8 @@ class WorkerReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sample_rate: int = 0
     """Hz."""
+    report: CheckReport | None = None
+    """On the speech, if that was asked for."""
     error: str = ""
     message: str = ""
 
@@ -58,39 +65,50 @@ def confine(*, max_memory_bytes: int, max_cpu_s: int) -> None:
 def main(limits: WorkerLimits) -> None:
     """Answer for the file on standard input."""
     try:
-        _checked(_rehearsal(), limits=msgspec.structs.replace(limits, min_sample_rate=0, min_duration_s=0.0))
+        _rehearse(limits)
     except ImportError as error:
         message = f"Uploaded audio cannot be read: {error}. pip install 'saystream[server]' brings it."
         _reply(WorkerReply(error=AudioReaderUnavailable.__name__, message=message))
     confine(max_memory_bytes=limits.max_memory_bytes, max_cpu_s=limits.max_cpu_s)
     try:
-        audio = _checked(sys.stdin.buffer.read(), limits=limits)
+        audio, report = _checked(sys.stdin.buffer.read(), limits)
     except AudioRefused as refusal:
         _reply(WorkerReply(error=type(refusal).__name__, message=refusal.message))
     except MemoryError:
         message = "Decoder audio file failed: the file needs more memory than is allowed."
         _reply(WorkerReply(error=AudioUndecodable.__name__, message=message))
-    _reply(WorkerReply(sample_rate=audio.sample_rate), audio.samples.astype("<f4", copy=False).data)
+    _reply(
+        WorkerReply(sample_rate=audio.sample_rate, report=report),
+        audio.samples.astype("<f4", copy=False).data,
+    )
 
 
-def _checked(upload: bytes, *, limits: WorkerLimits) -> AudioChunk:
+def _checked(upload: bytes, limits: WorkerLimits) -> tuple[AudioChunk, CheckReport | None]:
     # Loaded here, because a process without it must still be able to report that.
     from saystream.dsp.decode import check, decode
 
     audio = decode(upload, max_duration_s=limits.max_duration_s)
     check(audio, min_duration_s=limits.min_duration_s, min_sample_rate=limits.min_sample_rate)
-    return audio
+    if limits.speaker is None:
+        return audio, None
+    from saystream.voices.upload_checks import cut, judged, look_at
+
+    findings = look_at(audio)
+    report = judged(findings, limits.speaker)
+    return cut(audio, findings.activity, limits.speaker.max_speech_s), report
 
 
-def _rehearsal() -> bytes:
-    """A moment of audio. Some modules are loaded on first use, and by then no files can be opened."""
+def _rehearse(limits: WorkerLimits) -> None:
+    """Read a moment of audio. Some modules are loaded on first use, and by then no files can be opened."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(8000)
-        writer.writeframes(b"\x00\x40\x00\xc0" * 100)
-    return file.getvalue()
+        writer.writeframes(b"\x00\x40\x00\xc0" * 1000)
+    any_sound = msgspec.structs.replace(limits, min_sample_rate=0, min_duration_s=0.0)
+    with suppress(AudioRefused):  # nobody speaks in it
+        _checked(file.getvalue(), any_sound)
 
 
 def _reply(reply: WorkerReply, samples: memoryview | bytes = b"") -> NoReturn:

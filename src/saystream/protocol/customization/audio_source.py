@@ -14,7 +14,6 @@ __all__ = ["is_url", "read_data_uri"]
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 _DATA_URI: Final = re.compile(r"data:(?P<type>[^,]{0,256}),", re.IGNORECASE)
 _BASE64: Final = re.compile(r";\s*base64\s*$", re.IGNORECASE)
-_SPACE: Final = re.compile(r"\s+")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ALLOWED: Final = (
     "a data URI, such as data:audio/wav;base64,…, or an address that begins with http:// or https://"
@@ -44,7 +43,7 @@ def read_data_uri(source: str, *, param: str, max_bytes: int) -> bytes:
         raise _too_large(len(content) // 4 * 3, max_bytes)
     if "%" in content:  # a form may have escaped "+", "/" and "="
         content = _unescaped(content).decode("ascii", "replace")
-    content = _SPACE.sub("", content)
+    content = "".join(content.split())
     # Some programs leave out the padding.
     content += "=" * (-len(content) % 4)
     try:
