@@ -73,8 +73,14 @@ async def test_a_passage_is_spoken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("server_commit", [True, False])
-async def test_markup_alone_is_no_response(server_commit: bool) -> None:
-    assert await said(session_of(server_commit=server_commit), ["<b></b> ", "---\n😀"]) == []
+async def test_tags_alone_get_a_response_without_sound(server_commit: bool) -> None:
+    (heard,) = await said(session_of(server_commit=server_commit), ["<b>", "</b> 😀"])
+    assert not heard.text.strip() and not len(heard.samples)
+
+
+@pytest.mark.parametrize("server_commit", [True, False])
+async def test_signs_alone_are_no_response(server_commit: bool) -> None:
+    assert await said(session_of(server_commit=server_commit), ["---\n😀 ", "**"]) == []
 
 
 @on_virtual_time

@@ -100,7 +100,7 @@ class Inbox:
                 self._clear_buffer()
         elif (response := self.open_response()) is not None:
             self.release(response)
-            if response.speakable:
+            if response.speakable or _had_words(response):
                 response.close()
             else:
                 self.responses.pop()
@@ -199,10 +199,10 @@ class Inbox:
         self._pace.wake()
 
     def _add_whole(self, parts: Iterable[str | Part]) -> bool:
-        """Add a response of its own, with all that it says known; False if there is nothing to hear in it."""
+        """Add a response of its own, with all that it says known; False if nothing to hear was given."""
         response = self._new_response()
         plain = [*self._plain(response, parts)]
-        if not any(map(is_audible, plain)):
+        if not any(map(is_audible, plain)) and not _had_words(response):
             return False
         for part in plain:
             self._add(response, part)
@@ -260,3 +260,8 @@ class Inbox:
         if response.is_fed:
             response.part()
         response.add(text, self._pace.now_ms(), manner=passage.manner, pronunciations=passage.pronunciations)
+
+
+def _had_words(response: SpeechResponse) -> bool:
+    """Whether it was given words, if only those of tags."""
+    return response.plain is not None and response.plain.had_words

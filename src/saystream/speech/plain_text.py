@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from saystream.text.markup import MarkupFilter
 from saystream.text.rewriting import Rewritten
 from saystream.text.script import Passage, Places
+from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
     from saystream.audio import Mark
@@ -25,6 +26,9 @@ class PlainText:
         self._pushed = 0
         """…and how much was pushed in all."""
         self._places = Places()
+        self.had_words = False
+        """Something was pushed that looked like words, even if all of it was markup: it must not go without an
+        answer."""
 
     @property
     def held_characters(self) -> int:
@@ -34,6 +38,7 @@ class PlainText:
     def push(self, text: str) -> str:
         """What of it is certain to be text, behind what was held back."""
         self._pushed += len(text)
+        self.had_words = self.had_words or is_speakable(text)
         return self._given(self._filter.push(text))
 
     def finish(self) -> str:

@@ -178,6 +178,23 @@ async def test_several_commits_are_spoken_one_after_the_other(server: Live) -> N
     assert kinds(in_order) == [*RESPONSE * 3, "session.finished"]
 
 
+@pytest.mark.parametrize("mode", ["commit", "server_commit"])
+async def test_text_of_nothing_but_tags_gets_a_response_without_sound(server: Live, mode: str) -> None:
+    async with server.peer() as peer:
+        await peer.update(mode=mode)
+        await peer.append("<b>")
+        await peer.append("</b>")
+        await peer.commit()
+        *_, done = await peer.until("response.done")
+        assert done["response"]["status"] == "completed"
+        assert done["response"]["usage"] == {"characters": 0}
+        await peer.append("**Hello** there.")
+        await peer.commit()
+        *events, done = await peer.until("response.done")
+    assert "response.audio.delta" in kinds(events)
+    assert done["response"]["usage"] == {"characters": 12}
+
+
 async def test_in_commit_mode_nothing_is_spoken_before_a_commit_and_a_finish_is_one(server: Live) -> None:
     async with server.peer() as peer:
         await peer.update(mode="commit")
