@@ -260,15 +260,29 @@ def test_a_voice_of_another_model_is_refused_with_the_models_that_take_it() -> N
     assert "24 voices of qwen3-tts-instruct-flash-realtime" in message
 
 
+def test_a_name_without_a_date_means_the_same_model_as_the_one_with_it() -> None:
+    dated = CATALOG.model("qwen3-tts-flash-realtime", door="realtime").stands_for
+    assert dated is not None
+    assert CATALOG.is_same_model("qwen3-tts-flash-realtime", dated)
+    assert CATALOG.is_same_model(dated, "qwen3-tts-flash-realtime")
+    assert not CATALOG.is_same_model("qwen3-tts-vc-realtime-2026-01-15", "qwen3-tts-vc-realtime-2025-11-27")
+    assert CATALOG.is_same_model("gone", "gone") and not CATALOG.is_same_model("gone", dated)
+
+
+def test_a_voice_of_ones_own_is_not_looked_for_among_those_of_the_system() -> None:
+    CATALOG.check("qwen3-tts-vc-realtime-2026-01-15", {"voice": "anna"}, own_voice=True)
+    assert CATALOG.has_voice("Cherry") and not CATALOG.has_voice("anna")
+
+
 @pytest.mark.parametrize(("kind", "made"), [("vc", "cloned"), ("vd", "designed")])
-def test_a_cloning_or_design_model_says_that_it_has_no_voice_yet(kind: str, made: str) -> None:
+def test_a_cloning_or_design_model_says_which_voices_it_takes(kind: str, made: str) -> None:
     for model in (name for name in REALTIME + HTTP if f"-{kind}-" in name):
         known = refusal(model, voice="Cherry").message
         unknown = refusal(model, voice="qwen-tts-vc-mine-1").message
 
         assert "takes no system voices" in known and "qwen3-tts-flash" in known
-        assert f"voices {made} for {model}, and none exists yet" in known
-        assert f"voices {made} for {model}, and none exists yet" in unknown
+        assert f"voices {made} for {model}; `GET /v1/voices` lists those there are" in known
+        assert f"voices {made} for {model}; `GET /v1/voices` lists those there are" in unknown
 
 
 @pytest.mark.parametrize(

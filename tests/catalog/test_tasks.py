@@ -122,7 +122,7 @@ def test_the_newest_cosyvoice_takes_only_voices_of_ones_own(name: str) -> None:
 
     assert "As to this one, cosyvoice-v3-flash, cosyvoice-v3-plus do." in known
     for message in (known, unknown):
-        assert f"voices cloned or designed for {name}, and none exists yet" in message
+        assert f"voices cloned or designed for {name}; `GET /v1/voices` lists those there are" in message
 
 
 def test_a_voice_of_another_version_is_refused_with_the_model_that_takes_it() -> None:

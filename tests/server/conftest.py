@@ -8,6 +8,7 @@ import pytest_asyncio
 from saystream.server.access.keys import KeyStore
 from saystream.server.access.months import MonthlyCharacters
 from saystream.server.accounting import usage
+from saystream.voices.custom.store import OwnVoiceStore
 
 from .live import Live, live_server
 
@@ -16,7 +17,7 @@ from .live import Live, live_server
 def patient_stores() -> Iterator[None]:
     """A database that answers late, because the machine is busy with tests, loses nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        for store in (KeyStore, MonthlyCharacters):
+        for store in (KeyStore, MonthlyCharacters, OwnVoiceStore):
             patch.setitem(store.__init__.__kwdefaults__ or {}, "answer_within_s", 60.0)
         patch.setattr(usage, "_FLUSH_TIMEOUT_S", 60.0)
         yield

@@ -80,8 +80,20 @@ class Catalog:
         """The voice of a session that names none; empty if the model has no voice of its own."""
         return self._any_door(model).default_voice
 
-    def check(self, model: str, asked: Mapping[str, Any], *, prefix: str = "session.") -> None:
-        """Check that ``model`` takes ``asked``, parameters of a session and their values.
+    def is_same_model(self, name: str, other: str) -> bool:
+        """Whether both names mean one model: a name without a date stands for one with it."""
+
+        def dated(of: str) -> str:
+            model = self._model_by_name.get(of)
+            return of if model is None else model.stands_for or of
+
+        return dated(name) == dated(other)
+
+    def check(
+        self, model: str, asked: Mapping[str, Any], *, prefix: str = "session.", own_voice: bool = False
+    ) -> None:
+        """Check that ``model`` takes ``asked``, parameters of a session and their values; with ``own_voice`` its voice
+        is known to be one of the model's that somebody made.
 
         The values must be ones that ``saystream.parameters`` allows; missing parameters are not checked. Every model
         takes a parameter that it does not list if it has its default value.
@@ -98,7 +110,8 @@ class Catalog:
         for name, value in asked.items():
             param = f"{prefix}{name}"
             if name == "voice":
-                self._check_voice(entry, value, param)
+                if not own_voice:
+                    self._check_voice(entry, value, param)
             elif name in choices:
                 _check_choice(entry, param, value, choices[name])
             elif PARAMETERS[name].is_listed and name not in entry.parameters:
@@ -125,7 +138,7 @@ class Catalog:
 
     def _check_voice(self, model: Model, voice: str, param: str) -> None:
         if model.voice_kind != "system":
-            raise self._no_voice_yet(model, voice, param)
+            raise self._not_ones_own(model, voice, param)
         taken = self._voices_by_model[model.name]
         if voice in taken:
             return
@@ -135,13 +148,13 @@ class Catalog:
         reason = f"{model.name} does not take this voice; {self._takers(known, model.door)}."
         raise InvalidValue(param, voice, _how_many(taken, f" of {model.name}"), reason=reason)
 
-    def _no_voice_yet(self, model: Model, voice: str, param: str) -> InvalidValue:
+    def _not_ones_own(self, model: Model, voice: str, param: str) -> InvalidValue:
         reason = f"{model.name} takes no system voices."
         known = self._voice_by_name.get(voice)
         if known is not None:
             reason += f" As to this one, {self._takers(known, model.door)}."
         made = "cloned or designed" if model.voice_kind == "custom" else model.voice_kind
-        allowed = f"voices {made} for {model.name}, and none exists yet"
+        allowed = f"voices {made} for {model.name}; `GET /v1/voices` lists those there are"
         return InvalidValue(param, voice, allowed, reason=reason)
 
     def _takers(self, voice: Voice, door: Door) -> str:

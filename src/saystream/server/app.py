@@ -34,9 +34,11 @@ from saystream.server.web.fetching import Fetcher
 from saystream.server.web.forwarded import Forwarded
 from saystream.server.web.paths import TidyPaths, UnknownPath
 from saystream.server.web.request_ids import HEADER, RequestIds
+from saystream.speech.enrolling import OwnVoices
 from saystream.speech.synthesizer import Synthesizer
 from saystream.storage import serving_store
 from saystream.storage.files import FileStore
+from saystream.voices.custom.store import OwnVoiceStore
 from saystream.voices.upload import UploadReader
 
 if TYPE_CHECKING:
@@ -99,6 +101,9 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
         UsageRecorder(store.writing, metrics := Metrics(synthesizer.hosting)).running(
             retention_days=settings.usage_retention_days
         ) as usage,
+        OwnVoices.running(
+            OwnVoiceStore(store, files, settings.own_voices), synthesizer, catalog=known
+        ) as own_voices,
     ):
         authenticator = Authenticator(
             KeyStore(store.reading),
@@ -119,6 +124,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             files=files,
             links=links,
             fetcher=fetcher,
+            own_voices=own_voices,
         )
         async with room.watching_keys():
             yield services
@@ -155,7 +161,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["*"],
         expose_headers=[HEADER, "retry-after"],
     )

@@ -96,7 +96,7 @@ async def test_the_limits_and_the_workspace_of_a_key_come_with_who_sent_it(store
     made = await store.create("Ann", max_sessions=2, workspace="sales")
     headers = {"authorization": f"Bearer {made.secret}"}
     authenticator = Authenticator(store)
-    expected = Principal(made.key.id, "Ann", "sales", KeyLimits(max_sessions=2))
+    expected = Principal(made.key.id, "Ann", "sales", KeyLimits(max_sessions=2), owner="sales")
     assert await authenticator.authenticate(headers) == expected
     assert await authenticator.authenticate({**headers, "x-dashscope-workspace": "sales"}) == expected
 

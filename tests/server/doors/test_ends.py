@@ -85,6 +85,11 @@ class Trouble:
             self.strike()
 
 
+class NoOwnVoices:
+    async def resolve(self, *_: str, **__: str) -> None:
+        return None
+
+
 @dataclass
 class FakeKeys:
     trouble: Trouble
@@ -201,6 +206,7 @@ class Serving:
             files=cast(Any, FakeFiles(trouble)),
             links=Links(LinkSigner(b"s" * 32), ttl_s=60.0),
             fetcher=cast(Any, None),
+            own_voices=cast(Any, NoOwnVoices()),
         )
         self._app = Starlette(
             routes=[route for door in DOORS for route in door(services).routes()],

@@ -136,7 +136,7 @@ async def test_pages_hold_what_is_asked_for(store: OwnVoiceStore) -> None:
         await store.create(voice, None)
     assert await store.list("home", family="voice-enrollment", prefix="bob") == ([bob], 1)
     assert await store.list("home", origin="designed") == ([bob], 1)
-    assert (await store.list("home", prefix="anna"))[1] == 2
+    assert (await store.list("home", prefix="ann"))[1] == 2
     assert (await store.list("home", prefix="ann%"))[1] == 0
 
 

@@ -41,6 +41,8 @@ class Principal:
     workspace: str | None
     """The key's, else the header ``X-DashScope-WorkSpace`` as sent; a label that grants nothing."""
     limits: KeyLimits = NO_LIMITS
+    owner: str = ""
+    """Whose is what this one leaves on the server, such as voices: the key's own workspace; "" if it has none."""
 
 
 class Authenticator:
@@ -90,7 +92,11 @@ class Authenticator:
                 "this key belongs to another workspace than the one in the header X-DashScope-WorkSpace"
             )
         return Principal(
-            key_id=key.id, label=key.label, workspace=key.workspace or workspace, limits=key.limits
+            key_id=key.id,
+            label=key.label,
+            workspace=key.workspace or workspace,
+            limits=key.limits,
+            owner=key.workspace or "",
         )
 
     async def current(self, key_ids: Collection[str]) -> dict[str, Key]:

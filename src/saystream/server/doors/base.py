@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from saystream.server.web.faults import ErrorShape
     from saystream.server.web.fetching import Fetcher
     from saystream.server.web.openapi import Operation
+    from saystream.speech.enrolling import OwnVoices
     from saystream.speech.events import SpeechConfig, SpeechEvent
     from saystream.speech.synthesizer import Synthesizer
     from saystream.storage.files import FileStore
@@ -60,6 +61,7 @@ class Services:
     files: FileStore
     links: Links
     fetcher: Fetcher
+    own_voices: OwnVoices
 
     def billed_text(self, text: str, markup: Markup = "auto") -> str:
         """``text`` as it was sent, without the pauses that are written into it where they are taken for such, and

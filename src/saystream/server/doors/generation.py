@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from saystream.audio import Mark
     from saystream.catalog.entries import Model
     from saystream.protocol.usage import Usage
+    from saystream.server.access.auth import Principal
     from saystream.server.access.links import Link
     from saystream.server.accounting.account import ResponseAccount
     from saystream.server.doors.base import Services
+    from saystream.voices.custom.voice import OwnVoice
 
 __all__ = ["PATH", "GenerationDoor"]
 
@@ -107,25 +109,31 @@ class GenerationDoor(Door):
         wanted = decode_request(body)
         if wanted.unknown_fields:
             _log.debug("unknown fields ignored", unknown_fields=wanted.unknown_fields)
-        model = self._check(wanted)
+        model, own_voice = await self._check(principal, wanted)
         link = self.services.links.link(request, files.new_path(request_id()))
         billed = billed_characters(self.services.billed_text(wanted.text, wanted.markup))
         place = await room.admit(principal, model.name, characters=billed)
         return answer(
             request,
             place,
-            lambda: _Speech(self.services, self.account(principal), model, wanted, link),
+            lambda: _Speech(self.services, self.account(principal), model, wanted, own_voice, link),
             finish=self.services.settings.files.finish_abandoned,
         )
 
-    def _check(self, wanted: GenerationRequest) -> Model:
-        """Raises ModelNotFound, or InvalidRequest for anything that the model does not take."""
+    async def _check(self, principal: Principal, wanted: GenerationRequest) -> tuple[Model, OwnVoice | None]:
+        """The model, and the voice if that is a cloned or designed one.
+
+        Raises ModelNotFound, or InvalidRequest for anything that the model does not take.
+        """
         model = self.services.catalog.model(wanted.model, door="http")
-        self.services.catalog.check(model.name, wanted.parameters(), prefix="")
+        own_voice = await self.services.own_voices.resolve(principal.owner, model.name, wanted.voice)
+        self.services.catalog.check(
+            model.name, wanted.parameters(), prefix="", own_voice=own_voice is not None
+        )
         _check_length(model, wanted.text)
         if not is_speakable(self.services.billed_text(wanted.text, wanted.markup)):
             raise InvalidRequest("The text holds nothing that can be spoken.", param="input.text")
-        return model
+        return model, own_voice
 
 
 class _Speech(SpokenRequest):
@@ -135,12 +143,14 @@ class _Speech(SpokenRequest):
         account: ResponseAccount,
         model: Model,
         wanted: GenerationRequest,
+        own_voice: OwnVoice | None,
         link: Link,
     ) -> None:
         text = services.billed_text(wanted.text, wanted.markup)
         super().__init__(services, account, link, WavSpool(_SAMPLE_RATE), billed_text=text)
         self._model = model
         self._wanted = wanted
+        self._own_voice = own_voice
         self._words: list[tuple[Mark, ...]] = []
         """Those that begin in each piece."""
 
@@ -175,6 +185,7 @@ class _Speech(SpokenRequest):
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
             instructions=self._wanted.instructions,
             marks=self._wanted.word_timestamps,
+            own_voice=self._own_voice,
             markup=self._wanted.markup,
         )
         events = self._services.synthesizer.speak(config, self._wanted.text)

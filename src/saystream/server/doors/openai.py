@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model, Voice
     from saystream.protocol.http.speech_request import SpeechRequest
+    from saystream.server.access.auth import Principal
     from saystream.speech.events import SpeechEvent
     from saystream.voices.casting import Casting, Choice
 
@@ -159,7 +160,7 @@ class OpenAIDoor(Door):
         wanted, unknown = decode_speech_request(body)
         if unknown:
             _log.debug("unknown fields ignored", unknown_fields=unknown)
-        model, config = self._choice(wanted)
+        model, config = await self._choice(principal, wanted)
         events = self.speak(principal, model, config, wanted.input)
         if wanted.stream_format == "sse":
             return StreamedAnswer(
@@ -203,25 +204,39 @@ class OpenAIDoor(Door):
         return ours | {name.lower(): ours[own] for name, own in openai_names.model_names().items()}
 
     @cached_property
+    def _of_openai(self) -> frozenset[str]:
+        return frozenset(name.lower() for name in openai_names.model_names())
+
+    @cached_property
+    def _by_name(self) -> dict[str, Model]:
+        return {model.name: model for model in self.services.catalog.models}
+
+    @cached_property
     def _voices(self) -> VoiceList:
         return _voice_list(self.services.catalog, self.services.synthesizer.casting)
 
-    def _choice(self, wanted: SpeechRequest) -> tuple[Model, SpeechConfig]:
-        """The model, and how it should speak.
+    async def _choice(self, principal: Principal, wanted: SpeechRequest) -> tuple[Model, SpeechConfig]:
+        """The model, and how it should speak. A cloned or designed voice speaks with its own model, unless another one
+        of ours is named.
 
         Raises ModelNotFound, InvalidValue or InvalidRequest if it cannot be spoken like that.
         """
         names = openai_names.model_names()
-        model = self._speaking.get((wanted.model or next(iter(names))).strip().lower())
+        named = (wanted.model or next(iter(names))).strip().lower()
+        own_voice = await self.services.own_voices.resolve(
+            principal.owner, "" if named in self._of_openai else named, wanted.voice.strip()
+        )
+        model = self._speaking.get(named) if own_voice is None else self._by_name.get(own_voice.target_model)
         if model is None:
-            # Not every model of the catalogue can be used here: some have only cloned or designed voices.
             raise ModelNotFound(
                 f"There is no model '{quote(wanted.model)}'; `GET /v1/models` lists the models, such as"
                 f" {', '.join(names)}.",
                 param="model",
             )
-        voice = self._voice(wanted.voice.strip(), model)
-        self.services.catalog.check_voice(model.name, voice)
+        voice = wanted.voice.strip()
+        if own_voice is None:
+            voice = self._voice(voice, model)
+            self.services.catalog.check_voice(model.name, voice)
         if not is_speakable(self.services.billed_text(wanted.input, wanted.markup)):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         config = SpeechConfig(
@@ -231,6 +246,7 @@ class OpenAIDoor(Door):
             effects=Effects(speech_rate=wanted.speed),
             server_commit=False,
             instructions=wanted.instructions,
+            own_voice=own_voice,
             markup=wanted.markup,
         )
         return model, config

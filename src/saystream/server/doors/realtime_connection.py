@@ -13,6 +13,7 @@ from saystream.dsp.encoders import settled
 from saystream.errors import (
     Draining,
     InvalidRequest,
+    InvalidValue,
     LimitReached,
     ModelNotFound,
     SaystreamError,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from saystream.server.accounting.usage import Outcome
     from saystream.server.doors.base import Services
     from saystream.speech.session import SynthesisSession
+    from saystream.voices.custom.voice import OwnVoice
 
 __all__ = ["Connection"]
 
@@ -105,6 +107,8 @@ class Connection(SocketConnection):
             max_pending_responses=limits.max_pending_responses,
             is_speakable=is_speakable,
         )
+        self._own_voice: OwnVoice | None = None
+        """The cloned or designed voice that an update named last."""
         self._session: SynthesisSession | None = None
         self._session_started = asyncio.Event()
         self._response_id = ""
@@ -201,7 +205,8 @@ class Connection(SocketConnection):
             return
         try:
             await self._count_characters(event)
-        except (LimitReached, TextTooLong) as refusal:
+            await self._look_up_voice(event)
+        except (LimitReached, TextTooLong, InvalidValue) as refusal:
             self._core.refuse(refusal, event.event_id)
             return
         except ServerFault as fault:
@@ -223,6 +228,15 @@ class Connection(SocketConnection):
         if isinstance(event, TextAppend) and limiter.counts_characters(principal):
             await limiter.take_characters(principal, billed_characters(event.text))
 
+    async def _look_up_voice(self, event: ClientEvent) -> None:
+        """Find out whether ``event`` names a cloned or designed voice, before the core accepts it. Raises InvalidValue
+        for one that the model does not take, and StoreUnavailable."""
+        if not isinstance(event, SessionUpdate) or not event.session.voice:
+            return
+        self._own_voice = await self._services.own_voices.resolve(
+            self._place.principal.owner, self._model, event.session.voice, param="session.voice"
+        )
+
     def _act_or_refuse(self, event: ClientEvent) -> None:
         try:
             self._act(event)
@@ -237,7 +251,7 @@ class Connection(SocketConnection):
             case SessionUpdate():
                 if self._core.ignored_keys:
                     _log.debug("unknown fields ignored", unknown_fields=self._core.ignored_keys)
-                config = SpeechConfig.of_session(self._core.config)
+                config = self._speech_config()
                 session.configure(config)
                 _log_bit_rate(config.audio_format)
             case TextAppend(text=text):
@@ -262,13 +276,23 @@ class Connection(SocketConnection):
                 assert_never(event)
 
     def _start_session(self) -> SynthesisSession:
-        self._session = self._services.synthesizer.session(SpeechConfig.of_session(self._core.config))
+        self._session = self._services.synthesizer.session(self._speech_config())
         self._session_started.set()
         return self._session
 
     def _check(self, config: SessionConfig) -> None:
         """Raises InvalidValue for anything that the model does not take."""
-        self._services.catalog.check(self._model, config.fields())
+        self._services.catalog.check(
+            self._model, config.fields(), own_voice=self._own_voice_of(config) is not None
+        )
+
+    def _own_voice_of(self, config: SessionConfig) -> OwnVoice | None:
+        known = self._own_voice
+        return known if known is not None and known.name == config.voice else None
+
+    def _speech_config(self) -> SpeechConfig:
+        config = self._core.config
+        return SpeechConfig.of_session(config, self._own_voice_of(config))
 
     # --- the speaker -----------------------------------------------------------------------------------------------
 

@@ -24,7 +24,14 @@ from saystream.server.doors.spoken_request import SpokenRequest, answer, wants_e
 from saystream.server.doors.spool import Spool, WavSpool
 from saystream.server.doors.task_schema import PARAMETER_SCHEMAS
 from saystream.server.doors.task_sentences import Sentences
-from saystream.server.doors.task_speech import Preparation, check_parts, nothing_to_speak, speech_of, urls_of
+from saystream.server.doors.task_speech import (
+    Preparation,
+    check_parts,
+    nothing_to_speak,
+    own_voice_of,
+    speech_of,
+    urls_of,
+)
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
 from saystream.speech.events import ResponseAudio, ResponseEnded, SegmentBegun
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
     from saystream.server.doors.base import Services
     from saystream.server.doors.task_speech import TaskSpeech
     from saystream.text.script import Part
+    from saystream.voices.custom.voice import OwnVoice
 
 __all__ = ["PATH", "SpeechSynthesizerDoor"]
 
@@ -97,7 +105,8 @@ class SpeechSynthesizerDoor(Door):
         wanted = decode_synthesis(body)
         if wanted.parameters.unknown_fields:
             _log.debug("unknown fields ignored", unknown_fields=wanted.parameters.unknown_fields)
-        speech = self._check(wanted)
+        own_voice = await own_voice_of(self.services, principal, wanted.model, wanted.parameters)
+        speech = self._check(wanted, own_voice)
         if not wants_events(request):
             speech = replace(speech, config=replace(speech.config, marks=False))
         path = self.services.files.new_path(request_id(), speech.config.audio_format.container)
@@ -113,13 +122,13 @@ class SpeechSynthesizerDoor(Door):
             finish=self.services.settings.files.finish_abandoned,
         )
 
-    def _check(self, wanted: SynthesisRequest) -> TaskSpeech:
+    def _check(self, wanted: SynthesisRequest, own_voice: OwnVoice | None) -> TaskSpeech:
         """Raises ModelNotFound, or InvalidRequest for anything that the model does not take."""
         catalog = self.services.catalog
         model = catalog.model(wanted.model, door="inference")
         if "http" not in model.features:
             raise ModelNotFound(f"The model {model.name} is not served over HTTP.", param="model")
-        speech = speech_of(catalog, model.name, wanted.parameters, prefix="input.")
+        speech = speech_of(catalog, model.name, wanted.parameters, prefix="input.", own_voice=own_voice)
         longest = self.services.settings.task.max_text_characters
         if len(wanted.text) > longest:
             raise TextTooLong(

@@ -17,7 +17,7 @@ from saystream.protocol.task.commands import ContinueTask, FinishTask, RunTask
 from saystream.protocol.task.server import TaskLimits, TaskServer
 from saystream.server.doors.socket_connection import SocketConnection
 from saystream.server.doors.spoken_task import SpokenTask
-from saystream.server.doors.task_speech import speech_of
+from saystream.server.doors.task_speech import own_voice_of, speech_of
 from saystream.text.counting import billed_characters
 
 if TYPE_CHECKING:
@@ -164,11 +164,18 @@ class TaskConnection(SocketConnection):
             raise Draining("the server is shutting down")
         if command.parameters.unknown_fields:
             _log.debug("unknown fields ignored", unknown_fields=command.parameters.unknown_fields)
+        principal = self._place.principal
+        own_voice = await own_voice_of(self._services, principal, command.model, command.parameters)
+        if not self._core.is_open(command.task_id):  # it was cut off meanwhile
+            return
         speech = speech_of(
-            self._services.catalog, command.model, command.parameters, prefix="payload.parameters."
+            self._services.catalog,
+            command.model,
+            command.parameters,
+            prefix="payload.parameters.",
+            own_voice=own_voice,
         )
         self._check_text(command, speech)
-        principal = self._place.principal
         place = await self._services.room.admit(
             principal, speech.model.name, characters=billed_characters(command.text)
         )

@@ -26,8 +26,19 @@ if TYPE_CHECKING:
 
     from saystream.catalog import Catalog, Model
     from saystream.protocol.task.parameters import TaskParameters
+    from saystream.server.access.auth import Principal
+    from saystream.server.doors.base import Services
+    from saystream.voices.custom.voice import OwnVoice
 
-__all__ = ["Preparation", "TaskSpeech", "check_parts", "nothing_to_speak", "speech_of", "urls_of"]
+__all__ = [
+    "Preparation",
+    "TaskSpeech",
+    "check_parts",
+    "nothing_to_speak",
+    "own_voice_of",
+    "speech_of",
+    "urls_of",
+]
 
 _MAX_INSTRUCTION_CHARACTERS: Final = 128
 """Of the official SDK. The interface's documents allow 100, and count a Han character as two: what they allow is always
@@ -53,8 +64,35 @@ class TaskSpeech:
         return self.model.task == "out"
 
 
-def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefix: str) -> TaskSpeech:
-    """What speaks a task of ``model``; ``prefix`` is where its parameters stand, such as ``payload.parameters.``.
+async def own_voice_of(
+    services: Services, principal: Principal, model: str, parameters: TaskParameters
+) -> OwnVoice | None:
+    """The cloned or designed voice that a task of ``model`` asks for; ``None`` if it asks for none.
+
+    Raises VoiceRefused if the model does not take it, and StoreUnavailable.
+    """
+    try:
+        entry = services.catalog.model(model, door="inference")
+    except ModelNotFound:
+        return None  # ``speech_of`` says so
+    if entry.task == "out":
+        return None
+    try:
+        return await services.own_voices.resolve(principal.owner, entry.name, parameters.voice)
+    except InvalidValue as error:
+        raise _refused(entry, error.message) from None
+
+
+def speech_of(
+    catalog: Catalog,
+    model: str,
+    parameters: TaskParameters,
+    *,
+    prefix: str,
+    own_voice: OwnVoice | None = None,
+) -> TaskSpeech:
+    """What speaks a task of ``model``; ``prefix`` is where its parameters stand, such as ``payload.parameters.``, and
+    ``own_voice`` is what ``own_voice_of`` gives for it.
 
     What a model does not take but this server can do all the same is done: replaced words, a seed, a bit rate. Raises
     TaskModelUnknown, VoiceRefused, and InvalidValue for a format, sample rate, instruction or ``hot_fix`` that cannot
@@ -71,7 +109,7 @@ def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefi
         raise InvalidValue(f"{prefix}instruction", f"{characters} characters", allowed)
     hint = parameters.language_hints[0] if parameters.language_hints else ""
     config = SpeechConfig(
-        voice=_voice(catalog, entry, parameters.voice),
+        voice=parameters.voice if own_voice is not None else _voice(catalog, entry, parameters.voice),
         language_type=LANGUAGE_NAMES.get(hint, AUTO),
         further_language="" if hint in LANGUAGE_NAMES else hint,
         audio_format=_audio_format(entry, parameters, prefix),
@@ -81,6 +119,7 @@ def speech_of(catalog: Catalog, model: str, parameters: TaskParameters, *, prefi
         phonemes=_wants_phonemes(entry, parameters),
         seed=parameters.seed or None,  # 0, the default, asks for nothing
         one_response=True,
+        own_voice=own_voice,
     )
     return TaskSpeech(entry, config, parameters)
 
@@ -140,7 +179,9 @@ def check_parts(catalog: Catalog, speech: TaskSpeech, parts: Iterable[Part]) -> 
     for part in parts:
         if not isinstance(part, Passage):
             continue
-        if part.manner.voice and speech.model.task != "out":
+        own_voice = speech.config.own_voice
+        is_own = own_voice is not None and part.manner.voice == own_voice.name
+        if part.manner.voice and not is_own and speech.model.task != "out":
             _voice(catalog, speech.model, part.manner.voice)
         if part.manner.effect:
             check_effect(part.manner.effect, part.manner.effect_values, sample_rate)

@@ -167,15 +167,13 @@ class OwnVoiceStore:
         page_size: int = 10,
     ) -> tuple[Sequence[OwnVoice], int]:
         """One page of the voices of a workspace, the newest first, without their renditions; and how many there are on
-        all pages. ``prefix`` is that of ``OwnVoice``."""
+        all pages. ``prefix`` is how that of ``OwnVoice`` begins."""
         wanted: list[ColumnElement[bool]] = [voices.c.workspace == workspace]
-        for column, value in (
-            (voices.c.family, family),
-            (voices.c.origin, origin),
-            (voices.c.prefix, prefix),
-        ):
+        for column, value in ((voices.c.family, family), (voices.c.origin, origin)):
             if value:
                 wanted.append(column == value)
+        if prefix:
+            wanted.append(func.substr(voices.c.prefix, 1, len(prefix)) == prefix)
         return await self._asked(self._list(wanted, page_index * page_size, page_size))
 
     async def _list(
