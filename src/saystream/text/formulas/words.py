@@ -11,8 +11,7 @@ from importlib import resources
 from typing import Any
 
 from saystream.languages import LANGUAGE_NAMES
-from saystream.text.normalization.chinese import cardinal
-from saystream.text.normalization.han import NUMERALS
+from saystream.text.normalization.han_numbers import NUMERALS, cardinal
 
 __all__ = ["Words", "load_words"]
 

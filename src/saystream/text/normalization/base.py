@@ -15,7 +15,18 @@ from functools import partial
 from typing import ClassVar
 
 from saystream.text.normalization import addresses
-from saystream.text.normalization.numbers import ROMAN_END, Number, parse, pattern, roman_value
+from saystream.text.normalization.capitals import PLURAL
+from saystream.text.normalization.decimals import decimal_points
+from saystream.text.normalization.numbers import (
+    FIRST_CENTURY_OF_YEARS,
+    ROMAN_END,
+    Number,
+    parse,
+    pattern,
+    roman_value,
+)
+from saystream.text.normalization.ranges import BETWEEN, is_score, is_years, nearby, range_rules
+from saystream.text.normalization.signs import role_rules, silent_rules
 from saystream.text.normalization.tables import read_tables
 from saystream.text.rewriting import Rewritten
 
@@ -29,7 +40,6 @@ _LONGEST_MONTH = 31
 _LARGEST_IMPROPER = 9
 """Largest denominator of a fraction not below one, such as 5/4."""
 _FEWEST_PHONE_DIGITS = 7
-_FIRST_CENTURY_OF_YEARS = range(1100, 2100)
 _SHORT_YEARS_OF_THIS_CENTURY = 50
 """Years of two digits below this are 20xx."""
 
@@ -91,6 +101,8 @@ class Grammar(ABC):
     """Between the ends of a range."""
     ratio: ClassVar[str]
     """Between the sides of "3:2"."""
+    score: ClassVar[str] = ""
+    """Between the goals of "3-2", if it is not ``ratio``."""
     squared: ClassVar[str]
     cubed: ClassVar[str]
     times: ClassVar[str]
@@ -101,6 +113,10 @@ class Grammar(ABC):
     """Between "million" and a currency, as in "millions *of* euros", with its spaces."""
     unit_end: ClassVar[str] = r"(?!\w)"
     """After a unit."""
+    plural_initials: ClassVar[str] = r"\1's"
+    """How "CDs" is written so that every engine reads it, as a replacement of ``capitals.PLURAL``."""
+    after_range: ClassVar[str] = r"(?![\w/-]|[.,:]\d)"
+    """After two numbers with a dash between them."""
 
     def __init__(self) -> None:
         tables = read_tables(self.tables)
@@ -121,6 +137,10 @@ class Grammar(ABC):
         """The words for the signs in an address."""
         self.lists: dict[str, str] = tables.get("lists", {})
         """Words, separated by spaces, for rules of this language."""
+        self.weekdays: dict[str, str] = tables.get("weekdays", {})
+        """Their names by names and abbreviations."""
+        self.any_currency = alternatives(self.currencies)
+        self.any_unit = rf"(?:{alternatives(self.units)}){self.unit_end}|{self.any_currency}"
         self._rules = [(re.compile(expression), read) for expression, read in self.rules()]
 
     def normalize(self, text: Rewritten) -> Rewritten:
@@ -134,17 +154,23 @@ class Grammar(ABC):
         """All of them, in order. A language adds its own through the methods called here."""
         yield addresses.EMAIL, self._address
         yield addresses.URL, self._url
+        yield PLURAL, lambda match: match.expand(self.plural_initials)
+        yield from range_rules(self)
+        yield from role_rules(self)
         yield from self.special_rules()
         yield from self._date_rules()
         yield r"(?<![\d:.,])(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:])" + self.after_time(), self._clock
         beginning = r"(?<![\w.,/-])(?:\+\d|\(\d{2,5}\)|0|(?=\d{3}-\d{3,4}(?:-\d{4})?(?![\w-])))"
         yield beginning + r"[\d ()/-]{5,20}\d(?![A-Za-z0-9]|[.,]\d)", self._phone
         yield r"(?<=\d)\s?[x×]\s?(?=\d)", lambda match: f" {self.times} "
+        if self.decimal == ",":
+            yield from decimal_points(self)
         yield from self._money_rules()
         yield from self._unit_rules()
         number = self.number_pattern
         yield r"(?<![\w/.,:])(?:(\d{1,3})[ \u00a0])?(\d{1,3})/(\d{1,3})(?![\w/]|[.,:]\d)", self._fraction
-        yield r"(?<![\w/.,:-])(\d{1,4})\s?[–—~-]\s?(\d{1,4})(?![\w/-]|[.,:]\d)", self._range
+        first, second = self.number_pattern("n"), self.number_pattern("to", signed=False)
+        yield rf"(?<![\w/.,:-]){first}(?:{BETWEEN}){second}{self.after_range}", self._range
         yield from self.ordinal_rules()
         yield f"([IVXLCDM]*){ROMAN_END}", self._roman_left
         if self.abbreviations:
@@ -158,6 +184,7 @@ class Grammar(ABC):
             addresses.signs_pattern(self.signs),
             lambda match: addresses.named_signs(match[0], self.signs, " "),
         )
+        yield from silent_rules()
         yield r"(?<=\S)[ \u00a0]{2,}(?=\S)", lambda match: " "
         yield r"(?<=\w) +(?=[,.](?!\w))", lambda match: ""
 
@@ -194,8 +221,8 @@ class Grammar(ABC):
 
     def _money_rules(self) -> Iterator[Rule]:
         first, second = self.number_pattern("n"), self.number_pattern("to", signed=False)
-        numbers = rf"{first}(?:\s?[–-]\s?{second})?"
-        signs = alternatives(self.currencies)
+        numbers = rf"{first}(?:{BETWEEN}{second})?"
+        signs = self.any_currency
         magnitude = (
             rf"(?:\s?(?P<big>{alternatives(self.magnitudes)})(?!\w))?"
             if self.magnitudes
@@ -207,7 +234,7 @@ class Grammar(ABC):
     def _unit_rules(self) -> Iterator[Rule]:
         first, second = self.number_pattern("n"), self.number_pattern("to", signed=False)
         yield (
-            rf"{first}(?:\s?[–~-]\s?{second})?\s?(?P<unit>{alternatives(self.units)}){self.unit_end}",
+            rf"{first}(?:{BETWEEN}{second})?\s?(?P<unit>{alternatives(self.units)}){self.unit_end}",
             self._quantity,
         )
 
@@ -344,16 +371,21 @@ class Grammar(ABC):
         """A whole number and the words of a fraction."""
 
     def _range(self, match: re.Match[str]) -> str | None:
-        if int(match[1]) >= int(match[2]):
-            return None
-        first, second = (self.range_end(match[group], match) for group in (1, 2))
-        return f"{first} {self.to} {second}"
+        first, second = parse(match["n"], self.decimal), parse(match["to"], self.decimal)
+        word = self.to
+        if match["n"].isdecimal() and match["to"].isdecimal():
+            words = self.lists.get("scores", "")
+            if is_score(first.whole, second.whole, nearby(match), words):
+                word = self.score or self.ratio
+            elif not is_years(first.whole, second.whole) and first.value >= second.value:
+                return None
+        return f"{self.range_end(first, match)} {word} {self.range_end(second, match)}"
 
-    def range_end(self, digits: str, match: re.Match[str]) -> str:
-        return self.year_or_number(Number(digits))
+    def range_end(self, number: Number, match: re.Match[str]) -> str:
+        return self.year_or_number(number)
 
     def year_or_number(self, number: Number) -> str:
-        if len(number.whole) == 4 and not number.fraction and number.value in _FIRST_CENTURY_OF_YEARS:
+        if len(number.whole) == 4 and not number.fraction and number.value in FIRST_CENTURY_OF_YEARS:
             return self.year(number.value)
         return self.number(number)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from saystream.text.normalization.han import NUMERALS, Han
+from saystream.text.normalization.han import Han
+from saystream.text.normalization.han_numbers import cardinal
+from saystream.text.normalization.han_signs import RoleWords
 from saystream.text.rewriting import Rewritten
 
-__all__ = ["Chinese", "cardinal"]
+__all__ = ["Chinese"]
 
 _CURRENCIES = "美元|欧元|英镑|日元|港元|港币|美金|卢布|韩元"
 _AMOUNT = re.compile(
@@ -25,30 +27,23 @@ _LABELLED = re.compile(
 )
 """A number after these words is not an amount."""
 _BEHIND = {"¥": "元", "￥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
-_PLACES = ("", "十", "百", "千")
-_MYRIADS = ("", "万", "亿", "万亿")
-
-
-def cardinal(value: int) -> str:
-    """In Chinese; below 10 to the 16th."""
-    words, is_gap = "", False
-    for power in range(15, -1, -1):
-        digit = value // 10**power % 10
-        if digit:
-            words += ("零" if is_gap and words else "") + NUMERALS[digit] + _PLACES[power % 4]
-            is_gap = False
-        else:
-            is_gap = True
-        if power % 4 == 0 and value // 10**power % 10_000:
-            words += _MYRIADS[power // 4]
-    return words.removeprefix("一") if words.startswith("一十") else words or "零"
 
 
 class Chinese(Han):
     code, tables = "zh", "chinese.toml"
+    role_words = RoleWords(
+        to="到",
+        score="比",
+        minus="减",
+        negative="负",
+        about="约",
+        numbered=r"\1号",
+        comma="，",
+        scores="比分|比赛|赢|胜|负于|输|战平|平局|逼平|击败|半场",
+        digits_of_years=True,
+    )
     before = (
         (r"(?<=\d)\s?[x×*]\s?(?=\d)", "乘"),
-        (r"(?<=[%％])\s?[-~–—～]\s?(?=\d)", "到"),
         (r"(?<![\d.,:/第月-])2(?=年(?![级代])|点(?!\d))", "两"),
     )
 

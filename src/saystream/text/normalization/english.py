@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 
 from saystream.text.normalization.base import Grammar, Rule
+from saystream.text.normalization.capitals import SHOUTED, calmed
 from saystream.text.normalization.numbers import Number, in_words
+from saystream.text.normalization.ranges import BETWEEN
 
 __all__ = ["English"]
 
@@ -48,7 +50,26 @@ class English(Grammar):
 
     # --- rules -----------------------------------------------------------------------------------------------------
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._after_times = frozenset(
+            [*self.weekdays, *self.months, *self.short_months, *self.lists["after_times"].split()]
+        )
+
     def special_rules(self) -> Iterator[Rule]:
+        yield (
+            SHOUTED,
+            calmed(frozenset(self.lists["ordinary"].split()), frozenset(self.lists["ambiguous"].split())),
+        )
+        # "5-7 pm": both in the same half of the day.
+        yield (
+            rf"(?<![\w.,:-])(\d{{1,2}}(?::[0-5]\d)?){BETWEEN}(?=\d{{1,2}}(?::[0-5]\d)?\s?[AaPp]\.?\s?[Mm]\b)",
+            lambda match: f"{match[1]} to ",
+        )
+        yield (
+            rf"(?<=\d)(\s?[AaPp])\.?[Mm]\.?{BETWEEN}(?=\d)",
+            lambda match: f"{match[1]}m to ",
+        )
         yield (
             rf"\b(?P<m>{self.any_month})\b\.?\s(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<y>\d{{4}})\b)?(?![:%])",
             self._date,
@@ -57,10 +78,14 @@ class English(Grammar):
             rf"\b(?P<the>the\s)?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?P<m>{self.any_month})\b\.?(?:,?\s(?P<y>\d{{4}})\b)?",
             self._date,
         )
-        yield r"(?<![\d:.,])(\d{1,2})(?::([0-5]\d))?\s?([AaPp])\.?[Mm]\b\.?", self._noon_time
+        ends = r"(?:\.(?=[\"”’)]*(?:\s*$|\s+(?P<next>[\"“‘(]?[A-Z][a-z]+)))|\.)?"
+        yield (
+            rf"(?<![\d:.,])(\d{{1,2}})(?::([0-5]\d))?\s?([AaPp])(?:\.\s?[Mm]\b{ends}|[Mm]\b)",
+            self._noon_time,
+        )
         yield rf"\b({'|'.join(_TITLES)})\.?\s(?=[A-Z])", lambda match: f"{_TITLES[match[1]]} "
         yield rf"(?<=[a-z] )({'|'.join(_STREETS)})\b\.?", self._street
-        yield r"\b[Nn]o\.\s?(?=\d)|(?<![\w&])#(?=\d)", lambda match: "number "
+        yield r"\b[Nn]o\.\s?(?=\d)", lambda match: "number "
         yield r"\b(pp?)\.\s?(?=\d)", lambda match: "pages " if match[1] == "pp" else "page "
         yield r"\b(\d{2}|\d{4})s\b", self._decade
         yield r"\b24/7\b", lambda match: "twenty-four seven"
@@ -105,7 +130,10 @@ class English(Grammar):
         words = self.cardinal(hour)
         if minute:
             words += f" {'oh ' if minute < 10 else ''}{self.cardinal(minute)}"
-        return f"{words} {match[3].lower()} m{'.' * self._ends_sentence(match)}"
+        # Only in capitals is it not taken for "a" and "am".
+        words = f"{words} {match[3].upper()}M"
+        ends = self._ends_sentence(match) or (match["next"] and match["next"] not in self._after_times)
+        return f"{words}." if ends else words
 
     def _street(self, match: re.Match[str]) -> str:
         return _STREETS[match[1]] + "." * self._ends_sentence(match)

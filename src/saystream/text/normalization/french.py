@@ -17,6 +17,7 @@ _AFTER_CENTURY = r"(?=\s(?:siècles?|s\.|arrondissement|République|édition|dyn
 
 class French(Romance):
     code, tables = "fr", "french.toml"
+    plural_initials = r"\1"
     groups = r".\u00a0\u202f "
     fraction_is_number = True
     point, version_point = "virgule", "point"

@@ -72,6 +72,7 @@ class German(Grammar):
             r"(?<![\d.,])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.(?:\s?(?P<y>\d{4}|\d{2})(?!\d))?(?![\w.])",
             self._short_date,
         )
+        yield r"(?<![\d.,:])(\d{1,2})\.([0-5]\d)()(?P<hours>\sUhr\b)", self._clock
         yield r"(?<=\d),[-–—]{1,2}", lambda match: ""
         yield r"\bNrn\.\s?(?=\d)", lambda match: "Nummern "
         yield r"(?<!\w)(\w{1,40})str\.(?=\s\d)", lambda match: f"{match[1]}straße"
@@ -101,7 +102,12 @@ class German(Grammar):
     def _short_date(self, match: re.Match[str]) -> str | None:
         month = int(match["m"])
         is_short = match["y"] is None and len(match["d"] + match["m"]) < len("0310")
-        if is_short and not _BEFORE_DATE.search(match.string[max(0, match.start() - 6) : match.start()]):
+        is_first = match.string.startswith(" bis ", match.end())
+        if (
+            is_short
+            and not is_first
+            and not _BEFORE_DATE.search(match.string[max(0, match.start() - 6) : match.start()])
+        ):
             return None
         if not (1 <= month <= 12 and 1 <= int(match["d"]) <= 31):
             return None

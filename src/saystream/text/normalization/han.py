@@ -13,13 +13,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from saystream.text.normalization import addresses
+from saystream.text.normalization.han_numbers import NUMERALS
+from saystream.text.normalization.han_signs import Roles, RoleWords
+from saystream.text.normalization.signs import LEFT_OUT, left_out
 from saystream.text.normalization.tables import read_tables
 from saystream.text.rewriting import Rewritten, joined
 
 if TYPE_CHECKING:
     from wetext import Normalizer
 
-__all__ = ["GROUPED", "NUMERALS", "Han"]
+__all__ = ["GROUPED", "Han"]
 
 _NAME = (
     r"(?<![A-Za-z0-9])(?:[A-Za-z]{1,20}[-_.]?\d[A-Za-z0-9]{0,20}(?:[._-][A-Za-z0-9]{1,20}){0,5}|\d{1,3}[GKD])"
@@ -30,10 +33,10 @@ _CODE = re.compile(r"(?<![\d.,:/-])0\d+(?![\d.:/年月日时点分秒時号-])")
 """Read digit by digit; wetext takes them for numbers."""
 GROUPED = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!\d)"
 """After a sign, wetext stops at the first comma of a number."""
+_LEFT_OUT = re.compile(f"{LEFT_OUT}+")
 _CLAUSE = re.compile("[^，。！？；、…\n\x00-\x08\ud800-\udfff]{1,100}")
 """What wetext is given at once: nothing that it cannot take, and few characters, because its time grows with them,
 about 0.1 s for 200 digits."""
-NUMERALS = "零一二三四五六七八九"
 _DIGIT = re.compile(r"\d")
 
 
@@ -43,6 +46,7 @@ class Han:
     code: ClassVar[str]
     tables: ClassVar[str]
     """The data file beside this one that names the signs, and the units that wetext does not know."""
+    role_words: ClassVar[RoleWords]
     before: ClassVar[tuple[tuple[str, str], ...]]
     """What is rewritten before wetext sees it: regular expressions and their replacements."""
 
@@ -61,6 +65,7 @@ class Han:
             ),
         ]
         self._sign = re.compile(addresses.signs_pattern(self.signs))
+        self._roles = Roles(self.code, self.role_words)
 
     @cached_property
     def _wetext(self) -> Normalizer:
@@ -90,12 +95,14 @@ class Han:
         return "".join(NUMERALS[int(digit)] for digit in digits)
 
     def _read(self, text: Rewritten) -> Rewritten:
+        text = self._roles.read(text)
         text = text.sub(_CODE, lambda match: self.digits(match[0]))
         for expression, written in self._before:
             text = text.sub(expression, written)
         # wetext does not say what it has changed.
         text = text.sub(_CLAUSE, lambda match: self._clause(match[0]), mostly_kept=True)
-        return text.sub(self._sign, lambda match: addresses.named_signs(match[0], self.signs, ""))
+        text = text.sub(self._sign, lambda match: addresses.named_signs(match[0], self.signs, ""))
+        return text.sub(_LEFT_OUT, left_out)
 
     def _clause(self, clause: str) -> str:
         core = clause.strip()

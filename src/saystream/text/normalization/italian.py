@@ -14,6 +14,7 @@ __all__ = ["Italian"]
 
 class Italian(Romance):
     code, tables = "it", "italian.toml"
+    plural_initials = r"\1"
     groups = r".\u00a0\u202f "
     fraction_is_number = True
     point, version_point = "virgola", "punto"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from saystream.text.normalization.base import Grammar, Noun, Rule, alternatives
 from saystream.text.normalization.numbers import Number, in_words, parse
+from saystream.text.normalization.ranges import BETWEEN
 
 __all__ = ["Korean"]
 
@@ -26,6 +27,11 @@ class Korean(Grammar):
     minus, plus, to, ratio = "마이너스", "플러스", "에서", "대"
     squared, cubed, times = "제곱", "세제곱", "곱하기"
     unit_end = r"(?![A-Za-z])"
+    after_range = r"(?![A-Za-z\d/-]|[.,:]\d)"
+
+    def rules(self) -> Iterator[Rule]:
+        yield from super().rules()
+        yield r"(?<=[가-힣])\s(?=에서\s)", lambda match: ""
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
         return in_words(value, "ko").replace(" ", "")
@@ -43,14 +49,18 @@ class Korean(Grammar):
         return "".join(_PHONE_DIGITS[int(digit)] for digit in digits)
 
     def special_rules(self) -> Iterator[Rule]:
-        yield r"(?<=[시분일월년원])\s?~\s?(?=\d)", lambda match: "에서 "
+        yield rf"(?<=[시분일월년원초]){BETWEEN}(?=\d|오전|오후|새벽|저녁|밤|다음)", lambda match: "에서 "
         yield r"(?<![\d.,])(\d{1,2})\s?월", self._month
         yield r"(?<![\d.,:])(\d{1,2})시(?!간|리|즌|민|장|도)", self._hour
         yield r"(?<![\w.,])(?:영하\s?)?[-−](\d+(?:\.\d+)?)\s?(?:℃|°C|도)", self._below_zero
         counters = alternatives([*self.lists["native"].split(), *self.lists["sino"].split()])
         amount = self.number_pattern("n", signed=False)
         yield r"(?<![\d.,])(\d{1,3})\s?대\s?(\d{1,3})(?![\d.,])", self._score
-        yield rf"{amount}(?:\s?[~–-]\s?(?P<to>\d{{1,9}}))?\s?(?P<unit>{counters})", self._counter
+        yield rf"{amount}(?:{BETWEEN}(?P<to>\d{{1,9}}))?\s?(?P<unit>{counters})", self._counter
+        yield (
+            rf"(?<=\d){BETWEEN}(?=\d{{1,4}}\s?(?:년|월|일|시|분|초|장|과|절|쪽|층|호|세|위|페이지|만|천|억))",
+            lambda match: "에서 ",
+        )
 
     def _month(self, match: re.Match[str]) -> str | None:
         value = int(match[1])

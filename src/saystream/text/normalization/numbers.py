@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["ROMAN_END", "Number", "in_words", "parse", "pattern", "roman_value"]
+__all__ = ["FIRST_CENTURY_OF_YEARS", "ROMAN_END", "Number", "in_words", "parse", "pattern", "roman_value"]
 
 ROMAN_END = "\u2060"
 """Stands behind letters that are certainly a Roman numeral. It joins words and is no letter."""
+
+FIRST_CENTURY_OF_YEARS = range(1100, 2100)
+"""Numbers of four digits that are years."""
 
 MOST_DIGITS = 15
 """A longer number is read digit by digit, as people read it."""

@@ -48,6 +48,7 @@ class Portuguese(Iberian):
             rf"(?P<d>\d{{1,2}})[ºo°]?\s(?:de\s)?(?P<m>{self.any_month})\b\.?(?:\s(?:de\s)?(?P<y>\d{{4}})\b)?"
         )
         yield from self.day_rules(day)
+        yield r"(?<=\b[àÀ]s )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
         yield r"(?<![\w.,])(?P<n>\d{1,3})(?P<end>°)(?=\s[a-zàáâãçéêíóôõú]{3})", self._ordinal
         yield r"(?<![\d.,])(\d{1,2})\s?h\s?([0-5]\d)(?:\s?min)?(?!\w)", self._clock_h
         yield r"(?<!\w)[nN]\.?[º°]\s?(?=\d)", lambda match: "número "

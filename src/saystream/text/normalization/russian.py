@@ -52,10 +52,10 @@ _ENDINGS = {
 
 class Russian(Grammar):
     code, tables = "ru", "russian.toml"
-    groups = r"\u00a0\u202f "
+    groups = r".\u00a0\u202f "
     point, version_point = "запятая", "точка"
     minus, plus, ratio = "минус", "плюс", "на"
-    to = "—"
+    to = score = "—"
     squared, cubed, times = "в квадрате", "в кубе", "на"
 
     def cardinal(self, value: int, *, feminine: bool = False, counts: bool = False) -> str:
@@ -119,6 +119,7 @@ class Russian(Grammar):
         )
         yield r"(?<![\w.,])(?P<n>\d{4})\s?[–—-]\s?(?P<last>\d{4})\s(?:годы|гг\.|годов)", self._years
         yield r"(?<!\w)(?P<n>[IVX]+)\s?[–—-]\s?(?P<last>[IVX]+)\s(?:вв\.|века(?!\w))", self._centuries
+        yield r"(?<=\b[вВсС] )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
         yield r"№\s?(?=\d)", lambda match: "номер "
 
     def ordinal_rules(self) -> Iterator[Rule]:

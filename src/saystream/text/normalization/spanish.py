@@ -55,6 +55,7 @@ class Spanish(Iberian):
             self._phone,
         )
         yield from self.day_rules(day)
+        yield r"(?<=\b[Ll]as )(\d{1,2})\.([0-5]\d)(?![\d.])()", self._clock
         yield r"(?<![\d.,])(\d{1,2})(?:[:.]([0-5]\d))?\s?([ap])\.?\s?m\.?(?!\w)", self._noon_time
         yield (
             r"\b[Pp]ágs?\.\s?(?=\d)",

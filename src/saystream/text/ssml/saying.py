@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from saystream.text.normalization.chinese import cardinal as chinese_cardinal
+from saystream.text.normalization.han_numbers import cardinal as chinese_cardinal
 from saystream.text.normalizer import normalize
 from saystream.text.script import Pronunciation
 
