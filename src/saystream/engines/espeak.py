@@ -32,6 +32,7 @@ from saystream.engines.pronunciation.espeak_mandarin import with_misread
 from saystream.engines.pronunciation.espeak_phones import marked_up
 from saystream.engines.pronunciation.hangul import as_pronounced
 from saystream.engines.pronunciation.kana import in_kana
+from saystream.engines.pronunciation.mandarin_words import with_pinyin
 from saystream.errors import InvalidValue
 from saystream.text.rewriting import Rewritten
 
@@ -123,7 +124,7 @@ class EspeakEngine(SegmentEngine):
         spoken = spoken.respelt(plain(spoken.text))
         told = span.pronunciations
         if request.language == "zh":
-            told = with_misread(span.text, told)
+            told = with_misread(span.text, with_pinyin(span.text, told))
         if told:
             spoken = marked_up(span.text, told)
         width = min(round(_BASE_RANGE * request.intonation), _WIDEST_RANGE)

@@ -36,8 +36,8 @@ def test_syllables_are_those_that_the_model_was_trained_with(syllables: list[str
     "text",
     [
         "你好，世界。今天天气很好。",
-        "他说：“我们明天去看电影，好不好？”",
-        "《红楼梦》是一部小说；作者是曹雪芹！",
+        "他说：“我们明天去看电影，行吗？”",
+        "《红楼梦》是长篇小说；作者是曹雪芹！",
     ],
 )
 def test_a_sentence_is_read_as_misaki_reads_it(reader: ChineseReader, text: str) -> None:

@@ -226,7 +226,8 @@ def test_every_word_of_a_mixed_text_is_read(reader: Reader, words: list[str]) ->
 
 
 def test_a_reader_that_is_not_installed_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "saystream.engines.kokoro.chinese", raising=False)
+    for module in ("kokoro.chinese", "pronunciation.mandarin"):
+        monkeypatch.delitem(sys.modules, f"saystream.engines.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "jieba", None)
     with pytest.raises(EngineUnavailable, match=r"'jieba' is not installed. Install saystream\[kokoro\]"):
         Reader().prepare("zh")

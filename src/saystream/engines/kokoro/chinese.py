@@ -1,4 +1,4 @@
-"""Mandarin: words by jieba, their Pinyin by pypinyin, each syllable as the symbols that Kokoro was trained on.
+"""Mandarin: each syllable of its Pinyin as the symbols that Kokoro was trained on.
 
 The symbols are those of misaki's ``ZHG2P``, the reader that the model was trained with; a test compares the two for
 every syllable. misaki itself is not needed here: it has no wheel for Python 3.13, and it passes on unchanged what it
@@ -7,18 +7,16 @@ cannot read, so that the model takes Latin letters for phonemes.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 import cn2an
-import jieba
-from pypinyin import Style, lazy_pinyin
 from pypinyin.contrib.tone_convert import to_finals, to_initials, to_normal
 
 from saystream.engines.kokoro.syllables import BUZZED, FINALS, INITIALS, TONES, WHOLE
 from saystream.engines.kokoro.vocabulary import punctuation
+from saystream.engines.pronunciation.mandarin import Mandarin
 from saystream.text.pronunciation.notation import pinyin_syllables
 from saystream.text.rewriting import Rewritten, joined
 
@@ -46,8 +44,7 @@ class ChineseReader:
     """Reads Han characters, digits and signs; skips what it cannot read, such as Latin letters."""
 
     def __init__(self) -> None:
-        jieba.setLogLevel(logging.WARNING)
-        jieba.initialize()
+        self._mandarin = Mandarin()
 
     def read(self, text: str) -> Rewritten:
         return joined(
@@ -72,14 +69,13 @@ class ChineseReader:
     def _words(self, han: Rewritten) -> Rewritten:
         words: list[Rewritten] = []
         start = 0
-        for word in jieba.lcut(han.text):
-            words.append(_word(han[start : start + len(word)]))
+        for word, pinyin in self._mandarin.words(han.text):
+            words.append(_word(han[start : start + len(word)], pinyin))
             start += len(word)
         return joined(filter(len, words), " ")
 
 
-def _word(han: Rewritten) -> Rewritten:
-    pinyin = lazy_pinyin(han.text, style=Style.TONE3, neutral_tone_with_five=True, errors="ignore")
+def _word(han: Rewritten, pinyin: list[str]) -> Rewritten:
     syllables = [syllable(each) for each in pinyin]
     if len(syllables) != len(han):
         return han.becomes("".join(syllables))

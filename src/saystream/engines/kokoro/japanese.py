@@ -71,6 +71,7 @@ _FRONTED = {"ツィ": "ʦʲi", "フィ": "ɸʲi", "ヴィ": "vʲi", "ティ": "t
 _NASAL, _STOP, _LONG = "ン", "ッ", "ー"
 _NASALS = (("mpb", "m"), ("kɡ", "ŋ"), ("ɲʨʥ", "ɲ"), ("ntdɾzʦʣ", "n"))
 _AROUND_A_STOP = re.compile(r" (?=ʔ)|(?<=ʔ) ")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DEVOICED = "’'"
 
 
@@ -81,7 +82,7 @@ class JapaneseReader:
 
     def read(self, text: str) -> Rewritten:
         """Kanji, kana and digits; Open JTalk also spells Latin words out in kana."""
-        return joined(self._words(Rewritten.of(text)), " ").sub(_AROUND_A_STOP, "")
+        return joined(self._words(Rewritten.of(_SURROGATE.sub(" ", text))), " ").sub(_AROUND_A_STOP, "")
 
     def _words(self, text: Rewritten) -> list[Rewritten]:
         words: list[Rewritten] = []

@@ -35,7 +35,7 @@ and Hindi it has hardly learnt."""
 
 _BRITISH = "en-gb"
 
-_PACKAGES = {"en": ("hibari",), "zh": ("jieba", "pypinyin", "cn2an"), "ja": ("pyopenjtalk",)}
+_PACKAGES = {"en": ("hibari",), "zh": ("jieba", "pypinyin", "cn2an", "g2pM"), "ja": ("pyopenjtalk",)}
 """Of the readers that take long to load and much memory."""
 
 _OWN_SCRIPTS = {"en": ("LATIN",), "zh": ("CJK",), "ja": ("CJK", "HIRAGANA", "KATAKANA", "LATIN", "FULLWIDTH")}

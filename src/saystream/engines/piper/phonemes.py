@@ -19,6 +19,7 @@ from saystream.engines.pronunciation.espeak_library import (
 )
 from saystream.engines.pronunciation.espeak_phones import ipa
 from saystream.engines.pronunciation.espeak_words import ClauseWords
+from saystream.engines.pronunciation.mandarin_words import in_pinyin
 from saystream.text.rewriting import Rewritten, joined
 from saystream.text.words import word_spans
 
@@ -31,6 +32,7 @@ MAX_SYMBOLS = 250
 """For one pass of the model, about 15 s of audio: the time of a pass is how long a cancel may take."""
 
 _MARKS_AT_ONCE = re.compile(r"[^\w\s%&+$#@=*/]+")
+_MANDARIN = "cmn"
 _GOES_ON = frozenset(",:;")
 """Marks after which the sentence continues after a space; the other three end it."""
 
@@ -122,6 +124,8 @@ class Phonemes:
             # Letter for letter, so that what is left to compare is the same except where a word is too long.
             part = Rewritten(only_text(part.text), part.starts, part.ends).strip()
             part = part.respelt(plain(part.text))
+            if self._config.espeak.voice == _MANDARIN:
+                part = in_pinyin(part)
             end = 0
             for clause in phonemize(part.text, self._config.espeak.voice):
                 yield words.placed(part[end : clause.end], clause), clause.punctuation
