@@ -1,8 +1,7 @@
 """The rules that languages share, and what each language has to define.
 
-A rule is a regular expression and a method that reads what it matched, or returns ``None`` to leave it. They are tried
-in order, the longest things first: dates are already replaced when numbers are read. No expression repeats what another
-repetition inside it can also match, so that the time never grows faster than the text.
+Rules are tried in order, the longest things first: dates are already replaced when numbers are read. No expression
+repeats what another repetition inside it can also match, so that the time never grows faster than the text.
 """
 
 from __future__ import annotations
@@ -26,13 +25,12 @@ from saystream.text.normalization.numbers import (
     roman_value,
 )
 from saystream.text.normalization.ranges import BETWEEN, is_score, is_years, nearby, range_rules
+from saystream.text.normalization.rules import Rule
 from saystream.text.normalization.signs import role_rules, silent_rules
 from saystream.text.normalization.tables import read_tables
 from saystream.text.rewriting import Rewritten
 
 __all__ = ["Grammar", "Noun", "Rule", "alternatives", "nouns"]
-
-Rule = tuple[str, Callable[[re.Match[str]], str | None]]
 
 _LATEST_HOUR = 24
 _MONTHS = 12

@@ -7,12 +7,9 @@ and times what they are, because their rules are tried before these.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from saystream.text.normalization.numbers import Number
-
-if TYPE_CHECKING:
-    from saystream.text.normalization.base import Grammar, Rule
+from saystream.text.normalization.rules import Rule, Speaker
 
 __all__ = ["decimal_points"]
 
@@ -20,7 +17,7 @@ _NAMES = "Python|Android|Windows|iOS|macOS|Java|Ubuntu|Linux|PHP|HTTP|USB|Blueto
 """Behind them, and behind words of each language, stands the number of a version or a section."""
 
 
-def decimal_points(grammar: Grammar) -> Iterator[Rule]:
+def decimal_points(grammar: Speaker) -> Iterator[Rule]:
     point = grammar.version_point
 
     def numbered(number: str) -> str:

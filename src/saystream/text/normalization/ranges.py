@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from saystream.text.normalization.numbers import FIRST_CENTURY_OF_YEARS
-
-if TYPE_CHECKING:
-    from saystream.text.normalization.base import Grammar, Rule
+from saystream.text.normalization.rules import Rule, Speaker
 
 __all__ = ["BETWEEN", "DASH", "SHARED", "TILDES", "is_score", "is_years", "nearby", "range_rules"]
 
@@ -31,7 +28,7 @@ _NEARBY = 40
 """Characters in which the word stands that makes two numbers a score."""
 
 
-def range_rules(grammar: Grammar) -> Iterator[Rule]:
+def range_rules(grammar: Speaker) -> Iterator[Rule]:
     to = f" {grammar.to} "
     minus = f" {grammar.minus} "
     operand = r"(?:\d+(?:[.,]\d+)?\s?%?|(?<![^\W\d_])[^\W\d_](?![^\W\d_]))"
@@ -61,7 +58,7 @@ def range_rules(grammar: Grammar) -> Iterator[Rule]:
         yield rf"(?<![\w.,-])(\d{{4}})\s?[–—-]\s?(?=(?:{'|'.join(later.split())})\b)", lambda m: m[1] + to
 
 
-def _of_names(grammar: Grammar, to: str) -> Iterator[Rule]:
+def _of_names(grammar: Speaker, to: str) -> Iterator[Rule]:
     """May–June, Monday–Friday, 5 May – 7 June."""
     if months := grammar.any_month:
         day = r"\d{1,2}(?:st|nd|rd|th|er|[.º°])?"

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from saystream.text.formulas.words import load_words
 from saystream.text.normalization.ranges import TILDES
-
-if TYPE_CHECKING:
-    from saystream.text.normalization.base import Grammar, Rule
+from saystream.text.normalization.rules import Rule, Speaker
 
 __all__ = ["LEFT_OUT", "left_out", "role_rules", "silent_rules"]
 
@@ -23,7 +20,7 @@ LEFT_OUT = rf"[{TILDES}^_*#|\\<>`•·‣▪▸►●○◦■□◆◇★☆♥
 """Not said where no rule has found their role."""
 
 
-def role_rules(grammar: Grammar) -> Iterator[Rule]:
+def role_rules(grammar: Speaker) -> Iterator[Rule]:
     """While numbers are still numbers."""
     words = load_words(grammar.code[:2]).signs
     number, about = grammar.signs["№"], grammar.signs["≈"]
