@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from saystream.errors import ServerFault
-from saystream.protocol.task.events import TaskFinished
+from saystream.protocol.task.events import TaskFailed, TaskFinished
 from saystream.server.doors.spoken_task import SpokenTask
 from saystream.server.doors.task_connection import TaskConnection
-from server.live import Live, live_server, small_socket, until
+from server.live import PATIENCE_S, Live, live_server, small_socket, until
 
 from .task_peer import TaskPeer, audio_of, task_peer
 
@@ -99,3 +100,52 @@ async def test_who_vanishes_frees_all_its_places(slow_server: Live) -> None:
         peer.vanish()
         await slow_server.quiet()
     assert await slow_server.metric("saystream_tasks") == 0
+
+
+# --- limits, and the end of the server -------------------------------------------------------------------------------
+
+
+async def test_a_frame_over_the_limit_fails_every_task_and_closes(server: Live) -> None:
+    with server.limited(max_frame_bytes=5000):
+        async with task_peer(server) as peer:
+            for task_id in ("a", "b"):
+                await peer.begin(task_id)
+            await peer.say("x" * 6000, "a")
+            heard, code, reason = await peer.until_closed()
+    failed = [event for event in heard if isinstance(event, TaskFailed)]
+    assert [event.task_id for event in failed] == ["a", "b"]
+    assert all("5000" in event.error_message for event in failed)
+    assert (code, "5000" in reason) == (1009, True)
+    await server.quiet()
+
+
+async def test_a_draining_server_lets_tasks_finish_and_begins_none(tmp_path: Path) -> None:
+    async with live_server(tmp_path, engines={"tone": {"real_time_factor": 0.1}}) as live:
+        async with (
+            task_peer(live) as idle,
+            task_peer(live) as waiting,
+            task_peer(live) as finishing,
+            task_peer(live) as speaking,
+        ):
+            await waiting.begin()
+            for peer in (finishing, speaking):
+                await peer.begin()
+                await peer.say(LONG_TEXT[:180])
+            await finishing.finish()
+            for peer in (finishing, speaking):
+                await until_audio(peer)
+            drain = asyncio.create_task(live.room.drain(PATIENCE_S))
+            await until(lambda: live.room.draining)
+            assert (await idle.until_closed())[1] == 1012
+            heard, code, _ = await waiting.until_closed()
+            assert isinstance(heard[-1], TaskFailed) and "shutting down" in heard[-1].error_message
+            heard, code, _ = await finishing.until_closed()
+            assert (isinstance(heard[-1], TaskFinished), code) == (True, 1012)
+            await speaking.run("late")
+            await speaking.say("And more.")
+            await speaking.finish()
+            heard, code, _ = await speaking.until_closed()
+            ends = {each.task_id: each for each in heard if isinstance(each, TaskFailed | TaskFinished)}
+            assert isinstance(ends["late"], TaskFailed)
+            assert isinstance(ends["t"], TaskFinished)
+            await drain
