@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -50,28 +49,6 @@ def logging_as_before() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-
-
-@pytest.fixture(scope="session")
-def rooms(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[tuple[int, int]]:
-    """Two files to lock that all processes of a run share: a gate, and the room behind it."""
-    folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent
-    with (folder / "gate.lock").open("w") as gate, (folder / "room.lock").open("w") as room:
-        yield gate.fileno(), room.fileno()
-
-
-@pytest.fixture(autouse=True)
-def alone_or_beside_others(request: pytest.FixtureRequest, rooms: tuple[int, int]) -> Iterator[None]:
-    """A test that is marked ``alone`` waits until no other test runs, and keeps those that follow at the gate."""
-    gate, room = rooms
-    alone = request.node.get_closest_marker("alone") is not None
-    fcntl.flock(gate, fcntl.LOCK_EX)
-    fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-    fcntl.flock(gate, fcntl.LOCK_UN)
-    yield
-    fcntl.flock(room, fcntl.LOCK_UN)
 
 
 @pytest.fixture(scope="session")

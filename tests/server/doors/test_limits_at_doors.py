@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,11 +17,11 @@ from websockets.exceptions import InvalidStatus
 
 from saystream.catalog import openai_names
 from saystream.config import Settings
+from saystream.server.access import tallies
 from saystream.server.access.keys import KeyChanges, KeyStore, NewKey
 from saystream.storage import open_store
 from server.live import MODEL, PATIENCE_S, Live, live_server, until
 from server.redis import redis_server
-from server.serving import listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -272,25 +273,28 @@ async def test_a_request_that_is_given_up_frees_its_place(tmp_path: Path) -> Non
 # --- two hundred at once ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.alone  # a key store that answers late is not waited for
 async def test_two_hundred_requests_at_once_get_exactly_the_limit(server: Live) -> None:
     key = await new_key(server, requests_per_minute=50)
+    began_s = time.monotonic()
     async with client_of(server.port, key) as client:
         answers = await asyncio.gather(*((generate, speech)[number % 2](client) for number in range(200)))
     counted = Counter(answer.status_code for answer in answers)
     print("answers:", dict(counted))
     # A window of the clock may end meanwhile: then a share of the next is free too.
-    assert 50 <= counted[200] <= 60 and counted[200] + counted[429] == 200
+    assert 50 <= counted[200] <= 60 + time.monotonic() - began_s and counted[200] + counted[429] == 200
 
 
-@pytest.mark.alone  # a Redis that answers late is counted without
 async def test_two_hundred_requests_at_once_at_two_servers_with_one_redis_get_exactly_the_limit(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tallies, "ANSWER_WITHIN_S", 60.0)  # a Redis that answers late is counted without
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(tmp_path))
         one, two = [
-            await stack.enter_async_context(listening(tmp_path, SAYSTREAM_LIMITS_URL=redis.url)) for _ in "ab"
+            await stack.enter_async_context(
+                live_server(tmp_path, limits_url=redis.url, pool={"admission_timeout_s": 300})
+            )
+            for _ in "ab"
         ]
         async with open_store(Settings(data_dir=tmp_path, database_url=None)) as engine:
             store = KeyStore(engine)
@@ -298,6 +302,7 @@ async def test_two_hundred_requests_at_once_at_two_servers_with_one_redis_get_ex
             texts = await store.create("Bob", characters_per_minute=120, monthly_characters=10_000)
             months = await store.create("Eve", monthly_characters=240)
         for key, expected in ((rated, 50), (texts, 10), (months, 20)):
+            began_s = time.monotonic()
             async with client_of(one.port, key) as first, client_of(two.port, key) as second:
                 asked = [
                     (generate, speech)[number // 2 % 2]((first, second)[number % 2]) for number in range(200)
@@ -307,5 +312,6 @@ async def test_two_hundred_requests_at_once_at_two_servers_with_one_redis_get_ex
                 Counter(answer.status_code for answer in answers[server::2])[200] for server in range(2)
             ]
             print("let in by each server:", counted)
-            assert sum(counted) == expected
+            # A machine that needs more than the minute lets in a share of the next.
+            assert expected <= sum(counted) <= expected * (1 + (time.monotonic() - began_s) // 60)
             assert {answer.status_code for answer in answers} == {200, 429}
