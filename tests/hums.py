@@ -20,3 +20,9 @@ def syllables(count: int, per_s: float, hertz: float = 120.0) -> np.ndarray:
     sound = hum(hertz, count / per_s)
     swell = np.sin(np.pi * per_s * np.arange(len(sound)) / RATE) ** 2
     return np.asarray(sound * (0.02 + swell), np.float32)
+
+
+def speech(seconds: float, rate: int = RATE) -> np.ndarray:
+    """What a check of uploads takes for a person who speaks."""
+    swell = 0.02 + np.sin(np.pi * 4 * np.arange(round(seconds * rate)) / rate) ** 2
+    return np.asarray(hum(120.0, seconds, rate=rate) * swell, np.float32)

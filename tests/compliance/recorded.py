@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,19 @@ def recorded_connections(shared_dir: Path, name: str, target: str) -> Iterator[d
             yield connection
 
 
-def send_recorded(recorded: dict[str, Any], authority: str) -> tuple[http.client.HTTPResponse, bytes]:
-    """Send an HTTP request byte for byte, but for the name of the server; the answer and its body."""
+def send_recorded(
+    recorded: dict[str, Any], authority: str, replaced: Mapping[str, str] | None = None
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """Send an HTTP request byte for byte, but for the name of the server, and for what is ``replaced`` in its body; the
+    answer and its body."""
     content = recorded["body_raw"].encode()
+    for known, other in (replaced or {}).items():
+        content = content.replace(known.encode(), other.encode())
     connection = http.client.HTTPConnection(authority, timeout=60)
     connection.putrequest("POST", recorded["request"]["target"], skip_host=True, skip_accept_encoding=True)
     for field, value in recorded["request"]["headers"]:
-        connection.putheader(field, authority if field.lower() == "host" else value)
+        changed = {"host": authority, "content-length": str(len(content))}
+        connection.putheader(field, changed.get(field.lower(), value))
     connection.endheaders(content)
     answer = connection.getresponse()
     received = answer.read()

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from hums import speech
 from saystream.dsp.decode import decode
+from uploads import written
 
 pytestmark = pytest.mark.sdk
 
@@ -124,6 +127,56 @@ def test_the_cosyvoice_samples_of_the_guide(
     sound = decode((tmp_path / "output.mp3").read_bytes(), max_duration_s=60)
     assert sound.sample_rate == 22_050
     assert len(sound.samples) > 22_050
+
+
+_DEPTHS = (
+    *(
+        (0, 0),
+        (40, 1),
+        (48, 2),
+        (49, 1),
+        (68, 2),
+        (69, 1),
+        (70, 2),
+        (71, 1),
+        (72, 2),
+        (73, 0),
+        (74, 1),
+        (80, 0),
+    ),
+    *((82, 1), (86, 2), (91, 1), (92, 2), (93, 1), (94, 2), (98, 1), (99, 2), (100, 3), (102, 4), (103, 3)),
+    *((104, 4), (106, 3), (107, 4), (108, 3), (109, 4), (111, 2), (112, 3), (113, 1), (114, 2), (115, 0)),
+    *((117, 1), (133, 2), (136, 1)),
+)
+"""Lines of the cloning program from which on it is indented so deep: the page has lost that."""
+
+
+def indented(lines: list[str]) -> str:
+    ends = [start for start, _ in _DEPTHS[1:]] + [len(lines)]
+    depths = [depth for (start, depth), end in zip(_DEPTHS, ends, strict=True) for _ in range(start, end)]
+    return "\n".join("    " * depth + line for depth, line in zip(depths, lines, strict=True))
+
+
+@pytest.mark.parametrize("sdk", ["2.0.2", "1.25.11", "ours"])
+def test_the_cloning_sample_of_the_realtime_page(
+    sdk: str, request: pytest.FixtureRequest, shared_dir: Path, tone_url: str, tmp_path: Path
+) -> None:
+    page = document(shared_dir, "003")
+    start = page.index("# DashScope SDK 版本需要不低于1.23.9,Python")
+    code = indented(page[start : page.index("\nJava\n", start)].splitlines())
+    code = _HTTP_URL.sub(http_base(tone_url), _VENDOR_URL.sub(tone_url, code))
+    python = Path(sys.executable)
+    if sdk == "ours":
+        code = code.replace("import dashscope ", "import saystream.sdk as dashscope ")
+        code = code.replace("from dashscope.", "from saystream.sdk.")
+    else:
+        python = request.getfixturevalue("dashscope_python")(sdk)
+    (tmp_path / "sample.py").write_text(code, "utf-8")
+    (tmp_path / "voice.mp3").write_bytes(written("mp3", "lame", 24_000, speech(12, 24_000)[np.newaxis]))
+    printed = run(tmp_path / "sample.py", python, PYTHONPATH=str(_NULL_SOUND_CARD)).stdout
+    assert "[TTS] 会话结束" in printed and "[Error]" not in printed
+    delay = re.search(r"first_audio_delay=([\d.]+)s", printed)
+    assert delay is not None and float(delay[1]) > 0
 
 
 _HTTP_URL = re.compile(r"https://dashscope[^'\" ]*/api/v1")

@@ -6,7 +6,7 @@ import pytest
 from hums import RATE, hum, syllables
 from saystream.audio import AudioChunk
 from saystream.errors import AudioRefused, AudioTooShort, AudioUnfit
-from saystream.voices.upload_checks import cut, judged, look_at
+from saystream.voices.upload_checks import judged, look_at, prepared
 from saystream.voices.upload_report import CheckReport, SpeakerLimits
 
 LIMITS = SpeakerLimits(min_speech_s=3.0)
@@ -93,7 +93,8 @@ def test_two_speakers_are_a_warning() -> None:
 
 def used(*parts: np.ndarray, most: float | None = None) -> AudioChunk:
     audio = AudioChunk(np.concatenate(parts), RATE)
-    return cut(audio, look_at(audio).activity, most)
+    limits = SpeakerLimits(min_speech_s=3.0, max_speech_s=most)
+    return prepared(audio, look_at(audio).activity, limits)
 
 
 def test_silence_at_the_ends_is_cut_off_and_pauses_stay() -> None:
@@ -108,3 +109,14 @@ def test_no_more_is_used_than_asked_for_and_no_word_is_cut() -> None:
     whole = used(SPEECH, most=8.0)
     assert whole.duration_ms / 1000 == pytest.approx(8.2, abs=0.2)
     assert used(SPEECH, most=20.0).duration_ms == pytest.approx(12_000, abs=200)
+
+
+def test_a_recording_is_cleaned_as_asked_for() -> None:
+    audio = AudioChunk(noisy(np.concatenate([pause(1), SPEECH * 0.2, pause(1)]), 0.003), RATE)
+    activity = look_at(audio).activity
+    plain = prepared(audio, activity, LIMITS)
+    loud = prepared(audio, activity, SpeakerLimits(min_speech_s=3.0, even_volume=True))
+    assert loud.samples.std() == pytest.approx(0.1, rel=0.1) and plain.samples.std() < 0.07
+    clean = prepared(audio, activity, SpeakerLimits(min_speech_s=3.0, reduce_noise=True))
+    edge = RATE // 20
+    assert clean.samples[:edge].std() < 0.5 * plain.samples[:edge].std()

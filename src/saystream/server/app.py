@@ -22,6 +22,7 @@ from saystream.server.access.room import Room
 from saystream.server.accounting.metrics import Metrics
 from saystream.server.accounting.usage import UsageRecorder
 from saystream.server.doors.base import Door, Services
+from saystream.server.doors.customization import CustomizationDoor
 from saystream.server.doors.files import FilesDoor
 from saystream.server.doors.generation import GenerationDoor
 from saystream.server.doors.openai import OpenAIDoor
@@ -57,6 +58,7 @@ DOORS: tuple[type[Door], ...] = (
     TaskDoor,
     GenerationDoor,
     SpeechSynthesizerDoor,
+    CustomizationDoor,
     FilesDoor,
     OpenAIDoor,
     OperationsDoor,
@@ -91,12 +93,12 @@ def create_app(settings: Settings) -> Starlette:
 
 @asynccontextmanager
 async def _services(settings: Settings) -> AsyncIterator[Services]:
-    links, known = Links.of(settings), catalog.load()
+    links, known, uploads = Links.of(settings), catalog.load(), UploadReader(settings.uploads)
     async with (
         serving_store(settings) as store,
         Limiter.open(settings, store.writing) as limiter,
         FileStore.open(settings) as files,
-        aclosing(Fetcher(settings.fetching, UploadReader(settings.uploads))) as fetcher,
+        aclosing(Fetcher(settings.fetching, uploads)) as fetcher,
         Synthesizer.running(settings, catalog=known) as synthesizer,
         UsageRecorder(store.writing, metrics := Metrics(synthesizer.hosting)).running(
             retention_days=settings.usage_retention_days
@@ -124,6 +126,7 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
             files=files,
             links=links,
             fetcher=fetcher,
+            uploads=uploads,
             own_voices=own_voices,
         )
         async with room.watching_keys():

@@ -16,6 +16,7 @@ from saystream.dsp.analysis.activity import ANALYSIS_RATE, speech_activity
 from saystream.dsp.analysis.clipping import clipped_share
 from saystream.dsp.analysis.intonation import FRAME_S
 from saystream.dsp.analysis.speakers import speaker_distance
+from saystream.dsp.cleaning import evened, with_less_noise
 from saystream.dsp.resample import Resampler
 from saystream.errors import AudioTooShort, AudioUnfit
 from saystream.voices.upload_report import CheckReport
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from saystream.dsp.analysis.activity import Activity
     from saystream.voices.upload_report import SpeakerLimits
 
-__all__ = ["Findings", "cut", "judged", "look_at"]
+__all__ = ["Findings", "judged", "look_at", "prepared"]
 
 _MARGIN_S = 0.1
 """Left of the silence before and after the speech."""
@@ -114,16 +115,21 @@ def _warnings(findings: Findings) -> list[str]:
     return warnings
 
 
-def cut(audio: AudioChunk, activity: Activity, max_speech_s: float | None = None) -> AudioChunk:
-    """``audio`` without the silence at its ends and, of one that is longer, at most ``max_speech_s``. There must be
-    speech."""
+def prepared(audio: AudioChunk, activity: Activity, limits: SpeakerLimits) -> AudioChunk:
+    """What is used of ``audio``: without the silence at its ends, no more than asked for, and cleaned as asked for.
+    There must be speech."""
     stretches = [(start * FRAME_S, end * FRAME_S) for start, end in activity.stretches]
+    samples, rate = audio.samples, audio.sample_rate
+    if limits.reduce_noise:
+        samples = with_less_noise(samples, rate, stretches)
+    if limits.even_volume:
+        samples = evened(samples, rate, stretches)
     first, last = stretches[0][0], stretches[-1][1]
-    if max_speech_s is not None and last - first > max_speech_s:
-        first, last = _best_part(stretches, max_speech_s)
-    begin = max(0, round((first - _MARGIN_S) * audio.sample_rate))
-    end = min(len(audio.samples), round((last + _MARGIN_S) * audio.sample_rate))
-    return AudioChunk(audio.samples[begin:end], audio.sample_rate)
+    if limits.max_speech_s is not None and last - first > limits.max_speech_s:
+        first, last = _best_part(stretches, limits.max_speech_s)
+    begin = max(0, round((first - _MARGIN_S) * rate))
+    end = min(len(samples), round((last + _MARGIN_S) * rate))
+    return AudioChunk(samples[begin:end], rate)
 
 
 def _best_part(stretches: list[tuple[float, float]], max_s: float) -> tuple[float, float]:

@@ -17,6 +17,8 @@ class SpeakerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Without a pause."""
     max_speech_s: float | None = None
     """Of the recording, as much as is to be used; ``None``: all of it."""
+    reduce_noise: bool = False
+    even_volume: bool = False
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):

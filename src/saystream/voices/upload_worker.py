@@ -91,11 +91,11 @@ def _checked(upload: bytes, limits: WorkerLimits) -> tuple[AudioChunk, CheckRepo
     check(audio, min_duration_s=limits.min_duration_s, min_sample_rate=limits.min_sample_rate)
     if limits.speaker is None:
         return audio, None
-    from saystream.voices.upload_checks import cut, judged, look_at
+    from saystream.voices.upload_checks import judged, look_at, prepared
 
     findings = look_at(audio)
     report = judged(findings, limits.speaker)
-    return cut(audio, findings.activity, limits.speaker.max_speech_s), report
+    return prepared(audio, findings.activity, limits.speaker), report
 
 
 def _rehearse(limits: WorkerLimits) -> None:

@@ -206,6 +206,7 @@ class Serving:
             files=cast(Any, FakeFiles(trouble)),
             links=Links(LinkSigner(b"s" * 32), ttl_s=60.0),
             fetcher=cast(Any, None),
+            uploads=cast(Any, None),
             own_voices=cast(Any, NoOwnVoices()),
         )
         self._app = Starlette(

@@ -165,6 +165,13 @@ async def test_sizes_times_and_types_are_bounded() -> None:
             assert path not in failed.value.message.replace(reason, "")
 
 
+async def test_more_is_fetched_where_more_is_allowed() -> None:
+    async with serving({"/a": answer(b"a" * 5000)}) as (url, _), fetcher(max_bytes=1024) as own:
+        assert len(await own.fetch(f"{url}/a", max_bytes=5000)) == 5000
+        with pytest.raises(DownloadFailed, match="more than 4999 bytes"):
+            await own.fetch(f"{url}/a", max_bytes=4999)
+
+
 async def test_what_is_no_recording_is_refused_as_that() -> None:
     async with serving({"/a": answer(b"nothing to hear" * 100)}) as (url, _), fetcher() as own:
         with pytest.raises((AudioUndecodable, InvalidRequest)):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from saystream.speech.events import SpeechConfig, SpeechEvent
     from saystream.speech.synthesizer import Synthesizer
     from saystream.storage.files import FileStore
+    from saystream.voices.upload import UploadReader
 
 __all__ = ["Door", "Services", "audio_of", "peer_of"]
 
@@ -61,6 +62,7 @@ class Services:
     files: FileStore
     links: Links
     fetcher: Fetcher
+    uploads: UploadReader
     own_voices: OwnVoices
 
     def billed_text(self, text: str, markup: Markup = "auto") -> str:
@@ -100,14 +102,15 @@ class Door(ABC):
         """One of its routes. To answer with an error, ``endpoint`` raises it."""
         return DocumentedRoute(path, endpoint, method=method, operation=operation, errors=self.errors)
 
-    async def authenticated_json(self, request: Request) -> tuple[Principal, bytes]:
-        """Who asks, and the body, within the server's limits.
+    async def authenticated_json(self, request: Request, *, max_bytes: int = 0) -> tuple[Principal, bytes]:
+        """Who asks, and the body, within the server's limits; ``max_bytes`` where it may be larger than others.
 
         Raises the same errors as ``Room.authenticate`` and ``read_json_body``.
         """
         room, limits = self.services.room, self.services.settings.limits
         await room.authenticate(request.headers, peer_of(request))
-        body = await read_json_body(request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
+        most = max(limits.max_body_bytes, max_bytes)
+        body = await read_json_body(request, max_bytes=most, timeout_s=limits.body_timeout_s)
         # Again: a body may take longer than a revocation.
         return await room.authenticate(request.headers, peer_of(request)), body
 

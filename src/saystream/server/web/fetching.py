@@ -95,37 +95,39 @@ class Fetcher:
         length.add(len(sound.samples) / sound.sample_rate)
         return sound
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes at ``url``. Raises DownloadFailed, whose message has no more of the URL than its host."""
+    async def fetch(self, url: str, *, max_bytes: int = 0) -> bytes:
+        """The bytes at ``url``; ``max_bytes`` where there may be more of them than the setting allows.
+
+        Raises DownloadFailed, whose message has no more of the URL than its host.
+        """
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                return await self._follow(url)
+                return await self._follow(url, max(self._settings.max_bytes, max_bytes))
         except TimeoutError:
             raise _failed(url, f"it did not arrive within {self._settings.timeout_s:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             raise _failed(url, f"the connection failed ({type(error).__name__})") from None
 
-    async def _follow(self, url: str) -> bytes:
+    async def _follow(self, url: str, limit: int) -> bytes:
         for _ in range(self._settings.max_redirects + 1):
             _check_url(url)
             request = httpcore.Request("GET", _encoded(url), headers=_headers(url))
             response = await self._pool.handle_async_request(request)
             try:
                 if response.status not in _REDIRECTS:
-                    return await self._body(url, response)
+                    return await self._body(url, response, limit)
                 location = _field(response, b"location")
             finally:
                 await response.aclose()
             url = urljoin(url, location)
         raise _failed(url, f"more than {self._settings.max_redirects} redirects")
 
-    async def _body(self, url: str, response: httpcore.Response) -> bytes:
+    async def _body(self, url: str, response: httpcore.Response, limit: int) -> bytes:
         if response.status != 200:
             raise _failed(url, f"it was answered with status {response.status}")
         kind = _field(response, b"content-type").lower()
         if kind.startswith(("text/", "application/json", "application/xml")):
             raise _failed(url, f"it is '{quote(kind)}' and no recording")
-        limit = self._settings.max_bytes
         parts: list[bytes] = []
         num_bytes = 0
         async with aclosing(response.aiter_stream()) as stream:  # type: ignore[type-var]  # it is a generator

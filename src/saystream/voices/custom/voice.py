@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
 from uuid import uuid4
 
+from saystream.protocol.customization.names import Family, Origin, Status
 from saystream.voices.recipes import Recipe
 
 __all__ = ["Family", "Origin", "OwnVoice", "Rendition", "Status"]
-
-Family: TypeAlias = Literal["qwen-voice-enrollment", "qwen-voice-design", "voice-enrollment"]
-"""What it was made with: the ``model`` of a request for customisation."""
-
-Origin: TypeAlias = Literal["cloned", "designed"]
-
-Status: TypeAlias = Literal["DEPLOYING", "OK", "UNDEPLOYED"]
-"""It is being made, it speaks, or it cannot speak because of what it was made from."""
 
 
 @dataclass(frozen=True, slots=True)
