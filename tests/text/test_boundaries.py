@@ -37,6 +37,8 @@ SENTENCE, CLAUSE, PHRASE = BoundaryKind.SENTENCE, BoundaryKind.CLAUSE, BoundaryK
         ("On 3. Mai war es. 4. Da", []),
         ("a.b c,d e:f 1,000 1. 000 -5", []),
         ("!!! ??? ... , ;", []),
+        ("5 km – 10 km, 9 h — 17 h", [(CLAUSE, "5 km – 10 km, ", 1)]),
+        ("He left – 10 men", [(CLAUSE, "He left – ", 1)]),
     ],
 )
 def test_an_end_is_named_as_soon_as_it_is_certain(

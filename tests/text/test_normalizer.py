@@ -11,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saystream.languages import LANGUAGE_NAMES
+from saystream.text import Segmenter
 from saystream.text.characters import describe
 from saystream.text.normalizer import load_grammars, normalize, rewritten
 from saystream.text.words import word_spans
 
 FOLDER = Path(__file__).parent
 CASES = tomllib.loads((FOLDER / "normalization.toml").read_text(encoding="utf-8"))
+FORMS = {
+    language: tomllib.loads((FOLDER / "cases" / f"{name.lower()}.toml").read_text(encoding="utf-8"))["cases"]
+    for language, name in LANGUAGE_NAMES.items()
+}
 HELD_OUT = tomllib.loads((FOLDER / "normalization_held_out.toml").read_text(encoding="utf-8"))
 PAGE = (FOLDER.parents[1] / "docs" / "topics" / "text.md").read_text(encoding="utf-8")
 UNSPACED = ("zh", "ja", "ko")
@@ -72,6 +77,44 @@ def test_texts_are_read_as_people_read_them(language: str) -> None:
         if not is_right(text, readings, language)
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("language", LANGUAGE_NAMES)
+def test_other_forms_and_signs_are_read_by_their_role(language: str) -> None:
+    assert len(FORMS[language]) >= 40
+    wrong = [
+        (text, normalize(text, language))
+        for text, reading in FORMS[language]
+        if not is_right(text, reading, language)
+    ]
+    assert not wrong
+
+
+SURROUNDINGS = {
+    **dict.fromkeys(
+        LANGUAGE_NAMES, ("For a long time now we have ", ", as far as we know. Good.")
+    ),
+    "zh": ("在那之前我们已经知道了现在有", "，大家都知道。好的。"),
+    "ja": ("その前は別のものでしたが今は", "、と聞きました。はい。"),
+    "ko": ("그 전에는 다른 것이었지만 지금은 ", ", 라고 들었다. 네."),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGE_NAMES)
+def test_they_are_read_alike_when_text_comes_by_the_character(language: str) -> None:
+    """Within a longer text, whose first segment ends as soon as it may."""
+    before, after = SURROUNDINGS[language]
+    split = []
+    for text, _ in FORMS[language]:
+        segmenter = Segmenter(first_min_characters=12, max_characters=240, max_wait_ms=600.0)
+        pieces = [
+            segment.text for character in before + text + after for segment in segmenter.push(character, 0.0)
+        ]
+        pieces += [segment.text for segment in segmenter.flush()]
+        whole = normalize(before + text + after, language)
+        if same("".join(normalize(piece, language) for piece in pieces), language) != same(whole, language):
+            split.append((text, pieces))
+    assert not split
 
 
 def test_there_are_more_than_two_hundred_cases_in_ten_languages() -> None:

@@ -38,12 +38,15 @@ _WINDOW_CHARACTERS = 200
 _MAX_ORDINAL_DIGITS = 2
 """A full stop after a bare number of up to this many digits is not an end: it makes a list number or, in German, an
 ordinal."""
+_LONGEST_RANGE_START = 20
+"""Characters before the dash of a range in which its first number stands."""
 _NEW_SENTENCE = "Ab"
 """Stands for the next line while a line break is all that follows a full stop."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MARKS = STOPS | WIDE_STOPS | CLAUSE_MARKS | WIDE_CLAUSE_MARKS
 _SPACED_CLOSERS = frozenset("»›")
 _DASHES = frozenset("-–")
+_RANGE_DASHES = _DASHES | {"—"}
 _WIDE_SCRIPTS = frozenset((Script.HAN, Script.HIRAGANA, Script.KATAKANA, Script.HANGUL))
 
 
@@ -215,10 +218,19 @@ class BoundaryScanner:
             if facts.script is not Script.THAI:
                 return None
             return Boundary(BoundaryKind.PHRASE, mark.next_start, mark.weight)
-        in_number = facts.is_digit and bool(mark.before) and describe(mark.before).is_digit
+        in_number = facts.is_digit and (
+            (bool(mark.before) and describe(mark.before).is_digit) or self._is_in_range(mark)
+        )
         if in_number or (mark.rule is _Rule.SPACED_CLAUSE and not mark.spaced):
             return None
         return Boundary(BoundaryKind.CLAUSE, mark.next_start, mark.weight)
+
+    def _is_in_range(self, mark: _Mark) -> bool:
+        """Whether ``mark`` is the dash of "5 km – 10 km", before whose last number it stands."""
+        if self.characters[mark.start] not in _RANGE_DASHES:
+            return False
+        before = self.characters[max(0, mark.start - _LONGEST_RANGE_START) : mark.start]
+        return any(describe(character).is_digit for character in before)
 
     def _resolve_stop(self, mark: _Mark, facts: Character) -> Boundary | None:
         is_wide = facts.script in _WIDE_SCRIPTS

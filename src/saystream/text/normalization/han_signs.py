@@ -35,15 +35,18 @@ _OF_MONEY = re.compile(rf"([¥￥$€£]\s?\d[\d,.]{{0,15}})\s?{DASH}\s?(?=[¥�
 _TILDE = re.compile(rf"(?<=\d)\s?[{TILDES}]\s?(?=[¥￥$€£−-]?\d)")
 _OF_DAYS = re.compile(
     rf"(?<=[周期拝拜][一二三四五六日天])\s?{DASH}\s?(?=(?:周|星期|礼拜)?[一二三四五六日天])"
-    rf"|(?<=[月火水木金土日])\s?[–—―{TILDES}]\s?(?=[月火水木金土日](?!\d))"
     rf"|(?<=曜日)\s?{DASH}\s?(?=[月火水木金土日]曜)"
 )
+_OF_SHORT_DAYS = re.compile(rf"(?<![\d{_SCRIPT}])([月火水木金土日])\s?{DASH}\s?([月火水木金土日])(?![\d曜])")
+_TRUE_MINUS = re.compile(r"(?<![\w)])−(?=\d)")
 _NUMBERED = re.compile(r"(?<![\w&])[#＃]\s?(\d+)")
 _ABOUT = re.compile(rf"(?<![\w{TILDES}])[{TILDES}]\s?(?=[$¥￥€£]?\d)")
 _NEGATIVE = re.compile(r"(?<![\w)])[-−](?=[¥￥$€£]\s?\d)")
 _COMPARED = re.compile(r"(?<=[\w)])\s?([<>≠])\s?(?=[\d+-])|(?<![\w<>])([<>])(?=\d)")
 _POWER = re.compile(r"(?<![\w.])(\d{1,9})\^(\d{1,3})(?!\d)")
 _DRAWN_OUT = re.compile(rf"(?<=[{_SCRIPT}])[{TILDES}]+(?=[{_SCRIPT}A-Za-z])")
+
+_OF_NAMES = re.compile(rf"(?<=[\u3400-\u9fff])[{TILDES}](?=[\u3400-\u9fff])")
 
 _NEARBY = 20
 """Characters in which the word stands that makes two numbers a score."""
@@ -68,6 +71,8 @@ class RoleWords:
     """After a drawn-out tone, within a text."""
     scores: str
     """Words near a score, for a regular expression."""
+    between_names: str = ""
+    """For a tilde between two words in han, if it is not a drawn-out tone."""
     digits_of_years: bool = False
     """Years are read digit by digit."""
 
@@ -79,6 +84,7 @@ class Roles:
         self._formulas = load_words(code)
         to = words.to
         self._steps = (
+            (_TRUE_MINUS, "-"),
             (_EQUATION, words.minus),
             (_COUNTED, self._counted),
             (_OF_TIMES, to),
@@ -86,11 +92,13 @@ class Roles:
             (_OF_MONEY, rf"\1{to}"),
             (_TILDE, to),
             (_OF_DAYS, to),
+            (_OF_SHORT_DAYS, rf"\1曜{to}\2曜"),
             (_NUMBERED, words.numbered),
             (_ABOUT, words.about),
             (_NEGATIVE, words.negative),
             (_COMPARED, lambda match: self._formulas.signs[match[1] or match[2]]),
             (_POWER, lambda match: self._formulas.phrase("power", a=match[1], n=match[2])),
+            (_OF_NAMES, words.between_names or words.comma),
             (_DRAWN_OUT, words.comma),
         )
 

@@ -18,6 +18,7 @@ class Japanese(Han):
         about="約",
         numbered=r"番号\1",
         comma="、",
+        between_names="から",
         scores="スコア|試合|勝|負け|敗|引き分け|得点|ゴール|下し|破っ",
     )
     before = (

@@ -50,6 +50,10 @@ class Korean(Grammar):
 
     def special_rules(self) -> Iterator[Rule]:
         yield rf"(?<=[시분일월년원초]){BETWEEN}(?=\d|오전|오후|새벽|저녁|밤|다음)", lambda match: "에서 "
+        yield rf"(?<![\d.,:])(\d{{1,2}}){BETWEEN}(?=\d{{1,2}}시(?!간))", lambda match: f"{match[1]}시에서 "
+        shared = "년|월|일|분|초|과|절|쪽|층|호|세|위|페이지|만|천|억"
+        yield rf"(?<=\d){BETWEEN}(?=\d{{1,4}}\s?(?:{shared}))", lambda match: "에서 "
+        yield rf"(?<=제)(\d{{1,4}}){BETWEEN}(?=\d)", lambda match: f"{match[1]}에서 제"
         yield r"(?<![\d.,])(\d{1,2})\s?월", self._month
         yield r"(?<![\d.,:])(\d{1,2})시(?!간|리|즌|민|장|도)", self._hour
         yield r"(?<![\w.,])(?:영하\s?)?[-−](\d+(?:\.\d+)?)\s?(?:℃|°C|도)", self._below_zero
@@ -57,10 +61,6 @@ class Korean(Grammar):
         amount = self.number_pattern("n", signed=False)
         yield r"(?<![\d.,])(\d{1,3})\s?대\s?(\d{1,3})(?![\d.,])", self._score
         yield rf"{amount}(?:{BETWEEN}(?P<to>\d{{1,9}}))?\s?(?P<unit>{counters})", self._counter
-        yield (
-            rf"(?<=\d){BETWEEN}(?=\d{{1,4}}\s?(?:년|월|일|시|분|초|장|과|절|쪽|층|호|세|위|페이지|만|천|억))",
-            lambda match: "에서 ",
-        )
 
     def _month(self, match: re.Match[str]) -> str | None:
         value = int(match[1])

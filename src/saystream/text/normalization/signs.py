@@ -22,7 +22,8 @@ LEFT_OUT = rf"[{TILDES}^_*#|\\<>`•·‣▪▸►●○◦■□◆◇★☆♥
 
 def role_rules(grammar: Speaker) -> Iterator[Rule]:
     """While numbers are still numbers."""
-    words = load_words(grammar.code[:2]).signs
+    formulas = load_words(grammar.code[:2])
+    words = formulas.signs
     number, about = grammar.signs["№"], grammar.signs["≈"]
 
     def compared(match: re.Match[str]) -> str:
@@ -40,6 +41,10 @@ def role_rules(grammar: Speaker) -> Iterator[Rule]:
     yield (
         r"(?<=[\d)%])([<>])(?=\d)|(?<![\w<>])(?:([<>])\s?(?=\d+(?:[.,]\d+)?(?:\s?[^\W\d_%€$£]|[%€$£])))",
         (lambda match: f" {words[match[1] or match[2]].removeprefix('is ')} "),
+    )
+    yield (
+        r"(?<![\w.,])(\d{1,9})\^(\d{1,3})(?!\d)",
+        lambda match: formulas.phrase("power", a=match[1], n=match[2]),
     )
     yield r"(?<=[\w)])\s?\^\s?(?=[-\w(])", lambda match: f" {words['^']} "
 
