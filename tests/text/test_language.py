@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -295,3 +296,19 @@ def test_a_likely_language_is_spoken_where_the_text_does_not_tell(
 
 def test_a_declared_language_goes_before_a_likely_one() -> None:
     assert SpokenLanguage("de", likely="ja").of("2025") == "de"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Über Größe und Schönheit lässt sich früh wie spät vortrefflich streiten.", "de"),
+        ("안녕하세요 여러분", "ko"),
+        ("がぎぐげご", "ja"),
+    ],
+)
+def test_decomposed_text_is_in_the_same_language(text: str, language: str) -> None:
+    assert detect(unicodedata.normalize("NFD", text), "en") == language
+
+
+def test_styled_letters_tell_a_language() -> None:
+    assert SpokenLanguage(None).of("𝐃𝐢𝐞 𝐊𝐢𝐧𝐝𝐞𝐫 𝐬𝐩𝐢𝐞𝐥𝐞𝐧 𝐡𝐞𝐮𝐭𝐞 𝐢𝐦 𝐆𝐚𝐫𝐭𝐞𝐧 𝐡𝐢𝐧𝐭𝐞𝐫 𝐝𝐞𝐦 𝐇𝐚𝐮𝐬.") == "de"

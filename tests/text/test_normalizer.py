@@ -91,9 +91,7 @@ def test_other_forms_and_signs_are_read_by_their_role(language: str) -> None:
 
 
 SURROUNDINGS = {
-    **dict.fromkeys(
-        LANGUAGE_NAMES, ("For a long time now we have ", ", as far as we know. Good.")
-    ),
+    **dict.fromkeys(LANGUAGE_NAMES, ("For a long time now we have ", ", as far as we know. Good.")),
     "zh": ("在那之前我们已经知道了现在有", "，大家都知道。好的。"),
     "ja": ("その前は別のものでしたが今は", "、と聞きました。はい。"),
     "ko": ("그 전에는 다른 것이었지만 지금은 ", ", 라고 들었다. 네."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,14 @@ def test_the_longest_word_counts() -> None:
 
 def test_a_word_with_spaces_around_it_is_none_within_another() -> None:
     assert whole(["US BUS USA US, US1"]).text.text == "United States BUS USA United States, US1"
+
+
+def test_a_word_is_found_whether_its_accents_are_joined_or_apart() -> None:
+    for entry in ("Zürich", unicodedata.normalize("NFD", "Zürich")):
+        replacer = Replacer({entry: Entry("Bern"), "Zu": Entry("zoo")})
+        text = f"Zürich {unicodedata.normalize('NFD', 'Zürich')} Zu"
+        said = "".join(replacer.push(character).text.text for character in text) + replacer.finish().text.text
+        assert said == "Bern Bern zoo"
 
 
 def test_a_word_may_be_left_out() -> None:

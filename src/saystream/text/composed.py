@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from saystream.text.rewriting import Rewritten, joined
 
-__all__ = ["composed"]
+__all__ = ["composed", "plain_characters"]
 
 _STYLED = re.compile(
     "[\u00b9\u02b0-\u02b8\u02e1-\u02e3\u1d2c-\u1d6a\u2070-\u209c\u2100-\u214f\u2460-\u24ff\u2776-\u2793\u3200-\u33ff"
@@ -48,6 +48,11 @@ def composed(text: Rewritten) -> Rewritten:
         if not unicodedata.is_normalized("NFC", text.text):
             text = joined(_clusters(text))
     return text.sub(_APOSTROPHE, "'")
+
+
+def plain_characters(text: str) -> str:
+    """The same for a text whose places nobody asks for."""
+    return text if text.isascii() else composed(Rewritten.of(text)).text
 
 
 def _plain_letters(text: Rewritten) -> Rewritten:

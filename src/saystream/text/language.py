@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from saystream.languages import FURTHER_LATIN_LANGUAGES, LANGUAGES, LATIN_LANGUAGES
 from saystream.text.characters import Script, describe
+from saystream.text.composed import plain_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -184,6 +185,7 @@ def _is_han(character: str) -> bool:
 def detect(text: str, default: str) -> str:
     """The language (ISO 639-1) of ``text``: by its script, and for Latin script the one of ``LATIN_LANGUAGES`` that it
     clearly is in; else ``default``, or ``en`` if the default is not written in Latin letters."""
+    text = plain_characters(text)
     language = script_language(text, default)
     return latin_language(text, language) if language in LATIN_LANGUAGES else language
 
@@ -276,7 +278,7 @@ class SpokenLanguage:
         return language
 
     def _decide(self, text: str, following: str) -> tuple[str, bool]:
-        text = text[:_SAMPLE_CHARACTERS]
+        text = plain_characters(text[:_SAMPLE_CHARACTERS])
         if not any(map(str.isalpha, text)):  # numbers and signs alone
             return self._last or "en", False
         language = script_language(text, "en")
@@ -309,5 +311,5 @@ class SpokenLanguage:
             return latin_language(text, self._latin, self._spoken), True
         found = _first_language(text, self._spoken)
         if found is None and script_language(following, "en") in LATIN_LANGUAGES:
-            found = _first_language(text + following, self._spoken)
+            found = _first_language(text + plain_characters(following), self._spoken)
         return found or "en", found is not None

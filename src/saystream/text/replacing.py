@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from saystream.errors import InvalidValue
 from saystream.text.characters import Script, describe
@@ -18,6 +19,7 @@ MAX_ENTRIES = 500
 MAX_WORD_CHARACTERS = 100
 """Of a word and of what is said instead; this much text is held back at most, and twice as much for a pronunciation."""
 
+_FORMS: Final = ("NFC", "NFD")
 _UNSPACED = frozenset((Script.HAN, Script.HIRAGANA, Script.KATAKANA, Script.HANGUL, Script.THAI))
 """Scripts that put no space between words, or none before particles."""
 
@@ -66,9 +68,13 @@ class Replacer:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self._by_first: dict[str, list[str]] = {}
-        for word in sorted(entries, key=len, reverse=True):
+        # Text may come with its accents joined to their letters or apart from them, whatever the entries do.
+        forms = {
+            unicodedata.normalize(form, word): entry for form in _FORMS for word, entry in entries.items()
+        }
+        self._entries = {**forms, **entries}
+        for word in sorted(self._entries, key=len, reverse=True):
             self._by_first.setdefault(word[0], []).append(word)
-        self._entries = entries
         self._held = Rewritten.of("")
         self._position = 0
         """Of what comes next, in the text."""
@@ -189,4 +195,6 @@ def _may_touch(character: str) -> bool:
 
 
 def _touch(left: str, right: str) -> bool:
+    if unicodedata.combining(right):
+        return bool(left)
     return bool(left) and _may_touch(left) and _may_touch(right)
