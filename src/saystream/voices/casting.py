@@ -284,5 +284,8 @@ def _request(ingredients: Recipe, language: str, material: bytes = b"") -> Synth
         speed=ingredients.speed,
         pitch=ingredients.pitch,
         formant=ingredients.formant,
+        intonation=ingredients.intonation,
+        loudness_db=ingredients.loudness_db,
+        pauses=ingredients.pauses,
         material=material,
     )

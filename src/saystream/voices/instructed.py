@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from saystream.engines.base import SynthesisRequest
     from saystream.text.description import Age, Description
 
-__all__ = ["instructed", "pauses_of"]
+__all__ = ["instructed", "manner_of", "pauses_of"]
 
 # What one level does. A listener hears each clearly, and three of them are still the speech of a person.
 _SPEED, _PITCH, _FORMANT, _INTONATION, _PAUSES = 1.10, 1.055, 1.025, 1.28, 1.4
@@ -28,16 +28,22 @@ _AGES: dict[Age, tuple[float, float, float]] = {
 def instructed(request: SynthesisRequest, wanted: Description) -> SynthesisRequest:
     """``request`` spoken as ``wanted`` says. Its voice stays the same person, so a sex has no effect; nor has a
     dialect, which only an engine that has learnt it can speak."""
+    intonation, loudness_db, pauses = manner_of(wanted)
     speed, pitch, size = _AGES.get(wanted.age, (0.0, 0.0, 0.0))
     return replace(
         request,
         speed=request.speed * _SPEED ** _bounded(speed + wanted.speed),
         pitch=request.pitch * _PITCH ** _bounded(pitch + wanted.pitch),
         formant=request.formant * _FORMANT ** _bounded(size + wanted.size),
-        intonation=request.intonation * _INTONATION**wanted.range,
-        loudness_db=request.loudness_db + _LOUDNESS_DB * wanted.loudness,
-        pauses=request.pauses * _PAUSES**wanted.pauses,
+        intonation=request.intonation * intonation,
+        loudness_db=request.loudness_db + loudness_db,
+        pauses=request.pauses * pauses,
     )
+
+
+def manner_of(wanted: Description) -> tuple[float, float, float]:
+    """Intonation, loudness in dB and pauses, as in ``SynthesisRequest``."""
+    return _INTONATION**wanted.range, _LOUDNESS_DB * wanted.loudness, _PAUSES**wanted.pauses
 
 
 def pauses_of(instructions: str) -> float:

@@ -33,6 +33,9 @@ class Recipe:
     speed: float = 1.0
     pitch: float = 1.0
     formant: float = 1.0
+    intonation: float = 1.0
+    loudness_db: float = 0.0
+    pauses: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
