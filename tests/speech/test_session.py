@@ -11,6 +11,7 @@ from client.virtual_time import on_virtual_time
 from fake_pool import FakePool, synthesizer_on
 from saystream.errors import TextTooLong
 from saystream.speech.events import ResponseAudio, ResponseEnded, ResponseStarted, SpeechConfig
+from saystream.text.description import described
 from saystream.text.pauses import pause_after_ms
 from saystream.voices.instructed import pauses_of
 
@@ -385,5 +386,5 @@ async def test_the_pauses_between_sentences_are_as_long_as_the_instructions_say(
     (ended,) = (await heard(session)).ends
     usual_ms = sum(map(pause_after_ms, pool.texts[:-1]))
     pauses_ms = ended.audio_ms - 200 * len(pool.texts)
-    assert pauses_ms == pytest.approx(pauses_of("long pauses") * usual_ms)
+    assert pauses_ms == pytest.approx(pauses_of(described("long pauses")) * usual_ms)
     assert pauses_ms > 1.5 * usual_ms

@@ -58,5 +58,5 @@ def test_all_ratios_stay_within_what_engines_take() -> None:
 
 
 def test_pauses_between_texts_follow_the_instructions() -> None:
-    assert pauses_of("") == pauses_of("fast") == 1.0
-    assert pauses_of("long pauses") > 1.5 > 0.7 > pauses_of("without pauses")
+    assert pauses_of(described("")) == pauses_of(described("fast")) == 1.0
+    assert pauses_of(described("long pauses")) > 1.5 > 0.7 > pauses_of(described("without pauses"))

@@ -16,6 +16,7 @@ from saystream.errors import AudioRefused, InvalidValue, ServerFault, StoreUnava
 from saystream.protocol.customization.names import NAME
 from saystream.voices.custom.recording import decoded, encoded
 from saystream.voices.custom.voice import Rendition
+from saystream.voices.design import designed
 from saystream.voices.measures import measure
 from saystream.voices.nearest import nearest
 from saystream.voices.recipes import Recipe
@@ -208,8 +209,10 @@ class _Speaker:
 
     async def recipe(self, engine: EngineInfo) -> Recipe:
         """For an engine that can be told no more of the speaker than how high and how fast. Raises AudioSilent."""
+        if self.recording is None and not self._voice.description:
+            return Recipe(engine.voices[0])  # its recording is lost
         if self.recording is None:
-            return Recipe(engine.voices[0])
+            return designed(self._voice.description, engine, self._voice.language)
         if self._measures is None:
             heard = self.recording
             self._measures = await asyncio.to_thread(measure, heard.samples, heard.sample_rate)

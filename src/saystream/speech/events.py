@@ -37,6 +37,8 @@ class SpeechConfig:
     """Cut and speak text as it comes; otherwise each commit is one response."""
     instructions: str = ""
     """How to speak, in words; for an engine that cannot follow them they become speed, pitch and the like."""
+    optimize_instructions: bool = False
+    """Say in plain words, to an engine that follows them, what follows from the instructions."""
     normalize_text: bool = True
     """Read numbers, dates and the like as words."""
     marks: bool = False
@@ -69,6 +71,7 @@ class SpeechConfig:
             effects=Effects(config.speech_rate, config.pitch_rate, config.volume),
             server_commit=config.mode == "server_commit",
             instructions=config.instructions,
+            optimize_instructions=config.optimize_instructions,
             normalize_text=config.enable_tn,
             marks=config.word_timestamps,
             own_voice=own_voice,

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from saystream.errors import EngineUnavailable
-from saystream.text.description import described
+from saystream.speech.instructions import Instructions
 from saystream.text.language import SpokenLanguage
 from saystream.text.readable import readable_parts, scripts_of
-from saystream.voices.instructed import instructed
 
 if TYPE_CHECKING:
     from saystream.config import Settings
@@ -50,12 +49,14 @@ class StreamOpener:
         self._config = config
         self._playback = playback
         self.language = services.spoken_language(config)
+        self.instructions = _instructions_of(config)
         self._engine: str | None = None
         """The engine that spoke last."""
 
     def configure(self, config: SpeechConfig) -> None:
         self._config = config
         self.language = self._services.spoken_language(config)
+        self.instructions = _instructions_of(config)
 
     def takes_text_uncut(self, text: str) -> bool:
         """Whether the engine that would speak ``text`` takes it while it speaks; not if nobody speaks it."""
@@ -77,11 +78,10 @@ class StreamOpener:
         self._engine = role.engine
         config = self._config
         asked = role.request
-        if config.instructions and not self._services.hosting.engine(role.engine).instructions:
-            asked = instructed(asked, described(config.instructions))
+        if config.instructions:
+            asked = self.instructions.put_into(asked, self._services.hosting.engine(role.engine))
         request = replace(
             asked,
-            instructions=config.instructions,
             normalize_text=config.normalize_text,
             marks=config.marks,
             phonemes=config.phonemes,
@@ -104,3 +104,7 @@ class StreamOpener:
             spoke_before=self._engine,
             own_voice=config.own_voice if voice in ("", config.voice) else None,
         )
+
+
+def _instructions_of(config: SpeechConfig) -> Instructions:
+    return Instructions.read(config.instructions, optimize=config.optimize_instructions)

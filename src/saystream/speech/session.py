@@ -26,7 +26,6 @@ from saystream.speech.startup import held_back
 from saystream.text.pauses import pause_after_ms
 from saystream.text.script import Pause, Sound
 from saystream.text.segmenter import is_speakable
-from saystream.voices.instructed import pauses_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -57,10 +56,9 @@ class SynthesisSession:
         """``ends_at_fault``: speech with a gap is of no use, so the first fault of an engine ends the session."""
         self._settings = services.settings
         self._config = config
-        self._pauses = pauses_of(config.instructions)
         self._pace = Pace()
-        opener = StreamOpener(services, config, self._pace.playback)
-        self._inbox = Inbox(services.settings, config, opener, self._pace)
+        self._opener = StreamOpener(services, config, self._pace.playback)
+        self._inbox = Inbox(services.settings, config, self._opener, self._pace)
         self.sounds = self._inbox.sounds
         """What parts name by a URL: their owner puts it here before it pushes them."""
         self._finishing = False
@@ -94,7 +92,6 @@ class SynthesisSession:
         """Change the configuration, which is possible before the first ``ResponseStarted``; text already pushed is
         kept."""
         self._config = config
-        self._pauses = pauses_of(config.instructions)
         self._inbox.configure(config)
 
     def push(self, part: str | Part) -> None:
@@ -280,7 +277,7 @@ class SynthesisSession:
             yield SegmentFailed(fault, start, start + len(text.rstrip()))
         for begun in response.begun_before_next():
             yield begun
-        chain.end_segment(pause_after_ms(text) * self._pauses)
+        chain.end_segment(pause_after_ms(text) * self._opener.instructions.pauses)
 
     def _go_on_after(self, fault: ServerFault, *, heard: bool) -> None:
         """Raises ``fault`` if there is no use in speaking the next segment."""

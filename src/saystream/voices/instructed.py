@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from saystream.text.description import described
-
 if TYPE_CHECKING:
     from saystream.engines.base import SynthesisRequest
     from saystream.text.description import Age, Description
@@ -46,9 +44,9 @@ def manner_of(wanted: Description) -> tuple[float, float, float]:
     return _INTONATION**wanted.range, _LOUDNESS_DB * wanted.loudness, _PAUSES**wanted.pauses
 
 
-def pauses_of(instructions: str) -> float:
+def pauses_of(wanted: Description) -> float:
     """The length of pauses between two texts, relative to the usual one."""
-    return float(_PAUSES ** described(instructions).pauses) if instructions else 1.0
+    return float(_PAUSES**wanted.pauses)
 
 
 def _bounded(level: float) -> float:

@@ -28,6 +28,7 @@ from saystream.server.doors.spool import WavSpool
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
+from saystream.speech.instructions import check_instructions
 from saystream.text.counting import billed_characters, estimated_text_tokens
 from saystream.text.segmenter import is_speakable
 
@@ -131,6 +132,7 @@ class GenerationDoor(Door):
             model.name, wanted.parameters(), prefix="", own_voice=own_voice is not None
         )
         _check_length(model, wanted.text)
+        check_instructions(wanted.instructions, "input.instructions")
         if not is_speakable(self.services.billed_text(wanted.text, wanted.markup)):
             raise InvalidRequest("The text holds nothing that can be spoken.", param="input.text")
         return model, own_voice
@@ -184,6 +186,7 @@ class _Speech(SpokenRequest):
             language_type=self._wanted.language_type,
             audio_format=AudioFormat("pcm", _SAMPLE_RATE),
             instructions=self._wanted.instructions,
+            optimize_instructions=self._wanted.optimize_instructions,
             marks=self._wanted.word_timestamps,
             own_voice=self._own_voice,
             markup=self._wanted.markup,

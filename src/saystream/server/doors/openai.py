@@ -33,6 +33,7 @@ from saystream.server.web.faults import OPENAI
 from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Parameter
 from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
+from saystream.speech.instructions import check_instructions
 from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ class OpenAIDoor(Door):
         if own_voice is None:
             voice = self._voice(voice, model)
             self.services.catalog.check_voice(model.name, voice)
+        check_instructions(wanted.instructions, "instructions")
         if not is_speakable(self.services.billed_text(wanted.input, wanted.markup)):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         config = SpeechConfig(

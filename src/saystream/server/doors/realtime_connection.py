@@ -43,6 +43,7 @@ from saystream.speech.events import (
     SpeechConfig,
     SpeechEvent,
 )
+from saystream.speech.instructions import check_instructions
 from saystream.text.counting import billed_characters
 from saystream.text.segmenter import is_speakable
 
@@ -285,6 +286,7 @@ class Connection(SocketConnection):
         self._services.catalog.check(
             self._model, config.fields(), own_voice=self._own_voice_of(config) is not None
         )
+        check_instructions(config.instructions, "session.instructions")
 
     def _own_voice_of(self, config: SessionConfig) -> OwnVoice | None:
         known = self._own_voice

@@ -2,5 +2,6 @@
 
 from saystream.text.description.description import AXES, Age, Description, Sex
 from saystream.text.description.reading import described
+from saystream.text.description.wording import agrees, in_plain_words
 
-__all__ = ["AXES", "Age", "Description", "Sex", "described"]
+__all__ = ["AXES", "Age", "Description", "Sex", "agrees", "described", "in_plain_words"]

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from saystream.text.description.description import AXES, Age, Description
 from saystream.text.description.lexicon import Meaning, Term, effects_of, terms_of
@@ -65,6 +66,7 @@ class _Reading:
         degree: tuple[float, int] | None = None
         negated_at: int | None = None
         is_audience = False
+        aspects = _aspects(terms, text)
         for place, term in enumerate(terms):
             if term.of("audience"):
                 is_audience = True
@@ -78,24 +80,23 @@ class _Reading:
                 near = _NEAR[term.is_chinese]
                 negated = negated_at is not None and term.start - negated_at <= near
                 factor = degree[0] if degree is not None and term.start - degree[1] <= near else 1.0
-                factor *= _degree_after(terms[place + 1 :], term)
+                factor *= _degree_after(terms, place)
                 meanings = term.meanings
                 if is_audience and any(each.dimension in _WHO for each in meanings):
                     meanings = tuple(each for each in meanings if each.dimension not in _WHO)
                     is_audience = False
                 for meaning in meanings:
-                    self._take(meaning, terms, place, text, -0.5 if negated else factor)
+                    self._take(meaning, aspects[place], -0.5 if negated else factor)
                 degree = None
                 if negated and term.is_chinese:
                     negated_at = None
 
-    def _take(self, meaning: Meaning, terms: Sequence[Term], place: int, text: str, factor: float) -> None:
+    def _take(self, meaning: Meaning, aspect: str, factor: float) -> None:
         if meaning.kind == "graded":
             for axis, level in meaning.levels:
                 self.explicit.setdefault(axis, []).append(level * factor)
         elif meaning.kind == "relative":
-            axis = _aspect(terms, place, text) or meaning.name
-            if axis:
+            if axis := aspect or meaning.name:
                 self.explicit.setdefault(axis, []).append(meaning.value * factor)
         elif meaning.kind == "trait" and factor > 0:
             self.traits.setdefault(meaning.dimension, {}).setdefault(meaning.name)
@@ -131,24 +132,28 @@ def _clauses(terms: Iterable[Term]) -> Iterable[list[Term]]:
     yield clause
 
 
-def _degree_after(following: Sequence[Term], term: Term) -> float:
+def _degree_after(terms: Sequence[Term], place: int) -> float:
     """Of a word such as 快一点; nothing may stand between."""
-    after = following[0].of("degree_after") if following else None
-    return after.value if after is not None and following[0].start <= term.end + 1 else 1.0
+    if place + 1 == len(terms) or terms[place + 1].start > terms[place].end + 1:
+        return 1.0
+    after = terms[place + 1].of("degree_after")
+    return 1.0 if after is None else after.value
 
 
-def _aspect(terms: Sequence[Term], place: int, text: str) -> str:
-    """The axis that the clause names for a relative word: by the noun that follows it at once ("high pitch"), else the
-    last one before it, else the first one after it; "" if there is none."""
-    term = terms[place]
-    after = [each for each in terms[place + 1 :] if each.of("aspect")]
-    if after and after[0] is terms[place + 1]:
-        between = text[term.end : after[0].start].strip()
-        if not between and not term.is_chinese or between == "的":
-            return _axis(after[0])
-    before = [each for each in terms[:place] if each.of("aspect")]
-    nearest = before[-1:] or after[:1]
-    return _axis(nearest[0]) if nearest else ""
+def _aspects(terms: Sequence[Term], text: str) -> list[str]:
+    """For each term the axis that its clause names for a relative word there: by the noun that follows at once ("high
+    pitch"), else the last one before it, else the first one after it; "" if there is none."""
+    nouns = [_axis(term) for term in terms]
+    before = nouns[:]
+    for place in range(1, len(before)):
+        before[place] = nouns[place] or before[place - 1]
+    first = next(filter(None, nouns), "")
+    found = [last or first for last in before]
+    for place, (term, following) in enumerate(pairwise(terms)):
+        between = text[term.end : following.start].strip()
+        if nouns[place + 1] and (between == "的" or not (between or term.is_chinese)):
+            found[place] = nouns[place + 1]
+    return found
 
 
 def _axis(term: Term) -> str:
