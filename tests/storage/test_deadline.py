@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -38,6 +39,14 @@ async def test_an_answer_in_time_is_given_and_an_error_raised() -> None:
     assert await in_time(answer(1.9), what="it") == "answer"
     with pytest.raises(ValueError, match="no"):
         await in_time(fail(), what="it")
+
+
+async def test_a_time_in_which_nothing_ran_does_not_count() -> None:
+    """As after a stop of the whole machine: the loop finds the answer later than it may come."""
+    asking = asyncio.create_task(in_time(answer(0.1), what="it", within_s=0.2))
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251
+    assert await asking == "answer"
 
 
 @on_virtual_time

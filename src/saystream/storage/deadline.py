@@ -15,6 +15,9 @@ __all__ = ["ANSWER_WITHIN_S", "in_time"]
 ANSWER_WITHIN_S = 2.0
 """A request that needs the database is refused after this time."""
 
+_STEPS = 10
+"""The time is waited for in steps, so that one in which the whole machine stands still is hardly any."""
+
 T = TypeVar("T")
 
 _running: set[asyncio.Task[Any]] = set()
@@ -31,7 +34,10 @@ async def in_time(work: Coroutine[Any, Any, T], *, what: str, within_s: float = 
     _running.add(task)
     task.add_done_callback(_ended)
     try:
-        await asyncio.wait({task}, timeout=within_s)
+        for _ in range(_STEPS):
+            done, _ = await asyncio.wait({task}, timeout=within_s / _STEPS)
+            if done:
+                break
     finally:
         task.cancel()  # does nothing if it is done
     if not task.done():

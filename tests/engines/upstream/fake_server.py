@@ -190,9 +190,16 @@ def running(handler: Handler) -> Iterator[FakeServer]:
         started.set()
         await stop.wait()
         server.close()
+        await turns()
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        await turns()
+
+    async def turns() -> None:
+        """What was accepted becomes a task, and what was closed gives its socket back."""
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
