@@ -60,3 +60,11 @@ def test_a_word_of_english_is_found_with_its_endings_and_not_inside_another() ->
         (16, 21),
         (21, 22),
     ]
+
+
+def test_places_stay_where_a_letter_has_two_in_lower_case() -> None:
+    assert [(term.start, term.end) for term in terms_of("\u0130\u0130 Fast, don\u2019t")] == [
+        (3, 7),
+        (7, 8),
+        (9, 14),
+    ]

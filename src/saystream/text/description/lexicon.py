@@ -66,9 +66,10 @@ def terms_of(text: str) -> Iterator[Term]:
     """The words of ``text`` that are known, in order: where several begin at one place, the longest. Punctuation ends a
     scope, as some words do."""
     lexicon = _lexicon()
-    lowered = text.translate(_APOSTROPHES).lower()
-    if len(lowered) != len(text):  # a few letters have two in lower case, and places have to stay
-        lowered = "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
+    plain = text.translate(_APOSTROPHES)
+    lowered = plain.lower()
+    if len(lowered) != len(plain):  # a few letters have two in lower case, and places have to stay
+        lowered = "".join(each.lower() if len(each.lower()) == 1 else each for each in plain)
     for match in lexicon.pattern.finditer(lowered):
         if match.lastgroup == "mark":
             yield Term(match.start(), match.end(), (Meaning("scope_end"),))
