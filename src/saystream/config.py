@@ -315,6 +315,8 @@ class Settings(BaseSettings):
     inline_pauses: bool = False
     """Take ``<break time="1.5s"/>`` and ``[pause:500ms]`` in plain text for pauses, at the doors whose protocol has no
     SSML. They are not billed."""
+    usual_language: str = Field("en", pattern="^[a-z]{2}$")
+    """The language (ISO 639-1) of a first text that could be in several and comes without ``Accept-Language``."""
     markup: Literal["strip", "read"] = "strip"
     """What becomes of Markdown, tags and emoji in plain text: left out, and not billed, or read like any other text. A
     request may say otherwise."""

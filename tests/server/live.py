@@ -169,10 +169,18 @@ class Live:
 
     @asynccontextmanager
     async def peer(
-        self, model: str | None = MODEL, *, greeted: bool = True, key: str | None = None, **options: Any
+        self,
+        model: str | None = MODEL,
+        *,
+        greeted: bool = True,
+        key: str | None = None,
+        language: str | None = None,
+        **options: Any,
     ) -> AsyncIterator[Peer]:
         """A peer that has read ``session.created``, unless it is not to be ``greeted``."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        if language is not None:
+            headers["Accept-Language"] = language
         async with connect(
             self.url(model),
             additional_headers=headers,

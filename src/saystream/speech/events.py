@@ -53,6 +53,8 @@ class SpeechConfig:
     """The code of a language that has no word in ``language_type``, which then is ``Auto``."""
     own_voice: OwnVoice | None = None
     """What ``voice`` is, if it is cloned or designed."""
+    usual_language: str = ""
+    """The language (ISO 639-1) that decides where a text could be in several; "" for that of the settings."""
     markup: Markup = "auto"
     """Whether Markdown, tags and emoji in plain text are left out."""
 

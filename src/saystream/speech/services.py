@@ -38,6 +38,7 @@ class SpeechServices:
             config.language,
             self.latin_languages,
             likely=self.casting.home_language(config.voice, config.own_voice),
+            usual=config.usual_language or self.settings.usual_language,
         )
 
 

@@ -76,3 +76,25 @@ async def test_a_task_passes_its_seed_to_the_engine_and_0_is_none(
             await peer.finish(f"t{number}")
             await peer.until_end(f"t{number}")
     assert [request.seed for request in requests] == [7, None]
+
+
+async def test_a_text_that_could_be_in_several_languages_is_in_one_that_the_listener_accepts(
+    tmp_path: Path, requests: list[SynthesisRequest]
+) -> None:
+    async with live_server(tmp_path, engine="tone") as server:
+        async with server.peer(language="pt-BR") as peer:
+            await peer.update(mode="commit")
+            await peer.append("Maria.")
+            await peer.commit()
+            await peer.until("response.done")
+        headers = {"Accept-Language": "fr,en;q=0.5"}
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{server.port}", trust_env=False, headers=headers
+        ) as client:
+            spoken = {"text": "Maria.", "voice": "Cherry"}
+            path = "/api/v1/services/aigc/multimodal-generation/generation"
+            answer = await client.post(path, json={"model": "qwen3-tts-flash", "input": spoken})
+            assert answer.status_code == 200
+            answer = await client.post("/v1/audio/speech", json={"input": "Maria."})
+            assert answer.status_code == 200
+    assert [request.language for request in requests] == ["pt", "fr", "fr"]

@@ -25,6 +25,7 @@ from saystream.server.accounting.billing import bill
 from saystream.server.doors.base import Door
 from saystream.server.doors.spoken_request import SpokenRequest, answer
 from saystream.server.doors.spool import WavSpool
+from saystream.server.web.accepted import accepted_language
 from saystream.server.web.openapi import EVENT, Answer, Operation, Parameter
 from saystream.server.web.request_ids import request_id
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
@@ -117,7 +118,15 @@ class GenerationDoor(Door):
         return answer(
             request,
             place,
-            lambda: _Speech(self.services, self.account(principal), model, wanted, own_voice, link),
+            lambda: _Speech(
+                self.services,
+                self.account(principal),
+                model,
+                wanted,
+                own_voice,
+                link,
+                usual_language=accepted_language(request.headers),
+            ),
             finish=self.services.settings.files.finish_abandoned,
         )
 
@@ -147,12 +156,15 @@ class _Speech(SpokenRequest):
         wanted: GenerationRequest,
         own_voice: OwnVoice | None,
         link: Link,
+        *,
+        usual_language: str,
     ) -> None:
         text = services.billed_text(wanted.text, wanted.markup)
         super().__init__(services, account, link, WavSpool(_SAMPLE_RATE), billed_text=text)
         self._model = model
         self._wanted = wanted
         self._own_voice = own_voice
+        self._usual_language = usual_language
         self._words: list[tuple[Mark, ...]] = []
         """Those that begin in each piece."""
 
@@ -190,6 +202,7 @@ class _Speech(SpokenRequest):
             marks=self._wanted.word_timestamps,
             own_voice=self._own_voice,
             markup=self._wanted.markup,
+            usual_language=self._usual_language,
         )
         events = self._services.synthesizer.speak(config, self._wanted.text)
         followed = self._account.following(events, model=self._model, voice=config.voice)

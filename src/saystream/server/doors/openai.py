@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +30,7 @@ from saystream.protocol.http.openai import (
 from saystream.protocol.http.speech_request import SPEECH_SCHEMA, decode_speech_request
 from saystream.server.accounting.billing import TokenBill
 from saystream.server.doors.base import Door, audio_of, peer_of
+from saystream.server.web.accepted import accepted_language
 from saystream.server.web.faults import OPENAI
 from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Parameter
 from saystream.server.web.streaming import StreamedAnswer
@@ -162,6 +164,7 @@ class OpenAIDoor(Door):
         if unknown:
             _log.debug("unknown fields ignored", unknown_fields=unknown)
         model, config = await self._choice(principal, wanted)
+        config = replace(config, usual_language=accepted_language(request.headers))
         events = self.speak(principal, model, config, wanted.input)
         if wanted.stream_format == "sse":
             return StreamedAnswer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, assert_never
 
@@ -34,6 +35,7 @@ from saystream.protocol.realtime.session_config import SessionConfig
 from saystream.protocol.realtime.state import SessionState
 from saystream.server.accounting.billing import bill
 from saystream.server.doors.socket_connection import SocketConnection
+from saystream.server.web.accepted import accepted_language
 from saystream.speech.events import (
     ResponseAudio,
     ResponseEnded,
@@ -294,7 +296,9 @@ class Connection(SocketConnection):
 
     def _speech_config(self) -> SpeechConfig:
         config = self._core.config
-        return SpeechConfig.of_session(config, self._own_voice_of(config))
+        usual_language = accepted_language(self._websocket.headers)
+        speech = SpeechConfig.of_session(config, self._own_voice_of(config))
+        return replace(speech, usual_language=usual_language)
 
     # --- the speaker -----------------------------------------------------------------------------------------------
 
