@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hums import RATE, hum
 from saystream.audio import Mark
 from saystream.conformance import check_engine
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.dsp.silence import LEADING_MS, QUIETEST, TRAILING_MS
-from saystream.engines.base import EngineStream, Span, SynthesisRequest
+from saystream.engines.base import EngineStream, Recording, Span, SynthesisRequest
 from saystream.engines.kokoro.engine import KokoroEngine
 from saystream.engines.kokoro.model import Reading, WholeModel
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
@@ -56,7 +57,8 @@ def silence_ms(samples: np.ndarray) -> tuple[float, float]:
     return audible[0] / MS, (len(samples) - 1 - audible[-1]) / MS
 
 
-def test_it_conforms(tiny_kokoro: Path) -> None:
+def test_it_conforms(tiny_kokoro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KokoroEngine, "_encoder", lambda self: None)
     assert check_engine(KokoroEngine(folder=str(tiny_kokoro), threads=1), deterministic=True) == []
 
 
@@ -173,6 +175,26 @@ def test_a_mix_of_voices_lies_between_them(engine: KokoroEngine) -> None:
         for voice in ("am_adam", "am_adam:0.5+af_heart:0.5", "af_heart")
     ]
     assert pitches == pytest.approx([120, 160, 200], rel=0.01)
+
+
+def test_a_speaker_is_matched_in_pitch_and_spoken(
+    engine: KokoroEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KokoroEngine, "_encoder", lambda self: None)
+    enrolled = engine.enroll(Recording(hum(170.0, 2.0), RATE))
+    assert enrolled.similarity is None
+    pitch_hz = median_pitch_hz(speak(engine, SENTENCE, voice="", material=enrolled.material), 24000)
+    assert pitch_hz == pytest.approx(170, rel=0.05)
+    with pytest.raises(InvalidValue, match="material"):
+        speak(engine, SENTENCE, material=b"anything else")
+
+
+def test_without_the_ears_of_campplus_a_speaker_is_matched_by_measures(
+    engine: KokoroEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAYSTREAM_MODELS_DIR", str(tmp_path))
+    assert engine.enroll(Recording(hum(170.0, 2.0), RATE)).similarity is None
+    assert "saystream models pull campplus" in capsys.readouterr().err
 
 
 def test_a_british_voice_speaks_british_english(engine: KokoroEngine) -> None:

@@ -20,12 +20,26 @@ import numpy as np
 
 from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
+from saystream.dsp.equaliser import Equaliser
 from saystream.dsp.mark_times import MarkTimes
 from saystream.dsp.silence import SegmentEdges
 from saystream.engines.ahead import StepsAhead
-from saystream.engines.base import Engine, EngineInfo, EngineStream, SegmentStream, Span, SynthesisRequest
+from saystream.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStream,
+    Enrolled,
+    Recording,
+    SegmentStream,
+    Span,
+    SynthesisRequest,
+)
 from saystream.engines.kokoro.constants import SAMPLE_RATE
 from saystream.engines.kokoro.cores import claim_cores, num_cores
+from saystream.engines.kokoro.match.bases import Bases
+from saystream.engines.kokoro.match.encoder import SpeakerEncoder
+from saystream.engines.kokoro.match.material import Match, Tuning
+from saystream.engines.kokoro.match.search import Matcher
 from saystream.engines.kokoro.memory import give_back_memory
 from saystream.engines.kokoro.model import Reading, WholeModel
 from saystream.engines.kokoro.parts import folder_of_parts
@@ -39,11 +53,12 @@ from saystream.engines.kokoro.timing import WordMarks
 from saystream.engines.kokoro.voices import clear_in_english, gain, is_british, parse_voice
 from saystream.engines.kokoro.windows import Precision
 from saystream.engines.options import read_options
-from saystream.errors import EngineUnavailable, InvalidValue
+from saystream.errors import EngineUnavailable, InvalidValue, ModelMissing
 from saystream.text.pauses import pause_after_ms
 
 if TYPE_CHECKING:
     from saystream.audio import Samples
+    from saystream.dsp.stage import Stage
     from saystream.text.rewriting import Rewritten
 
 __all__ = ["KokoroEngine"]
@@ -60,6 +75,16 @@ _WHOLE_THREADS = 2
 
 _MAX_OPEN_STREAMS = 16
 """For each that computes: an open one keeps a few megabytes and a thread."""
+
+_ENCODER_MODEL, _ENCODER_FILE = "campplus", "campplus_cn_en_common.pt"
+
+_PROBES = {
+    "en": "We walked along the river to the old town, and sat down by the bridge.",
+    "zh": "我们沿着河边走到老城，在桥边坐了下来。",
+}
+"""What is said while a speaker is matched: about three seconds with all kinds of sounds."""
+_PROBE_PAUSE_S = 0.3
+"""Between two windows of a probe while somebody listens."""
 
 _WARM_UP = "The first sentence takes longer than the next."
 """Long enough for windows."""
@@ -88,6 +113,8 @@ class KokoroEngine(Engine):
         """Raises ConfigurationError for an option that cannot be."""
         self._options = read_options("kokoro", _Options, options)
         self._reader = Reader()
+        self._heard = 0
+        """Streams that are being read."""
 
     def load(self) -> None:
         """Raises EngineUnavailable where the weights are missing or no language can be read."""
@@ -117,6 +144,7 @@ class KokoroEngine(Engine):
             runtime=self._model.runtime,
             chunk_ms=self._model.chunk_ms,
             marks=True,
+            enrolls="voice_match" if Bases(voices).names else "",
             alphabets={"*": ("pinyin", "arpabet", "ipa")},
         )
         if language := next(iter(languages), None):
@@ -151,8 +179,21 @@ class KokoroEngine(Engine):
         interrupt = Interrupt()
         ahead: StepsAhead[Samples | Reading] = StepsAhead()
         return SegmentStream(
-            lambda span: self.speak(span, request, interrupt, ahead), interrupt=interrupt, ahead=ahead
+            lambda span: self._listened(span, request, interrupt, ahead), interrupt=interrupt, ahead=ahead
         )
+
+    def _listened(
+        self,
+        span: Span,
+        request: SynthesisRequest,
+        interrupt: Interrupt,
+        ahead: StepsAhead[Samples | Reading],
+    ) -> Iterator[SpeechChunk]:
+        self._heard += 1
+        try:
+            yield from self.speak(span, request, interrupt, ahead)
+        finally:
+            self._heard -= 1
 
     def speak(
         self,
@@ -162,29 +203,124 @@ class KokoroEngine(Engine):
         ahead: StepsAhead[Samples | Reading],
     ) -> Iterator[SpeechChunk]:
         """Raises InvalidValue for a voice or a language that it does not have."""
-        voice = parse_voice(request.voice, self._styles.voices)
         if request.language not in self.info.languages:
             raise InvalidValue("language", request.language, self.info.languages)
+        if request.material:
+            match = Match.unpack(request.material, self._styles.voices)
+            voice = match.rhythm
+        else:
+            match = None
+            voice = parse_voice(request.voice, self._styles.voices)
         symbols = self._reader.read(
             span.text,
             request.language,
             british=is_british(voice),
             pronunciations=span.pronunciations,
         )
-        timbre_of = rhythm_of = voice
-        if self._reader.has_english(span.text, request.language):
-            timbre_of, rhythm_of = clear_in_english(voice, self._styles.voices)
-        slowest, fastest = _OWN_SPEEDS
-        speed = min(max(request.speed, slowest), fastest)
-        stages = timbre(
-            SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
-        )
-        manner = _Manner(timbre_of, rhythm_of, speed, request.intonation, interrupt, ahead)
+        if match is None:
+            english = self._reader.has_english(span.text, request.language)
+            manner, stages = self._as_voice(voice, request, interrupt, ahead, english=english)
+        else:
+            manner, stages = self._as_match(match, request, interrupt, ahead)
         words = WordMarks(span.offset, phonemes=request.phonemes, chinese=request.language == "zh")
-        marks = MarkTimes(request.speed / speed)
+        marks = MarkTimes(manner.wanted_speed / manner.speed)
         for samples in shaped(self._pieces(symbols, manner, words, marks), stages):
             # Those of a pass are known before its first sound, and come with it.
             yield SpeechChunk(samples, marks.take(math.inf) if request.marks else ())
+
+    def _as_voice(
+        self,
+        voice: dict[str, float],
+        request: SynthesisRequest,
+        interrupt: Interrupt,
+        ahead: StepsAhead[Samples | Reading],
+        *,
+        english: bool,
+    ) -> tuple[_Manner, list[Stage]]:
+        timbre_of = rhythm_of = voice
+        if english:
+            timbre_of, rhythm_of = clear_in_english(voice, self._styles.voices)
+        speed = _own_speed(request.speed)
+        manner = _Manner(
+            timbre_of,
+            rhythm_of,
+            speed,
+            request.intonation,
+            request.speed,
+            gain(timbre_of),
+            None,
+            interrupt,
+            ahead,
+        )
+        stages = timbre(
+            SAMPLE_RATE, speed=request.speed / speed, pitch=request.pitch, formant=request.formant
+        )
+        return manner, stages
+
+    def _as_match(
+        self,
+        match: Match,
+        request: SynthesisRequest,
+        interrupt: Interrupt,
+        ahead: StepsAhead[Samples | Reading],
+    ) -> tuple[_Manner, list[Stage]]:
+        """Like somebody who was enrolled."""
+        wanted_speed = request.speed * match.speed
+        speed = _own_speed(wanted_speed)
+        tuning, pitch = (match.tuning, 1.0) if self._model.tunes else (None, match.hz / match.own_hz)
+        volume = 10 ** (match.gain_db / 20)
+        manner = _Manner(
+            match.timbre,
+            match.rhythm,
+            speed,
+            request.intonation,
+            wanted_speed,
+            volume,
+            tuning,
+            interrupt,
+            ahead,
+        )
+        stages = timbre(
+            SAMPLE_RATE,
+            speed=wanted_speed / speed,
+            pitch=request.pitch * pitch,
+            formant=request.formant * match.formant,
+        )
+        if match.levels_db:
+            stages.append(Equaliser(SAMPLE_RATE, match.levels_db))
+        return manner, stages
+
+    def enroll(self, recording: Recording) -> Enrolled:
+        """Voice match: a mix of its voices that is tuned to the speaker. With the weights of ``campplus``, one that
+        they hear as similar, too. Raises AudioSilent."""
+        matcher = Matcher(
+            Bases(self._styles.voices), self._encoder(), sample_rate=SAMPLE_RATE, say=self._probe
+        )
+        match, similarity = matcher.match(recording)
+        return Enrolled(match.pack(), similarity)
+
+    def _encoder(self) -> SpeakerEncoder | None:
+        """Read anew each time: voices are enrolled seldom, and it takes 28 MB."""
+        from saystream.models import ModelStore
+
+        try:
+            return SpeakerEncoder(ModelStore().path(_ENCODER_MODEL) / _ENCODER_FILE)
+        except (ModelMissing, EngineUnavailable) as missing:
+            _log(f"Speakers are matched by pitch, pace and spectrum alone. {missing.message}")
+            return None
+
+    def _probe(self, match: Match) -> Samples:
+        """What a match sounds like. Streams that are heard go first."""
+        language = next(
+            (each for each in ("en", "zh") if each in self.info.languages), next(iter(self.info.languages))
+        )
+        request = SynthesisRequest("", language, material=match.pack())
+        chunks: list[Samples] = []
+        for chunk in self.speak(Span(_PROBES.get(language, _WARM_UP)), request, Interrupt(), StepsAhead()):
+            chunks.append(chunk.samples)
+            if self._heard:
+                time.sleep(_PROBE_PAUSE_S)
+        return np.concatenate([*chunks, np.zeros(0, np.float32)])
 
     def _pieces(
         self, symbols: Rewritten, manner: _Manner, words: WordMarks, marks: MarkTimes
@@ -194,7 +330,7 @@ class KokoroEngine(Engine):
         A pass is read as a step of the one before it, so that another thread can do that.
         """
         edges = SegmentEdges(SAMPLE_RATE)
-        volume = np.float32(gain(manner.timbre))
+        volume = np.float32(manner.volume)
         parts = list(self._passes(symbols))
         reading: Reading | None = None
         with suppress(Interrupted):
@@ -224,6 +360,7 @@ class KokoroEngine(Engine):
             timbre=manner.timbre,
             speed=manner.speed,
             intonation=manner.intonation,
+            tuning=manner.tuning,
             interrupt=manner.interrupt,
         )
 
@@ -303,6 +440,11 @@ class KokoroEngine(Engine):
         give_back_memory()
 
 
+def _own_speed(wanted: float) -> float:
+    slowest, fastest = _OWN_SPEEDS
+    return min(max(wanted, slowest), fastest)
+
+
 def _log(message: str) -> None:
     """Kept for the log by the gateway."""
     print(message, file=sys.stderr)  # noqa: T201
@@ -315,6 +457,11 @@ class _Manner:
     timbre: Mapping[str, float]
     rhythm: Mapping[str, float]
     speed: float
+    """That of the model, not that of what is heard."""
     intonation: float
+    wanted_speed: float
+    """That of what is heard."""
+    volume: float
+    tuning: Tuning | None
     interrupt: Interrupt
     ahead: StepsAhead[Samples | Reading]

@@ -46,6 +46,8 @@ class WholeModel:
     limits = Limits()
     chunk_ms = 0.0
     """All of it at once."""
+    tunes = False
+    """The fundamental frequency lies inside of the export."""
 
     def __init__(self, path: Path, styles: Styles, *, threads: int) -> None:
         self.threads = threads
@@ -62,10 +64,13 @@ class WholeModel:
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         intonation: float = 1.0,
+        tuning: Callable[[Samples], Samples] | None = None,
         interrupt: Interrupt | None = None,
     ) -> Reading:
         """1 to ``MAX_SYMBOLS`` symbols in a mix of voices, whose sound is one step. ``timbre`` is a mix for the timbre
-        alone, where it is not that of ``voice``. ``intonation`` stays as it is. Raises Interrupted."""
+        alone, where it is not that of ``voice``. ``intonation`` stays as it is, and there is no ``tuning``. Raises
+        Interrupted."""
+        assert tuning is None
         inputs = {
             self._text_input: np.array([[EDGE, *numbers(symbols), EDGE]], np.int64),
             "style": self._styles.mixed(voice, len(symbols), timbre=timbre)[np.newaxis],

@@ -113,6 +113,8 @@ class StreamingModel:
     limits = Limits(least=24)
     """A first clause that is not so short that it would be made in one piece."""
     chunk_ms = SIZES[-1] * FRAME_MS
+    tunes = True
+    """It takes a ``tuning``."""
 
     def __init__(
         self,
@@ -155,16 +157,18 @@ class StreamingModel:
         timbre: Mapping[str, float] | None = None,
         speed: float = 1.0,
         intonation: float = 1.0,
+        tuning: Callable[[Samples], Samples] | None = None,
         interrupt: Interrupt | None = None,
     ) -> Reading:
         """1 to ``MAX_SYMBOLS`` symbols in a mix of voices, from the first audible frame to the last.
 
         ``timbre`` is a mix for the timbre alone, where it is not that of ``voice``; ``intonation`` as in
-        ``SynthesisRequest``. Raises Interrupted.
+        ``SynthesisRequest``; ``tuning`` changes the fundamental frequency, in Hz. Raises Interrupted.
         """
         style = self._styles.mixed(voice, len(symbols), timbre=timbre)
         prosody = self.prosody([EDGE, *numbers(symbols), EDGE], style, speed, interrupt)
-        prosody = replace(prosody, f0=intoned(prosody.f0, intonation))
+        f0 = prosody.f0 if tuning is None else tuning(prosody.f0)
+        prosody = replace(prosody, f0=intoned(f0, intonation))
         return Reading(self._steps(prosody, style, timbre or voice, interrupt), prosody.bounds_ms)
 
     def prosody(
