@@ -40,7 +40,7 @@ _LEAST_VOICED_FRAMES = 50
 _FORMANTS = (0.94, 1.0, 1.06)
 _FINE_FORMANTS = (0.97, 1.03)
 _ADDED_SHARE = 0.3
-_TRIED_VOICES = 4
+_TRIED_VOICES = 3
 """Each of which is added to the best mix."""
 
 _MOST_GAIN_DB = 12.0
@@ -142,10 +142,11 @@ class Matcher:
         self, first: Mapping[str, float], speaker: Speaker
     ) -> Iterator[Callable[[Mapping[str, float]], dict[str, float]]]:
         """What to make of the best mix so far."""
-        narrow = self._bases.mix(speaker, 4)
-        if narrow != first:
-            yield lambda _: narrow
-        for name in self._bases.likeliest(speaker, _TRIED_VOICES):
+        likeliest = self._bases.likeliest(speaker, _TRIED_VOICES)
+        for other in ({likeliest[0]: 1.0}, self._bases.mix(speaker, 4)):
+            if other != first:
+                yield lambda _, other=other: other  # type: ignore[misc]
+        for name in likeliest:
             yield lambda best, name=name: _with_more(best, name)  # type: ignore[misc]
 
     def _coloured(self, match: Match, speaker: Speaker, heard: Samples) -> Match:
