@@ -18,16 +18,16 @@ BENCHMARK = Path(__file__).parents[4] / "benchmarks" / "campplus.py"
 
 def shapes() -> dict[str, tuple[int, ...]]:
     """Of all convolutions."""
-    made = {"head.conv1": (32, 1, 3, 3), "head.conv2": (32, 32, 3, 3)}
+    made: dict[str, tuple[int, ...]] = {"head.conv1": (32, 1, 3, 3), "head.conv2": (32, 32, 3, 3)}
     for layer in ("head.layer1", "head.layer2"):
         for block in (0, 1):
             made |= {f"{layer}.{block}.conv{number}": (32, 32, 3, 3) for number in (1, 2)}
         made[f"{layer}.0.shortcut.0"] = (32, 32, 1, 1)
     made["xvector.tdnn.linear"] = (128, 320, 5)
     width = 128
-    for number, layers in enumerate((12, 24, 16), start=1):
-        for layer in range(1, layers + 1):
-            name = f"xvector.block{number}.tdnnd{layer}"
+    for block, layers in enumerate((12, 24, 16), start=1):
+        for inner in range(1, layers + 1):
+            name = f"xvector.block{block}.tdnnd{inner}"
             made |= {
                 f"{name}.linear1": (128, width, 1),
                 f"{name}.cam_layer.linear_local": (32, 128, 3),
@@ -35,7 +35,7 @@ def shapes() -> dict[str, tuple[int, ...]]:
                 f"{name}.cam_layer.linear2": (32, 64, 1),
             }
             width += 32
-        made[f"xvector.transit{number}.linear"] = (width // 2, width, 1)
+        made[f"xvector.transit{block}.linear"] = (width // 2, width, 1)
         width //= 2
     made["xvector.dense.linear"] = (192, 2 * width, 1)
     return made
