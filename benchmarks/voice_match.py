@@ -81,7 +81,7 @@ class Bench:
 
     def errors(self, path: Path) -> int:
         """Words that Whisper hears differently."""
-        score = self.scorer.score(path, language="en", expected=(" ".join(TEXTS),), scores=("text",))
+        score = self.scorer.score(path, language="en", expected=(" ".join(TEXTS),), scores=("words",))
         return score.errors or 0
 
     def _speaker(self, path: Path) -> Samples:
