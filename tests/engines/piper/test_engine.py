@@ -11,6 +11,7 @@ from saystream.conformance import check_engine
 from saystream.dsp.pitch import median_pitch_hz
 from saystream.engines.base import Span, SynthesisRequest
 from saystream.engines.piper import PiperEngine
+from saystream.engines.piper.voice import PiperVoice
 from saystream.engines.registry import load_engine_class
 from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue, ModelMissing
 from saystream.text.script import Pronunciation
@@ -271,6 +272,21 @@ def test_each_word_has_a_mark_where_it_sounds(engine: PiperEngine, request_field
 def test_a_voice_of_a_lower_rate_has_the_same_times(engine: PiperEngine) -> None:
     words, _, _ = marks_within_sound(engine, "Der Zug fährt. Um halb zehn, ab.", "de_DE-tiny-low", "de")
     assert words == ["Der", "Zug", "fährt", "Um", "halb", "zehn", "ab"]
+
+
+def test_the_last_word_ends_where_nothing_is_heard_any_more(
+    engine: PiperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = PiperVoice._spoken
+
+    def fading(*arguments: Any, **options: Any) -> Any:
+        sound, ends_ms = whole(*arguments, **options)
+        return np.where(np.arange(len(sound)) < len(sound) * 3 / 4, sound, np.float32(0)), ends_ms
+
+    monkeypatch.setattr(PiperVoice, "_spoken", fading)
+    chunks = chunks_with_marks(engine, "Nine trains", "en_US-tiny-medium")
+    duration_ms = sum(len(chunk.samples) for chunk in chunks) * 1000 / engine.info.sample_rate
+    assert max(mark.end_ms for chunk in chunks for mark in chunk.marks) <= duration_ms * 3 / 4 + 1
 
 
 def test_marks_come_only_if_asked_for(engine: PiperEngine) -> None:

@@ -6,14 +6,17 @@ import math
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+import numpy as np
 
 from saystream.audio import SpeechChunk
 from saystream.dsp.effects import shaped, timbre
 from saystream.dsp.resample import Resampler
+from saystream.dsp.silence import QUIETEST
 from saystream.dsp.tempo import PITCH_RANGE
 from saystream.engines.base import EngineInfo, SegmentEngine, Span, SynthesisRequest
 from saystream.engines.kokoro.timing import WordMarks
@@ -226,7 +229,10 @@ def _pieces(
     for each in passes:
         if words is not None and each.times_ms is not None:
             words.timed(each.symbols, each.times_ms + num_samples * 1000 / sample_rate)
-            marks += words.take()
+            # The last word is drawn out into silence, which is cut.
+            audible = np.flatnonzero(np.abs(each.sound) > QUIETEST)
+            end_ms = (num_samples + int(audible[-1] + 1 if len(audible) else 0)) * 1000 / sample_rate
+            marks += (mark.moved(partial(min, end_ms)) for mark in words.take())
         num_samples += len(each.sound)
         for start in range(0, len(each.sound), piece):
             yield each.sound[start : start + piece]
