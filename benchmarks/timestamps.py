@@ -176,7 +176,10 @@ class ChineseAligner:
         """Of each mark, in ms; ``None`` if it cannot tell."""
         stretches = stretches_of(text)
         sound = samples.astype(np.float32) / 32768
-        found = self._model.align(sound, " ".join(map(name_of, stretches)), sample_rate=ALIGNER_RATE)
+        try:
+            found = self._model.align(sound, " ".join(map(name_of, stretches)), sample_rate=ALIGNER_RATE)
+        except viter.ViterError:
+            return None
         heard_phones = iter([each for each in found.phones if each.label not in SILENCES])
         times: dict[int, tuple[float, float]] = {}
         syllables = [each for stretch in stretches for each in stretch]
