@@ -16,16 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hums import speech
 from saystream.bench import ServerProcess
+from uploads import written
 
 # What plays its sound takes as long as the sound, so they run beside each other.
 GROUPS = (
     ("qwen-server-commit-en", "qwen-commit-en"),
     ("qwen-server-commit-zh", "qwen-commit-zh"),
-    ("cosyvoice-call", "http-call", "http-stream-call"),
+    ("cosyvoice-call", "http-call", "http-stream-call", "qwen-clone-zh"),
 )
 TYPED = "Good morning.\nThe second round, please.\nquit\n"
 BYTES_PER_S = 48_000
@@ -71,7 +74,9 @@ def server(
 def samples(java: Path, server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
     """All programs, by the name that the script gives them."""
     port = str(urllib.parse.urlsplit(server.url).port)
-    environment = {**os.environ, "JAVA_TOOL_OPTIONS": JAVA_OPTIONS, "LINES": TYPED}
+    voice = tmp_path_factory.mktemp("recording") / "voice.mp3"
+    voice.write_bytes(written("mp3", "lame", 24_000, speech(12, 24_000)[np.newaxis]))
+    environment = {**os.environ, "JAVA_TOOL_OPTIONS": JAVA_OPTIONS, "LINES": TYPED, "VOICE_MP3": str(voice)}
     running = [
         subprocess.Popen(
             [sys.executable, java, port, *names],
@@ -123,6 +128,12 @@ def test_every_typed_line_is_answered(samples: dict[str, Sample], name: str) -> 
     """No more than that is certain: after "quit" these programs end without waiting for the end of the session, and
     while two of their threads write the same file."""
     assert samples[name].printed.count("response done") == 2
+
+
+def test_the_cloning_program_is_told_its_voice(samples: dict[str, Sample]) -> None:
+    assert re.search(
+        r'"voice":"qwen-tts-vc-guanyu-voice-\d{17}-[0-9a-f]{4}"', samples["qwen-clone-zh"].printed
+    )
 
 
 @pytest.mark.parametrize("name", ["http-call", "http-stream-call"])

@@ -101,13 +101,13 @@ class OwnVoices:
         await self.store.create(made, await _file_of(recording))
         return made
 
-    async def change(self, voice: OwnVoice, recording: Recording | None) -> bool:
-        """Make ``voice``, which is kept, anew from another ``recording``. ``False`` if it has gone.
+    async def change(self, voice: OwnVoice, recording: Recording | None) -> OwnVoice | None:
+        """Make ``voice``, which is kept, anew from another ``recording``. ``None`` if it has gone.
 
         Raises StoreUnavailable, and what ``enroll`` raises; then it stays as it was.
         """
         made = await self.enroll(voice, recording)
-        return await self.store.change(made, await _file_of(recording))
+        return made if await self.store.change(made, await _file_of(recording)) else None
 
     async def enroll(self, voice: OwnVoice, recording: Recording | None) -> OwnVoice:
         """``voice`` with renditions for the engines that would speak it; nothing is stored.

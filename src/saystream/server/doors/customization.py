@@ -154,8 +154,8 @@ class CustomizationDoor(Door):
         with await self.services.room.admit(principal, voice.target_model):
             recording, warnings = await self._recording(voice, wanted)
             voice = replace(voice, transcript="", modified_at=datetime.now(UTC), status="OK")
-            made = await self.services.own_voices.enroll(voice, recording)
-            if not await self.services.own_voices.change(made, recording):
+            made = await self.services.own_voices.change(voice, recording)
+            if made is None:
                 raise _not_found(wanted.family, wanted.voice)
         return changed(self._likeness(made, warnings), request_id=request_id())
 
