@@ -102,3 +102,28 @@ def test_a_refused_task_has_the_documented_words(
     error: SaystreamError, message: str, param: str | None
 ) -> None:
     assert (error.message, error.param) == (message, param)
+
+
+@pytest.mark.parametrize(
+    "error, status, code, message",
+    [
+        (
+            errors.ResourceNotExist(param="input.voice_id"),
+            *(400, "BadRequest.ResourceNotExist", "The Required resource not exist."),
+        ),
+        (errors.OwnVoiceNotFound("x"), *(404, "BadRequest.VoiceNotFound", "Voice 'x' not found.")),
+        (
+            errors.OwnVoiceExists("x"),
+            *(409, "InvalidParameter", "There is a voice 'x' already; delete it first."),
+        ),
+        (
+            errors.OwnVoiceLimit(3),
+            *(429, "Throttling.AllocationQuota"),
+            "Maximum voice storage limit exceeded: this workspace may keep 3 voices.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_own_voice_is_said_as_documented(
+    error: SaystreamError, status: int, code: str, message: str
+) -> None:
+    assert (error.http_status, error.http_code, error.message) == (status, code, message)
