@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from saystream.conformance import check_engine
-from saystream.engines.base import Span, SynthesisRequest
+from saystream.engines.base import Recording, Span, SynthesisRequest
 from saystream.engines.qwen3.engine import Qwen3BaseEngine, Qwen3DesignEngine, Qwen3Engine
 from saystream.errors import (
+    AudioTooShort,
     CheckpointInvalid,
     ConfigurationError,
     EngineUnavailable,
@@ -170,6 +171,30 @@ def test_recordings_are_cloned_with_and_without_what_they_say(checkpoints: Path,
         again = say(engine, "the quick brown fox, " * 4, voice="anna")
         np.testing.assert_allclose(again, anna, atol=1e-4), "the second time from the cache"
         assert engine._cache.num_bytes > 0
+
+
+def test_a_recording_that_is_enrolled_speaks_as_it_would_from_the_folder(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "anna.wav", 220)
+    (tmp_path / "anna.txt").write_text("hello world\n")
+    time_s = np.arange(36_000) / 24_000
+    samples = ((np.sin(2 * np.pi * 220 * time_s) * 8000).astype("<i2") / 32768).astype(np.float32)
+    with running(Qwen3BaseEngine, checkpoints / "base", voices=str(tmp_path)) as engine:
+        assert engine.info.enrolls == "clone"
+        enrolled = engine.enroll(Recording(samples, 24_000, "hello world"))
+        by_name = say(engine, "the quick brown fox, " * 4, voice="anna")
+        by_material = say(engine, "the quick brown fox, " * 4, voice="", material=enrolled.material)
+        np.testing.assert_allclose(by_material, by_name, atol=1e-4)
+        assert len(say(engine, voice="", material=engine.enroll(Recording(samples[::3], 8000)).material))
+        with pytest.raises(AudioTooShort):
+            engine.enroll(Recording(samples[:1000], 24_000))
+
+
+def test_an_engine_that_enrolls_nothing_takes_no_material(engine: Qwen3Engine) -> None:
+    assert engine.info.enrolls == ""
+    with pytest.raises(InvalidValue, match="enrolls no voices"):
+        engine.open(SynthesisRequest("", "en", material=b"voice"))
 
 
 Arrange = Callable[[Path], None]

@@ -16,19 +16,29 @@ import structlog
 import torch
 
 from saystream.dsp.effects import timbre
-from saystream.engines.base import Engine, EngineInfo, EngineStream, Span, SynthesisRequest
+from saystream.engines.base import (
+    Engine,
+    EngineInfo,
+    EngineStream,
+    Enrolled,
+    Likeness,
+    Recording,
+    Span,
+    SynthesisRequest,
+)
 from saystream.engines.options import read_options
 from saystream.engines.qwen3.checkpoint import load_checkpoint
 from saystream.engines.qwen3.config import SAMPLE_RATE, Kind
 from saystream.engines.qwen3.graphs import capture_on, no_capture
 from saystream.engines.qwen3.loop import LoopLimits, SpeechLoop
+from saystream.engines.qwen3.material import pack_reference, unpack_reference
 from saystream.engines.qwen3.memory import bytes_per_slot, slots_that_fit
 from saystream.engines.qwen3.prompt import LANGUAGES, Layout, Prompt
 from saystream.engines.qwen3.reference import Reference
 from saystream.engines.qwen3.runner import Buckets, Runner
 from saystream.engines.qwen3.sampling import Sampling
-from saystream.engines.qwen3.voices import PreparedVoice, VoiceCache, read_references
-from saystream.errors import ConfigurationError, EngineUnavailable, InvalidValue
+from saystream.engines.qwen3.voices import PreparedVoice, VoiceCache, at_model_rate, read_references
+from saystream.errors import AudioTooShort, ConfigurationError, EngineUnavailable, InvalidValue
 from saystream.models import ModelStore
 
 __all__ = ["Qwen3BaseEngine", "Qwen3DesignEngine", "Qwen3Engine", "Qwen3Options"]
@@ -103,6 +113,7 @@ class Qwen3Engine(Engine):
         "Serena", "Vivian", "Ryan", "Aiden", "Sohee", "Ono Anna", "Dylan", "Eric",
     )  # fmt: skip
     """The system voices that its speakers are named after; Dylan and Eric speak their dialects."""
+    enrolls: ClassVar[Likeness] = ""
 
     def __init__(self, **options: Any) -> None:
         self.options = read_options(self.name, Qwen3Options, options)
@@ -147,6 +158,7 @@ class Qwen3Engine(Engine):
             native_voices=self.native_voices,
             normalizes_text=True,
             instructions=config.follows_instructions,
+            enrolls=self.enrolls,
         )
         limits = LoopLimits(max_packet_frames=options.max_packet_frames)
         self._loop = SpeechLoop(runner, num_slots=num_slots, limits=limits, on_broken=self.broken)
@@ -228,8 +240,8 @@ class Qwen3Engine(Engine):
     # --- speaking --------------------------------------------------------------------------------------------------
 
     def open(self, request: SynthesisRequest) -> EngineStream:
-        """Raises InvalidValue for an unknown voice."""
-        if request.voice not in self.info.voices:
+        """Raises InvalidValue for an unknown voice, or material that another engine has enrolled."""
+        if not request.material and request.voice not in self.info.voices:
             raise InvalidValue("voice", request.voice, self.info.voices)
         assert self._loop is not None
         sampling = self._sampling
@@ -243,10 +255,14 @@ class Qwen3Engine(Engine):
     def _voice_of(self, request: SynthesisRequest) -> Callable[[], PreparedVoice]:
         language = request.language if request.language in self.info.languages else ""
         instruct = request.instructions if self.info.instructions else ""
-        key = (request.voice, language, instruct)
+        key = (request.material or request.voice, language, instruct)
+        reference = self._enrolled(request.material) if request.material else None
 
         def make() -> PreparedVoice:
-            prompt = self._prompt(request.voice, language, instruct)
+            if reference is None:
+                prompt = self._prompt(request.voice, language, instruct)
+            else:
+                prompt = self._cloned(reference, language, instruct)
             rows, room = (
                 len(prompt.prefix) + len(prompt.forced),
                 int(self.options.max_positions * _MAX_PROMPT_SHARE),
@@ -260,6 +276,17 @@ class Qwen3Engine(Engine):
             return PreparedVoice(self._model, prompt)
 
         return lambda: self._cache.get(key, make)
+
+    def _enrolled(self, material: bytes) -> Reference:
+        """Raises InvalidValue for what this checkpoint has not enrolled."""
+        if not self.enrolls:
+            raise InvalidValue("material", f"{len(material)} bytes", f"none: {self.name} enrolls no voices")
+        config = self._model.config
+        return unpack_reference(material, hidden=config.talker.stack.hidden, device=self._model.device)
+
+    @torch.inference_mode()
+    def _cloned(self, reference: Reference, language: str, instruct: str) -> Prompt:
+        return self._model.prompts.clone(reference, language=language, instruct=instruct, layout=self._layout)
 
     def _voices(self) -> tuple[str, ...]:
         return tuple(self._model.config.talker.speakers)
@@ -289,19 +316,28 @@ class Qwen3DesignEngine(Qwen3Engine):
 
 
 class Qwen3BaseEngine(Qwen3Engine):
-    """A Base checkpoint: its voices are recordings in the folder of the option ``voices``."""
+    """A Base checkpoint: its voices are recordings in the folder of the option ``voices``, and those that are enrolled
+    while it runs."""
 
     name = "qwen3-base"
     kind = "base"
     default_model = "qwen3-tts-0.6b-base"
+    enrolls = "clone"
 
     def _voices(self) -> tuple[str, ...]:
         return tuple(self._references)
 
-    @torch.inference_mode()
+    def enroll(self, recording: Recording) -> Enrolled:
+        """The vector of the voice, and its codes if the transcript is known. Raises AudioTooShort."""
+        samples = at_model_rate(recording.samples, recording.sample_rate)
+        try:
+            reference = self._model.reference(samples, recording.transcript)
+        except ValueError as error:
+            raise AudioTooShort(f"The recording cannot be a voice: {error}.") from error
+        return Enrolled(pack_reference(reference))
+
     def _prompt(self, voice: str, language: str, instruct: str) -> Prompt:
-        reference = self._references[voice]
-        return self._model.prompts.clone(reference, language=language, instruct=instruct, layout=self._layout)
+        return self._cloned(self._references[voice], language, instruct)
 
 
 def _device(wanted: str) -> torch.device:

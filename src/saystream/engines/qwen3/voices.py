@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saystream.engines.qwen3.prompt import Prompt
     from saystream.engines.qwen3.reference import Reference
 
-__all__ = ["PreparedVoice", "Sized", "VoiceCache", "read_references"]
+__all__ = ["PreparedVoice", "Sized", "VoiceCache", "at_model_rate", "read_references"]
 
 _MAX_REFERENCE_S = 60.0
 _AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
@@ -127,7 +127,12 @@ def read_references(model: Qwen3Model, folder: Path) -> dict[str, Reference]:
 
 def _read_audio(file: Path) -> Samples:
     audio = decode(file.read_bytes(), max_duration_s=_MAX_REFERENCE_S)
-    if audio.sample_rate == SAMPLE_RATE:
-        return audio.samples
-    resampler = Resampler(source_rate=audio.sample_rate, target_rate=SAMPLE_RATE)
-    return np.concatenate([*resampler.push(audio.samples), *resampler.flush()])
+    return at_model_rate(audio.samples, audio.sample_rate)
+
+
+def at_model_rate(samples: Samples, sample_rate: int) -> Samples:
+    """``samples``, float32 mono at ``sample_rate`` Hz, at that of the model."""
+    if sample_rate == SAMPLE_RATE:
+        return samples
+    resampler = Resampler(source_rate=sample_rate, target_rate=SAMPLE_RATE)
+    return np.concatenate([*resampler.push(samples), *resampler.flush()])
