@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saystream.text.composed import composed
+from saystream.text.composed import composed, plain_characters
 from saystream.text.rewriting import Rewritten
 
 
@@ -88,3 +88,7 @@ def test_any_text_is_composed_and_no_letter_is_lost(text: str) -> None:
 def test_what_was_composed_is_not_changed_again(text: str) -> None:
     once = composed(Rewritten.of(text)).text
     assert plain(once) == once
+
+
+def test_a_sign_that_stands_for_no_letter_stays() -> None:
+    assert plain_characters("℘(x)") == "℘(x)"

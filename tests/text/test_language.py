@@ -312,3 +312,8 @@ def test_decomposed_text_is_in_the_same_language(text: str, language: str) -> No
 
 def test_styled_letters_tell_a_language() -> None:
     assert SpokenLanguage(None).of("𝐃𝐢𝐞 𝐊𝐢𝐧𝐝𝐞𝐫 𝐬𝐩𝐢𝐞𝐥𝐞𝐧 𝐡𝐞𝐮𝐭𝐞 𝐢𝐦 𝐆𝐚𝐫𝐭𝐞𝐧 𝐡𝐢𝐧𝐭𝐞𝐫 𝐝𝐞𝐦 𝐇𝐚𝐮𝐬.") == "de"
+
+
+@pytest.mark.parametrize(("usual", "language"), [("en", "en"), ("fr", "fr"), ("ja", "de")])
+def test_the_usual_language_decides_what_could_be_in_several(usual: str, language: str) -> None:
+    assert SpokenLanguage(None, usual=usual).of("Maria.") == language

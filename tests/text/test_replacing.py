@@ -136,3 +136,9 @@ def test_what_is_no_entry_is_refused_with_its_place(value: object, param: str) -
     with pytest.raises(InvalidValue) as refusal:
         read_entries(value)
     assert refusal.value.param == param
+
+
+def test_a_letter_with_an_accent_behind_it_is_another_letter() -> None:
+    text = unicodedata.normalize("NFD", "Zürich")
+    replacer = Replacer({"Zu": Entry("zoo")})
+    assert replacer.push(text).text.text + replacer.finish().text.text == text

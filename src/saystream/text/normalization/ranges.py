@@ -54,8 +54,8 @@ def range_rules(grammar: Speaker) -> Iterator[Rule]:
     yield rf"(\d\s?(?:{units})){BETWEEN}(?=[-−+]?\d)", lambda m: m[1] + to
     signs = grammar.any_currency
     yield rf"((?:{signs})\s?\d[\d.,]{{0,20}}){BETWEEN}(?=(?:{signs})\s?\d)", lambda m: m[1] + to
-    if later := grammar.lists.get("now"):
-        yield rf"(?<![\w.,-])(\d{{4}})\s?[–—-]\s?(?=(?:{'|'.join(later.split())})\b)", lambda m: m[1] + to
+    later = "|".join(grammar.lists["now"].split())
+    yield rf"(?<![\w.,-])(\d{{4}})\s?[–—-]\s?(?=(?:{later})\b)", lambda m: m[1] + to
 
 
 def _of_names(grammar: Speaker, to: str) -> Iterator[Rule]:
@@ -65,12 +65,12 @@ def _of_names(grammar: Speaker, to: str) -> Iterator[Rule]:
         first = rf"(?<!\w)(?:{day}\s(?:de\s)?)?(?:{months})\.?(?:\s{day}(?!\d))?(?:,?\s(?:de\s)?\d{{4}})?"
         last = rf"(?={day}\s?(?:de\s)?(?:{months})(?!\w)|(?:{months})(?!\w))"
         yield rf"({first})(?:\s?[–—―‒{TILDES}]\s?|-|\s-\s){last}", lambda m: m[1] + to
-    if days := grammar.weekdays:
-        any_day = "|".join(sorted(map(re.escape, days), key=len, reverse=True))
-        yield (
-            rf"(?<![\w-])({any_day})\.?(?:{_LONG})({any_day})(?!\w)",
-            lambda m: f"{days[m[1]]}{to}{days[m[2]]}",
-        )
+    days = grammar.weekdays
+    any_day = "|".join(sorted(map(re.escape, days), key=len, reverse=True))
+    yield (
+        rf"(?<![\w-])({any_day})\.?(?:{_LONG})({any_day})(?!\w)",
+        lambda m: f"{days[m[1]]}{to}{days[m[2]]}",
+    )
 
 
 def _of_dates(to: str) -> Iterator[Rule]:
