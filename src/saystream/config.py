@@ -233,6 +233,8 @@ class OwnVoiceSettings(_Section):
     """Voices of one workspace; a further one is refused."""
     unused_days: int = Field(365, ge=1)
     """A voice that has not spoken for this long is deleted."""
+    max_archive_bytes: int = Field(16 << 20, ge=1024)
+    """Of an exported voice that is imported; a larger file is refused, and not read to its end."""
     sweep_interval_s: float = Field(3600.0, gt=0)
     """Interval between searches for unused voices and for what interrupted requests have left."""
 

@@ -35,3 +35,10 @@ class OwnVoiceLimit(QuotaExhausted, code="too_many_voices"):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"Maximum voice storage limit exceeded: this workspace may keep {limit} voices.")
+
+
+class ArchiveRefused(InvalidRequest, code="archive_refused"):
+    """The file is not a voice that was exported, or was damaged; the message says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The file is not an exported voice: {reason}.")

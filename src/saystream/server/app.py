@@ -27,6 +27,7 @@ from saystream.server.doors.files import FilesDoor
 from saystream.server.doors.generation import GenerationDoor
 from saystream.server.doors.openai import OpenAIDoor
 from saystream.server.doors.operations import OperationsDoor
+from saystream.server.doors.own_voices import OwnVoicesDoor
 from saystream.server.doors.realtime import RealtimeDoor
 from saystream.server.doors.speech_synthesizer import SpeechSynthesizerDoor
 from saystream.server.doors.task import TaskDoor
@@ -61,6 +62,7 @@ DOORS: tuple[type[Door], ...] = (
     CustomizationDoor,
     FilesDoor,
     OpenAIDoor,
+    OwnVoicesDoor,
     OperationsDoor,
 )
 """Every protocol of the server, in their order in the OpenAPI document."""

@@ -126,6 +126,12 @@ class OwnVoices:
         enrolled = await self._hosting.enroll(engine, speaker.recording)
         return Rendition(Recipe(info.voices[0]), enrolled.material, enrolled.similarity)
 
+    async def find(self, workspace: str, name: str) -> OwnVoice | None:
+        """The own voice of that name as it is kept, ready or not; ``None`` if there is none."""
+        if self._catalog.has_voice(name) or NAME.fullmatch(name) is None:
+            return None
+        return await self.store.find(workspace, name)
+
     # --- speaking --------------------------------------------------------------------------------------------------
 
     async def resolve(
@@ -137,9 +143,7 @@ class OwnVoices:
         Raises InvalidValue for ``param`` if it belongs to another model or cannot speak, and StoreUnavailable. An
         engine that has not spoken it yet may take seconds to get to know it.
         """
-        if self._catalog.has_voice(name) or NAME.fullmatch(name) is None:
-            return None
-        voice = await self.store.find(workspace, name)
+        voice = await self.find(workspace, name)
         if voice is None:
             return None
         if model and not self._catalog.is_same_model(voice.target_model, model):

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from saystream.server.access.auth import Principal
     from saystream.speech.events import SpeechEvent
     from saystream.voices.casting import Casting, Choice
+    from saystream.voices.custom.voice import OwnVoice
 
 __all__ = ["MEDIA_TYPES", "OpenAIDoor", "VoiceEntry", "VoiceLanguage", "VoiceList"]
 
@@ -68,6 +70,9 @@ _SIZED = ("wav", "flac")
 """Formats whose header holds the size: players show a wrong length, or refuse the file, where it was not known…"""
 _HELD_S = 0.25
 """…so what is spoken this soon after its first sound is sent whole."""
+
+_PAGE_SIZE = 1000
+"""Own voices that are read at once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -102,10 +107,13 @@ class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Its Chinese dialect, if that is not Mandarin."""
     models: list[str]
     languages: list[VoiceLanguage]
+    origin: str = "system"
+    """``cloned`` or ``designed`` for a voice of one's own: `GET /v1/voices/{name}` tells more of it."""
 
 
 class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
     data: list[VoiceEntry]
+    """Those of the system, then the caller's own, the newest first."""
     object: Literal["list"] = "list"
 
 
@@ -193,8 +201,43 @@ class OpenAIDoor(Door):
         return _json(entry)
 
     async def voices(self, request: Request) -> Response:
-        await self.services.authenticator.authenticate(request.headers, peer_of(request))
-        return _json(self._voices)
+        principal = await self.services.authenticator.authenticate(request.headers, peer_of(request))
+        own: list[VoiceEntry] = []
+        store = self.services.own_voices.store
+        for page in count():
+            found, total = await store.list(principal.owner, page_index=page, page_size=_PAGE_SIZE)
+            own += map(self._own_entry, found)
+            if (page + 1) * _PAGE_SIZE >= total:
+                break
+        return _json(VoiceList(data=[*self._voices.data, *own]) if own else self._voices)
+
+    def _own_entry(self, voice: OwnVoice) -> VoiceEntry:
+        return VoiceEntry(
+            name=voice.name,
+            openai_names=[],
+            sex="",
+            age="",
+            character=voice.description,
+            dialect=None,
+            models=[voice.target_model],
+            languages=self._own_languages,
+            origin=voice.origin,
+        )
+
+    @cached_property
+    def _own_languages(self) -> list[VoiceLanguage]:
+        casting = self.services.synthesizer.casting
+        return [
+            VoiceLanguage(
+                language=choice.language_type,
+                code=choice.language,
+                engine=choice.engine,
+                quality=choice.quality,
+                made_from=None,
+                advice=choice.advice,
+            )
+            for choice in casting.describe()
+        ]
 
     @cached_property
     def _models(self) -> dict[str, ModelEntry]:

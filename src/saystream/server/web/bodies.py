@@ -10,7 +10,7 @@ from saystream.errors import BodyTimedOut, BodyTooLarge, UnsupportedMediaType, q
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["read_json_body"]
+__all__ = ["read_body", "read_json_body"]
 
 
 async def read_json_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
@@ -20,6 +20,21 @@ async def read_json_body(request: Request, *, max_bytes: int, timeout_s: float) 
     Starlette's ClientDisconnect.
     """
     _check_media_type(request.headers.get("content-type", ""))
+    return await _read(request, max_bytes=max_bytes, timeout_s=timeout_s)
+
+
+async def read_body(request: Request, *, media_type: str, max_bytes: int, timeout_s: float) -> bytes:
+    """The body of a request that is declared as ``media_type``. Raises the same errors as ``read_json_body``."""
+    said = request.headers.get("content-type", "")
+    if said.partition(";")[0].strip().lower() != media_type:
+        raise UnsupportedMediaType(
+            f"The header Content-Type is '{quote(said)}'; send 'Content-Type: {media_type}'.",
+            param="Content-Type",
+        )
+    return await _read(request, max_bytes=max_bytes, timeout_s=timeout_s)
+
+
+async def _read(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise _too_large(announced, max_bytes)

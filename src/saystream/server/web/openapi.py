@@ -74,7 +74,9 @@ class Operation:
     answers: Mapping[int, Answer]
     description: str = ""
     request: Struct | Schema | None = None
-    """The JSON body."""
+    """The body: JSON, or…"""
+    request_media_type: str = "application/json"
+    """…of another type."""
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[int, ...] = ()
     """Statuses answered with the door's error body. 500 is always possible."""
@@ -151,7 +153,7 @@ def _operation(route: DocumentedRoute, referring: Mapping[Struct, Schema]) -> di
     if operation.parameters:
         written["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.request is not None:
-        content = {"application/json": {"schema": _schema(operation.request, referring)}}
+        content = {operation.request_media_type: {"schema": _schema(operation.request, referring)}}
         written["requestBody"] = {"required": True, "content": content}
     return written
 
