@@ -113,6 +113,10 @@ def test_a_refused_task_has_the_documented_words(
         ),
         (errors.OwnVoiceNotFound("x"), *(404, "BadRequest.VoiceNotFound", "Voice 'x' not found.")),
         (
+            errors.ArchiveRefused("no voice.json in it"),
+            *(400, "InvalidParameter", "The file is not an exported voice: no voice.json in it."),
+        ),
+        (
             errors.OwnVoiceExists("x"),
             *(409, "InvalidParameter", "There is a voice 'x' already; delete it first."),
         ),

@@ -486,19 +486,6 @@ def _enrolling(bench: _Bench) -> Iterator[str]:
 
 
 _CHECKS: tuple[Callable[[_Bench], Iterator[str]], ...] = (
-    _audio,
-    _every_voice,
-    _unknown_voice,
-    _odd_texts,
-    _text_in_pieces,
-    _long_text,
-    _cancel,
-    _repetition,
-    _streams_at_once,
-    _speed,
-    _pitch,
-    _formant,
-    _incremental_text,
-    _marks,
-    _enrolling,
-)
+    _audio, _every_voice, _unknown_voice, _odd_texts, _text_in_pieces, _long_text, _cancel, _repetition,
+    _streams_at_once, _speed, _pitch, _formant, _incremental_text, _marks, _enrolling,
+)  # fmt: skip

@@ -17,7 +17,7 @@ _COMMANDS = MappingProxyType(
     {
         "serve": "serve",
         "say": "say",
-        "voices": "listings",
+        "voices": "voices",
         "catalog": "listings",
         "engines": "listings",
         "bench": "bench",

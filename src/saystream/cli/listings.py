@@ -26,14 +26,15 @@ from saystream.logs import configure
 from saystream.speech.synthesizer import casting_of
 from saystream.voices.casting import Casting, Choice
 
-__all__ = ["catalog_models", "engines", "voices"]
+__all__ = ["catalog_models", "engines", "list_system_voices"]
 
 _SHOWN_LANGUAGES = 16
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def voices(
+def list_system_voices(
+    context: typer.Context,
     model: Annotated[str | None, typer.Option(help="Only voices that this model takes.")] = None,
     family: Annotated[
         str, typer.Option(help="qwen, cosyvoice-v3, cosyvoice-v2, cosyvoice-v1, qwen-audio, sambert or all.")
@@ -50,6 +51,8 @@ def voices(
 
     Starts the engines that the server would start, to ask them.
     """
+    if context.invoked_subcommand is not None:
+        return
     with errors_in_one_line():
         listed = _chosen(model, family, language, sex)
         casting = asyncio.run(_casting(_quiet_settings()))

@@ -28,7 +28,17 @@ _log = structlog.get_logger(__name__)
 
 _FILE = "server.json"
 
-_SOUND = {"engine", "engine_order", "engines", "max_realtime_factor", "models_dir", "segmenter"}
+_SOUND = {
+    "engine",
+    "engine_order",
+    "engines",
+    "inline_pauses",
+    "markup",
+    "max_realtime_factor",
+    "models_dir",
+    "segmenter",
+    "usual_language",
+}
 """The settings on which it depends how a text is spoken."""
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}

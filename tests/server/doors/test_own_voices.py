@@ -192,4 +192,5 @@ async def test_an_import_is_declared_as_such_and_bounded(server: Live, callers: 
         "POST", "/v1/voices/archive", 415, content=b"PK", headers={"Content-Type": "text/plain"}
     )
     longer = bytes(server.settings.own_voices.max_archive_bytes + 1)
-    await callers["home"].ask("POST", "/v1/voices/archive", 413, content=longer, headers=ZIP)
+    refused = await callers["home"].ask("POST", "/v1/voices/archive", 413, content=longer, headers=ZIP)
+    assert refused
