@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
+import pickle
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saystream.engines.pronunciation.mandarin import Mandarin
+from saystream.engines.pronunciation.mandarin import Mandarin, _Weights
 
 READINGS = [
     # What a character means in its sentence.
@@ -73,3 +76,9 @@ def test_any_characters_are_read_or_left_out(mandarin: Mandarin, text: str) -> N
     words = mandarin.words(text)
     assert "".join(word for word, _ in words) == text
     assert all(each[-1] in "12345" for _, read in words for each in read)
+
+
+def test_weights_name_nothing_but_arrays() -> None:
+    weights = pickle.dumps(print)
+    with pytest.raises(pickle.UnpicklingError, match="builtins.print is no part of weights"):
+        _Weights(io.BytesIO(weights)).load()

@@ -8,15 +8,14 @@ be read in several ways by g2pM, a small model of the sentence around it. Then c
 from __future__ import annotations
 
 import logging
+import pickle
 import tomllib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import jieba
 import numpy as np
-from g2pM import G2pM
 from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PHRASES_DICT
 from pypinyin.seg import mmseg
@@ -148,28 +147,48 @@ def _change_tones(
         read[number][within] = read[number][within][:-1] + tone
 
 
+class _Weights(pickle.Unpickler):
+    """Reads arrays and what Python itself has, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module.partition(".")[0], name) not in _IN_WEIGHTS:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of weights")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+_IN_WEIGHTS = frozenset((("numpy", "ndarray"), ("numpy", "dtype"), ("numpy", "_reconstruct")))
+
+
+def _unpickled(name: str) -> Any:
+    """A file of g2pM."""
+    with resources.files("g2pM").joinpath(name).open("rb") as file:
+        return _Weights(file).load()
+
+
 class _Polyphones:
     """The network of g2pM: one LSTM in each direction, whose products are taken at once where that is possible."""
 
     def __init__(self) -> None:
-        with warnings.catch_warnings():
-            # It leaves its files open, and they were written by an older NumPy.
-            warnings.simplefilter("ignore")
-            model: Any = G2pM()
-        self._numbers: dict[str, int] = model.char2idx
-        self._readings: dict[str, list[str]] = model.cedict
-        self._classes = {reading: number for number, reading in model.idx2class.items()}
-        self._embeddings = np.asarray(model.embeddings, np.float32)
-        self._forward = _Direction(model.weight_ih, model.weight_hh, model.bias_ih + model.bias_hh)
-        self._backward = _Direction(
-            model.weight_ih_reverse, model.weight_hh_reverse, model.bias_ih_reverse + model.bias_hh_reverse
+        # Its own loader leaves the files open, and what they name was moved in NumPy.
+        self._numbers: dict[str, int] = _unpickled("char2idx.pkl")
+        self._readings: dict[str, list[str]] = _unpickled("digest_cedict.pkl")
+        self._classes: dict[str, int] = _unpickled("class2idx.pkl")
+        weights: dict[str, NDArray[Any]] = _unpickled("np_ckpt.pkl")
+        self._embeddings = np.asarray(weights["embedding.weight"], np.float32)
+        self._forward, self._backward = (
+            _Direction(
+                weights[f"lstm.weight_ih_l0{way}"],
+                weights[f"lstm.weight_hh_l0{way}"],
+                weights[f"lstm.bias_ih_l0{way}"] + weights[f"lstm.bias_hh_l0{way}"],
+            )
+            for way in ("", "_reverse")
         )
         self._layers = [
-            (np.asarray(weight, np.float32).T, np.asarray(bias, np.float32))
-            for weight, bias in (
-                (model.hidden_weight_l0, model.hidden_bias_l0),
-                (model.hidden_weight_l1, model.hidden_bias_l1),
+            (
+                np.asarray(weights[f"logit_layer.{number}.weight"], np.float32).T,
+                np.asarray(weights[f"logit_layer.{number}.bias"], np.float32),
             )
+            for number in (0, 2)
         ]
 
     def read(self, text: str, places: Sequence[int]) -> Iterator[tuple[int, str]]:

@@ -68,6 +68,7 @@ def _pronounced(mandarin: Mandarin, text: str, start: int, end: int) -> Iterator
 def _mandarin() -> Mandarin | None:
     try:
         from saystream.engines.pronunciation.mandarin import Mandarin
+
+        return Mandarin()
     except ImportError:
         return None
-    return Mandarin()
