@@ -27,7 +27,7 @@ from saystream.config import Settings
 from saystream.errors import ConfigurationError
 from saystream.storage.private import close_to_others
 
-__all__ = ["DATABASE_FILE", "Store", "open_store", "serving_store", "writes_at_once"]
+__all__ = ["DATABASE_FILE", "Store", "open_store", "reads_once", "serving_store", "writes_at_once"]
 
 DATABASE_FILE = "saystream.db"
 
@@ -55,7 +55,7 @@ _WRITING = _Pace(busy_s=1.0, connect_s=1.0, statement_s=2.0, free_connection_s=0
 """While requests wait: shorter than ``deadline.ANSWER_WITHIN_S``, so that what cannot be had frees its connection."""
 
 _BEGIN = "sqlite_begin"
-"""Execution option: how to begin a transaction on SQLite."""
+"""Execution option: how to begin a transaction on SQLite; "" begins none."""
 
 _LOOK_FOR_FILE_S = 1.0
 """How soon it is noticed that the file of an SQLite database was removed or replaced."""
@@ -121,6 +121,13 @@ def writes_at_once(engine: AsyncEngine) -> AsyncEngine:
     """``engine``, whose transactions on SQLite lock all other writers out as soon as they begin: what is read in one is
     still so when it writes."""
     return engine.execution_options(**{_BEGIN: "IMMEDIATE"})
+
+
+def reads_once(engine: AsyncEngine) -> AsyncEngine:
+    """``engine`` for single statements that read: they need no transaction, which would double their time."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+    return engine.execution_options(**{_BEGIN: ""})
 
 
 async def _watch_file(path: Path, store: Store) -> None:
@@ -241,8 +248,8 @@ def _pragma(connection: DBAPIConnection, setting: str) -> None:
 
 
 def _begin_sqlite_transaction(connection: Connection) -> None:
-    mode = connection.get_execution_options().get(_BEGIN, "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    if mode := connection.get_execution_options().get(_BEGIN, "DEFERRED"):
+        connection.exec_driver_sql(f"BEGIN {mode}")
 
 
 def _prepare_sqlite_file(url: URL) -> None:

@@ -153,7 +153,8 @@ voices = Table(
 )
 """Cloned and designed voices, one row for each."""
 
-Index("ix_voices_workspace_created_at", voices.c.workspace, voices.c.created_at)
+Index("ix_voices_workspace_created_at", voices.c.workspace, voices.c.created_at, voices.c.id)
+Index("ix_voices_workspace_family", voices.c.workspace, voices.c.family, voices.c.created_at, voices.c.id)
 Index("ix_voices_recording", voices.c.recording)
 
 voice_renditions = Table(

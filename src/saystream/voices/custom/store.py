@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     RowMapping,
+    bindparam,
     delete,
     func,
     insert,
@@ -32,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from saystream.errors import NoSuchFile, OwnVoiceExists, OwnVoiceLimit, StoreUnavailable
-from saystream.storage.database import writes_at_once
+from saystream.storage.database import reads_once, writes_at_once
 from saystream.storage.deadline import ANSWER_WITHIN_S, in_time
 from saystream.storage.schema import voice_recordings, voice_renditions, voices
 from saystream.voices.custom.voice import OwnVoice, Rendition
@@ -57,6 +58,11 @@ _UNFINISHED_S = 3600.0
 _SWEPT_AT_ONCE = 500
 
 _COLUMNS = [column for column in voices.c if column.name != "recording"]
+_FIND = (
+    select(*_COLUMNS, *(column for column in voice_renditions.c if column.name != "voice_id"))
+    .outerjoin(voice_renditions, voice_renditions.c.voice_id == voices.c.id)
+    .where(voices.c.workspace == bindparam("workspace"), voices.c.name == bindparam("name"))
+)
 _RECIPE_FIELDS = frozenset(each.name for each in fields(Recipe))
 
 _log = structlog.get_logger(__name__)
@@ -78,6 +84,7 @@ class OwnVoiceStore:
         answer_within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._reading = store.reading
+        self._reading_once = reads_once(store.reading)
         self._writing = store.writing
         self._files = files
         self._settings = settings
@@ -144,13 +151,9 @@ class OwnVoiceStore:
         return await self._asked(self._find(workspace, name))
 
     async def _find(self, workspace: str, name: str) -> OwnVoice | None:
-        statement = (
-            select(*_COLUMNS, *(column for column in voice_renditions.c if column.name != "voice_id"))
-            .outerjoin(voice_renditions, voice_renditions.c.voice_id == voices.c.id)
-            .where(voices.c.workspace == workspace, voices.c.name == name)
-        )
-        async with self._transaction(self._reading) as connection:
-            rows = (await connection.execute(statement)).mappings().all()
+        wanted = {"workspace": workspace, "name": name}
+        async with self._transaction(self._reading_once) as connection:
+            rows = (await connection.execute(_FIND, wanted)).mappings().all()
         if not rows:
             return None
         renditions = {row["engine"]: _rendition(row) for row in rows if row["engine"] is not None}
@@ -180,7 +183,7 @@ class OwnVoiceStore:
         self, wanted: Iterable[ColumnElement[bool]], offset: int, limit: int
     ) -> tuple[Sequence[OwnVoice], int]:
         counted = select(func.count()).select_from(voices).where(*wanted)
-        newest = voices.c.created_at.desc(), voices.c.id
+        newest = voices.c.created_at.desc(), voices.c.id.desc()
         page = select(*_COLUMNS).where(*wanted).order_by(*newest).offset(offset).limit(limit)
         async with self._transaction(self._reading) as connection:
             total = (await connection.execute(counted)).scalar_one()
