@@ -359,9 +359,9 @@ async def test_a_postgresql_that_hangs_keeps_the_server_not_from_its_end_and_the
     url = postgres.new_database()
     async with listening(tmp_path, SAYSTREAM_DATABASE_URL=url, **DRAINS_SOON) as serving:
         async with serving.peer() as peer:
-            await peer.append("Hello.")
             postgres.hang()
             try:
+                await peer.append("Hello.")
                 await peer.finish()
                 await peer.until("session.finished")
                 serving.process.send_signal(signal.SIGTERM)

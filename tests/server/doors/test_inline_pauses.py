@@ -54,9 +54,12 @@ async def test_pauses_in_plain_text_are_heard_and_not_billed(tmp_path: Path, mod
             assert len((await client.post("/v1/audio/speech", json=only)).content) == SAMPLE_RATE * 2
 
 
-async def test_without_the_setting_a_tag_is_text(tmp_path: Path) -> None:
+async def test_without_the_setting_a_tag_is_left_out_or_text(tmp_path: Path) -> None:
     async with live_server(tmp_path, engine="tone") as server:
         async with server.peer("qwen3-tts-flash-realtime") as peer:
-            gaps, characters = await appended(peer, TEXT, len(TEXT))
-    assert gaps == []
-    assert characters == len(TEXT)
+            left_out = await appended(peer, TEXT, len(TEXT))
+        async with server.peer("qwen3-tts-flash-realtime") as peer:
+            await peer.update(markup="read")
+            text = await appended(peer, TEXT, len(TEXT))
+    assert left_out == ([], len("One is here.\nTwo if a < b. Three."))
+    assert text == ([], len(TEXT))

@@ -17,6 +17,7 @@ from saystream.speech.events import ResponseAudio, ResponseEnded
 from saystream.text.counting import billed_characters
 from saystream.text.inline_pauses import without_pauses
 from saystream.text.markup import without_markup
+from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -72,6 +73,11 @@ class Services:
             text = without_pauses(text)
         strips = (self.settings.markup if markup == "auto" else markup) == "strip"
         return without_markup(text).text if strips else text
+
+    def says_something(self, text: str, markup: Markup = "auto") -> bool:
+        """Whether there is something to hear in ``text``: words, or a pause where one can be written into it."""
+        has_pause = self.settings.inline_pauses and without_pauses(text) != text
+        return has_pause or is_speakable(self.billed_text(text, markup))
 
 
 class Door(ABC):

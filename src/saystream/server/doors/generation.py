@@ -31,7 +31,6 @@ from saystream.server.web.request_ids import request_id
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.speech.instructions import check_instructions
 from saystream.text.counting import billed_characters, estimated_text_tokens
-from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +141,7 @@ class GenerationDoor(Door):
         )
         _check_length(model, wanted.text)
         check_instructions(wanted.instructions, "input.instructions")
-        if not is_speakable(self.services.billed_text(wanted.text, wanted.markup)):
+        if not self.services.says_something(wanted.text, wanted.markup):
             raise InvalidRequest("The text holds nothing that can be spoken.", param="input.text")
         return model, own_voice
 

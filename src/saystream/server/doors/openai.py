@@ -37,7 +37,6 @@ from saystream.server.web.openapi import BINARY, EVENT, Answer, Operation, Param
 from saystream.server.web.streaming import StreamedAnswer
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
 from saystream.speech.instructions import check_instructions
-from saystream.text.segmenter import is_speakable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -285,7 +284,7 @@ class OpenAIDoor(Door):
             voice = self._voice(voice, model)
             self.services.catalog.check_voice(model.name, voice)
         check_instructions(wanted.instructions, "instructions")
-        if not is_speakable(self.services.billed_text(wanted.input, wanted.markup)):
+        if not self.services.says_something(wanted.input, wanted.markup):
             raise InvalidRequest("input holds nothing that can be spoken.", param="input")
         config = SpeechConfig(
             voice=voice,
