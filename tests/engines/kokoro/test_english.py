@@ -106,3 +106,8 @@ def test_among_words_of_another_language_initials_are_said_letter_by_letter(
 @pytest.mark.parametrize("text", ["NASA", "SQL", "Windows", "iPhone 15", "HELLO", "GPT-4", "USB-C", ""])
 def test_other_words_are_said_there_as_in_english(american: EnglishReader, text: str) -> None:
     assert american.read_apart(text).text == american.read(text).text
+
+
+def test_the_space_behind_a_sign_that_is_not_said_has_its_place(american: EnglishReader) -> None:
+    read = american.read("0£<0")
+    assert list(read.starts) == sorted(read.starts) and list(read.ends) == sorted(read.ends)

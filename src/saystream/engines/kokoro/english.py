@@ -86,7 +86,10 @@ class EnglishReader:
         for token in tokens:
             written = read[start : start + len(token.text)]
             start += len(token.text + token.whitespace)
-            words.append(written.becomes(in_symbols(token.phonemes or "")).followed_by(token.whitespace))
+            symbols = in_symbols(token.phonemes or "")
+            # The space behind what is not said has no other place.
+            said = written.becomes(symbols or token.whitespace)
+            words.append(said.followed_by(token.whitespace) if symbols else said)
         return joined(words)
 
 
