@@ -156,10 +156,13 @@ def test_nothing_more_is_begun_once_a_source_does_not_answer(staging: Staging) -
 def test_jobs_run_beside_each_other(staging: Staging) -> None:
     both = threading.Barrier(2)
 
+    met = []
+
     def meet() -> None:
-        both.wait(PATIENCE_S)
+        met.append(both.wait(PATIENCE_S))
 
     staging.each([meet, meet])
+    assert sorted(met) == [0, 1]
 
 
 def test_more_than_fits_is_refused_before_it_is_fetched(staging: Staging) -> None:

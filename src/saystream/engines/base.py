@@ -275,7 +275,7 @@ class Engine(ABC):
         """A voice like the one in ``recording``, for an engine that ``enrolls``. Called in a thread of its own while
         streams are open, one recording at a time. Raises AudioRefused for a recording of no use.
         """
-        raise NotImplementedError(f"{self.info.name} does not enroll voices")
+        raise RuntimeError(f"{self.info.name} enrolls no voices, and does not say that it does")
 
 
 class SegmentEngine(Engine):

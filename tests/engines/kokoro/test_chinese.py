@@ -77,7 +77,8 @@ def test_what_is_not_chinese_never_reaches_the_model(reader: ChineseReader, text
 
 @given(text=st.text(st.characters(exclude_categories=()), max_size=60))
 def test_nothing_but_symbols_comes_out_of_any_text(reader: ChineseReader, text: str) -> None:
-    numbers(reader.read(text).text)
+    symbols = reader.read(text).text
+    assert len(numbers(symbols)) == len(symbols)
 
 
 @given(

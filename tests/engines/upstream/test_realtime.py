@@ -221,6 +221,7 @@ def test_a_ready_connection_is_dropped_after_a_while(monkeypatch: pytest.MonkeyP
         say(made)
         fake.accepted(3)
         made._runtime.run(until(lambda: not server_of(made)._ready and not server_of(made)._errands))
+        assert not server_of(made)._ready
 
 
 def server_of(made: UpstreamEngine) -> RealtimeServer:
@@ -418,3 +419,4 @@ def test_nothing_of_a_stream_is_left_when_it_has_ended() -> None:
         made._runtime.run(until(lambda: not server_of(made)._errands and server_of(made)._ready))
         made._runtime.run(server_of(made).aclose())
         made._runtime.run(until(lambda: len(asyncio.all_tasks()) == 2))
+        assert not server_of(made)._ready and not server_of(made)._errands

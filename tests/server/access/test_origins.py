@@ -107,8 +107,8 @@ async def test_a_handshake_of_a_foreign_page_is_refused_and_that_of_the_official
 
 async def test_a_handshake_of_a_page_that_the_settings_name_is_not_refused(tmp_path: Path) -> None:
     async with live_server(tmp_path, cors_origins=("https://app.example",)) as live:
-        async with live.peer(origin="https://app.example"):
-            pass
+        async with live.peer(greeted=False, origin="https://app.example") as peer:
+            assert (await peer.next())["type"] == "session.created"
 
 
 async def preflight(origin: str, **headers: str) -> tuple[int | None, bytes]:

@@ -228,8 +228,9 @@ async def test_leases_are_renewed_as_time_goes_by(
         session = await tally.enter("key_a", limit=1)
         await client.flushall()
         async with asyncio.timeout(PATIENCE_S):
-            while await client.zrange(SESSIONS, 0, -1) != [session]:  # noqa: ASYNC110
+            while not (leased := await client.zrange(SESSIONS, 0, -1)):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
+        assert leased == [session]
 
 
 async def test_at_the_end_no_session_is_left_in_redis(

@@ -288,3 +288,4 @@ async def test_a_peer_that_vanishes_with_its_text_on_the_way_leaves_nothing_behi
                 await peer.append(LONG_TEXT)
                 await peer.finish()
                 peer.vanish()
+    assert server.is_quiet

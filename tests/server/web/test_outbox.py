@@ -73,7 +73,7 @@ async def test_who_makes_audio_waits_above_the_high_mark_until_the_low_one(outbo
 
 async def test_audio_that_nobody_reads_does_not_keep_answers_back(outbox: Outbox) -> None:
     outbox.put(["x" * 500], audio_of=RESPONSE)
-    await outbox.answerable()
+    assert await opens(asyncio.create_task(outbox.answerable()))
 
 
 async def test_answers_that_nobody_reads_keep_back_answers_and_audio(outbox: Outbox) -> None:

@@ -56,7 +56,6 @@ from saystream.server.doors.customization_schema import OPERATION
 from saystream.server.web.faults import DASHSCOPE, ErrorShape
 from saystream.server.web.request_ids import request_id
 from saystream.speech.events import ResponseAudio, ResponseEnded, SpeechConfig
-from saystream.text.segmenter import is_speakable
 from saystream.voices.custom.voice import OwnVoice
 from saystream.voices.upload_report import SpeakerLimits
 
@@ -190,7 +189,7 @@ class CustomizationDoor(Door):
     async def _design(self, principal: Principal, wanted: DesignVoice) -> CustomizationAnswer:
         _note_unknown(wanted.unknown_fields)
         model = self._target(wanted.family, "designed", wanted.target_model)
-        if not is_speakable(wanted.preview_text):
+        if not self.services.says_something(wanted.preview_text):
             raise InvalidRequest("The preview_text holds nothing to speak.", param="input.preview_text")
         voice = replace(
             _new_voice(principal, wanted, model, "designed"),

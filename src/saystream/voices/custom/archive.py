@@ -74,7 +74,7 @@ def unpack(file: bytes, *, workspace: str, now: datetime) -> tuple[OwnVoice, byt
             recording = _member(archive, _RECORDING, len(file)) if _RECORDING in archive.namelist() else None
     except (
         zipfile.BadZipFile,
-        NotImplementedError,
+        NotImplementedError,  # the library's word for a compression or an encryption that it does not know
         RuntimeError,
         EOFError,
         OSError,
